@@ -1,0 +1,3 @@
+module github.com/swarmscript/swarmscript
+
+go 1.26
