@@ -1,0 +1,166 @@
+// Package value holds what a script's arguments become once Starlark is left
+// behind: plain data, and values that are not known until a step has run.
+//
+// A [Value] is one of
+//
+//	nil                          not given
+//	bool, int64, float64, string plain
+//	List                         ordered, or a set where its schema says so
+//	*Map                         string keys, sorted
+//	Struct                       fields in the order of their schema
+//	Ref                          an output of a resource
+//	*Template                    text with references in it
+//	Secret                       a known value that is never shown
+//
+// Durations are int64 nanoseconds, sizes int64 bytes, CPUs int64 billionths;
+// the schema knows which is which. Values are immutable once built: they are
+// shared between declarations, plans and goroutines.
+package value
+
+import (
+	"fmt"
+	"slices"
+	"sort"
+	"strconv"
+	"strings"
+)
+
+// Value is any of the types in the package comment.
+type Value = any
+
+// List is an ordered list, or a set where the schema says so.
+type List []Value
+
+// Struct holds the fields of a schema's struct, by field index. A nil field
+// was not given.
+type Struct []Value
+
+// Entry is one key of a [Map].
+type Entry struct {
+	Key   string
+	Value Value
+}
+
+// Map is a map from strings, its entries sorted by key. Make one with
+// [NewMap], which sorts.
+type Map struct {
+	Entries []Entry
+}
+
+// NewMap returns a map of the entries. The slice is sorted in place and kept;
+// of equal keys the last wins.
+func NewMap(entries []Entry) *Map {
+	sort.SliceStable(entries, func(i, j int) bool { return entries[i].Key < entries[j].Key })
+	out := entries[:0]
+	for i, e := range entries {
+		if i+1 < len(entries) && entries[i+1].Key == e.Key {
+			continue
+		}
+		out = append(out, e)
+	}
+	return &Map{Entries: out}
+}
+
+// MapOf returns a map of plain strings.
+func MapOf(m map[string]string) *Map {
+	entries := make([]Entry, 0, len(m))
+	for k, v := range m {
+		entries = append(entries, Entry{k, v})
+	}
+	return NewMap(entries)
+}
+
+// Get returns the value of a key.
+func (m *Map) Get(key string) (Value, bool) {
+	if m == nil {
+		return nil, false
+	}
+	i, ok := slices.BinarySearchFunc(m.Entries, key, func(e Entry, k string) int { return strings.Compare(e.Key, k) })
+	if !ok {
+		return nil, false
+	}
+	return m.Entries[i].Value, true
+}
+
+// Len returns the number of entries; a nil map has none.
+func (m *Map) Len() int {
+	if m == nil {
+		return 0
+	}
+	return len(m.Entries)
+}
+
+// Ref names one output of a resource: a value that exists only after the
+// resource does. Two references to one output are equal.
+type Ref struct {
+	Address   Address
+	Output    string
+	Type      string // the schema's name of the output's type: "string", "int", ...
+	Sensitive bool
+}
+
+// String names the reference, as in vm.mgr-0.private_ip.
+func (r Ref) String() string { return r.Address.Short() + "." + r.Output }
+
+// Template is text with references in it. Its parts are string, [Ref] and
+// [Secret].
+type Template struct {
+	Parts []Value
+}
+
+// String shows the template with its references in braces and its secrets
+// hidden.
+func (t *Template) String() string {
+	var b strings.Builder
+	for _, p := range t.Parts {
+		switch p := p.(type) {
+		case string:
+			b.WriteString(p)
+		case Ref:
+			b.WriteString("${" + p.String() + "}")
+		default:
+			b.WriteString(Hidden)
+		}
+	}
+	return b.String()
+}
+
+// Secret wraps a known value that must never reach a log, a plan or an error.
+type Secret struct {
+	V Value
+}
+
+// Hidden is what is shown in place of a secret.
+const Hidden = "(sensitive value)"
+
+// String hides the secret, so that a stray %v cannot leak it.
+func (Secret) String() string { return Hidden }
+
+// GoString hides the secret from %#v.
+func (Secret) GoString() string { return Hidden }
+
+// Reveal returns the value under a [Secret]; other values are returned as
+// they are. The caller takes on the duty not to show it.
+func Reveal(v Value) Value {
+	if s, ok := v.(Secret); ok {
+		return s.V
+	}
+	return v
+}
+
+// Text returns the plain text of a scalar, as a template shows it.
+func Text(v Value) string {
+	switch v := v.(type) {
+	case nil:
+		return ""
+	case string:
+		return v
+	case bool:
+		return strconv.FormatBool(v)
+	case int64:
+		return strconv.FormatInt(v, 10)
+	case float64:
+		return strconv.FormatFloat(v, 'g', -1, 64)
+	}
+	return fmt.Sprint(v)
+}
