@@ -1,0 +1,63 @@
+package resource
+
+import (
+	"time"
+
+	"github.com/swarmscript/swarmscript/internal/diag"
+	"github.com/swarmscript/swarmscript/internal/value"
+)
+
+// Declaration is one thing that a script asks for.
+type Declaration struct {
+	Address value.Address
+	Kind    *Kind
+	// Scope is the address of the scope that it lives in.
+	Scope string
+	// Args are checked and in normal form, with references in them; by the
+	// kind's schema.
+	Args value.Struct
+	Pos  diag.Pos
+	// After are resources that come first though no argument refers to them.
+	After     []value.Address
+	Lifecycle Lifecycle
+	// External objects are read, never changed, never pruned.
+	External bool
+	// NoWait ends the step at the accepted write.
+	NoWait bool
+	// Timeout bounds the step's convergence; 0 means the default.
+	Timeout time.Duration
+}
+
+// Lifecycle changes how a resource is treated.
+type Lifecycle struct {
+	PreventDestroy bool
+	// IgnoreChanges are fields whose live value is kept.
+	IgnoreChanges []string
+	// ReplaceOn is values that renew the resource when they change.
+	ReplaceOn value.List
+}
+
+// Move says that what was marked with one address now has another.
+type Move struct {
+	From, To value.Address
+	Pos      diag.Pos
+}
+
+// OutputValue is a value that the script publishes.
+type OutputValue struct {
+	Name        string
+	Value       value.Value
+	Description string
+	Sensitive   bool
+	Pos         diag.Pos
+}
+
+// Program is all that a script declares.
+type Program struct {
+	// Project is the name with its environment, "shop/staging".
+	Project      string
+	Scopes       []*Scope
+	Declarations []*Declaration
+	Moves        []Move
+	Outputs      []OutputValue
+}

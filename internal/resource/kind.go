@@ -1,0 +1,135 @@
+// Package resource says what a kind is: its arguments and outputs, the scope
+// its objects live in, and the handler that acts on them. The planner and the
+// executor know kinds only through this package; kinds know neither.
+//
+// A scope is where objects live: an engine, a swarm. It is reached through a
+// [Conn], which observes all its objects in one batch. A scope other than the
+// outermost is opened by a resource: swarm.main is both a resource on an
+// engine and the scope of the swarm's services.
+package resource
+
+import (
+	"context"
+
+	"github.com/swarmscript/swarmscript/internal/schema"
+	"github.com/swarmscript/swarmscript/internal/value"
+)
+
+// Kind is one type of thing that can be declared. The list of all kinds is in
+// internal/registry.
+type Kind struct {
+	Name   string // "service"
+	Schema *schema.Struct
+	Out    []Output
+	// Scope is the type of the scope that its objects live in: "engine",
+	// "swarm".
+	Scope string
+	// Opens is the type of the scope that it opens, "" for none. The scope's
+	// address is the resource's.
+	Opens string
+	// Rank orders deletions where nothing else does: higher goes first.
+	Rank int
+	// Versioned kinds cannot change in place: a new version is made beside the
+	// old one, which goes when nothing uses it.
+	Versioned bool
+	// MarkFixed is set where an object's labels cannot be changed: its mark is
+	// then rewritten in the project's ledger.
+	MarkFixed bool
+	// Busy is set where an object that is used cannot be deleted: replacing it
+	// replaces its users too.
+	Busy bool
+	// Restarts is set where lifecycle(replace_on=) renews what runs, not the
+	// object: an update with Request.Restart, in place of a replacement.
+	Restarts bool
+	// DataLoss says what is lost with the object, "" where nothing is; then
+	// deleting it needs --allow-data-loss.
+	DataLoss string
+	// Check finds what is wrong with arguments that are right one by one. It
+	// may be nil. Fields that are not given are nil; values may be unknown.
+	Check func(args value.Struct) schema.Problems
+	// Complete brings arguments to the normal form of the live object, where
+	// one field depends on another; it may change args. May be nil.
+	Complete func(args value.Struct)
+	// Effect says in a few words what an update does to what runs ("rolling, 2
+	// at a time"). May be nil.
+	Effect func(live *Object, args value.Struct, changes []schema.Change) string
+	Handler Handler
+}
+
+// Output is a value that exists once the resource does.
+type Output struct {
+	Name      string
+	Type      string // "string", "int", "bool"
+	Stable    bool   // an update keeps it
+	Sensitive bool
+	Arg       string // the argument that it equals, "" for none: known before the resource is
+	Doc       string
+}
+
+// Output returns the output of a name.
+func (k *Kind) Output(name string) (Output, bool) {
+	for _, o := range k.Out {
+		if o.Name == name {
+			return o, true
+		}
+	}
+	return Output{}, false
+}
+
+// Handler acts on the objects of a kind. Each method ends when the write is
+// accepted; waiting for convergence is [Settler]'s. A method must be safe to
+// call for several objects at once.
+type Handler interface {
+	// Create makes the object. It returns [ErrExists] where the name is taken.
+	Create(ctx context.Context, c Conn, r *Request) (*Object, error)
+	// Update changes r.Live to what r says. It returns [ErrConflict] where
+	// somebody wrote in between.
+	Update(ctx context.Context, c Conn, r *Request) (*Object, error)
+	// Delete removes the object, and returns when it is gone. An object that
+	// is gone already is no error.
+	Delete(ctx context.Context, c Conn, r *Request) error
+}
+
+// Versioner is implemented by handlers of versioned kinds.
+type Versioner interface {
+	// Version returns the content's keyed hash and the live name that goes with
+	// it. Known is false where the hash key, or the content, is not known yet.
+	Version(args value.Struct, key []byte) (name, hash string, known bool)
+}
+
+// Settler is implemented by handlers whose objects converge after the write.
+type Settler interface {
+	// Settle returns when the object has converged, or a [*NotConverged] that
+	// says why it has not.
+	Settle(ctx context.Context, c Conn, r *Request, o *Object) error
+}
+
+// Opener is implemented by handlers of kinds that open a scope.
+type Opener interface {
+	// Open connects to the scope that a live object opens. The connection may
+	// share what parent holds; it is closed first.
+	Open(ctx context.Context, parent Conn, o *Object) (Conn, error)
+}
+
+// Request is what a handler is asked to do.
+type Request struct {
+	Address value.Address
+	// Args are resolved, checked and in normal form; nil when deleting.
+	Args value.Struct
+	// Mark is what the object shall carry.
+	Mark Mark
+	// Live is the object as it was observed; nil when creating.
+	Live *Object
+	// Name is the live name of a versioned kind's new object.
+	Name string
+	// Restart asks for what runs to be renewed though nothing else changes.
+	Restart bool
+	// Progress tells a person how far it is. Never nil.
+	Progress func(Progress)
+}
+
+// Progress is how far a step is.
+type Progress struct {
+	Done, Total int    // tasks; Total 0 where nothing can be counted
+	Text        string // what it waits for, such as "web.5 preparing on wrk-1"
+}

@@ -1,0 +1,123 @@
+package resource
+
+import (
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/swarmscript/swarmscript/internal/value"
+)
+
+// Object is one live thing, as a scope's observation found it.
+type Object struct {
+	Kind string
+	ID   string // unique in its scope and for ever, as a Docker ID is
+	Name string // its live name
+	Mark Mark   // zero where it is not ours
+	// Args is the object in normal form, by its kind's schema; what cannot be
+	// read back is nil.
+	Args value.Struct
+	Out  map[string]value.Value
+	// Uses holds the IDs of the live objects that it uses: it goes, or lets go
+	// of them, before they can.
+	Uses []string
+	// Version is compared on update by kinds that have one.
+	Version uint64
+	Created time.Time
+	// Unsettled says why the object has not converged although it is what was
+	// asked for, "" where it has: "2/4 running".
+	Unsettled string
+	// Stuck is set where it will not converge without a new update, such as a
+	// paused one.
+	Stuck bool
+	// Unlisted is set on what belongs to the system and is never pruned or
+	// adopted by its name, such as the ingress network unless declared.
+	Unlisted bool
+	// Native is what the kind's own handler needs later, such as the API's
+	// struct.
+	Native any
+}
+
+// Mark says whose an object is. It is carried by the object's labels.
+type Mark struct {
+	Project string // with its environment: "shop/staging"
+	Address value.Address
+	// Hash stands for what cannot be read back: a keyed hash.
+	Hash string
+	// Keys are the keys that we set in merged maps, as field:key.
+	Keys []string
+	// Triggers is the hash of lifecycle(replace_on=).
+	Triggers string
+}
+
+// The labels of a mark.
+const (
+	LabelProject  = "swarmscript.project"
+	LabelAddress  = "swarmscript.address"
+	LabelHash     = "swarmscript.hash"
+	LabelKeys     = "swarmscript.keys"
+	LabelTriggers = "swarmscript.triggers"
+	labelPrefix   = "swarmscript."
+)
+
+// IsMark reports whether a label is part of a mark, or otherwise ours.
+func IsMark(label string) bool { return strings.HasPrefix(label, labelPrefix) }
+
+// Labels adds the mark to a copy of labels, in place of any mark in it.
+func (m Mark) Labels(labels map[string]string) map[string]string {
+	out := make(map[string]string, len(labels)+3)
+	for k, v := range labels {
+		if !IsMark(k) {
+			out[k] = v
+		}
+	}
+	for k, v := range map[string]string{
+		LabelProject: m.Project, LabelAddress: string(m.Address), LabelHash: m.Hash,
+		LabelKeys: strings.Join(m.Keys, ","), LabelTriggers: m.Triggers,
+	} {
+		if v != "" {
+			out[k] = v
+		}
+	}
+	return out
+}
+
+// ReadMark splits labels into the mark and the rest.
+func ReadMark(labels map[string]string) (Mark, map[string]string) {
+	m := Mark{
+		Project:  labels[LabelProject],
+		Address:  value.Address(labels[LabelAddress]),
+		Hash:     labels[LabelHash],
+		Triggers: labels[LabelTriggers],
+	}
+	if k := labels[LabelKeys]; k != "" {
+		m.Keys = strings.Split(k, ",")
+	}
+	rest := make(map[string]string, len(labels))
+	for k, v := range labels {
+		if !IsMark(k) {
+			rest[k] = v
+		}
+	}
+	return m, rest
+}
+
+// Equal reports whether two marks are the same.
+func (m Mark) Equal(o Mark) bool {
+	return m.Project == o.Project && m.Address == o.Address && m.Hash == o.Hash &&
+		m.Triggers == o.Triggers && slices.Equal(m.Keys, o.Keys)
+}
+
+// Owned returns the keys that we set in merged maps, by field.
+func (m Mark) Owned() map[string][]string {
+	if len(m.Keys) == 0 {
+		return nil
+	}
+	out := map[string][]string{}
+	for _, k := range m.Keys {
+		if field, key, ok := strings.Cut(k, ":"); ok {
+			out[field] = append(out[field], key)
+		}
+	}
+	return out
+}

@@ -1,0 +1,125 @@
+package resource
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"github.com/swarmscript/swarmscript/internal/value"
+)
+
+// Scope names a scope of a project and tells how to reach it.
+type Scope struct {
+	Address string // "engine.default", "swarm.main"
+	Type    string // "engine", "swarm"
+	// Connect reaches an outermost scope; nil for those that a resource opens,
+	// which have the scope's address.
+	Connect func(ctx context.Context) (Conn, error)
+	// Endpoint names where it is for a person and for the inventory, without
+	// credentials: "unix:///var/run/docker.sock".
+	Endpoint string
+}
+
+// Conn reaches one scope.
+type Conn interface {
+	// Observe reads all the live objects of the scope in one batch, those of
+	// every project, and the project's ledger.
+	Observe(ctx context.Context, project string) (*Observation, error)
+	Close() error
+}
+
+// Observation is what is live in a scope.
+type Observation struct {
+	Objects []*Object
+	// API is the version of the engine's API, "" where there is none: fields
+	// that came later are refused.
+	API    string
+	Ledger Ledger
+	// Summary counts what is there for a person: "3 nodes, 4 services".
+	Summary string
+	// Problems are things that the plan should tell: a node that is down.
+	Warnings []string
+}
+
+// Ledger is what a project keeps in a scope beside its objects.
+type Ledger struct {
+	// HashKey is 32 random bytes, nil before the first apply.
+	HashKey []byte
+	// Scopes are the scopes that the project uses.
+	Scopes []ScopeEntry
+	// Marks are those of objects whose labels cannot be changed, by ID. They
+	// win over the objects' own.
+	Marks map[string]Mark
+}
+
+// ScopeEntry is one line of a project's inventory. It holds no secret.
+type ScopeEntry struct {
+	Address  string
+	Type     string
+	Endpoint string
+	ID       string // the swarm's ID
+}
+
+// Keeper is implemented by connections to scopes that can keep a ledger.
+type Keeper interface {
+	// SaveLedger creates or changes the project's ledger. It writes nothing
+	// where nothing would change. A hash key that exists is never replaced:
+	// the ledger that holds now is returned.
+	SaveLedger(ctx context.Context, project string, change func(*Ledger)) (Ledger, error)
+	// DropLedger removes the ledger; the project is no more.
+	DropLedger(ctx context.Context, project string) error
+}
+
+// Leaser is implemented by connections to scopes that can hold a lease. Its
+// operations are atomic against those of other processes.
+type Leaser interface {
+	// ReadLease returns the lease, nil where there is none, and the scope's own
+	// clock, by which leases expire.
+	ReadLease(ctx context.Context, project string) (*Lease, time.Time, error)
+	// WriteLease replaces old, which ReadLease or WriteLease returned (nil: there
+	// was none), by next (nil: release it). It returns [ErrConflict] where
+	// somebody else wrote in between.
+	WriteLease(ctx context.Context, project string, old, next *Lease) (*Lease, error)
+}
+
+// Lease keeps two applies apart.
+type Lease struct {
+	Holder  string // who: user@host, process, and a random part
+	Why     string // what for: "apply cluster.star"
+	Since   time.Time
+	Expires time.Time // by the scope's clock
+	// Version is the store's own, for WriteLease.
+	Version any `json:"-"`
+}
+
+var (
+	// ErrExists says that the name is taken.
+	ErrExists = errors.New("the name is taken")
+	// ErrConflict says that somebody else wrote in between.
+	ErrConflict = errors.New("changed by somebody else in between")
+	// ErrUnreachable says that a scope did not answer: what is in it is not
+	// known, which is not the same as absent.
+	ErrUnreachable = errors.New("unreachable")
+	// ErrTransient marks what may go well when tried again.
+	ErrTransient = errors.New("transient")
+)
+
+// NotConverged says why an object that was written is not what was asked for.
+type NotConverged struct {
+	Address    value.Address
+	Summary    string // "did not converge in 60s"
+	Detail     string // the tasks' errors, nodes, last log lines
+	RolledBack string // what it was rolled back to, "" where it was not
+}
+
+// Error returns the summary and the detail.
+func (e *NotConverged) Error() string {
+	s := e.Summary
+	if e.Detail != "" {
+		s += "\n\n" + e.Detail
+	}
+	if e.RolledBack != "" {
+		s += "\n\n" + e.RolledBack
+	}
+	return s
+}

@@ -1,0 +1,451 @@
+package schema
+
+import (
+	"errors"
+	"fmt"
+	"math"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	units "github.com/docker/go-units"
+
+	"github.com/swarmscript/swarmscript/internal/diag"
+	"github.com/swarmscript/swarmscript/internal/value"
+)
+
+// Problem is one thing wrong with an argument.
+type Problem struct {
+	Path string // as in ports[0].published; "" for the value as a whole
+	Msg  string
+	Hint string
+}
+
+// Error returns path: message (hint).
+func (p *Problem) Error() string {
+	s := p.Msg
+	if p.Path != "" {
+		s = p.Path + ": " + s
+	}
+	if p.Hint != "" {
+		s += " (" + p.Hint + ")"
+	}
+	return s
+}
+
+// Problems is all that is wrong with a value.
+type Problems []*Problem
+
+// Error joins the problems with "; ".
+func (ps Problems) Error() string {
+	msgs := make([]string, len(ps))
+	for i, p := range ps {
+		msgs[i] = p.Error()
+	}
+	return strings.Join(msgs, "; ")
+}
+
+func wrong(format string, args ...any) error {
+	return Problems{{Msg: fmt.Sprintf(format, args...)}}
+}
+
+// within puts a step before the paths of an error's problems.
+func within(step string, err error) Problems {
+	var ps Problems
+	if !errors.As(err, &ps) {
+		ps = Problems{{Msg: err.Error()}}
+	}
+	out := make(Problems, len(ps))
+	for i, p := range ps {
+		q := *p
+		switch {
+		case q.Path == "":
+			q.Path = step
+		case q.Path[0] == '[':
+			q.Path = step + q.Path
+		default:
+			q.Path = step + "." + q.Path
+		}
+		out[i] = &q
+	}
+	return out
+}
+
+// Check brings a script's value to the field's normal form, or returns
+// [Problems]. References and templates pass: they are checked again when they
+// are known.
+func (f *Field) Check(v value.Value) (value.Value, error) {
+	out, err := f.Type.Check(v)
+	if err != nil {
+		return nil, within(f.Name, err)
+	}
+	if f.Secret && out != nil {
+		if _, wrapped := out.(value.Secret); !wrapped {
+			out = value.Secret{V: out}
+		}
+	}
+	return out, nil
+}
+
+// CheckAll checks every field that is given and that the required ones are.
+// The result has the struct's fields in order, nil where not given.
+func (s *Struct) CheckAll(args value.Struct) (value.Struct, Problems) {
+	out := make(value.Struct, len(s.Fields))
+	var all Problems
+	for i, f := range s.Fields {
+		if args[i] == nil {
+			if f.Required {
+				all = append(all, &Problem{Msg: "missing argument " + f.Name})
+			}
+			continue
+		}
+		v, err := f.Check(args[i])
+		if err != nil {
+			all = append(all, err.(Problems)...)
+			continue
+		}
+		out[i] = v
+	}
+	return out, all
+}
+
+// Check brings a value to the type's normal form.
+func (t *Type) Check(v value.Value) (value.Value, error) {
+	switch x := v.(type) {
+	case value.Secret:
+		out, err := t.Check(x.V)
+		if err != nil {
+			return nil, hideValue(err, x.V)
+		}
+		return value.Secret{V: out}, nil
+	case value.Ref:
+		return t.checkRef(x)
+	case *value.Template:
+		if value.Known(x) {
+			return t.Check(value.Join(x.Parts))
+		}
+		switch t.Kind {
+		case ListOf, MapOf, Bool:
+			return nil, wrong("got text, want %s", t.Name())
+		case StructOf:
+			return t.checkStruct(v)
+		}
+		return x, nil
+	}
+	switch t.Kind {
+	case Bool:
+		if b, ok := v.(bool); ok {
+			return b, nil
+		}
+	case Int:
+		if n, ok := v.(int64); ok {
+			return n, t.inRange(n)
+		}
+	case Float:
+		switch n := v.(type) {
+		case float64:
+			return n, nil
+		case int64:
+			return float64(n), nil
+		}
+	case String:
+		if s, ok := v.(string); ok {
+			return t.checkString(s)
+		}
+	case Duration, Bytes, CPUs, Mode:
+		n, err := t.number(v)
+		if err != nil {
+			return nil, err
+		}
+		return n, t.inRange(n)
+	case ListOf:
+		if l, ok := v.(value.List); ok {
+			return t.checkList(l)
+		}
+	case MapOf:
+		if m, ok := v.(*value.Map); ok {
+			return t.checkMap(m)
+		}
+	case StructOf:
+		return t.checkStruct(v)
+	case Any:
+		return v, nil
+	}
+	return nil, wrong("got %s, want %s", describe(v), t.want())
+}
+
+// hideValue drops the messages of problems with a secret value: they may
+// quote it.
+func hideValue(err error, v value.Value) error {
+	var ps Problems
+	if !errors.As(err, &ps) {
+		return wrong("the sensitive value is not valid here")
+	}
+	out := make(Problems, len(ps))
+	for i, p := range ps {
+		out[i] = &Problem{Path: p.Path, Msg: "the sensitive value (" + describe(v) + ") is not valid here"}
+	}
+	return out
+}
+
+func (t *Type) want() string {
+	switch t.Kind {
+	case Duration:
+		return `a duration such as "10s", or a number of seconds`
+	case Bytes:
+		return `a size such as "512m", or a number of bytes`
+	case CPUs:
+		return `a number of CPUs such as 0.5`
+	case Mode:
+		return `permission bits such as 0o440 or "0440"`
+	case StructOf:
+		return t.Struct.Name + "(...) or a dict"
+	}
+	return t.Name()
+}
+
+func (t *Type) checkRef(r value.Ref) (value.Value, error) {
+	switch {
+	case r.Output == "" && t.Kind == StructOf:
+		return t.checkStruct(r)
+	case r.Output == "" && t.RefKind == "":
+		return nil, wrong("got %s, want %s", r.Address.Short(), t.want())
+	case r.Output == "" && r.Address.Kind() != t.RefKind:
+		return nil, wrong("got %s, want %s", r.Address.Short(), t.Name())
+	case r.Output == "":
+		r.Output, r.Type = t.RefOutput, "string"
+		return r, nil
+	case t.Kind == StructOf:
+		return t.checkStruct(r)
+	case r.Type != "" && !t.accepts(r.Type):
+		return nil, wrong("got %s (%s), want %s", r, r.Type, t.want())
+	}
+	return r, nil
+}
+
+// accepts reports whether an output of that type may stand here.
+func (t *Type) accepts(output string) bool {
+	switch t.Kind {
+	case String, Any:
+		return output == "string" || output == "int" || t.Kind == Any
+	case Int:
+		return output == "int"
+	case Float, CPUs:
+		return output == "int" || output == "float"
+	case Duration, Bytes, Mode:
+		return output == "int" || output == "string"
+	}
+	return output == t.Name()
+}
+
+func (t *Type) checkString(s string) (value.Value, error) {
+	if len(t.Enum) > 0 && !slices.Contains(t.Enum, s) {
+		return nil, Problems{{
+			Msg:  fmt.Sprintf("got %q, want one of %s", s, strings.Join(t.Enum, ", ")),
+			Hint: diag.DidYouMean(s, t.Enum),
+		}}
+	}
+	if strings.IndexByte(s, 0) >= 0 {
+		return nil, wrong("text with a NUL byte")
+	}
+	if t.normal != nil {
+		n, err := t.normal(s)
+		if err != nil {
+			return nil, wrong("%v", err)
+		}
+		return n, nil
+	}
+	return s, nil
+}
+
+func (t *Type) inRange(n int64) error {
+	if t.Min != nil && n < *t.Min || t.Max != nil && n > *t.Max {
+		switch {
+		case t.Min != nil && t.Max != nil:
+			return wrong("got %s, want %s to %s", t.Format(n), t.Format(*t.Min), t.Format(*t.Max))
+		case t.Min != nil:
+			return wrong("got %s, want at least %s", t.Format(n), t.Format(*t.Min))
+		}
+		return wrong("got %s, want at most %s", t.Format(n), t.Format(*t.Max))
+	}
+	return nil
+}
+
+// number reads the types that have a unit.
+func (t *Type) number(v value.Value) (int64, error) {
+	switch v := v.(type) {
+	case int64:
+		switch t.Kind {
+		case Duration:
+			if v > math.MaxInt64/int64(time.Second) || v < math.MinInt64/int64(time.Second) {
+				return 0, wrong("%d seconds is out of range", v)
+			}
+			return v * int64(time.Second), nil
+		case CPUs:
+			if v > math.MaxInt64/1_000_000_000 || v < 0 {
+				return 0, wrong("%d CPUs is out of range", v)
+			}
+			return v * 1_000_000_000, nil
+		}
+		return v, nil
+	case float64:
+		switch t.Kind {
+		case Duration, CPUs:
+			if n := math.Round(v * 1e9); n >= math.MinInt64 && n < math.MaxInt64 && (t.Kind == Duration || n >= 0) {
+				return int64(n), nil
+			}
+			return 0, wrong("%v is out of range", v)
+		}
+	case string:
+		return t.parseNumber(v)
+	}
+	return 0, wrong("got %s, want %s", describe(v), t.want())
+}
+
+func (t *Type) parseNumber(s string) (int64, error) {
+	switch t.Kind {
+	case Duration:
+		if d, err := time.ParseDuration(s); err == nil {
+			return int64(d), nil
+		}
+	case Bytes:
+		if n, err := units.RAMInBytes(s); err == nil {
+			return n, nil
+		}
+	case CPUs:
+		if f, err := strconv.ParseFloat(s, 64); err == nil && f >= 0 && f < 1e9 {
+			return int64(math.Round(f * 1e9)), nil
+		}
+	case Mode:
+		if n, err := strconv.ParseUint(strings.TrimPrefix(s, "0o"), 8, 32); err == nil {
+			return int64(n), nil
+		}
+	}
+	return 0, wrong("got %q, want %s", s, t.want())
+}
+
+func (t *Type) checkList(l value.List) (value.Value, error) {
+	out := make(value.List, 0, len(l))
+	var all Problems
+	for i, e := range l {
+		v, err := t.Elem.Check(e)
+		if err != nil {
+			all = append(all, within(fmt.Sprintf("[%d]", i), err)...)
+			continue
+		}
+		out = append(out, v)
+	}
+	if all != nil {
+		return nil, all
+	}
+	if t.Set {
+		out = sortSet(out)
+	}
+	return out, nil
+}
+
+func (t *Type) checkMap(m *value.Map) (value.Value, error) {
+	out := make([]value.Entry, 0, m.Len())
+	var all Problems
+	for _, e := range m.Entries {
+		v, err := t.Elem.Check(e.Value)
+		if err != nil {
+			all = append(all, within(fmt.Sprintf("[%q]", e.Key), err)...)
+			continue
+		}
+		out = append(out, value.Entry{Key: e.Key, Value: v})
+	}
+	if all != nil {
+		return nil, all
+	}
+	return &value.Map{Entries: out}, nil
+}
+
+// checkStruct takes a record made by the struct's builtin, a dict, docker's
+// short form, or a plain value for the short field. Fields that are not given
+// get their defaults, so that equal structs are equal values.
+func (t *Type) checkStruct(v value.Value) (value.Value, error) {
+	s := t.Struct
+	args := make(value.Struct, len(s.Fields))
+	switch x := v.(type) {
+	case value.Record:
+		if x.Type != s.Name {
+			return nil, wrong("got %s(...), want %s", x.Type, t.want())
+		}
+		copy(args, x.Fields)
+	case value.Struct: // in normal form already, as a resolved argument is
+		if len(x) != len(args) {
+			return nil, wrong("got %d fields, want %s", len(x), t.want())
+		}
+		copy(args, x)
+	case *value.Map:
+		for _, e := range x.Entries {
+			i, ok := s.byName[e.Key]
+			if !ok {
+				return nil, Problems{{Msg: fmt.Sprintf("unexpected key %q", e.Key), Hint: diag.DidYouMean(e.Key, s.FieldNames())}}
+			}
+			args[i] = e.Value
+		}
+	case string:
+		if t.parse != nil {
+			out, err := t.parse(x)
+			if err != nil {
+				return nil, wrong("%v", err)
+			}
+			return t.checkStruct(out)
+		}
+		if s.short < 0 {
+			return nil, wrong("got %s, want %s", describe(v), t.want())
+		}
+		args[s.short] = x
+	default:
+		if s.short < 0 {
+			return nil, wrong("got %s, want %s", describe(v), t.want())
+		}
+		args[s.short] = v
+	}
+	out, problems := s.CheckAll(args)
+	if problems != nil {
+		return nil, problems
+	}
+	for i, f := range s.Fields {
+		if out[i] == nil {
+			out[i] = f.Default
+		}
+	}
+	return out, nil
+}
+
+func describe(v value.Value) string {
+	switch v := v.(type) {
+	case nil:
+		return "None"
+	case bool:
+		return "bool"
+	case int64:
+		return "int"
+	case float64:
+		return "float"
+	case string:
+		if len(v) > 40 {
+			v = v[:37] + "..."
+		}
+		return fmt.Sprintf("%q", v)
+	case value.List:
+		return "list"
+	case *value.Map:
+		return "dict"
+	case value.Record:
+		return v.Type + "(...)"
+	case value.Struct:
+		return "struct"
+	case value.Ref:
+		return v.String()
+	case *value.Template:
+		return "text"
+	case value.Secret:
+		return "sensitive value"
+	}
+	return fmt.Sprintf("%T", v)
+}

@@ -1,0 +1,194 @@
+package schema
+
+import (
+	"fmt"
+
+	"github.com/swarmscript/swarmscript/internal/value"
+)
+
+// Change is one difference between what is declared and what is live.
+type Change struct {
+	Path    string // limit_memory, ports[0], labels["tier"], update.parallelism
+	Field   *Field // the argument that it belongs to
+	Type    *Type  // of the values
+	Before  value.Value
+	After   value.Value // may be unknown
+	Replace bool        // cannot be made in place
+	Unknown bool        // waits for a step
+	Secret  bool        // must not be shown
+}
+
+// Diff compares checked arguments with a live object's, field by field. Both
+// are in normal form. owned is the keys that we once set in each merge field,
+// by field name: a key of ours that is no longer declared is a change.
+func (s *Struct) Diff(desired, live value.Struct, owned map[string][]string) []Change {
+	var out []Change
+	for i, f := range s.Fields {
+		if f.Local || f.WriteOnly {
+			continue
+		}
+		want := desired[i]
+		if want == nil && !(f.Merge && len(owned[f.Name]) > 0) {
+			if want = f.Default; want == nil {
+				continue
+			}
+		}
+		d := differ{field: f}
+		if f.Merge {
+			d.merge(want, live[i], owned[f.Name])
+		} else {
+			d.compare(f.Name, f.Type, want, live[i])
+		}
+		out = append(out, d.changes...)
+	}
+	return out
+}
+
+// Same reports whether a value of this type equals another, defaults aside.
+func (t *Type) Same(a, b value.Value) bool {
+	d := differ{field: &Field{}}
+	d.compare("", t, a, b)
+	return len(d.changes) == 0
+}
+
+type differ struct {
+	field   *Field
+	changes []Change
+}
+
+func (d *differ) add(path string, t *Type, before, after value.Value) {
+	d.changes = append(d.changes, Change{
+		Path: path, Field: d.field, Type: t, Before: before, After: after,
+		Replace: d.field.Replace, Unknown: !value.Known(after),
+		Secret: d.field.Secret || value.Sensitive(before) || value.Sensitive(after),
+	})
+}
+
+// merge compares only the keys that are declared, or were.
+func (d *differ) merge(want, live value.Value, owned []string) {
+	w, _ := value.Reveal(want).(*value.Map)
+	l, _ := value.Reveal(live).(*value.Map)
+	if !isMap(want) {
+		d.add(d.field.Name, d.field.Type, live, want)
+		return
+	}
+	elem := d.field.Type.Elem
+	if w != nil {
+		for _, e := range w.Entries {
+			before, _ := l.Get(e.Key)
+			if before == nil || !value.Equal(e.Value, before) {
+				d.add(fmt.Sprintf("%s[%q]", d.field.Name, e.Key), elem, before, e.Value)
+			}
+		}
+	}
+	for _, k := range owned {
+		if _, declared := w.Get(k); declared {
+			continue
+		}
+		if before, ok := l.Get(k); ok {
+			d.add(fmt.Sprintf("%s[%q]", d.field.Name, k), elem, before, nil)
+		}
+	}
+}
+
+func isMap(v value.Value) bool {
+	switch value.Reveal(v).(type) {
+	case nil, *value.Map:
+		return true
+	}
+	return false
+}
+
+// compare walks two values of one type, and records differences as deep as
+// they can be named: whole elements of lists, keys of maps, fields of structs.
+func (d *differ) compare(path string, t *Type, want, live value.Value) {
+	if value.Equal(want, live) {
+		return
+	}
+	w, l := value.Reveal(want), value.Reveal(live)
+	switch t.Kind {
+	case StructOf:
+		ws, ok1 := w.(value.Struct)
+		ls, ok2 := l.(value.Struct)
+		if ok1 && ok2 {
+			for i, f := range t.Struct.Fields {
+				fw := ws[i]
+				if fw == nil {
+					if fw = f.Default; fw == nil {
+						continue
+					}
+				}
+				if f.Local {
+					continue
+				}
+				d.compare(path+"."+f.Name, f.Type, fw, ls[i])
+			}
+			return
+		}
+	case MapOf:
+		wm, ok1 := w.(*value.Map)
+		lm, ok2 := l.(*value.Map)
+		if (ok1 || w == nil) && (ok2 || l == nil) {
+			d.compareMaps(path, t, wm, lm)
+			return
+		}
+	case ListOf:
+		wl, ok1 := w.(value.List)
+		ll, ok2 := l.(value.List)
+		if ok1 && (ok2 || l == nil) {
+			if len(wl) == 0 && len(ll) == 0 {
+				return
+			}
+			if t.Elem.Kind == StructOf && len(wl) == len(ll) {
+				if allSame(t.Elem, wl, ll) {
+					return
+				}
+			}
+			d.add(path, t, live, want)
+			return
+		}
+	}
+	if isEmpty(w) && isEmpty(l) {
+		return
+	}
+	d.add(path, t, live, want)
+}
+
+func allSame(t *Type, a, b value.List) bool {
+	for i := range a {
+		if !t.Same(a[i], b[i]) {
+			return false
+		}
+	}
+	return true
+}
+
+func (d *differ) compareMaps(path string, t *Type, want, live *value.Map) {
+	if want != nil {
+		for _, e := range want.Entries {
+			before, ok := live.Get(e.Key)
+			if !ok || !t.Elem.Same(e.Value, before) {
+				d.add(fmt.Sprintf("%s[%q]", path, e.Key), t.Elem, before, e.Value)
+			}
+		}
+	}
+	if live != nil {
+		for _, e := range live.Entries {
+			if _, ok := want.Get(e.Key); !ok {
+				d.add(fmt.Sprintf("%s[%q]", path, e.Key), t.Elem, e.Value, nil)
+			}
+		}
+	}
+}
+
+func isEmpty(v value.Value) bool {
+	switch v := v.(type) {
+	case nil:
+		return true
+	case value.List:
+		return len(v) == 0
+	case *value.Map:
+		return v.Len() == 0
+	}
+	return false
+}
