@@ -52,7 +52,7 @@ type Kind struct {
 	Complete func(args value.Struct)
 	// Effect says in a few words what an update does to what runs ("rolling, 2
 	// at a time"). May be nil.
-	Effect func(live *Object, args value.Struct, changes []schema.Change) string
+	Effect  func(live *Object, args value.Struct, changes []schema.Change) string
 	Handler Handler
 }
 

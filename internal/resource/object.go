@@ -73,7 +73,7 @@ func (m Mark) Labels(labels map[string]string) map[string]string {
 	}
 	for k, v := range map[string]string{
 		LabelProject: m.Project, LabelAddress: string(m.Address), LabelHash: m.Hash,
-		LabelKeys: strings.Join(m.Keys, ","), LabelTriggers: m.Triggers,
+		LabelKeys: joinKeys(m.Keys), LabelTriggers: m.Triggers,
 	} {
 		if v != "" {
 			out[k] = v
@@ -91,7 +91,7 @@ func ReadMark(labels map[string]string) (Mark, map[string]string) {
 		Triggers: labels[LabelTriggers],
 	}
 	if k := labels[LabelKeys]; k != "" {
-		m.Keys = strings.Split(k, ",")
+		m.Keys = splitKeys(k)
 	}
 	rest := make(map[string]string, len(labels))
 	for k, v := range labels {
@@ -100,6 +100,27 @@ func ReadMark(labels map[string]string) (Mark, map[string]string) {
 		}
 	}
 	return m, rest
+}
+
+var (
+	escapeKey   = strings.NewReplacer("%", "%25", ",", "%2C")
+	unescapeKey = strings.NewReplacer("%2C", ",", "%25", "%")
+)
+
+func joinKeys(keys []string) string {
+	out := make([]string, len(keys))
+	for i, k := range keys {
+		out[i] = escapeKey.Replace(k)
+	}
+	return strings.Join(out, ",")
+}
+
+func splitKeys(s string) []string {
+	keys := strings.Split(s, ",")
+	for i, k := range keys {
+		keys[i] = unescapeKey.Replace(k)
+	}
+	return keys
 }
 
 // Equal reports whether two marks are the same.

@@ -1,0 +1,355 @@
+package plan
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/swarmscript/swarmscript/internal/diag"
+	"github.com/swarmscript/swarmscript/internal/resource"
+	"github.com/swarmscript/swarmscript/internal/value"
+)
+
+// Status is what is known of a scope.
+type Status int
+
+const (
+	Present     Status = iota // it answered
+	Absent                    // it does not exist: whoever opens it says so
+	Unreachable               // it did not answer, which is not the same as absent
+)
+
+// ScopeState is a scope and what was observed in it.
+type ScopeState struct {
+	Scope  *resource.Scope
+	Status Status
+	Obs    *resource.Observation // where Present
+	Err    error                 // where Unreachable
+}
+
+// Options are a person's wishes about a run.
+type Options struct {
+	Destroy       bool
+	AllowDataLoss bool
+	// Adopt holds the addresses that may take over what is not ours, in full or
+	// short.
+	Adopt []string
+}
+
+// Input is all that a plan is made from.
+type Input struct {
+	Program *resource.Program
+	// Scopes by address: those of the program and those of its inventory.
+	Scopes  map[string]*ScopeState
+	Kinds   func(name string) *resource.Kind
+	HashKey []byte
+	Options Options
+}
+
+// Build plans everything. The plan is nil where there are errors; warnings
+// are in the plan.
+func Build(in Input) (*Plan, diag.List) {
+	b := newBuilder(in)
+	b.moves()
+	if in.Options.Destroy {
+		b.checkAdopt(nil)
+	} else {
+		for _, d := range b.order() {
+			b.declare(d)
+		}
+		b.checkAdopt(in.Program.Declarations)
+	}
+	b.prune()
+	b.oldVersions()
+	b.guard()
+	if err := b.problems.Err(); err != nil {
+		b.problems.Sort()
+		return nil, b.problems
+	}
+	b.plan.Changes = b.sorted()
+	b.link()
+	if _, cycle := b.plan.Graph.Order(); cycle != nil {
+		return nil, diag.List{{Summary: "these cannot be put in an order: " + b.plan.Graph.describe(cycle)}}
+	}
+	b.outputs()
+	return b.plan, nil
+}
+
+type builder struct {
+	in       Input
+	plan     *Plan
+	problems diag.List
+	index    map[string]*scopeIndex
+	changes  map[value.Address]*Change
+	decls    map[value.Address]*resource.Declaration
+	failed   map[value.Address]bool // could not be decided, or needs one that could not
+	moved    map[value.Address]value.Address
+	deletes  []*Change
+	adopted  map[string]bool
+	users    map[value.Address][]value.Address // declared users, by what they use
+}
+
+// scopeIndex finds a scope's live objects.
+type scopeIndex struct {
+	state *ScopeState
+	ours  map[value.Address][]*resource.Object
+	named map[string]*resource.Object // kind/name
+	byID  map[string]*resource.Object
+}
+
+func newBuilder(in Input) *builder {
+	n := len(in.Program.Declarations)
+	b := &builder{
+		in:      in,
+		plan:    &Plan{Project: in.Program.Project, Unreachable: map[string]error{}},
+		index:   make(map[string]*scopeIndex, len(in.Scopes)),
+		changes: make(map[value.Address]*Change, n),
+		decls:   make(map[value.Address]*resource.Declaration, n),
+		failed:  map[value.Address]bool{},
+		moved:   map[value.Address]value.Address{},
+		adopted: map[string]bool{},
+		users:   map[value.Address][]value.Address{},
+	}
+	for _, d := range in.Program.Declarations {
+		b.decls[d.Address] = d
+	}
+	for addr, st := range in.Scopes {
+		b.index[addr] = indexScope(st, in.Program.Project)
+		if st.Status == Unreachable {
+			b.plan.Unreachable[addr] = st.Err
+		}
+	}
+	return b
+}
+
+func indexScope(st *ScopeState, project string) *scopeIndex {
+	ix := &scopeIndex{state: st}
+	if st.Status != Present {
+		return ix
+	}
+	n := len(st.Obs.Objects)
+	ix.ours = make(map[value.Address][]*resource.Object, n)
+	ix.named = make(map[string]*resource.Object, n)
+	ix.byID = make(map[string]*resource.Object, n)
+	for _, o := range st.Obs.Objects {
+		if m, ok := st.Obs.Ledger.Marks[o.ID]; ok {
+			o.Mark = m
+		}
+		if o.Mark.Project == project && project != "" {
+			ix.ours[o.Mark.Address] = append(ix.ours[o.Mark.Address], o)
+		}
+		ix.named[o.Kind+"/"+o.Name] = o
+		ix.byID[o.ID] = o
+	}
+	return ix
+}
+
+func (b *builder) fail(d *diag.Diagnostic) { b.problems = append(b.problems, d) }
+
+// moves turns moved() into new keys of the index.
+func (b *builder) moves() {
+	for _, m := range b.in.Program.Moves {
+		if d := b.decls[m.From]; d != nil {
+			b.fail(diag.Errorf(m.Pos, "moved: %s is still declared, at %s", m.From.Short(), d.Pos))
+			continue
+		}
+		if b.decls[m.To] == nil && !b.in.Options.Destroy {
+			p := diag.Errorf(m.Pos, "moved: %s is not declared", m.To.Short())
+			p.Hint = "the second address is the new one"
+			b.fail(p)
+			continue
+		}
+		for _, ix := range b.index {
+			from := ix.ours[m.From]
+			if len(from) == 0 || ix.state.Scope.Address != m.From.Scope() && m.From.Scope() != "" {
+				continue
+			}
+			if len(ix.ours[m.To]) > 0 {
+				b.fail(diag.Errorf(m.Pos, "moved: both %s and %s exist", m.From.Short(), m.To.Short()))
+				continue
+			}
+			ix.ours[m.To] = from
+			delete(ix.ours, m.From)
+			b.moved[m.To] = m.From
+		}
+	}
+}
+
+// order returns the declarations so that each comes after what it refers to.
+func (b *builder) order() []*resource.Declaration {
+	decls := b.in.Program.Declarations
+	g := &Graph{Nodes: make([]*Node, len(decls))}
+	id := make(map[value.Address]int, len(decls))
+	for i, d := range decls {
+		g.Nodes[i] = &Node{ID: i}
+		id[d.Address] = i
+	}
+	for i, d := range decls {
+		n := g.Nodes[i]
+		b.needs(d, func(a value.Address) {
+			if j, ok := id[a]; ok {
+				n.after(&Node{ID: j})
+				b.users[a] = append(b.users[a], d.Address)
+			}
+		})
+	}
+	order, cycle := g.Order()
+	if cycle != nil {
+		var names []string
+		for _, i := range append(cycle, cycle[0]) {
+			names = append(names, decls[i].Address.Short())
+		}
+		b.fail(diag.Errorf(decls[cycle[0]].Pos, "these wait for each other: %s", strings.Join(names, " -> ")))
+		return nil
+	}
+	out := make([]*resource.Declaration, len(order))
+	for i, j := range order {
+		out[i] = decls[j]
+	}
+	return out
+}
+
+// needs calls fn for each resource that a declaration comes after.
+func (b *builder) needs(d *resource.Declaration, fn func(value.Address)) {
+	if d.Scope != "" {
+		fn(value.Address(d.Scope))
+	}
+	value.Refs(d.Args, func(r value.Ref) { fn(r.Address) })
+	if d.Lifecycle.ReplaceOn != nil {
+		value.Refs(d.Lifecycle.ReplaceOn, func(r value.Ref) { fn(r.Address) })
+	}
+	for _, a := range d.After {
+		fn(a)
+	}
+}
+
+// declare decides about one declaration; what it refers to is decided already.
+func (b *builder) declare(d *resource.Declaration) {
+	ix := b.index[d.Scope]
+	if ix == nil {
+		b.fail(diag.Errorf(d.Pos, "%s: there is no scope %s", d.Address, d.Scope))
+		return
+	}
+	blocked := ""
+	b.needs(d, func(a value.Address) {
+		if b.failed[a] {
+			b.failed[d.Address] = true
+		} else if c := b.changes[a]; c != nil && c.Blocked != "" {
+			blocked = a.Short() + " cannot be reached"
+		}
+	})
+	if b.failed[d.Address] {
+		return // its own problem would only repeat the other's
+	}
+	if ix.state.Status == Unreachable {
+		blocked = d.Scope + " is unreachable"
+	}
+	if blocked != "" {
+		b.changes[d.Address] = &Change{Address: d.Address, Kind: d.Kind, Scope: d.Scope, Decl: d, Args: d.Args, Blocked: blocked}
+		return
+	}
+	ch, problems := Decide(b.caseOf(d, ix))
+	if ch == nil {
+		b.failed[d.Address] = true
+		b.problems = append(b.problems, problems...)
+		return
+	}
+	b.changes[d.Address] = ch
+}
+
+func (b *builder) caseOf(d *resource.Declaration, ix *scopeIndex) Case {
+	c := Case{
+		Project: b.in.Program.Project, Decl: d, HashKey: b.in.HashKey,
+		Absent:  ix.state.Status == Absent,
+		Ours:    ix.ours[d.Address],
+		Named:   func(name string) *resource.Object { return ix.named[d.Kind.Name+"/"+name] },
+		Adopt:   b.mayAdopt(d.Address),
+		Resolve: b.resolve,
+	}
+	if ix.state.Obs != nil {
+		c.API = ix.state.Obs.API
+	}
+	if opener := b.changes[value.Address(d.Scope)]; opener != nil && (opener.Action == Replace || opener.Action == Create) {
+		c.Absent = true
+	}
+	_, c.Moved = b.moved[d.Address]
+	value.Refs(d.Args, func(r value.Ref) {
+		if used := b.changes[r.Address]; used != nil && used.Kind.Busy && used.Action == Replace {
+			c.Replaced = r.Address
+		}
+	})
+	return c
+}
+
+func (b *builder) mayAdopt(a value.Address) bool {
+	for _, s := range b.in.Options.Adopt {
+		if s == string(a) || s == a.Short() {
+			b.adopted[s] = true
+			return true
+		}
+	}
+	return false
+}
+
+func (b *builder) checkAdopt(decls []*resource.Declaration) {
+	for _, s := range b.in.Options.Adopt {
+		if b.adopted[s] {
+			continue
+		}
+		var names []string
+		for _, d := range decls {
+			names = append(names, d.Address.Short())
+		}
+		if b.failed[value.Address(s)] || slices.Contains(names, s) {
+			continue
+		}
+		b.fail(&diag.Diagnostic{Summary: fmt.Sprintf("--adopt %s: no such resource is declared", s), Hint: diag.DidYouMean(s, names)})
+	}
+}
+
+// resolve returns what is known of a reference, given what is planned for the
+// resource that it names.
+func (b *builder) resolve(r value.Ref) (value.Value, bool) {
+	return Known(b.changes[r.Address], r.Output)
+}
+
+// Known returns an output of a resource as far as its change leaves it known:
+// of a no-op as it is, of an update what an update keeps, of anything what its
+// arguments say.
+func Known(c *Change, output string) (value.Value, bool) {
+	if c == nil {
+		return nil, false
+	}
+	o, ok := c.Kind.Output(output)
+	if !ok {
+		return nil, false
+	}
+	if c.Kind.Versioned && output == "name" {
+		return c.Name, c.Name != ""
+	}
+	if o.Arg != "" {
+		if f, ok := c.Kind.Schema.Field(o.Arg); ok {
+			v := c.Args[f.Index]
+			if v == nil {
+				v = f.Default
+			}
+			if v != nil {
+				return v, value.Known(v)
+			}
+		}
+	}
+	live := c.Live != nil && (c.Action == NoOp || c.Action == Read || c.Action == Update && o.Stable)
+	if !live || c.Blocked != "" {
+		return nil, false
+	}
+	v, ok := c.Live.Out[output]
+	return v, ok
+}
+
+// outputs resolves what the script publishes.
+func (b *builder) outputs() {
+	for _, o := range b.in.Program.Outputs {
+		o.Value = value.Resolve(o.Value, b.resolve)
+		b.plan.Outputs = append(b.plan.Outputs, o)
+	}
+}

@@ -1,0 +1,364 @@
+package plan
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/swarmscript/swarmscript/internal/diag"
+	"github.com/swarmscript/swarmscript/internal/resource"
+	"github.com/swarmscript/swarmscript/internal/schema"
+	"github.com/swarmscript/swarmscript/internal/value"
+)
+
+// Case is all that decides about one declared resource.
+type Case struct {
+	Project string
+	Decl    *resource.Declaration
+	// Absent is set where the scope does not exist, or is about to be replaced.
+	Absent bool
+	// Ours are the live objects with this project's mark for this address: one,
+	// or the versions of a versioned kind.
+	Ours []*resource.Object
+	// Named returns the live object of a name, whoever's it is, or nil.
+	Named func(name string) *resource.Object
+	// Moved is set where Ours carry another address that moved() renames.
+	Moved bool
+	// Adopt allows taking an object that is not ours.
+	Adopt bool
+	// Resolve returns what is known of a reference.
+	Resolve func(value.Ref) (value.Value, bool)
+	// HashKey is the project's, nil before it exists.
+	HashKey []byte
+	// API is the engine's, "" where it does not matter.
+	API string
+	// Replaced names a resource that this one uses and that cannot be replaced
+	// while it does: it must go first.
+	Replaced value.Address
+}
+
+// Decide settles one declared resource. It returns nil and the reasons where
+// it cannot be.
+func Decide(c Case) (*Change, diag.List) {
+	d := c.Decl
+	ch := &Change{Address: d.Address, Kind: d.Kind, Scope: d.Scope, Decl: d, Deferred: c.Absent}
+	args, problems := c.arguments()
+	if problems != nil {
+		return nil, problems
+	}
+	ch.Args = args
+	if d.External {
+		return c.external(ch)
+	}
+	ch.Mark = c.mark(args)
+	if d.Kind.Versioned {
+		return c.versioned(ch)
+	}
+	ch.Live = c.current()
+	if ch.Live == nil && !c.Absent {
+		found, problem := c.adopted(liveName(ch))
+		if problem != nil {
+			return nil, diag.List{problem}
+		}
+		ch.Live = found
+	}
+	if ch.Live == nil {
+		ch.Action = Create
+		return ch, nil
+	}
+	c.compare(ch)
+	return ch, nil
+}
+
+// arguments resolves what is known, checks what has become known, and brings
+// it to normal form.
+func (c Case) arguments() (value.Struct, diag.List) {
+	d := c.Decl
+	args := d.Args
+	resolved, _ := value.Resolve(args, c.Resolve).(value.Struct)
+	changed := len(resolved) > 0 && len(args) > 0 && &resolved[0] != &args[0]
+	var problems schema.Problems
+	if changed {
+		args, problems = d.Kind.Schema.CheckAll(resolved)
+		if problems == nil && d.Kind.Check != nil {
+			problems = d.Kind.Check(args)
+		}
+	}
+	if problems == nil {
+		problems = tooNew(d.Kind.Schema, args, c.API)
+	}
+	if problems != nil {
+		return nil, atDecl(d, problems)
+	}
+	if d.Kind.Complete != nil {
+		if !changed {
+			args = slices.Clone(args) // the declaration stays as it was written
+		}
+		d.Kind.Complete(args)
+	}
+	return args, nil
+}
+
+func atDecl(d *resource.Declaration, problems schema.Problems) diag.List {
+	var out diag.List
+	for _, p := range problems {
+		msg := p.Msg
+		if p.Path != "" {
+			msg = p.Path + ": " + msg
+		}
+		out = append(out, &diag.Diagnostic{Pos: d.Pos, Summary: string(d.Address) + ": " + msg, Hint: p.Hint})
+	}
+	return out
+}
+
+// tooNew finds arguments that the engine's API does not know.
+func tooNew(s *schema.Struct, args value.Struct, api string) schema.Problems {
+	if api == "" {
+		return nil
+	}
+	var out schema.Problems
+	for i, f := range s.Fields {
+		if args[i] == nil || f.Default != nil && f.Type.Same(args[i], f.Default) {
+			continue
+		}
+		if f.API != "" && olderThan(api, f.API) {
+			out = append(out, &schema.Problem{Path: f.Name,
+				Msg: fmt.Sprintf("needs engine API %s, this engine speaks %s", f.API, api)})
+			continue
+		}
+		for _, p := range tooNewInside(f.Type, args[i], api) {
+			p.Path = f.Name + p.Path
+			out = append(out, p)
+		}
+	}
+	return out
+}
+
+func tooNewInside(t *schema.Type, v value.Value, api string) schema.Problems {
+	var out schema.Problems
+	switch x := value.Reveal(v).(type) {
+	case value.Struct:
+		for _, p := range tooNew(t.Struct, x, api) {
+			p.Path = "." + p.Path
+			out = append(out, p)
+		}
+	case value.List:
+		if t.Elem.Kind != schema.StructOf {
+			return nil
+		}
+		for i, e := range x {
+			for _, p := range tooNewInside(t.Elem, e, api) {
+				p.Path = fmt.Sprintf("[%d]%s", i, p.Path)
+				out = append(out, p)
+			}
+		}
+	}
+	return out
+}
+
+// olderThan compares versions such as 1.41 and 1.44.
+func olderThan(a, b string) bool {
+	var a1, a2, b1, b2 int
+	fmt.Sscanf(a, "%d.%d", &a1, &a2)
+	fmt.Sscanf(b, "%d.%d", &b1, &b2)
+	return a1 < b1 || a1 == b1 && a2 < b2
+}
+
+// liveName is the name that the object has, or will have, in its scope.
+func liveName(ch *Change) string {
+	if f, ok := ch.Kind.Schema.Field("name"); ok {
+		if s, ok := ch.Args[f.Index].(string); ok {
+			return s
+		}
+	}
+	return ch.Address.Name()
+}
+
+func (c Case) current() *resource.Object {
+	if c.Absent || len(c.Ours) == 0 {
+		return nil
+	}
+	return c.Ours[0]
+}
+
+// adopted returns the object that already has the name, if it may be taken,
+// nil where the name is free, or the refusal.
+func (c Case) adopted(name string) (*resource.Object, *diag.Diagnostic) {
+	o := c.Named(name)
+	if o == nil || c.Adopt && !(o.Mark.Project == c.Project && o.Mark.Address != c.Decl.Address) {
+		return o, nil
+	}
+	d := c.Decl
+	p := &diag.Diagnostic{Pos: d.Pos}
+	switch {
+	case o.Mark.Project == c.Project:
+		p.Summary = fmt.Sprintf("%s: the name %q is held by %s of this project", d.Address, name, o.Mark.Address)
+		p.Hint = fmt.Sprintf("moved(%q, %q) keeps the object; or choose another name", o.Mark.Address.Short(), d.Address.Short())
+	case o.Mark.Project != "":
+		p.Summary = fmt.Sprintf("%s: %s %q belongs to project %s", d.Address, d.Kind.Name, name, o.Mark.Project)
+		p.Hint = fmt.Sprintf("choose another name, or take it over with --adopt %s", d.Address.Short())
+	default:
+		p.Summary = fmt.Sprintf("%s: %s %q exists and is not managed by this project", d.Address, d.Kind.Name, name)
+		p.Hint = fmt.Sprintf("take it over with --adopt %s, or choose another name", d.Address.Short())
+	}
+	return nil, p
+}
+
+// external reads what somebody else manages.
+func (c Case) external(ch *Change) (*Change, diag.List) {
+	ch.Action = Read
+	if c.Absent {
+		return ch, nil
+	}
+	if ch.Live = c.Named(liveName(ch)); ch.Live == nil {
+		return nil, diag.List{{
+			Pos:     c.Decl.Pos,
+			Summary: fmt.Sprintf("%s: there is no %s %q", ch.Address, ch.Kind.Name, liveName(ch)),
+			Hint:    "it is declared as external, so it must exist before",
+		}}
+	}
+	return ch, nil
+}
+
+// mark is what the object shall carry.
+func (c Case) mark(args value.Struct) resource.Mark {
+	m := resource.Mark{Project: c.Project, Address: c.Decl.Address}
+	for i, f := range c.Decl.Kind.Schema.Fields {
+		if !f.Merge {
+			continue
+		}
+		if keys, ok := value.Reveal(args[i]).(*value.Map); ok && keys != nil {
+			for _, e := range keys.Entries {
+				m.Keys = append(m.Keys, f.Name+":"+e.Key)
+			}
+		}
+	}
+	if on := c.Decl.Lifecycle.ReplaceOn; on != nil {
+		m.Triggers = triggerHash(value.Resolve(on, c.Resolve), c.HashKey)
+	}
+	return m
+}
+
+// compare fills in the differences of a live object and the action that they
+// need.
+func (c Case) compare(ch *Change) {
+	live := ch.Live
+	owned := live.Mark.Owned()
+	ch.Fields = ch.Kind.Schema.Diff(ch.Args, live.Args, owned)
+	if len(c.Decl.Lifecycle.IgnoreChanges) > 0 {
+		c.ignore(ch)
+	}
+	ch.Action = NoOp
+	if len(ch.Fields) > 0 {
+		ch.Action = Update
+		for _, f := range ch.Fields {
+			if f.Replace {
+				ch.Action = Replace
+			}
+		}
+	}
+	if ch.Mark.Triggers == "" && c.Decl.Lifecycle.ReplaceOn == nil {
+		// nothing to compare; a recorded trigger goes with the next mark
+	} else if was := live.Mark.Triggers; was != "" && ch.Mark.Triggers != was {
+		// An unknown trigger counts as changed, like any other unknown value.
+		ch.Reason = "lifecycle(replace_on) changed"
+		if ch.Kind.Restarts {
+			ch.Restart, ch.Action = true, max(ch.Action, Update)
+		} else {
+			ch.Action = Replace
+		}
+	}
+	if c.Replaced != "" {
+		ch.Action, ch.Reason = Replace, "uses "+c.Replaced.Short()+", which is replaced"
+	}
+	if !ch.Mark.Equal(live.Mark) {
+		ch.Remark = true
+		if ch.Action == NoOp {
+			ch.Action = Update
+		}
+		switch {
+		case live.Mark.Project != c.Project:
+			ch.Reason = "adopted"
+		case live.Mark.Address != ch.Address:
+			ch.Reason = "moved from " + live.Mark.Address.Short()
+		}
+	}
+	if ch.Action == NoOp {
+		ch.Unsettled = live.Unsettled
+		if live.Stuck {
+			ch.Action, ch.Restart, ch.Reason = Update, true, live.Unsettled
+		}
+	}
+	if ch.Action == Update && ch.Kind.Effect != nil {
+		ch.Effect = ch.Kind.Effect(live, ch.Args, ch.Fields)
+	}
+}
+
+// ignore drops the differences that lifecycle(ignore_changes=) names, and
+// keeps the live value of those fields.
+func (c Case) ignore(ch *Change) {
+	ignored := c.Decl.Lifecycle.IgnoreChanges
+	ch.Fields = slices.DeleteFunc(ch.Fields, func(f schema.Change) bool {
+		return slices.Contains(ignored, f.Field.Name)
+	})
+	ch.Args = slices.Clone(ch.Args)
+	for _, name := range ignored {
+		if f, ok := ch.Kind.Schema.Field(name); ok {
+			ch.Args[f.Index] = ch.Live.Args[f.Index]
+		}
+	}
+}
+
+// versioned decides about kinds of which a change makes a new version.
+func (c Case) versioned(ch *Change) (*Change, diag.List) {
+	name, hash, known := ch.Kind.Handler.(resource.Versioner).Version(ch.Args, c.HashKey)
+	if known {
+		ch.Name, ch.Mark.Hash = name, hash
+	}
+	if c.Absent {
+		ch.Action = Create
+		return ch, nil
+	}
+	if known {
+		for _, o := range c.Ours {
+			if o.Name == name {
+				ch.Live = o
+				c.compare(ch)
+				return ch, nil
+			}
+		}
+		found, problem := c.adopted(name)
+		if problem != nil {
+			return nil, diag.List{problem}
+		}
+		if found != nil {
+			ch.Live = found
+			c.compare(ch)
+			return ch, nil
+		}
+	}
+	if len(c.Ours) == 0 {
+		ch.Action = Create
+		return ch, nil
+	}
+	ch.Live = newest(c.Ours)
+	ch.Action = NewVersion
+	ch.Fields = ch.Kind.Schema.Diff(ch.Args, ch.Live.Args, ch.Live.Mark.Owned())
+	for i, f := range ch.Kind.Schema.Fields {
+		if f.WriteOnly && ch.Args[i] != nil {
+			ch.Fields = append(ch.Fields, schema.Change{
+				Path: f.Name, Field: f, Type: f.Type, After: ch.Args[i], Secret: f.Secret, Unknown: !value.Known(ch.Args[i]),
+			})
+		}
+	}
+	return ch, nil
+}
+
+func newest(objects []*resource.Object) *resource.Object {
+	return slices.MaxFunc(objects, func(a, b *resource.Object) int {
+		if c := a.Created.Compare(b.Created); c != 0 {
+			return c
+		}
+		return strings.Compare(a.Name, b.Name)
+	})
+}

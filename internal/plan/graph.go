@@ -1,0 +1,103 @@
+package plan
+
+import (
+	"slices"
+	"strings"
+)
+
+// Graph orders the steps of a plan: a directed acyclic graph that knows
+// nothing of what its nodes do.
+type Graph struct {
+	Nodes []*Node
+}
+
+// Phase tells the two halves of a replacement apart.
+type Phase int
+
+const (
+	Do      Phase = iota // create, update, read, wait; of a deletion, the deletion
+	Destroy              // the first half of a replacement
+	Barrier              // does nothing: what is after waits for what is before
+)
+
+// Node is one thing to do. It may run when the nodes in Deps have ended well.
+type Node struct {
+	ID     int
+	Change *Change // nil for a barrier
+	Phase  Phase
+	Deps   []int
+}
+
+func (g *Graph) add(c *Change, p Phase) *Node {
+	n := &Node{ID: len(g.Nodes), Change: c, Phase: p}
+	g.Nodes = append(g.Nodes, n)
+	return n
+}
+
+func (n *Node) after(others ...*Node) {
+	for _, o := range others {
+		if o != nil && o != n && !slices.Contains(n.Deps, o.ID) {
+			n.Deps = append(n.Deps, o.ID)
+		}
+	}
+}
+
+// Order returns the nodes so that each comes after what it depends on, as
+// close to their own order as that allows; or the IDs of a cycle.
+func (g *Graph) Order() (order, cycle []int) {
+	state := make([]uint8, len(g.Nodes)) // 0 new, 1 on the path, 2 done
+	// An explicit stack: a chain of 10,000 resources must not be deep recursion.
+	type frame struct{ id, next int }
+	var stack []frame
+	for root := range g.Nodes {
+		if state[root] != 0 {
+			continue
+		}
+		stack = append(stack[:0], frame{id: root})
+		state[root] = 1
+		for len(stack) > 0 {
+			top := &stack[len(stack)-1]
+			deps := g.Nodes[top.id].Deps
+			if top.next == len(deps) {
+				state[top.id] = 2
+				order = append(order, top.id)
+				stack = stack[:len(stack)-1]
+				continue
+			}
+			dep := deps[top.next]
+			top.next++
+			switch state[dep] {
+			case 0:
+				state[dep] = 1
+				stack = append(stack, frame{id: dep})
+			case 1:
+				for i := len(stack) - 1; i >= 0; i-- {
+					cycle = append(cycle, stack[i].id)
+					if stack[i].id == dep {
+						break
+					}
+				}
+				slices.Reverse(cycle)
+				return nil, cycle
+			}
+		}
+	}
+	return order, nil
+}
+
+// describe names the nodes of a cycle.
+func (g *Graph) describe(ids []int) string {
+	var names []string
+	for _, id := range append(ids, ids[0]) {
+		n := g.Nodes[id]
+		switch {
+		case n.Change == nil:
+			names = append(names, "(others of its kind)")
+		case n.Phase == Destroy:
+			names = append(names, "the deletion of "+n.Change.Address.Short())
+		default:
+			names = append(names, n.Change.Address.Short())
+		}
+	}
+	return strings.Join(names, " -> ")
+}

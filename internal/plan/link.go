@@ -1,0 +1,124 @@
+package plan
+
+import (
+	"slices"
+
+	"github.com/swarmscript/swarmscript/internal/resource"
+	"github.com/swarmscript/swarmscript/internal/value"
+)
+
+// link makes the graph of the plan's changes.
+//
+// What is declared comes after what it refers to and after the resource that
+// opens its scope. What goes, goes after everything that uses it now has gone
+// or been changed; objects of one scope that do not know each other go by the
+// rank of their kinds. A replacement is two nodes: its first half comes after
+// the first halves of what uses it.
+func (b *builder) link() {
+	g := &Graph{}
+	b.plan.Graph = g
+	do := make(map[value.Address]*Node, len(b.plan.Changes))
+	destroy := map[value.Address]*Node{}
+	gone := map[*resource.Object]*Node{} // the node after which an object is gone or changed
+	var pure []*Node                     // deletions that are not half of a replacement
+	for _, c := range b.plan.Changes {
+		var n *Node
+		switch {
+		case c.Action == Replace:
+			n = g.add(c, Destroy)
+			destroy[c.Address] = n
+			m := g.add(c, Do)
+			m.after(n)
+			do[c.Address] = m
+		case c.Action == Delete:
+			n = g.add(c, Do)
+			pure = append(pure, n)
+		default:
+			n = g.add(c, Do)
+			do[c.Address] = n
+		}
+		if c.Live != nil && c.Changes() && c.Action != NewVersion {
+			gone[c.Live] = n
+		}
+	}
+	for _, c := range b.plan.Changes {
+		if c.Decl == nil || c.Action == Delete {
+			continue
+		}
+		n := do[c.Address]
+		b.needs(c.Decl, func(a value.Address) { n.after(do[a]) })
+	}
+	b.linkUsers(g, gone)
+	b.linkVersions(pure, do)
+	b.linkRanks(g, pure)
+}
+
+// linkUsers puts each deletion after what frees it.
+func (b *builder) linkUsers(g *Graph, gone map[*resource.Object]*Node) {
+	for _, addr := range sortedKeys(b.index) {
+		ix := b.index[addr]
+		if ix.state.Obs == nil {
+			continue
+		}
+		for _, user := range ix.state.Obs.Objects {
+			un := gone[user]
+			if un == nil {
+				continue
+			}
+			for _, id := range user.Uses {
+				if n := gone[ix.byID[id]]; n != nil && (n.Change.Action == Delete || n.Phase == Destroy) {
+					n.after(un)
+				}
+			}
+		}
+	}
+}
+
+// linkVersions puts the deletion of an old version after the new one and its
+// users: it goes when they have converged.
+func (b *builder) linkVersions(pure []*Node, do map[value.Address]*Node) {
+	for _, n := range pure {
+		current := do[n.Change.Address]
+		if current == nil {
+			continue
+		}
+		n.after(current)
+		for _, a := range b.users[n.Change.Address] {
+			n.after(do[a])
+		}
+	}
+}
+
+// linkRanks orders the deletions of each scope by the rank of their kinds,
+// with a barrier between two ranks so that edges do not multiply.
+func (b *builder) linkRanks(g *Graph, pure []*Node) {
+	byScope := map[string]map[int][]*Node{}
+	for _, n := range pure {
+		c := n.Change
+		if byScope[c.Scope] == nil {
+			byScope[c.Scope] = map[int][]*Node{}
+		}
+		byScope[c.Scope][c.Kind.Rank] = append(byScope[c.Scope][c.Kind.Rank], n)
+	}
+	for _, scope := range sortedKeys(byScope) {
+		ranks := make([]int, 0, len(byScope[scope]))
+		for r := range byScope[scope] {
+			ranks = append(ranks, r)
+		}
+		slices.Sort(ranks)
+		slices.Reverse(ranks)
+		var barrier *Node
+		for _, r := range ranks {
+			nodes := byScope[scope][r]
+			for _, n := range nodes {
+				n.after(barrier)
+			}
+			if r != ranks[len(ranks)-1] {
+				barrier = g.add(nil, Barrier)
+				for _, n := range nodes {
+					barrier.Deps = append(barrier.Deps, n.ID)
+				}
+			}
+		}
+	}
+}

@@ -1,0 +1,143 @@
+// Package plan decides what has to happen for live state to become what a
+// script declares. It is pure: declarations and observations go in, a plan
+// comes out, the same one for the same input, and nothing is contacted.
+//
+// [Decide] is the heart: it settles one resource from its declaration, the
+// live objects that could be it, and what becomes of the resources that it
+// refers to. [Build] calls it for every declaration in dependency order, adds
+// the deletions, and orders everything as a graph. The executor calls
+// [Decide] again when a value becomes known or a scope comes to be, so that
+// what a plan shows and what an apply does cannot drift apart.
+package plan
+
+import (
+	"github.com/swarmscript/swarmscript/internal/diag"
+	"github.com/swarmscript/swarmscript/internal/resource"
+	"github.com/swarmscript/swarmscript/internal/schema"
+	"github.com/swarmscript/swarmscript/internal/value"
+)
+
+// Action is what a step does to a resource.
+type Action int
+
+const (
+	NoOp       Action = iota // it is as declared
+	Read                     // looked up, never changed
+	Create                   // it does not exist
+	Update                   // changed in place
+	Replace                  // deleted, then created
+	NewVersion               // a new version beside the old one
+	Delete                   // no longer wanted
+)
+
+var actionSigns = [...]string{" ", "<=", "+", "~", "-/+", "+/-", "-"}
+
+// Sign returns the action as plans show it: + ~ -/+ +/- - <=.
+func (a Action) Sign() string { return actionSigns[a] }
+
+var actionWords = [...]string{"no-op", "read", "create", "update", "replace", "new version", "delete"}
+
+// String returns the action in words.
+func (a Action) String() string { return actionWords[a] }
+
+// Change is what is planned for one resource.
+type Change struct {
+	Address value.Address
+	Kind    *resource.Kind
+	Scope   string
+	Action  Action
+	Decl    *resource.Declaration // nil where it is not declared
+	Live    *resource.Object      // nil where it does not exist
+	// Args are the declared arguments as far as they are known.
+	Args value.Struct
+	// Fields are the differences; for a creation there are none: all of Args
+	// is new.
+	Fields []schema.Change
+	// Mark is what the object shall carry, Remark that it does not yet.
+	Mark   resource.Mark
+	Remark bool
+	// Name is the live name of a versioned kind's version, "" while unknown.
+	Name string
+	// Restart is set where lifecycle(replace_on=) renews what runs.
+	Restart bool
+	// Unsettled says what a no-op still has to wait for.
+	Unsettled string
+	// Reason tells why, where the differences do not: "no longer declared".
+	Reason string
+	// Effect says what an update does to what runs.
+	Effect string
+	// Rolls are the resources that a new version makes change.
+	Rolls []value.Address
+	// Deferred is set where the scope does not exist yet: what is in it is
+	// compared again when it does.
+	Deferred bool
+	// Blocked is set where the step must not run; it says why.
+	Blocked string
+}
+
+// Changes reports whether the step writes anything.
+func (c *Change) Changes() bool { return c.Action > Read }
+
+// Plan is what is to be done, and in which order.
+type Plan struct {
+	Project string
+	// Changes has one entry per resource: declared ones in the script's order,
+	// then deletions by address.
+	Changes []*Change
+	// Graph orders them.
+	Graph *Graph
+	// Outputs of the script, resolved as far as they are known.
+	Outputs []resource.OutputValue
+	// Warnings for the person who reads the plan.
+	Warnings diag.List
+	// Unreachable are the scopes that did not answer, by address.
+	Unreachable map[string]error
+}
+
+// Counts are the numbers of a plan's last line.
+type Counts struct {
+	Add, Change, Replace, Delete, Read, Wait int
+}
+
+// Counts counts the steps.
+func (p *Plan) Counts() Counts {
+	var n Counts
+	for _, c := range p.Changes {
+		switch c.Action {
+		case Create:
+			n.Add++
+		case Update:
+			n.Change++
+		case Replace, NewVersion:
+			n.Replace++
+		case Delete:
+			n.Delete++
+		case Read:
+			n.Read++
+		}
+		if c.Unsettled != "" && !c.Changes() {
+			n.Wait++
+		}
+	}
+	return n
+}
+
+// Empty reports whether the plan changes nothing.
+func (p *Plan) Empty() bool {
+	for _, c := range p.Changes {
+		if c.Changes() {
+			return false
+		}
+	}
+	return true
+}
+
+// Find returns the change of an address, or nil.
+func (p *Plan) Find(a value.Address) *Change {
+	for _, c := range p.Changes {
+		if c.Address == a {
+			return c
+		}
+	}
+	return nil
+}

@@ -1,0 +1,249 @@
+package plan
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/swarmscript/swarmscript/internal/diag"
+	"github.com/swarmscript/swarmscript/internal/resource"
+	"github.com/swarmscript/swarmscript/internal/value"
+)
+
+// keptVersions is how many old versions of a secret or config stay, for a
+// rollback.
+const keptVersions = 2
+
+// prune plans the deletion of what is ours and no longer declared.
+func (b *builder) prune() {
+	for _, addr := range sortedKeys(b.index) {
+		ix := b.index[addr]
+		if ix.state.Status != Present || b.goes(addr) {
+			continue
+		}
+		for _, a := range sortedKeys(ix.ours) {
+			if b.declaredIn(a, addr) {
+				continue
+			}
+			for _, o := range ix.ours[a] {
+				b.remove(a, addr, o, b.pruneReason())
+			}
+		}
+	}
+}
+
+func (b *builder) pruneReason() string {
+	if b.in.Options.Destroy {
+		return ""
+	}
+	return "no longer declared"
+}
+
+// declaredIn reports whether an object with that mark is still wanted, or must
+// be left alone because what is wanted could not be decided.
+func (b *builder) declaredIn(a value.Address, scope string) bool {
+	if b.in.Options.Destroy {
+		return false
+	}
+	d := b.decls[a]
+	return d != nil && d.Scope == scope
+}
+
+// goes reports whether a scope disappears with the resource that opens it:
+// then nothing in it is deleted one by one.
+func (b *builder) goes(scope string) bool {
+	opener := value.Address(scope)
+	if c := b.changes[opener]; c != nil {
+		return c.Action == Replace
+	}
+	for _, addr := range sortedKeys(b.index) {
+		ix := b.index[addr]
+		if len(ix.ours[opener]) > 0 && !b.declaredIn(opener, addr) {
+			return true
+		}
+	}
+	return false
+}
+
+func (b *builder) remove(a value.Address, scope string, o *resource.Object, reason string) {
+	k := b.in.Kinds(o.Kind)
+	if k == nil {
+		return
+	}
+	b.deletes = append(b.deletes, &Change{Address: a, Kind: k, Scope: scope, Action: Delete, Live: o, Name: o.Name, Reason: reason})
+}
+
+// oldVersions plans the deletion of versions that nobody needs any more: all
+// but the current one and the newest two before it, unless something that
+// stays still uses them.
+func (b *builder) oldVersions() {
+	for _, d := range b.in.Program.Declarations {
+		c := b.changes[d.Address]
+		if !d.Kind.Versioned || c == nil || c.Blocked != "" || c.Deferred || c.Decl.External {
+			continue
+		}
+		ix := b.index[d.Scope]
+		var old []*resource.Object
+		for _, o := range ix.ours[d.Address] {
+			if o != c.Live || c.Action == NewVersion {
+				old = append(old, o)
+			}
+		}
+		slices.SortFunc(old, func(x, y *resource.Object) int {
+			if c := y.Created.Compare(x.Created); c != 0 {
+				return c
+			}
+			return strings.Compare(x.Name, y.Name)
+		})
+		for i, o := range old {
+			if i >= keptVersions && !b.stillUsed(ix, o) {
+				b.remove(d.Address, d.Scope, o, "old version")
+			}
+		}
+		if c.Action == NewVersion {
+			for _, a := range b.users[d.Address] {
+				if u := b.changes[a]; u != nil && u.Changes() {
+					c.Rolls = append(c.Rolls, a)
+				}
+			}
+		}
+	}
+}
+
+// stillUsed reports whether something that uses the object now is not going
+// to change.
+func (b *builder) stillUsed(ix *scopeIndex, o *resource.Object) bool {
+	for _, user := range ix.state.Obs.Objects {
+		if slices.Contains(user.Uses, o.ID) && b.stays(ix, user) {
+			return true
+		}
+	}
+	return false
+}
+
+// stays reports whether a live object is left as it is.
+func (b *builder) stays(ix *scopeIndex, o *resource.Object) bool {
+	for _, d := range b.deletes {
+		if d.Live == o {
+			return false
+		}
+	}
+	for _, a := range b.addressesOf(ix, o) {
+		if c := b.changes[a]; c != nil && c.Live == o {
+			return !c.Changes() || c.Blocked != ""
+		}
+	}
+	return true
+}
+
+// addressesOf returns the address that an object is planned under: its mark's,
+// or where it is being adopted or moved, the new one.
+func (b *builder) addressesOf(ix *scopeIndex, o *resource.Object) []value.Address {
+	out := []value.Address{o.Mark.Address}
+	for to, from := range b.moved {
+		if from == o.Mark.Address {
+			out = append(out, to)
+		}
+	}
+	return append(out, value.NewAddress(ix.state.Scope.Address, o.Kind, o.Name))
+}
+
+// guard refuses what would lose data or was forbidden, and the removal of what
+// strangers use.
+func (b *builder) guard() {
+	all := append([]*Change(nil), b.deletes...)
+	for _, d := range b.in.Program.Declarations {
+		if c := b.changes[d.Address]; c != nil {
+			all = append(all, c)
+		}
+	}
+	for _, c := range all {
+		if c.Action != Delete && c.Action != Replace {
+			continue
+		}
+		b.guardOne(c)
+	}
+}
+
+func (b *builder) guardOne(c *Change) {
+	pos := diag.Pos{}
+	if c.Decl != nil {
+		pos = c.Decl.Pos
+	}
+	verb := "deleting it"
+	if c.Action == Replace {
+		verb = "replacing it"
+	}
+	d := b.decls[c.Address]
+	if d != nil && d.Lifecycle.PreventDestroy && c.Reason != "old version" {
+		p := diag.Errorf(d.Pos, "%s: %s is forbidden by lifecycle(prevent_destroy = True)", c.Address, verb)
+		p.Detail = whatForces(c)
+		b.fail(p)
+	}
+	if c.Kind.DataLoss != "" && !b.in.Options.AllowDataLoss {
+		p := diag.Errorf(pos, "%s: %s would lose %s", c.Address, verb, c.Kind.DataLoss)
+		p.Detail = whatForces(c)
+		p.Hint = "--allow-data-loss permits it"
+		b.fail(p)
+	}
+	ix := b.index[c.Scope]
+	if !c.Kind.Busy || ix == nil || ix.state.Obs == nil {
+		return
+	}
+	for _, user := range ix.state.Obs.Objects {
+		if slices.Contains(user.Uses, c.Live.ID) && user.Mark.Project != b.in.Program.Project && b.stays(ix, user) {
+			p := diag.Errorf(pos, "%s: %s is not possible while %s %q uses it", c.Address, verb, user.Kind, user.Name)
+			p.Detail = fmt.Sprintf("%s %q does not belong to this project", user.Kind, user.Name)
+			p.Hint = "detach it first"
+			b.fail(p)
+		}
+	}
+}
+
+// whatForces lists the differences behind a replacement.
+func whatForces(c *Change) string {
+	var lines []string
+	for _, f := range c.Fields {
+		if !f.Replace {
+			continue
+		}
+		if f.Secret {
+			lines = append(lines, f.Path+" changed, which forces replacement")
+		} else {
+			lines = append(lines, fmt.Sprintf("%s: %s -> %s forces replacement", f.Path, f.Type.Format(f.Before), f.Type.Format(f.After)))
+		}
+	}
+	if c.Reason != "" {
+		lines = append(lines, c.Reason)
+	}
+	return strings.Join(lines, "\n")
+}
+
+// sorted returns the changes of declared resources in the script's order, then
+// the deletions by address.
+func (b *builder) sorted() []*Change {
+	out := make([]*Change, 0, len(b.changes)+len(b.deletes))
+	if !b.in.Options.Destroy {
+		for _, d := range b.in.Program.Declarations {
+			if c := b.changes[d.Address]; c != nil {
+				out = append(out, c)
+			}
+		}
+	}
+	slices.SortStableFunc(b.deletes, func(x, y *Change) int {
+		if c := strings.Compare(string(x.Address), string(y.Address)); c != 0 {
+			return c
+		}
+		return strings.Compare(x.Name, y.Name)
+	})
+	return append(out, b.deletes...)
+}
+
+func sortedKeys[K ~string, V any](m map[K]V) []K {
+	keys := make([]K, 0, len(m))
+	for k := range m {
+		keys = append(keys, k)
+	}
+	slices.Sort(keys)
+	return keys
+}
