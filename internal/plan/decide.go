@@ -22,8 +22,6 @@ type Case struct {
 	Ours []*resource.Object
 	// Named returns the live object of a name, whoever's it is, or nil.
 	Named func(name string) *resource.Object
-	// Moved is set where Ours carry another address that moved() renames.
-	Moved bool
 	// Adopt allows taking an object that is not ours.
 	Adopt bool
 	// Resolve returns what is known of a reference.
@@ -35,6 +33,8 @@ type Case struct {
 	// Replaced names a resource that this one uses and that cannot be replaced
 	// while it does: it must go first.
 	Replaced value.Address
+	// ReplacedMaybe is set where that replacement is itself tentative.
+	ReplacedMaybe bool
 }
 
 // Decide settles one declared resource. It returns nil and the reasons where
@@ -250,10 +250,11 @@ func (c Case) compare(ch *Change) {
 	}
 	ch.Action = NoOp
 	if len(ch.Fields) > 0 {
-		ch.Action = Update
+		ch.Action, ch.Tentative = Update, true
 		for _, f := range ch.Fields {
 			if f.Replace {
 				ch.Action = Replace
+				ch.Tentative = ch.Tentative && f.Unknown
 			}
 		}
 	}
@@ -266,11 +267,14 @@ func (c Case) compare(ch *Change) {
 			ch.Restart, ch.Action = true, max(ch.Action, Update)
 		} else {
 			ch.Action = Replace
+			ch.Tentative = ch.Mark.Triggers == ""
 		}
 	}
 	if c.Replaced != "" {
 		ch.Action, ch.Reason = Replace, "uses "+c.Replaced.Short()+", which is replaced"
+		ch.Tentative, ch.ReplacedBy = c.ReplacedMaybe, c.Replaced
 	}
+	ch.Tentative = ch.Tentative && ch.Action == Replace
 	if !ch.Mark.Equal(live.Mark) {
 		ch.Remark = true
 		if ch.Action == NoOp {

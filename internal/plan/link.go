@@ -47,20 +47,34 @@ func (b *builder) link() {
 		}
 		n := do[c.Address]
 		b.needs(c.Decl, func(a value.Address) { n.after(do[a]) })
+		if c.Tentative {
+			b.linkTentative(c, destroy[c.Address], do)
+		}
 	}
 	b.linkUsers(g, gone)
 	b.linkVersions(pure, do)
 	b.linkRanks(g, pure)
 }
 
+// linkTentative makes the first half of a replacement that may turn out not to
+// be needed wait for the values that decide it: its own, or those of the
+// resource that forces it.
+func (b *builder) linkTentative(c *Change, n *Node, do map[value.Address]*Node) {
+	decider := c
+	for decider.ReplacedBy != "" {
+		decider = b.changes[decider.ReplacedBy]
+	}
+	b.needs(decider.Decl, func(a value.Address) { n.after(do[a]) })
+}
+
 // linkUsers puts each deletion after what frees it.
 func (b *builder) linkUsers(g *Graph, gone map[*resource.Object]*Node) {
 	for _, addr := range sortedKeys(b.index) {
 		ix := b.index[addr]
-		if ix.state.Obs == nil {
+		if ix.State.Obs == nil {
 			continue
 		}
-		for _, user := range ix.state.Obs.Objects {
+		for _, user := range ix.State.Obs.Objects {
 			un := gone[user]
 			if un == nil {
 				continue
