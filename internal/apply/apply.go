@@ -64,7 +64,8 @@ var ErrStale = errors.New("the plan did not show this")
 // Run carries out the plan. It returns when every step has ended; the error
 // of a step is in its result.
 func Run(ctx context.Context, in Input) *Result {
-	e := &executor{in: in, limit: in.Parallelism, done: map[value.Address]*plan.Change{}, scopes: map[string]*liveScope{}}
+	e := &executor{in: in, limit: in.Parallelism, done: map[value.Address]*plan.Change{},
+		destroyed: map[string]bool{}, scopes: map[string]*liveScope{}}
 	if e.limit <= 0 {
 		e.limit = DefaultParallelism
 	}
@@ -91,6 +92,9 @@ type executor struct {
 	mu     sync.Mutex // guards what follows
 	done   map[value.Address]*plan.Change
 	scopes map[string]*liveScope
+	// destroyed holds the IDs of objects that this run removed: observations
+	// made before still show them.
+	destroyed map[string]bool
 
 	sink        sync.Mutex
 	interrupted bool

@@ -59,7 +59,7 @@ func (e *executor) destroy(ctx context.Context, n *plan.Node) error {
 		return err
 	}
 	if c.Tentative {
-		needed, err := e.stillReplaces(c, s)
+		needed, err := e.stillNeeded(c, s)
 		if err != nil || !needed {
 			return err
 		}
@@ -72,7 +72,26 @@ func (e *executor) destroy(ctx context.Context, n *plan.Node) error {
 	if err != nil {
 		return err
 	}
+	e.mu.Lock()
+	e.destroyed[c.Live.ID] = true
+	e.mu.Unlock()
 	return e.forget(ctx, c, s)
+}
+
+// stillNeeded reports whether the first half of a tentative replacement is
+// needed, now that what decides it is known.
+func (e *executor) stillNeeded(c *plan.Change, s *liveScope) (bool, error) {
+	if c.ReplacedBy != "" {
+		by, _ := e.forcedBy(c)
+		return by != "", nil
+	}
+	return e.stillReplaces(c, s)
+}
+
+func (e *executor) wasDestroyed(c *plan.Change) bool {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	return c.Live != nil && e.destroyed[c.Live.ID]
 }
 
 // forget drops the ledger's mark of an object that is gone.
@@ -112,7 +131,7 @@ func (e *executor) decide(c *plan.Change, s *liveScope, again bool) (*plan.Chang
 	cs.Resolve = e.resolve
 	cs.Adopt = c.Reason == "adopted" || e.adopts(c.Address)
 	cs.Replaced, cs.ReplacedMaybe = e.forcedBy(c)
-	if c.Action == plan.Replace && !c.Tentative {
+	if e.wasDestroyed(c) {
 		cs = e.afterDestroy(cs, c)
 	}
 	now, problems := plan.Decide(cs)
@@ -121,6 +140,9 @@ func (e *executor) decide(c *plan.Change, s *liveScope, again bool) (*plan.Chang
 	}
 	if !value.Known(now.Args) {
 		return nil, fmt.Errorf("%s: a value that it needs is still not known", c.Address)
+	}
+	if now.Kind.Versioned && now.Name == "" && !now.Decl.External {
+		return nil, fmt.Errorf("%s: the project has no hash key in %s yet; run it again", c.Address, c.Scope)
 	}
 	if now.Action == plan.Replace && c.Action != plan.Replace {
 		return nil, fmt.Errorf("%w: %s would be replaced", ErrStale, c.Address)
@@ -197,7 +219,17 @@ func (e *executor) write(ctx context.Context, c *plan.Change, s *liveScope) (*re
 	conn, ix := s.current()
 	r := e.request(c)
 	switch c.Action {
-	case plan.Create, plan.NewVersion, plan.Replace: // a replacement's first half has run
+	case plan.Create, plan.NewVersion, plan.Replace:
+		// The first half of a replacement has run, unless the values that ask for
+		// it have only now become known.
+		if c.Action == plan.Replace && !e.wasDestroyed(c) {
+			if err := c.Kind.Handler.Delete(ctx, conn, r); err != nil {
+				return nil, err
+			}
+			e.mu.Lock()
+			e.destroyed[c.Live.ID] = true
+			e.mu.Unlock()
+		}
 		r.Live = nil
 		return c.Kind.Handler.Create(ctx, conn, r)
 	case plan.Update:

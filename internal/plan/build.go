@@ -62,15 +62,14 @@ func Build(in Input) (*Plan, diag.List) {
 	}
 	b.prune()
 	b.oldVersions()
+	b.plan.Changes = b.sorted()
+	if b.problems.Err() == nil {
+		b.arrange()
+	}
 	b.guard()
 	if err := b.problems.Err(); err != nil {
 		b.problems.Sort()
 		return nil, b.problems
-	}
-	b.plan.Changes = b.sorted()
-	b.link()
-	if _, cycle := b.plan.Graph.Order(); cycle != nil {
-		return nil, diag.List{{Summary: "these cannot be put in an order: " + b.plan.Graph.describe(cycle)}}
 	}
 	b.outputs()
 	return b.plan, nil

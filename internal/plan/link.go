@@ -3,9 +3,46 @@ package plan
 import (
 	"slices"
 
+	"github.com/swarmscript/swarmscript/internal/diag"
 	"github.com/swarmscript/swarmscript/internal/resource"
 	"github.com/swarmscript/swarmscript/internal/value"
 )
+
+// arrange makes the graph, and changes what stands in its way: where a
+// resource has to let go of something before it can know what it shall become,
+// it is replaced instead of updated, and a replacement that might have turned
+// out not to be needed is made.
+func (b *builder) arrange() {
+	for range b.plan.Changes {
+		b.link()
+		_, cycle := b.plan.Graph.Order()
+		if cycle == nil {
+			return
+		}
+		if !b.breakCycle(cycle) {
+			b.fail(&diag.Diagnostic{Summary: "these cannot be put in an order: " + b.plan.Graph.describe(cycle)})
+			return
+		}
+	}
+}
+
+func (b *builder) breakCycle(cycle []int) bool {
+	for _, id := range cycle {
+		if n := b.plan.Graph.Nodes[id]; n.Change != nil && n.Phase == Destroy && n.Change.Tentative {
+			n.Change.Tentative = false
+			return true
+		}
+	}
+	for _, id := range cycle {
+		c := b.plan.Graph.Nodes[id].Change
+		if c != nil && c.Action == Update && !c.Kind.Busy && !c.Kind.Versioned && c.Kind.Opens == "" {
+			c.Action, c.Effect = Replace, ""
+			c.Reason = "it must let go of what is replaced before its new arguments are known"
+			return true
+		}
+	}
+	return false
+}
 
 // link makes the graph of the plan's changes.
 //

@@ -19,11 +19,13 @@ func Resolve(v Value, lookup func(Ref) (Value, bool)) Value {
 		}
 		return got
 	case *Template:
-		parts, changed := resolveAll(v.Parts, lookup)
-		if !changed {
-			parts = v.Parts
+		if parts, changed := resolveAll(v.Parts, lookup); changed {
+			return Join(parts)
 		}
-		return Join(parts)
+	case Secret:
+		if inner := Resolve(v.V, lookup); !same(inner, v.V) {
+			return Secret{Reveal(inner)}
+		}
 	case List:
 		if out, changed := resolveAll(v, lookup); changed {
 			return List(out)
