@@ -252,7 +252,9 @@ func (b *builder) caseOf(d *resource.Declaration, ix *Index) Case {
 	}
 	value.Refs(d.Args, func(r value.Ref) {
 		if used := b.changes[r.Address]; used != nil && used.Kind.Busy && used.Action == Replace {
-			c.Replaced, c.ReplacedMaybe = r.Address, used.Tentative
+			if c.Replaced == "" || c.ReplacedMaybe { // a definite one decides
+				c.Replaced, c.ReplacedMaybe = r.Address, used.Tentative
+			}
 		}
 	})
 	return c

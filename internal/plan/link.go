@@ -13,8 +13,10 @@ import (
 // it is replaced instead of updated, and a replacement that might have turned
 // out not to be needed is made.
 func (b *builder) arrange() {
-	for range b.plan.Changes {
-		b.link()
+	for range 2*len(b.plan.Changes) + 1 {
+		if again := b.link(); again {
+			continue
+		}
 		_, cycle := b.plan.Graph.Order()
 		if cycle == nil {
 			return
@@ -28,7 +30,7 @@ func (b *builder) arrange() {
 
 func (b *builder) breakCycle(cycle []int) bool {
 	for _, id := range cycle {
-		if n := b.plan.Graph.Nodes[id]; n.Change != nil && n.Phase == Destroy && n.Change.Tentative {
+		if n := b.plan.Graph.Nodes[id]; n.Change != nil && n.Change.Tentative {
 			n.Change.Tentative = false
 			return true
 		}
@@ -51,7 +53,10 @@ func (b *builder) breakCycle(cycle []int) bool {
 // or been changed; objects of one scope that do not know each other go by the
 // rank of their kinds. A replacement is two nodes: its first half comes after
 // the first halves of what uses it.
-func (b *builder) link() {
+//
+// It reports whether it made a tentative replacement definite, which changes
+// the graph.
+func (b *builder) link() (again bool) {
 	g := &Graph{}
 	b.plan.Graph = g
 	do := make(map[value.Address]*Node, len(b.plan.Changes))
@@ -88,9 +93,10 @@ func (b *builder) link() {
 			b.linkTentative(c, destroy[c.Address], do)
 		}
 	}
-	b.linkUsers(g, gone)
+	again = b.linkUsers(g, gone, do)
 	b.linkVersions(pure, do)
 	b.linkRanks(g, pure)
+	return again
 }
 
 // linkTentative makes the first half of a replacement that may turn out not to
@@ -104,8 +110,10 @@ func (b *builder) linkTentative(c *Change, n *Node, do map[value.Address]*Node) 
 	b.needs(decider.Decl, func(a value.Address) { n.after(do[a]) })
 }
 
-// linkUsers puts each deletion after what frees it.
-func (b *builder) linkUsers(g *Graph, gone map[*resource.Object]*Node) {
+// linkUsers puts each deletion after what frees it. A tentative replacement
+// may only let go in its second half; if what it uses may be replaced for other
+// reasons than it, that is too late, and it becomes a definite one.
+func (b *builder) linkUsers(g *Graph, gone map[*resource.Object]*Node, do map[value.Address]*Node) (again bool) {
 	for _, addr := range sortedKeys(b.index) {
 		ix := b.index[addr]
 		if ix.State.Obs == nil {
@@ -119,10 +127,18 @@ func (b *builder) linkUsers(g *Graph, gone map[*resource.Object]*Node) {
 			for _, id := range user.Uses {
 				if n := gone[ix.byID[id]]; n != nil && (n.Change.Action == Delete || n.Phase == Destroy) {
 					n.after(un)
+					switch {
+					case !un.Change.Tentative:
+					case n.Phase != Destroy:
+						n.after(do[un.Change.Address])
+					case !n.Change.Tentative || un.Change.ReplacedBy != n.Change.Address:
+						un.Change.Tentative, again = false, true
+					}
 				}
 			}
 		}
 	}
+	return again
 }
 
 // linkVersions puts the deletion of an old version after the new one and its
