@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"os"
 	"os/exec"
 	"path/filepath"
 	"strings"
@@ -98,7 +99,8 @@ func New(v Version, opts ...Option) (*Engine, error) {
 		opt(&m.options)
 	}
 	e := &Engine{Host: "unix://" + s.file("docker.sock"), Addr: s.address(), Hostname: m.options.hostname, machine: m}
-	if err := e.listeners(); err != nil {
+	// Its own configuration file, as /etc/docker's is not for it.
+	if err := errors.Join(os.WriteFile(s.file("daemon.json"), []byte("{}\n"), 0o644), e.listeners()); err != nil {
 		return nil, errors.Join(err, m.close())
 	}
 	if err := m.boot(); err != nil {

@@ -102,7 +102,7 @@ func (m *machine) command() (*exec.Cmd, *os.File, error) {
 		"/usr/bin/docker-init", "--", dockerd,
 		"--data-root", s.file("data"), "--host", "unix://" + s.file("docker.sock"), "--pidfile", s.file("dockerd.pid"),
 		"--exec-opt", "native.cgroupdriver=cgroupfs", "--cgroup-parent", s.cgroup(),
-		"--config-file", s.file("daemon.json")} // not /etc/docker's
+		"--config-file", s.file("daemon.json")}
 	cmd := exec.Command("/bin/sh", append(append(args, m.args...), m.options.args...)...)
 	// Nothing of the test's environment: no proxy, no DOCKER_ variables.
 	cmd.Env = append([]string{"PATH=" + path, "HOME=" + s.dir}, m.options.env...)
