@@ -7,15 +7,8 @@ import (
 	"os"
 	"path/filepath"
 
-	"go.starlark.net/lib/json"
-	"go.starlark.net/lib/math"
-	"go.starlark.net/starlark"
-	"go.starlark.net/starlarkstruct"
-
 	"github.com/swarmscript/swarmscript/internal/diag"
 )
-
-var _ = []any{json.Module, math.Module, starlarkstruct.Make, starlark.None}
 
 // ExecBare runs one file in the plain dialect: no builtins of ours, nothing
 // rewritten. What it prints goes to stdout. Its folder is the root that load()

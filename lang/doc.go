@@ -24,7 +24,7 @@
 //   - Steps, by the interpreter. Guarded operations add what they copied or
 //     looked at, so one budget bounds work in Go as well.
 //   - One value's size, by the guards of the operations that can multiply:
-//     + * % << += format, join, replace, range, list, extend and so on.
+//   - * % << += format, join, replace, range, list, extend and so on.
 //   - Nesting. Lists and dicts can be changed after they were nested, so no
 //     check at construction would hold; instead every place that recurses into
 //     them (freezing, text, JSON, comparison) measures first, with an explicit

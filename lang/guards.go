@@ -27,9 +27,15 @@ func init() {
 			return fn(thread, args[0], args[1])
 		})
 	}
-	binary("==", func(t *starlark.Thread, x, y starlark.Value) (starlark.Value, error) { return compare(t, syntax.EQL, x, y) })
-	binary("!=", func(t *starlark.Thread, x, y starlark.Value) (starlark.Value, error) { return compare(t, syntax.NEQ, x, y) })
-	binary("in", func(t *starlark.Thread, x, y starlark.Value) (starlark.Value, error) { return contains(t, syntax.IN, x, y) })
+	binary("==", func(t *starlark.Thread, x, y starlark.Value) (starlark.Value, error) {
+		return compare(t, syntax.EQL, x, y)
+	})
+	binary("!=", func(t *starlark.Thread, x, y starlark.Value) (starlark.Value, error) {
+		return compare(t, syntax.NEQ, x, y)
+	})
+	binary("in", func(t *starlark.Thread, x, y starlark.Value) (starlark.Value, error) {
+		return contains(t, syntax.IN, x, y)
+	})
 	binary("not in", func(t *starlark.Thread, x, y starlark.Value) (starlark.Value, error) {
 		return contains(t, syntax.NOT_IN, x, y)
 	})
@@ -69,6 +75,12 @@ func init() {
 			return args[0], nil // slices share the text
 		}
 		return args[0], charge(t, starlark.Len(args[0]))
+	})
+	add("spread", func(t *starlark.Thread, _ *starlark.Builtin, args starlark.Tuple, _ []starlark.Tuple) (starlark.Value, error) {
+		if d, ok := args[0].(*Deferred); ok {
+			return nil, d.misuse("be iterated over")
+		}
+		return args[0], checkSize(t, "argument list", starlark.Len(args[0]))
 	})
 	add("tuple", func(t *starlark.Thread, _ *starlark.Builtin, args starlark.Tuple, _ []starlark.Tuple) (starlark.Value, error) {
 		return args, checkTuple(t, args)

@@ -6,8 +6,6 @@ import (
 
 	"go.starlark.net/starlark"
 	"go.starlark.net/starlarkstruct"
-
-	"github.com/swarmscript/swarmscript/internal/diag"
 )
 
 // Limits bound what scripts may use. Zero means the default.
@@ -97,7 +95,7 @@ func charge(thread *starlark.Thread, n int) error {
 
 // checkSize refuses a string or a list above the limit, and charges for it.
 func checkSize(thread *starlark.Thread, what string, n int) error {
-	if limit := limitsOf(thread).MaxSize; n > limit || n < 0 {
+	if limit := limitsOf(thread).MaxSize; n > limit {
 		return fmt.Errorf("%s too large: more than %d", what, limit)
 	}
 	return charge(thread, n)
@@ -293,5 +291,3 @@ func checkTuple(thread *starlark.Thread, v starlark.Value) error {
 	}
 	return charge(thread, m.size)
 }
-
-var _ error = (*diag.Diagnostic)(nil)

@@ -4,8 +4,6 @@ import (
 	"strings"
 
 	"go.starlark.net/starlark"
-
-	"github.com/swarmscript/swarmscript/internal/diag"
 )
 
 // own are the methods of the language's types that are ours: they can hold
@@ -63,7 +61,7 @@ func init() {
 		return iterates(thread, args, "")
 	}
 	method("dict", "update", all, nil)
-	for _, name := range []string{"update", "union", "difference", "intersection", "symmetric_difference"} {
+	for _, name := range []string{"update", "union", "difference", "intersection", "symmetric_difference", "issubset", "issuperset"} {
 		method("set", name, all, nil)
 	}
 }
@@ -101,5 +99,3 @@ func replaceText(thread *starlark.Thread, recv starlark.String, args starlark.Tu
 	}
 	return starlark.String(strings.Replace(string(recv), old, new, count)), nil
 }
-
-var _ = diag.Error

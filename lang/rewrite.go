@@ -20,7 +20,7 @@ var copying = map[string]bool{
 	"upper": true, "lower": true, "title": true, "capitalize": true,
 	"union": true, "difference": true, "intersection": true,
 	"symmetric_difference": true, "update": true,
-	"index": true, "remove": true,
+	"index": true, "remove": true, "issubset": true, "issuperset": true,
 }
 
 // rewrite replaces the operations that the interpreter would do without asking
@@ -290,6 +290,9 @@ func (r *rewriter) expr(e syntax.Expr) syntax.Expr {
 		for i, arg := range e.Args {
 			if b, ok := arg.(*syntax.BinaryExpr); ok && b.Op == syntax.EQ {
 				b.Y = r.expr(b.Y)
+			} else if u, ok := arg.(*syntax.UnaryExpr); ok && u.Op == syntax.STAR {
+				// A range of any length costs nothing until it is spread.
+				u.X = call("spread", u.X, u.OpPos, r.expr(u.X))
 			} else {
 				e.Args[i] = r.expr(arg)
 			}

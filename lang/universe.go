@@ -27,7 +27,7 @@ var refuses = map[string]string{
 	"max": "be compared", "min": "be compared", "ord": "be converted",
 	"range": "be counted to", "repr": "be turned into text", "reversed": "be iterated over",
 	"set": "be iterated over", "sorted": "be compared",
-	"str": "be turned into a plain string: use it as it is, or in format(), % or +",
+	"str":   "be turned into a plain string: use it as it is, or in format(), % or +",
 	"tuple": "be iterated over", "zip": "be iterated over",
 }
 
@@ -108,14 +108,6 @@ var checks = map[string]func(*starlark.Thread, starlark.Tuple, string) error{
 }
 
 var results = map[string]func(*starlark.Thread, starlark.Value) error{
-	// A range is lazy, but whatever takes it is not, and some of it is the
-	// interpreter's own, such as f(*range(n)).
-	"range": func(thread *starlark.Thread, v starlark.Value) error {
-		if n := starlark.Len(v); n > limitsOf(thread).MaxSize {
-			return checkSize(thread, "range", n)
-		}
-		return nil
-	},
 	"tuple":     func(thread *starlark.Thread, v starlark.Value) error { return checkTuple(thread, v) },
 	"zip":       tuplesIn,
 	"enumerate": tuplesIn,
