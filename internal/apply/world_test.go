@@ -422,7 +422,7 @@ func (s *session) plan(ctx context.Context) (*plan.Plan, error) {
 		states[a] = c.State
 	}
 	kinds := s.w.kinds()
-	p, problems := plan.Build(plan.Input{Program: s.program, Scopes: states, Options: s.opts, Kinds: func(n string) *resource.Kind { return kinds[n] }})
+	p, problems := plan.Build(plan.Input{Program: s.program, Scopes: states, Options: s.opts, Kinds: func(_, n string) *resource.Kind { return kinds[n] }})
 	if err := problems.Err(); err != nil {
 		return nil, err
 	}
