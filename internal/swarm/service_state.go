@@ -1,0 +1,2 @@
+package swarm
+type serviceState struct{}
