@@ -462,4 +462,6 @@ func convertAll[To, From ~string](in []From) []To {
 	return out
 }
 
-func missing(what, name string) error { return fmt.Errorf("there is no %s %q in the swarm", what, name) }
+func missing(what, name string) error {
+	return fmt.Errorf("there is no %s %q in the swarm", what, name)
+}

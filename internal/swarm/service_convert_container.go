@@ -190,4 +190,3 @@ func inContainer[E ~string, L ~[]E](name string, in func(*swarm.ContainerSpec) *
 		},
 	}
 }
-

@@ -11,6 +11,7 @@ import (
 // repeated. Silence means Docker's default, so an argument that is removed
 // from the script is reset.
 type ServiceSpec struct {
+	Name    string   `star:"name,required,pos,local" flag:"--name" doc:"The service's name."`
 	Image   ImageRef `star:"image,required" flag:"IMAGE" doc:"The image. A tag is pinned to its digest when the service is made and when the tag changes, as the docker CLI does."`
 	Command Words    `star:"command" flag:"COMMAND" doc:"Arguments of the entrypoint, in place of the image's; a string is split as a shell would."`
 
@@ -117,7 +118,9 @@ type Attachment struct {
 }
 
 // SchemaName names the builtin.
-func (Attachment) SchemaName() (string, string) { return "attachment", "A service's place in a network." }
+func (Attachment) SchemaName() (string, string) {
+	return "attachment", "A service's place in a network."
+}
 
 // SecretRef puts a secret into the containers.
 type SecretRef struct {
