@@ -80,7 +80,8 @@ func TestOneEngine(t *testing.T) {
 	testengine.Images(e)
 	t.Setenv("DOCKER_HOST", e.Host)
 	dir := t.TempDir()
-	opts := Options{File: write(t, dir, first), Vars: []string{"addr=" + e.Addr}}
+	t.Cleanup(func() { out, _ := e.TryDocker("service", "ps", "--no-trunc", "web"); t.Log(out) })
+	opts := Options{Timeout: 15e9, File: write(t, dir, first), Vars: []string{"addr=" + e.Addr}}
 	applyAll(t, opts)
 	p := planOf(t, opts)
 	if !p.Plan.Empty() {
