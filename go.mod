@@ -1,6 +1,6 @@
 module github.com/swarmscript/swarmscript
 
-go 1.26
+go 1.26.0
 
 require (
 	github.com/BurntSushi/toml v1.6.0
@@ -10,4 +10,8 @@ require (
 	gopkg.in/yaml.v3 v3.0.1
 )
 
-require golang.org/x/sys v0.42.0 // indirect
+require (
+	github.com/rivo/uniseg v0.4.7
+	golang.org/x/sys v0.49.0
+	golang.org/x/term v0.47.0
+)
