@@ -53,8 +53,7 @@ func (pr *planPrinter) field(f *pair, width int) {
 		if f.change.Replace {
 			suffix = forces
 		}
-		limit -= len(suffix)
-		pr.change(f.change, gap, room-len(suffix), limit, suffix)
+		pr.change(f.change, gap, room-len(suffix), suffix)
 		return
 	}
 	switch x := value.Value(f.value).(type) {
@@ -102,7 +101,7 @@ func (pr *planPrinter) dimmed(at int) {
 }
 
 // change writes a difference.
-func (pr *planPrinter) change(c *schema.Change, gap, room, limit int, suffix string) {
+func (pr *planPrinter) change(c *schema.Change, gap, room int, suffix string) {
 	if c.Field != nil && (c.Field.Secret || c.Field.WriteOnly) || c.Secret {
 		pr.spaces(gap)
 		if c.Field != nil && c.Field.WriteOnly && !c.Field.Secret && !c.Secret {
@@ -130,7 +129,15 @@ func (pr *planPrinter) change(c *schema.Change, gap, room, limit int, suffix str
 	before := string(appendValue(nil, c.Type, c.Before))
 	after := string(appendValue(nil, c.Type, c.After))
 	if textWidth(before)+len(arrow)+textWidth(after) > room {
-		before, after = fit(before, after, limit-len(arrow))
+		// One below the other, each has the whole line.
+		limit := longLine
+		if pr.Width > 0 {
+			limit = max(pr.Width-fieldIndent-4, 12)
+		}
+		before, after = cutPair(before, after, limit)
+		pr.str(suffix)
+		pr.block("", []string{"- " + before, "+ " + after})
+		return
 	}
 	pr.spaces(gap)
 	at := len(pr.b)
@@ -141,22 +148,6 @@ func (pr *planPrinter) change(c *schema.Change, gap, room, limit int, suffix str
 	pr.str(after)
 	pr.dimmed(at)
 	pr.line(suffix)
-}
-
-// fit cuts two texts so that together they take no more columns than that. A
-// short one leaves its room to the other.
-func fit(a, b string, columns int) (string, string) {
-	if textWidth(a)+textWidth(b) <= columns {
-		return a, b
-	}
-	half := max(columns/2, 8)
-	switch wa, wb := textWidth(a), textWidth(b); {
-	case wa <= half:
-		return a, cut(b, max(columns-wa, half))
-	case wb <= half:
-		return cut(a, max(columns-wb, half)), b
-	}
-	return cutPair(a, b, half)
 }
 
 // block writes lines below a label, each already cleaned.

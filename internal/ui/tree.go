@@ -47,9 +47,11 @@ type running struct {
 	count string // "4/6"
 }
 
+// The columns of the states, in a wide window and in another, and of the
+// clock.
 const (
-	stateWidth = 26
-	tookWidth  = 10
+	wideWindow, wideState, stateWidth = 110, 26, 19
+	tookWidth                         = 10
 )
 
 func newTree(t Terminal, p *plan.Plan, now func() time.Time) *tree {
@@ -144,9 +146,10 @@ func (t *tree) find(e apply.Event) *running {
 			return r
 		}
 	}
-	// The action may have become another one when it was compared again.
+	// The action may have become another one when it was compared again; then
+	// it is the one step of that address that is not an old version's end.
 	for _, r := range t.running {
-		if r.address == e.Address && r.phase == e.Phase {
+		if r.address == e.Address && r.action != plan.Delete {
 			return r
 		}
 	}
@@ -171,11 +174,11 @@ func (t *tree) drop(r *running) {
 	}
 }
 
-// endLine is the line that stays of a step. It is laid out for the width that
-// the terminal has now, and cut nowhere: the terminal may wrap it.
+// endLine is the line that stays of a step. Its address and its reason are
+// whole, because the line stays: the terminal may wrap it.
 func (t *tree) endLine(e apply.Event) string {
 	width, _ := t.term.Size()
-	b := t.address(nil, width, t.words.names.Of(e.Address))
+	b := appendPadded([]byte("  "), t.words.names.Of(e.Address), t.columnIn(width)+2)
 	color, state, text := green, "", ""
 	switch e.Type {
 	case apply.Finished:
@@ -185,13 +188,20 @@ func (t *tree) endLine(e apply.Event) string {
 	default:
 		color, state, text = yellow, "skipped", clean(e.Text)
 	}
-	return string(t.rest(b, width, color, state, e.Elapsed, text))
+	b = t.rest(b, width, color, state, e.Elapsed, "")
+	if text != "" {
+		b = append(append(b, "   "...), text...)
+	}
+	return string(b)
 }
 
+// columnIn is the width of the addresses' column in a window.
+func (t *tree) columnIn(width int) int { return min(t.column, maxColumn, max(width*2/5, 10)) }
+
 // address begins a line.
-func (t *tree) address(b []byte, width int, name string) []byte {
-	column := min(t.column, maxColumn, max(width/3, 10))
-	return appendPadded(append(b, "  "...), cut(name, column), column+2)
+func (t *tree) address(width int, name string) []byte {
+	column := t.columnIn(width)
+	return appendPadded([]byte("  "), cut(name, column), column+2)
 }
 
 // rest ends a line: the state, how long, and what it waits for. On a narrow
@@ -204,7 +214,10 @@ func (t *tree) rest(b []byte, width int, color, state string, took time.Duration
 	}
 	room := width - 1 - used
 	stateRoom := stateWidth
-	if room < stateWidth+tookWidth+8 {
+	if width >= wideWindow {
+		stateRoom = wideState
+	}
+	if room < stateRoom+tookWidth {
 		stateRoom = max(room-tookWidth, 8)
 	}
 	if w := textWidth(state); w > stateRoom {
@@ -287,11 +300,11 @@ func (t *tree) live(width, height int) []string {
 	var lines []string
 	now := t.now()
 	for _, r := range shown {
-		b := t.address(nil, width, t.words.names.Of(r.address))
+		b := t.address(width, t.words.names.Of(r.address))
 		state, text := r.state, r.text
 		if r.count != "" {
 			state += " " + r.count
-		} else if text != "" && textWidth(state)+2+textWidth(text) <= stateWidth {
+		} else if text != "" && textWidth(state)+2+textWidth(text) <= wideState {
 			state, text = state+": "+text, ""
 		}
 		lines = append(lines, string(t.rest(b, width, plain, state, now.Sub(r.began), text)))
