@@ -74,4 +74,3 @@ func outputResults() []apply.OutputResult {
 		{Name: "lost"},
 	}
 }
-

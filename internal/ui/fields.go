@@ -102,12 +102,12 @@ func (pr *planPrinter) dimmed(at int) {
 
 // change writes a difference.
 func (pr *planPrinter) change(c *schema.Change, gap, room int, suffix string) {
-	if c.Field != nil && (c.Field.Secret || c.Field.WriteOnly) || c.Secret {
+	if secret, writeOnly := hidden(c); secret || writeOnly {
 		pr.spaces(gap)
-		if c.Field != nil && c.Field.WriteOnly && !c.Field.Secret && !c.Secret {
-			pr.in(dim, unshown)
-		} else {
+		if secret {
 			pr.in(dim, value.Hidden)
+		} else {
+			pr.in(dim, unshown)
 		}
 		if c.Unknown {
 			pr.str(arrow)
@@ -148,6 +148,34 @@ func (pr *planPrinter) change(c *schema.Change, gap, room int, suffix string) {
 	pr.str(after)
 	pr.dimmed(at)
 	pr.line(suffix)
+}
+
+// hidden reports whether the values of a change must not be shown, because of
+// what they are or of a field on the way to them: auth.password belongs to
+// auth, which is not secret.
+func hidden(c *schema.Change) (secret, writeOnly bool) {
+	secret = c.Secret
+	f := c.Field
+	if f == nil {
+		return secret, false
+	}
+	path := strings.TrimPrefix(c.Path, f.Name)
+	for {
+		secret, writeOnly = secret || f.Secret, writeOnly || f.WriteOnly
+		var name string
+		var ok bool
+		if path, ok = strings.CutPrefix(path, "."); !ok || f.Type.Kind != schema.StructOf {
+			return secret, writeOnly
+		}
+		if i := strings.IndexAny(path, ".["); i >= 0 {
+			name, path = path[:i], path[i:]
+		} else {
+			name, path = path, ""
+		}
+		if f, ok = f.Type.Struct.Field(name); !ok {
+			return secret, writeOnly
+		}
+	}
 }
 
 // block writes lines below a label, each already cleaned.

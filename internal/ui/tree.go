@@ -47,11 +47,12 @@ type running struct {
 	count string // "4/6"
 }
 
-// The columns of the states, in a wide window and in another, and of the
-// clock.
+// The columns of the states and of the clock, in a wide window and in one of
+// customary size; in a narrow one the clock has what it needs and no more.
 const (
-	wideWindow, wideState, stateWidth = 110, 26, 19
-	tookWidth                         = 10
+	wideWindow, wideState         = 110, 26
+	stateWidth, tookWidth         = 21, 10
+	narrowWindow, narrowTookWidth = 60, 7
 )
 
 func newTree(t Terminal, p *plan.Plan, now func() time.Time) *tree {
@@ -178,7 +179,6 @@ func (t *tree) drop(r *running) {
 // whole, because the line stays: the terminal may wrap it.
 func (t *tree) endLine(e apply.Event) string {
 	width, _ := t.term.Size()
-	b := appendPadded([]byte("  "), t.words.names.Of(e.Address), t.columnIn(width)+2)
 	color, state, text := green, "", ""
 	switch e.Type {
 	case apply.Finished:
@@ -188,11 +188,30 @@ func (t *tree) endLine(e apply.Event) string {
 	default:
 		color, state, text = yellow, "skipped", clean(e.Text)
 	}
-	b = t.rest(b, width, color, state, e.Elapsed, "")
+	b := appendPadded([]byte("  "), t.words.names.Of(e.Address), t.columnIn(width))
+	b = append(append(b, "  "...), t.colored(color, state)...)
+	if e.Elapsed > 0 {
+		clock := seconds(e.Elapsed)
+		stateRoom, tookRoom := rooms(width, clock)
+		b = appendSpaces(b, stateRoom-textWidth(state))
+		b = append(appendSpaces(b, max(tookRoom-len(clock), 2)), clock...)
+	}
 	if text != "" {
 		b = append(append(b, "   "...), text...)
 	}
 	return string(b)
+}
+
+// rooms are the columns of a line's state and clock.
+func rooms(width int, clock string) (state, took int) {
+	state, took = stateWidth, tookWidth
+	if width >= wideWindow {
+		state = wideState
+	}
+	if width < narrowWindow {
+		state, took = 0, narrowTookWidth
+	}
+	return state, max(took, len(clock)+1)
 }
 
 // columnIn is the width of the addresses' column in a window.
@@ -204,33 +223,19 @@ func (t *tree) address(width int, name string) []byte {
 	return appendPadded([]byte("  "), cut(name, column), column+2)
 }
 
-// rest ends a line: the state, how long, and what it waits for. On a narrow
-// terminal the state takes what it needs, and the text what is left.
-func (t *tree) rest(b []byte, width int, color, state string, took time.Duration, text string) []byte {
-	used := textWidth(string(b))
+// rest ends a line of the tree: the state, how long, and where there is room,
+// what it waits for.
+func rest(b []byte, width int, state string, took time.Duration, text string) []byte {
 	clock := seconds(took)
-	if took <= 0 {
-		clock = ""
-	}
-	room := width - 1 - used
-	stateRoom := stateWidth
-	if width >= wideWindow {
-		stateRoom = wideState
-	}
-	if room < stateRoom+tookWidth {
-		stateRoom = max(room-tookWidth, 8)
-	}
-	if w := textWidth(state); w > stateRoom {
-		stateRoom = min(w, max(room-tookWidth, 8))
+	stateRoom, tookRoom := rooms(width, clock)
+	room := width - 1 - textWidth(string(b))
+	if stateRoom == 0 || stateRoom+tookRoom > room {
+		stateRoom = max(room-tookRoom, 8)
 	}
 	state = cut(state, stateRoom)
-	b = append(b, t.colored(color, state)...)
-	if clock == "" && text == "" {
-		return b
-	}
-	b = appendSpaces(b, stateRoom-textWidth(state))
-	b = append(appendSpaces(b, tookWidth-len(clock)), clock...)
-	if left := room - stateRoom - tookWidth - 3; text != "" && left >= 8 {
+	b = appendPadded(b, state, stateRoom)
+	b = append(appendSpaces(b, tookRoom-len(clock)), clock...)
+	if left := room - stateRoom - tookRoom - 3; text != "" && left >= 8 {
 		b = append(append(b, "   "...), cut(text, left)...)
 	}
 	return b
@@ -307,7 +312,7 @@ func (t *tree) live(width, height int) []string {
 		} else if text != "" && textWidth(state)+2+textWidth(text) <= wideState {
 			state, text = state+": "+text, ""
 		}
-		lines = append(lines, string(t.rest(b, width, plain, state, now.Sub(r.began), text)))
+		lines = append(lines, string(rest(b, width, state, now.Sub(r.began), text)))
 	}
 	more := ""
 	if n := len(t.running) - len(shown); n > 0 {
