@@ -56,7 +56,7 @@ func (pr *planPrinter) field(f *pair, width int) {
 		pr.change(f.change, gap, room-len(suffix), suffix)
 		return
 	}
-	switch x := value.Value(f.value).(type) {
+	switch x := f.value.(type) {
 	case string:
 		if !f.field.Secret && !f.field.WriteOnly && strings.Contains(x, "\n") {
 			pr.block("  ", textLines(x))
@@ -71,6 +71,10 @@ func (pr *planPrinter) field(f *pair, width int) {
 			pr.block("  ", elementLines(f.field.Type, x))
 			return
 		}
+		pr.spaces(gap)
+		pr.b = append(pr.b, pr.scratch...)
+		pr.endLine()
+		return
 	}
 	pr.spaces(gap)
 	pr.cell(f.field, f.value, limit)
