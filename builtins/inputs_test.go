@@ -7,6 +7,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/swarmscript/swarmscript/internal/diag"
 	"github.com/swarmscript/swarmscript/internal/value"
@@ -214,7 +215,11 @@ func FuzzVarFile(f *testing.F) {
 	f.Add("x.toml", "a = "+strings.Repeat("[", 2000))
 	f.Add("x.toml", "a"+strings.Repeat(".a", 20000)+" = 1")
 	f.Fuzz(func(t *testing.T, name, data string) {
+		start := time.Now()
 		file, err := ParseVarFile(name, []byte(data))
+		if took := time.Since(start); took > 5*time.Second {
+			t.Errorf("%d bytes took %v", len(data), took)
+		}
 		if err != nil {
 			return
 		}
