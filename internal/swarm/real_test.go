@@ -47,12 +47,6 @@ func onEngines(t *testing.T, test func(w *world)) {
 	}
 }
 
-func (w *world) in(t *testing.T) *world {
-	c := *w
-	c.t, c.e = t, w.e.In(t)
-	return &c
-}
-
 // inSwarm runs a test on an engine that a swarm was made on.
 func (w *world) inSwarm() *world {
 	w.t.Helper()
