@@ -11,6 +11,7 @@ type Index struct {
 	project string
 	ours    map[value.Address][]*resource.Object
 	named   map[string]*resource.Object // kind/name
+	only    map[string]*resource.Object // kind, for kinds of which there is one
 	byID    map[string]*resource.Object
 }
 
@@ -24,6 +25,7 @@ func NewIndex(st *ScopeState, project string) *Index {
 	n := len(st.Obs.Objects)
 	ix.ours = make(map[value.Address][]*resource.Object, n)
 	ix.named = make(map[string]*resource.Object, n)
+	ix.only = make(map[string]*resource.Object)
 	ix.byID = make(map[string]*resource.Object, n)
 	for _, o := range st.Obs.Objects {
 		if m, ok := st.Obs.Ledger.Marks[o.ID]; ok {
@@ -33,6 +35,7 @@ func NewIndex(st *ScopeState, project string) *Index {
 			ix.ours[o.Mark.Address] = append(ix.ours[o.Mark.Address], o)
 		}
 		ix.named[o.Kind+"/"+o.Name] = o
+		ix.only[o.Kind] = o
 		ix.byID[o.ID] = o
 	}
 	return ix
@@ -62,7 +65,12 @@ func (ix *Index) Case(d *resource.Declaration) Case {
 		Decl:    d,
 		Absent:  ix.State.Status == Absent,
 		Ours:    ix.ours[d.Address],
-		Named:   func(name string) *resource.Object { return ix.named[d.Kind.Name+"/"+name] },
+		Named: func(name string) *resource.Object {
+			if d.Kind.Single {
+				return ix.only[d.Kind.Name]
+			}
+			return ix.named[d.Kind.Name+"/"+name]
+		},
 		Resolve: func(value.Ref) (value.Value, bool) { return nil, false },
 	}
 	if ix.State.Obs != nil {

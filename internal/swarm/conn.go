@@ -1,0 +1,72 @@
+// Package swarm holds the kinds that live in a swarm - networks, secrets,
+// configs, services - the kind that makes one, and the connection to it.
+//
+// A swarm is observed with one list call per type of object, whatever its
+// size. Beside its objects it keeps one config object per project, the ledger:
+// see ledger.go.
+package swarm
+
+import (
+	"context"
+	"sync"
+	"time"
+
+	"github.com/docker/docker/client"
+
+	"github.com/swarmscript/swarmscript/internal/remote"
+	"github.com/swarmscript/swarmscript/internal/resource"
+)
+
+// Conn reaches a swarm through one of its managers.
+type Conn struct {
+	docker *remote.Docker
+
+	mu   sync.Mutex
+	hand *Handover
+}
+
+// Handover is what the engine's own observation has listed a moment ago and
+// the swarm's needs too.
+type Handover struct {
+	At    time.Time
+	Lists lists
+}
+
+// handoverAge bounds how old a list may be that is used again: the time
+// between two stages of one observation, not between two observations.
+const handoverAge = 2 * time.Second
+
+// NewConn returns the connection to the swarm that d's engine manages. The
+// engine's connection outlives it. The handover is used by the first
+// observation, and may be nil.
+func NewConn(d *remote.Docker, h *Handover) *Conn { return &Conn{docker: d, hand: h} }
+
+// Docker returns the Engine API's client. Its errors go through [remote.Err].
+func (c *Conn) Docker() client.APIClient { return c.docker.API() }
+
+// Credentials returns what the registries of images want.
+func (c *Conn) Credentials() remote.Credentials { return c.docker.Credentials() }
+
+// Close does nothing: the engine's connection is shared.
+func (c *Conn) Close() error { return nil }
+
+// Observe implements [resource.Conn].
+func (c *Conn) Observe(ctx context.Context, project string) (*resource.Observation, error) {
+	l, err := c.list(ctx)
+	if err != nil {
+		return nil, err
+	}
+	obs := &resource.Observation{API: l.API, Summary: l.summary(), Warnings: l.warnings()}
+	for _, observe := range observers {
+		obs.Objects = append(obs.Objects, observe(l)...)
+	}
+	obs.Ledger, err = ledgerIn(l.Configs, project)
+	return obs, err
+}
+
+// observers turn the lists into objects, kind by kind.
+var observers = []func(*lists) []*resource.Object{
+	observeNetworks,
+	observeSecrets,
+	observeConfigs,
+}
