@@ -82,6 +82,14 @@ func (m *Map) Get(key string) (Value, bool) {
 	return m.Entries[i].Value, true
 }
 
+// all returns the entries; a nil map has none.
+func (m *Map) all() []Entry {
+	if m == nil {
+		return nil
+	}
+	return m.Entries
+}
+
 // Len returns the number of entries; a nil map has none.
 func (m *Map) Len() int {
 	if m == nil {
