@@ -50,8 +50,9 @@ type Input struct {
 	// Stop, once closed, lets running steps end and begins no new ones.
 	Stop <-chan struct{}
 	// Opened is called when a scope has come to be, before anything is done in
-	// it: the place to take its lease and to begin its ledger. May be nil.
-	Opened func(ctx context.Context, addr string, s *Scope) error
+	// it: the place to take its lease and to begin its ledger. The connection is
+	// the callee's to close. May be nil.
+	Opened func(ctx context.Context, addr string, opener *resource.Object, s *Scope) error
 	// Backoff is the first pause before something transient is tried again; 0
 	// means 250 ms. It doubles up to 16 times that.
 	Backoff time.Duration
@@ -161,9 +162,12 @@ func (e *executor) result() *Result {
 	return r
 }
 
-// closeOpened closes the connections to scopes that came to be in this run;
-// the others are the caller's.
+// closeOpened closes the connections to scopes that came to be in this run,
+// where nobody took them over.
 func (e *executor) closeOpened() {
+	if e.in.Opened != nil {
+		return
+	}
 	for _, s := range e.scopes {
 		if s.opened {
 			s.scope.Conn.Close() // nothing can be done about a failure, and nothing depends on it
@@ -213,7 +217,7 @@ func (e *executor) scopeOf(ctx context.Context, addr string) (*liveScope, error)
 		Status: plan.Present, Obs: obs,
 	}}
 	if e.in.Opened != nil {
-		if err := e.in.Opened(ctx, addr, scope); err != nil {
+		if err := e.in.Opened(ctx, addr, opener.Live, scope); err != nil {
 			conn.Close()
 			return nil, err
 		}

@@ -422,7 +422,7 @@ func (s *session) plan(ctx context.Context) (*plan.Plan, error) {
 		states[a] = c.State
 	}
 	kinds := s.w.kinds()
-	p, problems := plan.Build(plan.Input{Program: s.program, Scopes: states, Options: s.opts, Kinds: func(n string) *resource.Kind { return kinds[n] }})
+	p, problems := plan.Build(plan.Input{Program: s.program, Scopes: states, Options: s.opts, Kinds: func(_, n string) *resource.Kind { return kinds[n] }})
 	if err := problems.Err(); err != nil {
 		return nil, err
 	}
@@ -448,7 +448,7 @@ func (s *session) begin(ctx context.Context, shown *plan.Plan) (*plan.Plan, erro
 func (s *session) apply(ctx context.Context, p *plan.Plan) *Result {
 	return Run(ctx, Input{
 		Plan: p, Program: s.program, Scopes: s.conns, Options: s.opts, Parallelism: 4, Backoff: time.Microsecond,
-		Opened: func(ctx context.Context, addr string, sc *Scope) error {
+		Opened: func(ctx context.Context, addr string, _ *resource.Object, sc *Scope) error {
 			l, err := sc.Conn.(resource.Keeper).SaveLedger(ctx, s.program.Project, func(*resource.Ledger) {})
 			sc.State.Obs.Ledger = l
 			return err

@@ -41,7 +41,8 @@ type Input struct {
 	Program *resource.Program
 	// Scopes by address: those of the program and those of its inventory.
 	Scopes map[string]*ScopeState
-	Kinds  func(name string) *resource.Kind
+	// Kinds finds a kind by the type of its scope and its name.
+	Kinds func(scope, name string) *resource.Kind
 	// HashKey is used where a scope's own ledger has none.
 	HashKey []byte
 	Options Options

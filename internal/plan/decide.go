@@ -245,6 +245,9 @@ func (c Case) compare(ch *Change) {
 	live := ch.Live
 	owned := live.Mark.Owned()
 	ch.Fields = ch.Kind.Schema.Diff(ch.Args, live.Args, owned)
+	if name := liveName(ch); !ch.Kind.Versioned && live.Name != name {
+		ch.rename(live.Name, name)
+	}
 	if len(c.Decl.Lifecycle.IgnoreChanges) > 0 {
 		c.ignore(ch)
 	}
@@ -296,6 +299,16 @@ func (c Case) compare(ch *Change) {
 	if ch.Action == Update && ch.Kind.Effect != nil {
 		ch.Effect = ch.Kind.Effect(live, ch.Args, ch.Fields)
 	}
+}
+
+// rename adds the difference of the live name, where the comparison of the
+// arguments has not found it: nothing can be renamed in place.
+func (ch *Change) rename(from, to string) {
+	f, ok := ch.Kind.Schema.Field("name")
+	if !ok || slices.ContainsFunc(ch.Fields, func(c schema.Change) bool { return c.Field == f }) {
+		return
+	}
+	ch.Fields = append(ch.Fields, schema.Change{Path: "name", Field: f, Type: f.Type, Before: from, After: to, Replace: true})
 }
 
 // ignore drops the differences that lifecycle(ignore_changes=) names, and

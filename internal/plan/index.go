@@ -79,3 +79,29 @@ func (ix *Index) Case(d *resource.Declaration) Case {
 	}
 	return c
 }
+
+// find returns the live object of a name, whoever's it is; of a kind of which
+// a scope holds one at most, that one.
+func (ix *Index) find(k *resource.Kind, name string) *resource.Object {
+	if !k.Single {
+		return ix.named[k.Name+"/"+name]
+	}
+	if ix.State.Obs != nil {
+		for _, o := range ix.State.Obs.Objects {
+			if o.Kind == k.Name {
+				return o
+			}
+		}
+	}
+	return nil
+}
+
+// Live returns the object that a declaration most likely means: ours, or the
+// one that has its name. It is how a scope is reached whose opener is
+// declared.
+func (ix *Index) Live(d *resource.Declaration) *resource.Object {
+	if ours := ix.ours[d.Address]; len(ours) > 0 {
+		return ours[0]
+	}
+	return ix.find(d.Kind, d.Address.Name())
+}

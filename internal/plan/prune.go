@@ -66,7 +66,7 @@ func (b *builder) goes(scope string) bool {
 }
 
 func (b *builder) remove(a value.Address, scope string, o *resource.Object, reason string) {
-	k := b.in.Kinds(o.Kind)
+	k := b.in.Kinds(b.index[scope].State.Scope.Type, o.Kind)
 	if k == nil {
 		return
 	}

@@ -28,13 +28,20 @@ type Conn struct {
 // Handover is what the engine's own observation has listed a moment ago and
 // the swarm's needs too.
 type Handover struct {
-	At    time.Time
-	Lists lists
+	lists  lists
+	at     time.Time
+	writes int64 // how many we had sent by then
 }
 
 // handoverAge bounds how old a list may be that is used again: the time
 // between two stages of one observation, not between two observations.
 const handoverAge = 2 * time.Second
+
+// fresh reports whether what was listed can still be used: we have written
+// nothing since, and nobody else had time to.
+func (h *Handover) fresh(d *remote.Docker) bool {
+	return h != nil && time.Since(h.at) < handoverAge && d.Requests().Writes == h.writes
+}
 
 // NewConn returns the connection to the swarm that d's engine manages. The
 // engine's connection outlives it. The handover is used by the first

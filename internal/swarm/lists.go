@@ -24,21 +24,14 @@ type lists struct {
 	API      string
 }
 
-// List reads what an engine and the swarm that it manages both observe.
-func List(ctx context.Context, d *remote.Docker) (*Handover, error) {
-	h := &Handover{At: time.Now()}
-	err := h.Lists.fetch(ctx, d, listNetworks, listNodes)
-	return h, err
-}
-
 // Networks returns the networks, those of the swarm and of the engine.
-func (h *Handover) Networks() []network.Summary { return h.Lists.Networks }
+func (h *Handover) Networks() []network.Summary { return h.lists.Networks }
 
 // Node returns a node by its ID, or nil.
 func (h *Handover) Node(id string) *swarm.Node {
-	for i := range h.Lists.Nodes {
-		if h.Lists.Nodes[i].ID == id {
-			return &h.Lists.Nodes[i]
+	for i := range h.lists.Nodes {
+		if h.lists.Nodes[i].ID == id {
+			return &h.lists.Nodes[i]
 		}
 	}
 	return nil
@@ -52,8 +45,8 @@ func (c *Conn) list(ctx context.Context) (*lists, error) {
 	c.mu.Unlock()
 	l := &lists{}
 	calls := []call{listServices, listSecrets, listConfigs}
-	if h != nil && time.Since(h.At) < handoverAge {
-		*l = h.Lists
+	if h.fresh(c.docker) {
+		*l = h.lists
 	} else {
 		calls = append(calls, listNetworks, listNodes)
 	}

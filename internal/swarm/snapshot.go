@@ -31,7 +31,7 @@ type Snapshot struct {
 // Read asks an engine for what its scope holds: two requests outside a swarm,
 // four on a manager, five with autolock, beside the first connection's ping.
 func Read(ctx context.Context, d *remote.Docker) (*Snapshot, error) {
-	s := &Snapshot{Hand: &Handover{At: time.Now()}}
+	s := &Snapshot{Hand: &Handover{at: time.Now(), writes: d.Requests().Writes}}
 	var err error
 	if s.API, err = d.Ready(ctx); err != nil {
 		return nil, err
@@ -43,7 +43,7 @@ func Read(ctx context.Context, d *remote.Docker) (*Snapshot, error) {
 		return nil, err
 	}
 	if !s.Info.Swarm.ControlAvailable {
-		return s, s.Hand.Lists.fetch(ctx, d, listNetworks)
+		return s, s.Hand.lists.fetch(ctx, d, listNetworks)
 	}
 	var wg sync.WaitGroup
 	var inspectErr error
@@ -55,7 +55,7 @@ func Read(ctx context.Context, d *remote.Docker) (*Snapshot, error) {
 			s.UnlockKey, inspectErr = key.UnlockKey, remote.Err(err)
 		}
 	})
-	err = s.Hand.Lists.fetch(ctx, d, listNetworks, listNodes)
+	err = s.Hand.lists.fetch(ctx, d, listNetworks, listNodes)
 	wg.Wait()
 	if err == nil {
 		err = inspectErr
@@ -153,16 +153,18 @@ func (s *Snapshot) spec() *SwarmSpec {
 	if sw.DataPathPort != 0 {
 		*out.DataPathPort = sw.DataPathPort
 	}
+	// Docker's own pool is shown as none.
+	pool, mask := []CIDR{"10.0.0.0/8"}, uint32(24)
 	if len(sw.DefaultAddrPool) > 0 {
-		pool := make([]CIDR, len(sw.DefaultAddrPool))
+		pool = make([]CIDR, len(sw.DefaultAddrPool))
 		for i, p := range sw.DefaultAddrPool {
 			pool[i] = CIDR(p)
 		}
-		out.DefaultAddrPool = &pool
 	}
 	if sw.SubnetSize != 0 {
-		out.DefaultAddrPoolMaskLength = &sw.SubnetSize
+		mask = sw.SubnetSize
 	}
+	out.DefaultAddrPool, out.DefaultAddrPoolMaskLength = &pool, &mask
 	for _, ca := range sw.Spec.CAConfig.ExternalCAs {
 		out.ExternalCA = append(out.ExternalCA, ExternalCA{
 			URL: ca.URL, Protocol: string(ca.Protocol), CACert: ptr(ca.CACert), Options: ca.Options,

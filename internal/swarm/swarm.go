@@ -5,10 +5,12 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"reflect"
 	"strconv"
 	"time"
 
 	"github.com/docker/docker/api/types/swarm"
+	"github.com/docker/docker/client"
 
 	"github.com/swarmscript/swarmscript/internal/remote"
 	"github.com/swarmscript/swarmscript/internal/resource"
@@ -215,17 +217,56 @@ func (swarmHandler) Update(ctx context.Context, c resource.Conn, r *resource.Req
 			to.Labels[k] = v
 		}
 	}
-	if err := api.SwarmUpdate(ctx, live.Swarm.Version, to, swarm.UpdateFlags{}); err != nil {
-		return nil, remote.Err(err)
+	if err := updateSwarm(ctx, api, *live.Swarm, to); err != nil {
+		return nil, err
 	}
 	if node := live.Node(); spec.Availability != nil && node != nil && string(node.Spec.Availability) != *spec.Availability {
 		n := node.Spec
 		n.Availability = swarm.NodeAvailability(*spec.Availability)
-		if err := api.NodeUpdate(ctx, node.ID, node.Version, n); err != nil {
-			return nil, remote.Err(err)
+		if err := updateNode(ctx, api, *node, n); err != nil {
+			return nil, err
 		}
 	}
 	return readObject(ctx, c)
+}
+
+// The managers write to the swarm and to its nodes themselves (keys, the state
+// of a node), which moves the version index. Nobody has written in between as
+// long as the spec is still the one that was observed.
+const specTries = 20
+
+func updateSwarm(ctx context.Context, api client.APIClient, live swarm.Swarm, to swarm.Spec) error {
+	seen := live.Spec
+	for try := 0; ; try++ {
+		err := remote.Err(api.SwarmUpdate(ctx, live.Version, to, swarm.UpdateFlags{}))
+		if !errors.Is(err, resource.ErrConflict) || try == specTries {
+			return err
+		}
+		var ierr error
+		if live, ierr = api.SwarmInspect(ctx); ierr != nil {
+			return remote.Err(ierr)
+		}
+		if !reflect.DeepEqual(live.Spec, seen) {
+			return err
+		}
+	}
+}
+
+func updateNode(ctx context.Context, api client.APIClient, live swarm.Node, to swarm.NodeSpec) error {
+	seen := live.Spec
+	for try := 0; ; try++ {
+		err := remote.Err(api.NodeUpdate(ctx, live.ID, live.Version, to))
+		if !errors.Is(err, resource.ErrConflict) || try == specTries {
+			return err
+		}
+		var ierr error
+		if live, _, ierr = api.NodeInspectWithRaw(ctx, live.ID); ierr != nil {
+			return remote.Err(ierr)
+		}
+		if !reflect.DeepEqual(live.Spec, seen) {
+			return err
+		}
+	}
 }
 
 // Delete implements [resource.Handler]: the engine leaves, by force, since a
