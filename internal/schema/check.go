@@ -112,6 +112,9 @@ func (s *Struct) CheckAll(args value.Struct) (value.Struct, Problems) {
 
 // Check brings a value to the type's normal form.
 func (t *Type) Check(v value.Value) (value.Value, error) {
+	if v == nil && t.Null {
+		return nil, nil
+	}
 	switch x := v.(type) {
 	case value.Secret:
 		out, err := t.Check(x.V)
@@ -162,6 +165,13 @@ func (t *Type) Check(v value.Value) (value.Value, error) {
 	case ListOf:
 		if l, ok := v.(value.List); ok {
 			return t.checkList(l)
+		}
+		if s, ok := v.(string); ok && t.parse != nil {
+			l, err := t.parse(s)
+			if err != nil {
+				return nil, wrong("%v", err)
+			}
+			return t.checkList(l.(value.List))
 		}
 	case MapOf:
 		if m, ok := v.(*value.Map); ok {
@@ -413,11 +423,28 @@ func (t *Type) checkStruct(v value.Value) (value.Value, error) {
 		return nil, problems
 	}
 	for i, f := range s.Fields {
+		if f.From != "" && isBlank(out[i]) {
+			out[i] = declaredName(out[s.byName[f.From]])
+		}
 		if out[i] == nil {
 			out[i] = f.Default
 		}
 	}
 	return out, nil
+}
+
+func isBlank(v value.Value) bool { return v == nil || v == "" }
+
+// declaredName is the name in a script of what a field names: the live name of
+// a secret changes with its content, the name of its file must not.
+func declaredName(v value.Value) value.Value {
+	switch v := v.(type) {
+	case value.Ref:
+		return v.Address.Name()
+	case string:
+		return v
+	}
+	return nil
 }
 
 func describe(v value.Value) string {

@@ -133,6 +133,9 @@ func (s *Struct) decode(args value.Struct, into reflect.Value) error {
 
 func (t *Type) decode(v value.Value, into reflect.Value) error {
 	v = value.Reveal(v)
+	if v == nil && t.Null {
+		return nil
+	}
 	if into.Kind() == reflect.Pointer {
 		into.Set(reflect.New(into.Type().Elem()))
 		into = into.Elem()

@@ -2,6 +2,7 @@ package schema
 
 import (
 	"fmt"
+	"slices"
 
 	"github.com/swarmscript/swarmscript/internal/value"
 )
@@ -139,6 +140,15 @@ func (d *differ) compare(path string, t *Type, want, live value.Value) {
 			if len(wl) == 0 && len(ll) == 0 {
 				return
 			}
+			if t.Set && t.Elem.Kind == StructOf && d.keyed(path, t, wl, ll) {
+				return
+			}
+			if t.Set { // what has become known since may have changed its place
+				wl, ll = sortSet(slices.Clone(wl)), sortSet(slices.Clone(ll))
+				if value.Equal(wl, ll) {
+					return
+				}
+			}
 			if t.Elem.Kind == StructOf && len(wl) == len(ll) {
 				if allSame(t.Elem, wl, ll) {
 					return
@@ -152,6 +162,63 @@ func (d *differ) compare(path string, t *Type, want, live value.Value) {
 		return
 	}
 	d.add(path, t, live, want)
+}
+
+// keyed compares two sets of structs by the field that names an element. It
+// returns false where the struct has none, or where names are not known or not
+// unique: the sets are then compared as a whole.
+func (d *differ) keyed(path string, t *Type, want, live value.List) bool {
+	w, ok1 := byKey(t.Elem.Struct, want)
+	l, ok2 := byKey(t.Elem.Struct, live)
+	if !ok1 || !ok2 {
+		return false
+	}
+	keys := make([]string, 0, len(w)+len(l))
+	for k := range w {
+		keys = append(keys, k)
+	}
+	for k := range l {
+		if _, both := w[k]; !both {
+			keys = append(keys, k)
+		}
+	}
+	slices.Sort(keys)
+	for _, k := range keys {
+		at := fmt.Sprintf("%s[%q]", path, k)
+		switch {
+		case w[k] == nil:
+			d.add(at, t.Elem, l[k], nil)
+		case l[k] == nil:
+			d.add(at, t.Elem, nil, w[k])
+		default:
+			d.compare(at, t.Elem, w[k], l[k])
+		}
+	}
+	return true
+}
+
+func byKey(s *Struct, l value.List) (map[string]value.Struct, bool) {
+	if s.key < 0 {
+		return nil, false
+	}
+	out := make(map[string]value.Struct, len(l))
+	for _, e := range l {
+		x, ok := value.Reveal(e).(value.Struct)
+		if !ok {
+			return nil, false
+		}
+		switch x[s.key].(type) {
+		case string, int64:
+		default:
+			return nil, false
+		}
+		k := value.Text(x[s.key])
+		if _, dup := out[k]; dup {
+			return nil, false
+		}
+		out[k] = x
+	}
+	return out, true
 }
 
 func allSame(t *Type, a, b value.List) bool {

@@ -14,10 +14,14 @@
 //	      local               ours alone: not part of the live object
 //	      short               a plain value given for the whole struct is this field
 //	      pos                 may be given by position (in field order)
+//	      key                 names the element in a set of such structs: they are
+//	                          compared one by one
 //	default:"1"               the value that a script's silence means
 //	enum:"a,b"                the only values allowed
 //	min:"0" max:"65535"       limits of a number
 //	ref:"network.name"        a handle of that kind may be given; it stands for that output
+//	from:"secret"             where not given, it is what that field says, a handle
+//	                          standing for its declared name
 //	flag:"--limit-cpu"        the docker flag, for the tables
 //	api:"1.44"                the first engine API that knows the field
 //	doc:"..."                 one or two sentences
@@ -45,6 +49,7 @@ type Struct struct {
 
 	byName map[string]int
 	short  int // index of the short field, -1 where none
+	key    int // index of the key field, -1 where none
 	typ    reflect.Type
 }
 
@@ -62,6 +67,8 @@ type Field struct {
 	Local     bool
 	Short     bool
 	Pos       bool
+	Key       bool
+	From      string // the field that it follows where it is not given
 	Flag      string
 	API       string
 	// Default is what the script's silence means, nil where it means "leave it
@@ -97,6 +104,7 @@ type Type struct {
 	Kind   Kind
 	Elem   *Type   // of a list or a map
 	Set    bool    // a list whose order means nothing
+	Null   bool    // an element may be None
 	Struct *Struct // of StructOf
 	Enum   []string
 	Min    *int64
@@ -180,7 +188,8 @@ type Normaler interface {
 }
 
 // ShortForm is implemented by structs that docker's CLI writes as one string,
-// such as "8080:80/tcp" for a port. ParseShort fills the receiver.
+// such as "8080:80/tcp" for a port, and by lists that it writes as one, such
+// as a command line. ParseShort fills the receiver.
 type ShortForm interface {
 	ParseShort(string) error
 }
@@ -219,7 +228,7 @@ func ofType(t reflect.Type) *Struct {
 }
 
 func build(t reflect.Type) *Struct {
-	s := &Struct{byName: map[string]int{}, short: -1, typ: t, Name: strings.ToLower(t.Name())}
+	s := &Struct{byName: map[string]int{}, short: -1, key: -1, typ: t, Name: strings.ToLower(t.Name())}
 	if n, ok := reflect.New(t).Interface().(Named); ok {
 		s.Name, s.Doc = n.SchemaName()
 	}
@@ -237,6 +246,9 @@ func build(t reflect.Type) *Struct {
 		if f.Short {
 			s.short = f.Index
 		}
+		if f.Key {
+			s.key = f.Index
+		}
 		s.byName[f.Name] = f.Index
 		s.Fields = append(s.Fields, f)
 	}
@@ -245,7 +257,7 @@ func build(t reflect.Type) *Struct {
 
 func buildField(sf reflect.StructField, tag string) *Field {
 	words := strings.Split(tag, ",")
-	f := &Field{Name: words[0], Doc: sf.Tag.Get("doc"), Flag: sf.Tag.Get("flag"), API: sf.Tag.Get("api")}
+	f := &Field{Name: words[0], Doc: sf.Tag.Get("doc"), Flag: sf.Tag.Get("flag"), API: sf.Tag.Get("api"), From: sf.Tag.Get("from")}
 	t := sf.Type
 	if t.Kind() == reflect.Pointer {
 		f.pointer, t = true, t.Elem()
@@ -271,6 +283,8 @@ func buildField(sf reflect.StructField, tag string) *Field {
 			f.Short = true
 		case "pos":
 			f.Pos = true
+		case "key":
+			f.Key = true
 		default:
 			panic(fmt.Sprintf("schema: field %s: unknown option %q", sf.Name, w))
 		}

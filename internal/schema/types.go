@@ -57,6 +57,15 @@ func typeOf(t reflect.Type) *Type {
 		}
 	case reflect.Slice:
 		out.Kind, out.Elem = ListOf, typeOf(t.Elem())
+		if reflect.PointerTo(t).Implements(shortFormType) {
+			out.parse = func(s string) (value.Value, error) {
+				v := reflect.New(t)
+				if err := v.Interface().(ShortForm).ParseShort(s); err != nil {
+					return nil, err
+				}
+				return out.encode(v.Elem()), nil
+			}
+		}
 	case reflect.Map:
 		if t.Key().Kind() != reflect.String {
 			panic(fmt.Sprintf("schema: %s: a map's keys must be strings", t))
@@ -73,8 +82,9 @@ func typeOf(t reflect.Type) *Type {
 				return out.Struct.Encode(v.Interface()), nil
 			}
 		}
-	case reflect.Pointer:
-		return typeOf(t.Elem())
+	case reflect.Pointer: // an element that may be None; a field's own pointer is taken off before
+		out = typeOf(t.Elem())
+		out.Null = true
 	default:
 		panic(fmt.Sprintf("schema: type %s is not supported", t))
 	}

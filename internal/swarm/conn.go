@@ -21,6 +21,8 @@ import (
 type Conn struct {
 	docker *remote.Docker
 
+	services serviceState
+
 	mu   sync.Mutex
 	hand *Handover
 }
@@ -63,6 +65,9 @@ func (c *Conn) Observe(ctx context.Context, project string) (*resource.Observati
 	if err != nil {
 		return nil, err
 	}
+	if err := c.services.addNetworks(ctx, c, l); err != nil {
+		return nil, err
+	}
 	obs := &resource.Observation{API: l.API, Summary: l.summary(), Warnings: l.warnings()}
 	for _, observe := range observers {
 		obs.Objects = append(obs.Objects, observe(l)...)
@@ -76,4 +81,5 @@ var observers = []func(*lists) []*resource.Object{
 	observeNetworks,
 	observeSecrets,
 	observeConfigs,
+	observeServices,
 }

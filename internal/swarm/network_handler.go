@@ -70,13 +70,13 @@ func (h networkHandler) scopeFilter() string {
 
 func (s *NetworkSpec) options(mark resource.Mark) network.CreateOptions {
 	o := network.CreateOptions{
-		Attachable: s.Attachable, Internal: deref(s.Internal), Ingress: s.Ingress, ConfigOnly: s.ConfigOnly,
-		EnableIPv4: s.IPv4, Options: maps.Clone(s.Options), Labels: mark.Labels(s.Labels), Driver: deref(s.Driver),
+		Attachable: s.Attachable, Internal: orZero(s.Internal), Ingress: s.Ingress, ConfigOnly: s.ConfigOnly,
+		EnableIPv4: s.IPv4, Options: maps.Clone(s.Options), Labels: mark.Labels(s.Labels), Driver: orZero(s.Driver),
 	}
 	if s.Scope != nil && (*s.Scope != "swarm" || o.Driver != "overlay") && *s.Scope != "local" {
 		o.Scope = *s.Scope
 	}
-	if deref(s.Encrypted) {
+	if orZero(s.Encrypted) {
 		if o.Options == nil {
 			o.Options = map[string]string{}
 		}
@@ -97,8 +97,8 @@ func (s *NetworkSpec) options(mark resource.Mark) network.CreateOptions {
 	}
 	if s.Subnets != nil {
 		for _, b := range *s.Subnets {
-			c := network.IPAMConfig{Subnet: string(b.CIDR), Gateway: string(deref(b.Gateway)), IPRange: string(deref(b.IPRange))}
-			for k, v := range deref(b.AuxAddress) {
+			c := network.IPAMConfig{Subnet: string(b.CIDR), Gateway: string(orZero(b.Gateway)), IPRange: string(orZero(b.IPRange))}
+			for k, v := range orZero(b.AuxAddress) {
 				if c.AuxAddress == nil {
 					c.AuxAddress = map[string]string{}
 				}
@@ -110,7 +110,7 @@ func (s *NetworkSpec) options(mark resource.Mark) network.CreateOptions {
 	return o
 }
 
-func deref[T any](p *T) T {
+func orZero[T any](p *T) T {
 	if p == nil {
 		var zero T
 		return zero

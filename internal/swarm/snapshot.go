@@ -145,9 +145,9 @@ func (s *Snapshot) spec() *SwarmSpec {
 		Autolock:            sw.Spec.EncryptionConfig.AutoLockManagers,
 		CertExpiry:          sw.Spec.CAConfig.NodeCertExpiry,
 		DispatcherHeartbeat: sw.Spec.Dispatcher.HeartbeatPeriod,
-		MaxSnapshots:        deref(sw.Spec.Raft.KeepOldSnapshots),
+		MaxSnapshots:        orZero(sw.Spec.Raft.KeepOldSnapshots),
 		SnapshotInterval:    sw.Spec.Raft.SnapshotInterval,
-		TaskHistoryLimit:    deref(sw.Spec.Orchestration.TaskHistoryRetentionLimit),
+		TaskHistoryLimit:    orZero(sw.Spec.Orchestration.TaskHistoryRetentionLimit),
 		DataPathPort:        ptr(uint32(4789)),
 	}
 	if sw.DataPathPort != 0 {

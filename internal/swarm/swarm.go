@@ -143,17 +143,17 @@ func (swarmHandler) Create(ctx context.Context, c resource.Conn, r *resource.Req
 	}
 	req := swarm.InitRequest{
 		ListenAddr:       defaultListenAddr,
-		AdvertiseAddr:    deref(spec.AdvertiseAddr),
-		DataPathAddr:     deref(spec.DataPathAddr),
-		DataPathPort:     deref(spec.DataPathPort),
+		AdvertiseAddr:    orZero(spec.AdvertiseAddr),
+		DataPathAddr:     orZero(spec.DataPathAddr),
+		DataPathPort:     orZero(spec.DataPathPort),
 		SubnetSize:       24,
 		AutoLockManagers: spec.Autolock,
-		Availability:     swarm.NodeAvailability(deref(spec.Availability)),
+		Availability:     swarm.NodeAvailability(orZero(spec.Availability)),
 	}
 	if spec.ListenAddr != nil {
 		req.ListenAddr = *spec.ListenAddr
 	}
-	for _, p := range deref(spec.DefaultAddrPool) {
+	for _, p := range orZero(spec.DefaultAddrPool) {
 		req.DefaultAddrPool = append(req.DefaultAddrPool, string(p))
 	}
 	if spec.DefaultAddrPoolMaskLength != nil {

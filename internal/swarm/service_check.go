@@ -1,0 +1,280 @@
+package swarm
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/swarmscript/swarmscript/internal/schema"
+	"github.com/swarmscript/swarmscript/internal/value"
+)
+
+// reader reads arguments by name; what is unknown, or not given, is zero.
+type reader struct {
+	schema *schema.Struct
+	args   value.Struct
+}
+
+func (r reader) raw(name string) value.Value {
+	f, ok := r.schema.Field(name)
+	if !ok {
+		panic("swarm: no field " + name)
+	}
+	return value.Reveal(r.args[f.Index])
+}
+
+func (r reader) given(name string) bool {
+	switch v := r.raw(name).(type) {
+	case nil:
+		return false
+	case value.List:
+		return len(v) > 0
+	case *value.Map:
+		return v.Len() > 0
+	}
+	return true
+}
+
+func (r reader) str(name string) string { s, _ := r.raw(name).(string); return s }
+
+func (r reader) int(name string) int64 { n, _ := r.raw(name).(int64); return n }
+
+func (r reader) bool(name string) bool { b, _ := r.raw(name).(bool); return b }
+
+// in reads a field that is a struct.
+func (r reader) in(name string) (reader, bool) {
+	f, _ := r.schema.Field(name)
+	s, ok := r.raw(name).(value.Struct)
+	return reader{f.Type.Struct, s}, ok
+}
+
+// each reads a field that is a list of structs.
+func (r reader) each(name string) []reader {
+	f, _ := r.schema.Field(name)
+	l, _ := r.raw(name).(value.List)
+	var out []reader
+	for _, e := range l {
+		if s, ok := value.Reveal(e).(value.Struct); ok {
+			out = append(out, reader{f.Type.Elem.Struct, s})
+		}
+	}
+	return out
+}
+
+// problems collects what is wrong.
+type problems struct{ list schema.Problems }
+
+func (p *problems) add(path, format string, args ...any) {
+	p.list = append(p.list, &schema.Problem{Path: path, Msg: fmt.Sprintf(format, args...)})
+}
+
+// checkService finds what the docker CLI and the swarm would refuse.
+func checkService(args value.Struct) schema.Problems {
+	r, p := reader{ServiceSchema, args}, &problems{}
+	checkMode(r, p)
+	checkPolicies(r, p)
+	checkHealth(r, p)
+	checkPorts(r, p)
+	checkMounts(r, p)
+	checkTargets(r, p)
+	if r.given("log_opts") && r.str("log_driver") == "" && r.raw("log_driver") == nil {
+		p.add("log_opts", "needs log_driver")
+	}
+	for _, c := range names(r, "cap_add") {
+		if slices.Contains(names(r, "cap_drop"), c) {
+			p.add("cap_drop", "%s is in cap_add too", c)
+		}
+	}
+	for _, u := range r.each("ulimits") {
+		if hard := u.int("hard"); u.raw("hard") != nil && hard != -1 && (u.int("soft") > hard || u.int("soft") == -1) {
+			p.add("ulimits", "%s: the soft limit %d is above the hard limit %d", u.str("name"), u.int("soft"), hard)
+		}
+	}
+	if c, ok := r.in("credential_spec"); ok {
+		n := 0
+		for _, v := range c.args {
+			if v != nil && v != "" {
+				n++
+			}
+		}
+		if n > 1 {
+			p.add("credential_spec", "give one of config, file, registry")
+		}
+	}
+	if s := r.str("hostname"); len(s) > 63 && !strings.Contains(s, "{{") {
+		p.add("hostname", "%q is longer than 63 characters", s)
+	}
+	return p.list
+}
+
+func names(r reader, field string) []string {
+	l, _ := r.raw(field).(value.List)
+	var out []string
+	for _, e := range l {
+		if s, ok := e.(string); ok {
+			out = append(out, s)
+		}
+	}
+	return out
+}
+
+func checkMode(r reader, p *problems) {
+	mode := r.str("mode")
+	if mode == "" {
+		mode = "replicated"
+	}
+	if strings.HasPrefix(mode, "global") {
+		if r.given("replicas") {
+			p.add("replicas", "a %s service has one task on each node", mode)
+		}
+		if r.int("replicas_max_per_node") > 0 {
+			p.add("replicas_max_per_node", "a %s service has one task on each node", mode)
+		}
+	}
+	if r.given("max_concurrent") && mode != "replicated-job" {
+		p.add("max_concurrent", "is for mode replicated-job, this is %s", mode)
+	}
+	if strings.HasSuffix(mode, "-job") {
+		for _, f := range []string{"update", "rollback"} {
+			if r.given(f) {
+				p.add(f, "a job is not rolled")
+			}
+		}
+		if c, ok := r.in("restart"); ok && c.str("condition") == "any" {
+			p.add("restart.condition", "a job ends: want none or on-failure")
+		}
+	}
+	for _, f := range []string{"replicas", "max_concurrent", "replicas_max_per_node"} {
+		if r.int(f) < 0 {
+			p.add(f, "got %d, want at least 0", r.int(f))
+		}
+	}
+	for _, f := range []struct{ limit, reserve string }{{"limit_cpu", "reserve_cpu"}, {"limit_memory", "reserve_memory"}} {
+		if l := r.int(f.limit); l > 0 && r.int(f.reserve) > l {
+			p.add(f.reserve, "is above %s", f.limit)
+		}
+		if n := r.int(f.limit); n != 0 && f.limit == "limit_cpu" && n < 1_000_000 {
+			p.add(f.limit, "want at least 0.001")
+		}
+		if n := r.int(f.limit); n != 0 && f.limit == "limit_memory" && n < 4<<20 {
+			p.add(f.limit, "want at least 4m")
+		}
+	}
+}
+
+func checkPolicies(r reader, p *problems) {
+	for _, f := range []string{"update", "rollback"} {
+		u, ok := r.in(f)
+		if !ok {
+			continue
+		}
+		if n := u.int("parallelism"); n < 0 {
+			p.add(f+".parallelism", "got %d, want at least 0", n)
+		}
+		if x, ok := u.raw("max_failure_ratio").(float64); ok && !(x >= 0 && x <= 1) {
+			p.add(f+".max_failure_ratio", "got %v, want 0 to 1", x)
+		}
+	}
+	if u, ok := r.in("rollback"); ok && u.str("on_failure") == "rollback" {
+		p.add("rollback.on_failure", "a rollback cannot be rolled back: want pause or continue")
+	}
+	if c, ok := r.in("restart"); ok && c.int("max_attempts") < 0 {
+		p.add("restart.max_attempts", "got %d, want at least 0", c.int("max_attempts"))
+	}
+}
+
+func checkHealth(r reader, p *problems) {
+	h, ok := r.in("healthcheck")
+	if !ok {
+		return
+	}
+	if h.bool("disable") {
+		for i, f := range h.schema.Fields {
+			if f.Name != "disable" && !f.Type.Same(h.args[i], f.Default) {
+				p.add("healthcheck."+f.Name, "conflicts with disable")
+			}
+		}
+	}
+	if cmd := names(h, "cmd"); len(cmd) > 0 && cmd[0] != "CMD" && cmd[0] != "CMD-SHELL" {
+		p.add("healthcheck.cmd", "a list begins with CMD or CMD-SHELL, this one with %q", cmd[0])
+	} else if len(cmd) == 1 {
+		p.add("healthcheck.cmd", "there is no command after %s", cmd[0])
+	}
+	for _, f := range []string{"interval", "timeout", "start_period", "start_interval"} {
+		if n := h.int(f); n != 0 && time.Duration(n) < time.Millisecond {
+			p.add("healthcheck."+f, "want at least 1ms")
+		}
+	}
+}
+
+func checkPorts(r reader, p *problems) {
+	seen := map[string]bool{}
+	for _, port := range r.each("ports") {
+		if r.str("endpoint_mode") == "dnsrr" && port.str("mode") == "ingress" {
+			p.add("ports", "port %d: the routing mesh needs endpoint_mode vip; publish it with mode = \"host\"", port.int("target"))
+		}
+		if n := port.int("published"); n != 0 {
+			k := fmt.Sprintf("%d/%s", n, port.str("protocol"))
+			if seen[k] {
+				p.add("ports", "%s is published twice", k)
+			}
+			seen[k] = true
+		}
+	}
+}
+
+func checkMounts(r reader, p *problems) {
+	seen := map[string]bool{}
+	for _, m := range r.each("mounts") {
+		at := fmt.Sprintf("mounts[%q]", m.str("target"))
+		kind := m.str("type")
+		if t := m.str("target"); t != "" {
+			if seen[t] {
+				p.add("mounts", "%s is mounted on twice", t)
+			}
+			seen[t] = true
+		}
+		switch {
+		case (kind == "bind" || kind == "npipe" || kind == "cluster") && m.raw("source") == "":
+			p.add(at, "a %s mount needs source", kind)
+		case kind == "bind" && strings.HasPrefix(m.str("source"), "."):
+			p.add(at, "source %q is relative, and to what differs between nodes", m.str("source"))
+		case kind == "tmpfs" && m.raw("source") != "":
+			p.add(at, "a tmpfs mount has no source")
+		}
+		for i, f := range m.schema.Fields {
+			of, _, ok := strings.Cut(f.Name, "_")
+			if ok && of != kind && kind != "" && !f.Type.Same(m.args[i], f.Default) {
+				p.add(at, "%s is for type %s, this is %s", f.Name, of, kind)
+			}
+		}
+	}
+}
+
+func checkTargets(r reader, p *problems) {
+	for _, kind := range []string{"secret", "config"} {
+		seen := map[string]bool{}
+		for _, ref := range r.each(kind + "s") {
+			t := ref.str("target")
+			if t == "" {
+				continue
+			}
+			if seen[t] {
+				p.add(kind+"s", "two of them have the target %s", t)
+			}
+			seen[t] = true
+		}
+	}
+	seen := map[value.Value]bool{}
+	for _, a := range r.each("networks") {
+		n := a.raw("network")
+		switch n.(type) {
+		case string, value.Ref:
+			if seen[n] {
+				p.add("networks", "%s is there twice", value.Text(n))
+			}
+			seen[n] = true
+		}
+	}
+}

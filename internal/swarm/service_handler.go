@@ -1,0 +1,186 @@
+package swarm
+
+import (
+	"context"
+	"fmt"
+	"maps"
+	"strings"
+	"time"
+
+	cerrdefs "github.com/containerd/errdefs"
+	"github.com/docker/docker/api/types/swarm"
+
+	"github.com/swarmscript/swarmscript/internal/remote"
+	"github.com/swarmscript/swarmscript/internal/resource"
+	"github.com/swarmscript/swarmscript/internal/value"
+)
+
+// serviceHandler acts on services.
+type serviceHandler struct{}
+
+// serviceConn is what the handler needs of a connection.
+func serviceConn(c resource.Conn) (*Conn, error) {
+	conn, ok := c.(*Conn)
+	if !ok {
+		return nil, fmt.Errorf("a service lives in a swarm, not in a %T", c)
+	}
+	return conn, nil
+}
+
+// Create implements [resource.Handler].
+func (serviceHandler) Create(ctx context.Context, rc resource.Conn, r *resource.Request) (*resource.Object, error) {
+	c, err := serviceConn(rc)
+	if err != nil {
+		return nil, err
+	}
+	var o *resource.Object
+	err = c.services.withIDs(ctx, c, r.Args, func(ids liveIDs) error {
+		spec, err := toDocker(r.Args, nil, nil, ids)
+		if err != nil {
+			return err
+		}
+		spec.Name = serviceName(r)
+		spec.Labels = serviceLabels(r, nil, string(spec.TaskTemplate.ContainerSpec.Image))
+		c.services.pin(ctx, c, &spec, r)
+		auth, err := registryAuth(c, r.Args, spec.TaskTemplate.ContainerSpec.Image)
+		if err != nil {
+			return err
+		}
+		resp, err := c.Docker().ServiceCreate(ctx, spec, swarm.ServiceCreateOptions{EncodedRegistryAuth: auth})
+		if err != nil {
+			return serviceErr(err)
+		}
+		warn(r, resp.Warnings)
+		o = serviceObject(r, resp.ID, &swarm.Service{ID: resp.ID, Spec: spec})
+		return nil
+	})
+	return o, err
+}
+
+// Update implements [resource.Handler].
+func (serviceHandler) Update(ctx context.Context, rc resource.Conn, r *resource.Request) (*resource.Object, error) {
+	c, err := serviceConn(rc)
+	if err != nil {
+		return nil, err
+	}
+	live, ok := r.Live.Native.(*swarm.Service)
+	if !ok {
+		return nil, fmt.Errorf("%s: not observed as a service", r.Address)
+	}
+	var o *resource.Object
+	err = c.services.withIDs(ctx, c, r.Args, func(ids liveIDs) error {
+		spec, err := toDocker(r.Args, r.Live.Args, &live.Spec, ids)
+		if err != nil {
+			return err
+		}
+		spec.Labels = serviceLabels(r, live, imageArg(r.Args))
+		if r.Restart {
+			spec.TaskTemplate.ForceUpdate++
+		}
+		auth := ""
+		if differs([]string{"image"}, r.Args, r.Live.Args) {
+			c.services.pin(ctx, c, &spec, r)
+		}
+		if auth, err = registryAuth(c, r.Args, spec.TaskTemplate.ContainerSpec.Image); err != nil {
+			return err
+		}
+		// Without credentials of its own the update keeps those of the spec.
+		resp, err := c.Docker().ServiceUpdate(ctx, live.ID, swarm.Version{Index: r.Live.Version}, spec, swarm.ServiceUpdateOptions{
+			EncodedRegistryAuth: auth, RegistryAuthFrom: swarm.RegistryAuthFromSpec,
+		})
+		if err != nil {
+			return serviceErr(err)
+		}
+		warn(r, resp.Warnings)
+		next := *live
+		next.Spec, next.PreviousSpec, next.UpdateStatus = spec, &live.Spec, nil
+		o = serviceObject(r, live.ID, &next)
+		return nil
+	})
+	return o, err
+}
+
+// Delete implements [resource.Handler]. It returns when the service's tasks
+// have ended: until then the networks, secrets and configs that they use
+// cannot be removed.
+func (serviceHandler) Delete(ctx context.Context, rc resource.Conn, r *resource.Request) error {
+	c, err := serviceConn(rc)
+	if err != nil {
+		return err
+	}
+	if err := c.Docker().ServiceRemove(ctx, r.Live.ID); err != nil && !cerrdefs.IsNotFound(err) {
+		return serviceErr(err)
+	}
+	grace := defaultGrace
+	if f, ok := ServiceSchema.Field("stop_grace_period"); ok && r.Live.Args != nil {
+		if n, ok := r.Live.Args[f.Index].(int64); ok {
+			grace = time.Duration(n)
+		}
+	}
+	return c.services.gone(ctx, c, r, grace+time.Minute)
+}
+
+func serviceObject(r *resource.Request, id string, native *swarm.Service) *resource.Object {
+	return &resource.Object{
+		Kind: "service", ID: id, Name: native.Spec.Name, Mark: r.Mark, Args: r.Args, Native: native,
+		Version: native.Version.Index,
+		Out:     map[string]value.Value{"id": id, "name": native.Spec.Name},
+	}
+}
+
+func serviceName(r *resource.Request) string {
+	if name := (reader{ServiceSchema, r.Args}).str("name"); name != "" {
+		return name
+	}
+	return r.Address.Name()
+}
+
+func imageArg(args value.Struct) string { return reader{ServiceSchema, args}.str("image") }
+
+// serviceLabels are the live labels, less those of ours that are no longer
+// declared, with the declared ones and the mark.
+func serviceLabels(r *resource.Request, live *swarm.Service, image string) map[string]string {
+	labels := map[string]string{}
+	if live != nil {
+		maps.Copy(labels, live.Spec.Labels)
+		for _, k := range r.Live.Mark.Owned()["labels"] {
+			delete(labels, k)
+		}
+	}
+	if m, ok := (reader{ServiceSchema, r.Args}).raw("labels").(*value.Map); ok && m != nil {
+		for _, e := range m.Entries {
+			labels[e.Key] = value.Text(value.Reveal(e.Value))
+		}
+	}
+	labels = r.Mark.Labels(labels)
+	if tagAndDigest(image) {
+		labels[labelImage] = image
+	}
+	return labels
+}
+
+func registryAuth(c *Conn, args value.Struct, image string) (string, error) {
+	if creds := c.Credentials(); creds != nil && (reader{ServiceSchema, args}).bool("with_registry_auth") {
+		return creds.For(image)
+	}
+	return "", nil
+}
+
+// serviceErr says what an error means. A taken port is no taken name, though
+// the words are alike.
+func serviceErr(err error) error {
+	if text := err.Error(); strings.Contains(text, "port '") && strings.Contains(text, "is already in use by service") {
+		_, desc, ok := strings.Cut(text, " desc = ")
+		if !ok {
+			desc = text
+		}
+		return fmt.Errorf("%s", desc)
+	}
+	return remote.Err(err)
+}
+
+func warn(r *resource.Request, warnings []string) {
+	for _, w := range warnings {
+		r.Progress(resource.Progress{Text: "warning: " + strings.Join(strings.Fields(w), " ")})
+	}
+}

@@ -1,0 +1,91 @@
+package swarm
+
+import (
+	"fmt"
+
+	"github.com/docker/docker/api/types/network"
+	"github.com/docker/docker/api/types/swarm"
+
+	"github.com/swarmscript/swarmscript/internal/resource"
+	"github.com/swarmscript/swarmscript/internal/value"
+)
+
+// observeServices turns the lists into objects. Networks that no list shows
+// are added to it by [serviceState.addNetworks] before.
+func observeServices(l *lists) []*resource.Object {
+	n := liveNames{networks: networkNames(l.Networks), configs: map[string]string{}}
+	for _, c := range l.Configs {
+		n.configs[c.ID] = c.Spec.Name
+	}
+	out := make([]*resource.Object, 0, len(l.Services))
+	for i := range l.Services {
+		out = append(out, observeService(&l.Services[i], n))
+	}
+	return out
+}
+
+func networkNames(list []network.Summary) map[string]string {
+	m := make(map[string]string, len(list))
+	for _, n := range list {
+		m[n.ID] = n.Name
+	}
+	return m
+}
+
+func observeService(svc *swarm.Service, n liveNames) *resource.Object {
+	spec := fromDocker(&svc.Spec, n)
+	mark, labels := resource.ReadMark(svc.Spec.Labels)
+	spec.Name, spec.Labels = svc.Spec.Name, labels
+	o := &resource.Object{
+		Kind: "service", ID: svc.ID, Name: svc.Spec.Name, Mark: mark, Args: ServiceSchema.Encode(spec),
+		Out:     map[string]value.Value{"id": svc.ID, "name": svc.Spec.Name},
+		Uses:    usedIDs(&svc.Spec),
+		Version: svc.Version.Index, Created: svc.CreatedAt, Native: svc,
+	}
+	o.Unsettled, o.Stuck = unsettled(svc)
+	return o
+}
+
+func usedIDs(s *swarm.ServiceSpec) []string {
+	var ids []string
+	for _, a := range attachments(s) {
+		ids = append(ids, a.Target)
+	}
+	if c := s.TaskTemplate.ContainerSpec; c != nil {
+		for _, r := range c.Secrets {
+			ids = append(ids, r.SecretID)
+		}
+		for _, r := range c.Configs {
+			ids = append(ids, r.ConfigID)
+		}
+	}
+	return ids
+}
+
+// unsettled says why a service is not what its spec asks for.
+func unsettled(svc *swarm.Service) (why string, stuck bool) {
+	if u := svc.UpdateStatus; u != nil {
+		switch u.State {
+		case swarm.UpdateStatePaused:
+			return "its update is paused", true
+		case swarm.UpdateStateRollbackPaused:
+			return "its rollback is paused", true
+		case swarm.UpdateStateUpdating:
+			return "updating", false
+		case swarm.UpdateStateRollbackStarted:
+			return "rolling back", false
+		}
+	}
+	s := svc.ServiceStatus
+	if s == nil || svc.JobStatus != nil {
+		return "", false
+	}
+	want := s.DesiredTasks
+	if m := svc.Spec.Mode.Replicated; m != nil {
+		want = deref(m.Replicas, 1)
+	}
+	if s.RunningTasks < want && (restartsAlways(svc) || s.DesiredTasks > s.RunningTasks) {
+		return fmt.Sprintf("%d/%d running", s.RunningTasks, want), false
+	}
+	return "", false
+}

@@ -1,0 +1,132 @@
+package swarm
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"io"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/docker/docker/api/types/container"
+	"github.com/docker/docker/api/types/swarm"
+	"github.com/docker/docker/pkg/stdcopy"
+
+	"github.com/swarmscript/swarmscript/internal/remote"
+	"github.com/swarmscript/swarmscript/internal/resource"
+)
+
+const (
+	logLines   = 10
+	logTimeout = 5 * time.Second
+	logMax     = 64 << 10
+)
+
+// report says why a service did not converge, in the words of its tasks.
+func (w *wait) report(ctx context.Context, c *Conn, summary string) error {
+	e := &resource.NotConverged{Address: w.r.Address, Summary: summary}
+	if w.svc == nil {
+		e.Detail = "the swarm could not be asked how far it is"
+		return e
+	}
+	var lines []string
+	f := w.worst()
+	if f != nil {
+		t := f.last()
+		lines = append(lines, failingText(f, w.host))
+		text, err := taskLog(context.WithoutCancel(ctx), c, t)
+		switch {
+		case err != nil:
+			lines = append(lines, "its log could not be read: "+err.Error())
+		case text == "":
+			lines = append(lines, "its log is empty")
+		default:
+			lines = append(lines, "last lines of its log:")
+			for _, l := range strings.Split(text, "\n") {
+				lines = append(lines, "  "+l)
+			}
+		}
+	} else if w.view.Text != "" {
+		lines = append(lines, "task "+w.view.Text)
+	}
+	lines = append(lines, fmt.Sprintf("%d of %d tasks are as they should be", w.view.Done, w.view.Total))
+	if s := w.svc.UpdateStatus; s != nil && s.Message != "" && f == nil {
+		lines = append(lines, "the swarm says: "+s.Message)
+	}
+	switch w.view.State {
+	case stateRolledBack:
+		e.RolledBack = w.svc.Spec.Name + " is as it was before: rolled back"
+		lines = slices.DeleteFunc(lines, func(s string) bool { return strings.HasSuffix(s, "are as they should be") })
+		if w.live != nil {
+			e.RolledBack += fmt.Sprintf(" to version %d", w.live.Version.Index)
+		}
+	case statePaused:
+		lines = append(lines, "it stays half updated until the next update")
+	}
+	e.Detail = strings.Join(lines, "\n")
+	return e
+}
+
+// failingText says "task db.1 on wrk-1 exited with 1 (4 times in 52 s)".
+func failingText(f *failing, host func(string) string) string {
+	t := f.last()
+	s := "task " + f.name
+	if t.NodeID != "" && t.Slot != 0 {
+		s += " on " + host(t.NodeID)
+	}
+	s += " " + failureText(t)
+	if n := len(f.tasks); n > 1 {
+		span := t.Status.Timestamp.Sub(f.tasks[0].CreatedAt).Round(time.Second)
+		s += fmt.Sprintf(" (%d times in %s)", n, span)
+	}
+	return s
+}
+
+// taskLog returns the last lines that a task wrote.
+func taskLog(ctx context.Context, c *Conn, t *swarm.Task) (string, error) {
+	if t.Status.ContainerStatus == nil || t.Status.ContainerStatus.ContainerID == "" {
+		return "", fmt.Errorf("it had no container")
+	}
+	ctx, cancel := context.WithTimeout(ctx, logTimeout)
+	defer cancel()
+	rd, err := c.Docker().TaskLogs(ctx, t.ID, container.LogsOptions{ShowStdout: true, ShowStderr: true, Tail: fmt.Sprint(logLines)})
+	if err != nil {
+		return "", remote.Err(err)
+	}
+	defer rd.Close()
+	var out bytes.Buffer
+	in := io.LimitReader(rd, logMax)
+	if cs := t.Spec.ContainerSpec; cs != nil && cs.TTY {
+		_, err = io.Copy(&out, in)
+	} else {
+		_, err = stdcopy.StdCopy(&out, &out, in)
+	}
+	if err != nil && out.Len() == 0 {
+		return "", err
+	}
+	lines := strings.Split(strings.TrimRight(strings.ReplaceAll(out.String(), "\r\n", "\n"), "\n"), "\n")
+	return strings.Join(lines[max(0, len(lines)-logLines):], "\n"), nil
+}
+
+// taskNames lists tasks for a person: "web.1 on wrk-1 (running)".
+func (st *serviceState) taskNames(ctx context.Context, c *Conn, service string, tasks []swarm.Task) string {
+	ids := map[string]bool{}
+	for _, t := range tasks {
+		ids[t.NodeID] = true
+	}
+	ctx, cancel := context.WithTimeout(ctx, logTimeout)
+	defer cancel()
+	hosts := st.hostnames(ctx, c, ids)
+	host := func(id string) string { return orSelf(hosts, id) }
+	var out []string
+	for _, t := range tasks {
+		s := taskName(service, &t, host)
+		if t.Slot != 0 {
+			s += " on " + host(t.NodeID)
+		}
+		out = append(out, s+" ("+string(t.Status.State)+")")
+	}
+	slices.Sort(out)
+	return strings.Join(out, ", ")
+}

@@ -1,0 +1,256 @@
+package swarm
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/distribution/reference"
+	"github.com/docker/docker/api/types/network"
+	"github.com/docker/docker/api/types/registry"
+	"github.com/docker/docker/api/types/swarm"
+
+	"github.com/swarmscript/swarmscript/internal/remote"
+	"github.com/swarmscript/swarmscript/internal/resource"
+	"github.com/swarmscript/swarmscript/internal/value"
+)
+
+// serviceState is what the services of one connection share: the IDs of
+// secrets and configs, the digests of images, and the watch on tasks. The zero
+// value is ready.
+type serviceState struct {
+	mu      sync.Mutex
+	ids     liveIDs
+	images  map[string]*imageEntry
+	silent  map[string]bool // registries that did not answer in time
+	nets    map[string]*network.Summary
+	hosts   map[string]string // node ID -> host name
+	watcher watcher
+}
+
+type imageEntry struct {
+	once sync.Once
+	got  registry.DistributionInspect
+	err  error
+}
+
+// withIDs calls do with the IDs of the secrets and configs that the arguments
+// name. They are listed when one is not known yet, and once more when do finds
+// that one has gone: a name may have got a new ID.
+func (st *serviceState) withIDs(ctx context.Context, c *Conn, args value.Struct, do func(liveIDs) error) error {
+	secrets, configs := usedNames(args)
+	ids, fresh, err := st.lookup(ctx, c, secrets, configs, false)
+	if err != nil {
+		return err
+	}
+	err = do(ids)
+	if err == nil || fresh || len(secrets)+len(configs) == 0 || !strings.Contains(err.Error(), "not found") {
+		return err
+	}
+	if ids, _, err = st.lookup(ctx, c, secrets, configs, true); err != nil {
+		return err
+	}
+	return do(ids)
+}
+
+func usedNames(args value.Struct) (secrets, configs []string) {
+	r := reader{ServiceSchema, args}
+	for _, ref := range r.each("secrets") {
+		secrets = append(secrets, ref.str("secret"))
+	}
+	for _, ref := range r.each("configs") {
+		configs = append(configs, ref.str("config"))
+	}
+	if cs, ok := r.in("credential_spec"); ok && cs.str("config") != "" {
+		configs = append(configs, cs.str("config"))
+	}
+	return secrets, configs
+}
+
+func (st *serviceState) lookup(ctx context.Context, c *Conn, secrets, configs []string, again bool) (ids liveIDs, fresh bool, err error) {
+	st.mu.Lock()
+	defer st.mu.Unlock()
+	if again || !knowsAll(st.ids.secrets, secrets) {
+		list, err := c.Docker().SecretList(ctx, swarm.SecretListOptions{})
+		if err != nil {
+			return ids, false, remote.Err(err)
+		}
+		fresh = true
+		m := make(map[string]string, len(list))
+		for _, s := range list {
+			m[s.Spec.Name] = s.ID
+		}
+		st.ids.secrets = m
+	}
+	if again || !knowsAll(st.ids.configs, configs) {
+		list, err := c.Docker().ConfigList(ctx, swarm.ConfigListOptions{})
+		if err != nil {
+			return ids, false, remote.Err(err)
+		}
+		fresh = true
+		m := make(map[string]string, len(list))
+		for _, s := range list {
+			m[s.Spec.Name] = s.ID
+		}
+		st.ids.configs = m
+	}
+	return st.ids, fresh, nil // the maps are replaced, never changed
+}
+
+func knowsAll(m map[string]string, names []string) bool {
+	for _, n := range names {
+		if _, ok := m[n]; !ok {
+			return false
+		}
+	}
+	return true
+}
+
+// resolveTimeout bounds the question to a registry. Where name resolution is
+// black-holed an engine takes 20 seconds to give up.
+var resolveTimeout = 5 * time.Second
+
+// pin puts the digest of the image's tag into the spec, and the platforms that
+// the image is for, as the docker CLI does. An image that cannot be looked up
+// keeps its tag: a warning, since each node then pulls on its own.
+func (st *serviceState) pin(ctx context.Context, c *Conn, spec *swarm.ServiceSpec, r *resource.Request) {
+	if (reader{ServiceSchema, r.Args}).bool("no_resolve_image") {
+		return
+	}
+	image := spec.TaskTemplate.ContainerSpec.Image
+	named, err := reference.ParseNormalizedNamed(image)
+	if err != nil {
+		return // the engine will say so
+	}
+	got, err := st.inspect(ctx, c, image, reference.Domain(named))
+	if err != nil {
+		if ctx.Err() == nil {
+			warn(r, []string{fmt.Sprintf("the digest of image %s could not be looked up, so each node pulls the tag on its own: %v", image, err)})
+		}
+		return
+	}
+	if _, has := named.(reference.Canonical); !has {
+		if pinned, err := reference.WithDigest(named, got.Descriptor.Digest); err == nil {
+			spec.TaskTemplate.ContainerSpec.Image = reference.FamiliarString(pinned)
+		}
+	}
+	if len(got.Platforms) == 0 {
+		return
+	}
+	p := copyOf(spec.TaskTemplate.Placement)
+	p.Platforms = nil
+	for _, pl := range got.Platforms {
+		arch := pl.Architecture
+		if strings.EqualFold(arch, "arm") {
+			arch = "" // nodes say armv7l, images arm
+		}
+		p.Platforms = append(p.Platforms, swarm.Platform{Architecture: arch, OS: pl.OS})
+	}
+	spec.TaskTemplate.Placement = p
+}
+
+// inspect asks for an image once per connection, and no longer asks a registry
+// that did not answer in time.
+func (st *serviceState) inspect(ctx context.Context, c *Conn, image, host string) (registry.DistributionInspect, error) {
+	st.mu.Lock()
+	if st.images == nil {
+		st.images, st.silent = map[string]*imageEntry{}, map[string]bool{}
+	}
+	e := st.images[image]
+	if e == nil {
+		e = &imageEntry{}
+		st.images[image] = e
+	}
+	st.mu.Unlock()
+	e.once.Do(func() {
+		st.mu.Lock()
+		silent := st.silent[host]
+		st.mu.Unlock()
+		if silent {
+			e.err = fmt.Errorf("registry %s did not answer", host)
+			return
+		}
+		auth := ""
+		if creds := c.Credentials(); creds != nil {
+			if auth, e.err = creds.For(image); e.err != nil {
+				return
+			}
+		}
+		limited, cancel := context.WithTimeout(ctx, resolveTimeout)
+		defer cancel()
+		e.got, e.err = c.Docker().DistributionInspect(limited, image, auth)
+		if e.err != nil && errors.Is(limited.Err(), context.DeadlineExceeded) {
+			e.err = fmt.Errorf("registry %s did not answer in %s", host, resolveTimeout)
+			st.mu.Lock()
+			st.silent[host] = true
+			st.mu.Unlock()
+		}
+	})
+	return e.got, e.err
+}
+
+// hostnames returns the host names of nodes by ID, asking again when one of
+// the IDs is new.
+func (st *serviceState) hostnames(ctx context.Context, c *Conn, ids map[string]bool) map[string]string {
+	st.mu.Lock()
+	defer st.mu.Unlock()
+	for id := range ids {
+		if _, ok := st.hosts[id]; ok || id == "" {
+			continue
+		}
+		m := maps.Clone(st.hosts)
+		if m == nil {
+			m = map[string]string{}
+		}
+		nodes, _ := c.Docker().NodeList(ctx, swarm.NodeListOptions{})
+		for _, n := range nodes {
+			m[n.ID] = n.Description.Hostname
+		}
+		if _, ok := m[id]; !ok {
+			m[id] = id // gone, and not asked for again
+		}
+		st.hosts = m
+	}
+	return st.hosts
+}
+
+// addNetworks adds to the lists the networks that services are attached to and
+// that no list shows: the swarm's own host and bridge. Each is asked for once.
+func (st *serviceState) addNetworks(ctx context.Context, c *Conn, l *lists) error {
+	known := make(map[string]bool, len(l.Networks))
+	for _, n := range l.Networks {
+		known[n.ID] = true
+	}
+	st.mu.Lock()
+	defer st.mu.Unlock()
+	for i := range l.Services {
+		for _, a := range attachments(&l.Services[i].Spec) {
+			if known[a.Target] {
+				continue
+			}
+			known[a.Target] = true
+			n, asked := st.nets[a.Target]
+			if !asked {
+				got, err := c.Docker().NetworkInspect(ctx, a.Target, network.InspectOptions{Scope: "swarm"})
+				switch {
+				case err == nil:
+					n = &got
+				case ctx.Err() != nil:
+					return ctx.Err()
+				}
+				if st.nets == nil {
+					st.nets = map[string]*network.Summary{}
+				}
+				st.nets[a.Target] = n
+			}
+			if n != nil {
+				l.Networks = append(l.Networks, *n)
+			}
+		}
+	}
+	return nil
+}

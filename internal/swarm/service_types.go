@@ -1,0 +1,261 @@
+package swarm
+
+import (
+	"encoding/csv"
+	"errors"
+	"fmt"
+	"net/netip"
+	"regexp"
+	"strings"
+
+	"github.com/distribution/reference"
+	"github.com/docker/cli/opts"
+	"github.com/docker/cli/opts/swarmopts"
+	"github.com/docker/docker/api/types/mount"
+	units "github.com/docker/go-units"
+	"github.com/google/shlex"
+
+	"github.com/swarmscript/swarmscript/internal/schema"
+)
+
+// ImageRef is an image reference in the short form that docker shows, with its
+// tag: nginx:latest.
+type ImageRef string
+
+// Normal adds the tag and drops what docker leaves out.
+func (r ImageRef) Normal() (string, error) {
+	named, err := reference.ParseNormalizedNamed(string(r))
+	if err != nil {
+		return "", fmt.Errorf("%q is not an image reference: %w", string(r), err)
+	}
+	return reference.FamiliarString(reference.TagNameOnly(named)), nil
+}
+
+// Words is a command line.
+type Words []string
+
+// ParseShort splits a string as a shell would.
+func (w *Words) ParseShort(s string) error {
+	words, err := shlex.Split(s)
+	if err != nil {
+		return fmt.Errorf("%q: %w", s, err)
+	}
+	*w = words
+	return nil
+}
+
+// HealthCmd is the command of a health check, as Docker's API has it.
+type HealthCmd []string
+
+// ParseShort takes a command line for the shell.
+func (c *HealthCmd) ParseShort(s string) error {
+	if s != "" {
+		*c = HealthCmd{"CMD-SHELL", s}
+	}
+	return nil
+}
+
+// Capability is a Linux capability, as in CAP_NET_ADMIN.
+type Capability string
+
+// Normal puts it in capitals with CAP_ before it.
+func (c Capability) Normal() (string, error) { return opts.NormalizeCapability(string(c)), nil }
+
+// HostEntry is a line for /etc/hosts, as in db:10.0.0.3.
+type HostEntry string
+
+// Normal checks the address.
+func (h HostEntry) Normal() (string, error) {
+	host, ip, ok := strings.Cut(string(h), ":")
+	if !ok || host == "" || strings.ContainsAny(host, " \t\n") {
+		return "", fmt.Errorf("%q: want host:ip", string(h))
+	}
+	addr, err := netip.ParseAddr(strings.Trim(ip, "[]"))
+	if err != nil {
+		return "", fmt.Errorf("%q: %q is not an IP address", string(h), ip)
+	}
+	return host + ":" + addr.String(), nil
+}
+
+// Constraint says what a node must be.
+type Constraint string
+
+var (
+	constraintKey   = regexp.MustCompile(`(?i)^[a-z_][a-z0-9\-_.]+$`)
+	constraintValue = regexp.MustCompile(`(?i)^[a-z0-9:\-_\s.*()?+\[\]\\^$|/]+$`)
+)
+
+// Normal drops the spaces around the operator, and checks as the swarm does.
+func (c Constraint) Normal() (string, error) {
+	for _, op := range []string{"==", "!="} {
+		key, val, ok := strings.Cut(string(c), op)
+		if !ok {
+			continue
+		}
+		key, val = strings.TrimSpace(key), strings.TrimSpace(val)
+		if !constraintKey.MatchString(key) || !constraintValue.MatchString(val) {
+			break
+		}
+		return key + op + val, nil
+	}
+	return "", fmt.Errorf("%q: want key==value or key!=value", string(c))
+}
+
+// Preference says how tasks are spread over the nodes.
+type Preference string
+
+// Normal checks the strategy: there is but one.
+func (p Preference) Normal() (string, error) {
+	how, what, ok := strings.Cut(string(p), "=")
+	if !ok || strings.TrimSpace(how) != "spread" {
+		return "", fmt.Errorf("%q: want spread=node.labels.NAME", string(p))
+	}
+	return "spread=" + strings.TrimSpace(what), nil
+}
+
+// ParseShort takes docker's "8080:80/tcp" and "published=8080,target=80".
+func (p *Port) ParseShort(s string) error {
+	var o swarmopts.PortOpt
+	if err := o.Set(s); err != nil {
+		return err
+	}
+	got := o.Value()
+	if len(got) != 1 {
+		return fmt.Errorf("%q is a range of ports: give one each", s)
+	}
+	*p = portFrom(got[0])
+	return nil
+}
+
+// ParseShort takes docker's "type=volume,source=data,target=/data".
+func (m *Mount) ParseShort(s string) error {
+	fields, err := csvFields(s)
+	if err != nil {
+		return err
+	}
+	for _, f := range fields {
+		key, val, _ := strings.Cut(f, "=")
+		switch strings.ToLower(key) {
+		case "source", "src":
+			if strings.HasPrefix(val, ".") {
+				return fmt.Errorf("source %q is relative, and to what differs between nodes", val)
+			}
+		case "bind-recursive":
+			if val != "enabled" && val != "disabled" {
+				return fmt.Errorf("bind-recursive=%s: the swarm API knows enabled and disabled", val)
+			}
+		case "consistency":
+			return errors.New("consistency: the swarm API does not keep it")
+		}
+	}
+	var o opts.MountOpt
+	if err := o.Set(s); err != nil {
+		return err
+	}
+	got := o.Value()[0]
+	if got.Type == mount.TypeImage {
+		return errors.New("type=image: a service cannot mount an image")
+	}
+	*m = mountFrom(got)
+	return nil
+}
+
+// ParseShort takes a network's name, and docker's "name=net,alias=web". Unlike
+// docker's own parser it keeps capitals.
+func (a *Attachment) ParseShort(s string) error {
+	if !strings.Contains(s, "=") {
+		a.Network = s
+		return nil
+	}
+	fields, err := csvFields(s)
+	if err != nil {
+		return err
+	}
+	for _, f := range fields {
+		key, val, ok := strings.Cut(f, "=")
+		val = strings.TrimSpace(val)
+		switch strings.ToLower(strings.TrimSpace(key)) {
+		case "name":
+			a.Network = val
+		case "alias":
+			a.Aliases = append(a.Aliases, val)
+		case "driver-opt":
+			k, v, isPair := strings.Cut(val, "=")
+			if !isPair || k == "" {
+				return fmt.Errorf("driver-opt %q: want key=value", val)
+			}
+			if a.DriverOpts == nil {
+				a.DriverOpts = map[string]string{}
+			}
+			a.DriverOpts[strings.TrimSpace(k)] = strings.TrimSpace(v)
+		default:
+			if !ok {
+				return fmt.Errorf("%q: want key=value", f)
+			}
+			return fmt.Errorf("unexpected key %q: want name, alias, driver-opt", key)
+		}
+	}
+	if a.Network == "" {
+		return fmt.Errorf("%q: name is missing", s)
+	}
+	return nil
+}
+
+// ParseShort takes a secret's name, and docker's "source=x,target=y,mode=0440".
+func (r *SecretRef) ParseShort(s string) error {
+	var o swarmopts.SecretOpt
+	if err := o.Set(s); err != nil {
+		return err
+	}
+	got := o.Value()[0]
+	*r = SecretRef{Secret: got.SecretName, Target: got.File.Name, UID: got.File.UID, GID: got.File.GID, Mode: schema.FileMode(got.File.Mode)}
+	return nil
+}
+
+// ParseShort takes a config's name, and docker's "source=x,target=y,mode=0440".
+func (r *ConfigRef) ParseShort(s string) error {
+	var o swarmopts.ConfigOpt
+	if err := o.Set(s); err != nil {
+		return err
+	}
+	got := o.Value()[0]
+	*r = ConfigRef{Config: got.ConfigName, Target: got.File.Name, UID: got.File.UID, GID: got.File.GID, Mode: schema.FileMode(got.File.Mode)}
+	return nil
+}
+
+// ParseShort takes docker's "nofile=1024:2048".
+func (u *Ulimit) ParseShort(s string) error {
+	got, err := units.ParseUlimit(s)
+	if err != nil {
+		return err
+	}
+	*u = Ulimit{Name: got.Name, Soft: got.Soft, Hard: &got.Hard}
+	return nil
+}
+
+// ParseShort takes docker's "config://NAME", "file://NAME", "registry://NAME".
+func (c *CredentialSpec) ParseShort(s string) error {
+	source, name, ok := strings.Cut(s, "://")
+	if !ok || name == "" {
+		return fmt.Errorf("%q: want config://, file:// or registry:// before a name", s)
+	}
+	switch source {
+	case "config":
+		c.Config = name
+	case "file":
+		c.File = name
+	case "registry":
+		c.Registry = name
+	default:
+		return fmt.Errorf("%q: want config://, file:// or registry:// before a name", s)
+	}
+	return nil
+}
+
+func csvFields(s string) ([]string, error) {
+	fields, err := csv.NewReader(strings.NewReader(s)).Read()
+	if err != nil {
+		return nil, fmt.Errorf("%q: %w", s, err)
+	}
+	return fields, nil
+}
