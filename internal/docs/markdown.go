@@ -3,6 +3,7 @@ package docs
 import (
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 
 	"github.com/swarmscript/swarmscript/builtins"
@@ -37,7 +38,11 @@ func Markdown(w io.Writer) error {
 			m.entry(e)
 		}
 	}
-	m.line("### Kinds", "", "Every kind also takes these arguments:", "")
+	m.line("### Kinds", "")
+	if err := m.kinds(all); err != nil {
+		return err
+	}
+	m.line("Every kind also takes these arguments:", "")
 	m.row("argument", "type", "")
 	m.row("---", "---", "---")
 	for _, a := range builtins.CommonArguments {
@@ -56,6 +61,29 @@ func Markdown(w io.Writer) error {
 		}
 	}
 	return m.err
+}
+
+// kinds writes the table of kinds, each with the tests that prove it.
+func (m *markdown) kinds(all []*Entry) error {
+	m.row("kind", "round trip", "drift, repaired", "replacement or new version", "on")
+	m.row("---", "---", "---", "---", "---")
+	for _, e := range all {
+		if e.Kind == nil {
+			continue
+		}
+		cells := []string{"[`" + e.Name + "`](#" + strings.ReplaceAll(e.Name, ".", "") + ")"}
+		var on string
+		for _, what := range Needed {
+			p, ok := find(e.Kind.Name, what)
+			if !ok {
+				return fmt.Errorf("%s: there is no proof of %q", e.Kind.Name, what)
+			}
+			cells, on = append(cells, p.link()), p.Engine
+		}
+		m.row(append(cells, on)...)
+	}
+	m.line("")
+	return nil
 }
 
 type markdown struct {
@@ -126,14 +154,22 @@ func (m *markdown) rows(e *Entry) {
 	}
 }
 
+// proofs writes what is proved of a kind beyond the table of kinds.
 func (m *markdown) proofs(kind string) {
-	m.line("Proved by:", "")
-	m.row("what", "test", "on")
-	m.row("---", "---", "---")
+	first := true
 	for _, p := range Proofs[kind] {
-		m.row(p.What, "["+p.Test+"]("+p.File+")", p.Engine)
+		if slices.Contains(Needed, p.What) {
+			continue
+		}
+		if first {
+			m.line("Proved beside that:", "")
+			first = false
+		}
+		m.line("- " + p.What + ": " + p.link() + ", on " + p.Engine)
 	}
-	m.line("")
+	if !first {
+		m.line("")
+	}
 }
 
 // typeLink links the struct that an argument is made of to its entry.

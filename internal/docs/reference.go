@@ -6,7 +6,9 @@ package docs
 import (
 	"fmt"
 	"slices"
+	"strconv"
 	"strings"
+	"time"
 
 	"github.com/swarmscript/swarmscript/builtins"
 	"github.com/swarmscript/swarmscript/internal/diag"
@@ -128,6 +130,11 @@ func limits(t *schema.Type) string {
 	switch {
 	case len(t.Enum) > 0:
 		return " One of `" + strings.Join(t.Enum, "`, `") + "`."
+	case t.Kind == schema.Duration && t.Min != nil:
+		if *t.Min <= int64(time.Millisecond) {
+			return "" // longer than nothing goes without saying
+		}
+		return fmt.Sprintf(" At least %s.", shortDuration(t.Format(*t.Min)))
 	case t.Min != nil && t.Max != nil:
 		return fmt.Sprintf(" From %s to %s.", t.Format(*t.Min), t.Format(*t.Max))
 	case t.Min != nil && *t.Min != 0:
@@ -150,10 +157,25 @@ func literal(f *schema.Field) string {
 		return ""
 	}
 	text := f.Type.Format(f.Default)
-	if f.Type.Kind == schema.Duration || f.Type.Kind == schema.Mode {
-		return `"` + strings.Trim(text, `"`) + `"`
+	switch f.Type.Kind {
+	case schema.Duration:
+		return strconv.Quote(shortDuration(text))
+	case schema.Mode:
+		return strconv.Quote(strings.Trim(text, `"`))
 	}
 	return text
+}
+
+// shortDuration drops the zeros that Go shows: 2160h0m0s is 2160h.
+func shortDuration(s string) string {
+	s = strings.Trim(s, `"`)
+	if strings.HasSuffix(s, "m0s") {
+		s = strings.TrimSuffix(s, "0s")
+	}
+	if strings.HasSuffix(s, "h0m") {
+		s = strings.TrimSuffix(s, "0m")
+	}
+	return s
 }
 
 // change says what changing an argument does to what is live.

@@ -16,8 +16,7 @@ func List(w io.Writer) error {
 		p.linef("%s", title)
 		for _, e := range All() {
 			if pick(e) {
-				doc, _, _ := strings.Cut(e.Doc, ". ")
-				p.linef("  %-16s %s", e.Name, strings.TrimSuffix(doc, "."))
+				p.linef("  %-16s %s", e.Name, summary(e.Doc))
 			}
 		}
 		p.linef("")
@@ -29,9 +28,20 @@ func List(w io.Writer) error {
 	return p.err
 }
 
+// summary is the first clause.
+func summary(doc string) string {
+	doc, _, _ = strings.Cut(plain(doc), ". ")
+	doc, _, _ = strings.Cut(doc, ": ")
+	return strings.TrimSuffix(doc, ".")
+}
+
 // Text writes one entry for a terminal of that many columns; 0 for no limit.
 func Text(w io.Writer, e *Entry, width int) error {
 	p := &printer{w: w, width: width}
+	column := 12
+	for _, r := range e.Rows {
+		column = max(column, len(r.Name))
+	}
 	p.linef("%s", e.Signature)
 	p.linef("")
 	p.wrap(2, plain(e.Doc))
@@ -45,7 +55,7 @@ func Text(w io.Writer, e *Entry, width int) error {
 	}
 	for _, r := range e.Rows {
 		p.linef("")
-		p.linef("  %-22s %s", r.Name, strings.Join(facts(r), "; "))
+		p.linef("  %-*s  %s", column, r.Name, strings.Join(facts(r), "; "))
 		p.wrap(6, plain(r.Doc))
 	}
 	if e.Kind != nil {
@@ -53,7 +63,7 @@ func Text(w io.Writer, e *Entry, width int) error {
 		p.linef("Arguments of every kind")
 		p.linef("")
 		for _, a := range builtins.CommonArguments {
-			p.linef("  %-22s %s", a.Name, a.Type)
+			p.linef("  %-*s  %s", column, a.Name, a.Type)
 			p.wrap(6, a.Doc)
 		}
 	}
@@ -66,7 +76,7 @@ func Text(w io.Writer, e *Entry, width int) error {
 			if note != "" {
 				note = "; " + note
 			}
-			p.linef("  %-22s %s%s", o.Name, o.Type, note)
+			p.linef("  %-*s  %s%s", column, o.Name, o.Type, note)
 			p.wrap(6, o.Doc)
 		}
 	}
