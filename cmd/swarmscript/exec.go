@@ -49,7 +49,7 @@ func (a *app) execCommand() *cobra.Command {
 				}
 				return exit(a.fail(err, source))
 			}
-			if n := len(s.Program.Declarations); n > 0 {
+			if n := declared(s.Program); n > 0 {
 				return usagef(cmd.CommandPath(), "use plan or apply", "%s declares %s, and exec changes nothing", args[0], count(n, "resource"))
 			}
 			return ui.Outputs(a.out, evaluated(s.Program.Outputs), a.stdout().Style())

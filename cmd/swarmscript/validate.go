@@ -6,6 +6,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/swarmscript/swarmscript/internal/apply"
+	"github.com/swarmscript/swarmscript/internal/resource"
 	"github.com/swarmscript/swarmscript/internal/run"
 	"github.com/swarmscript/swarmscript/internal/ui"
 )
@@ -42,13 +43,24 @@ func (a *app) validateCommand() *cobra.Command {
 				return exit(a.fail(err, source))
 			}
 			fmt.Fprintf(a.out, "%s is valid: %s, %s.\n", o.File,
-				count(len(s.Program.Declarations), "resource"), count(len(s.Program.Outputs), "output"))
+				count(declared(s.Program), "resource"), count(len(s.Program.Outputs), "output"))
 			return nil
 		},
 	}
 	cmd.Flags().BoolVar(&asJSON, "json", false, "one JSON object on standard output")
 	inputFlags(cmd, &o)
 	return cmd
+}
+
+// declared counts what the script declares itself: not what it only looks up.
+func declared(p *resource.Program) int {
+	n := 0
+	for _, d := range p.Declarations {
+		if !d.External {
+			n++
+		}
+	}
+	return n
 }
 
 func count(n int, what string) string {
