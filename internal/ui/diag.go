@@ -1,22 +1,11 @@
-// Package ui renders for a person: problems, plans, progress.
 package ui
 
 import (
 	"fmt"
 	"io"
 	"strings"
-	"unicode"
-	"unicode/utf8"
 
 	"github.com/swarmscript/swarmscript/internal/diag"
-)
-
-const (
-	bold   = "\x1b[1m"
-	red    = "\x1b[31m"
-	yellow = "\x1b[33m"
-	dim    = "\x1b[2m"
-	reset  = "\x1b[0m"
 )
 
 // Diagnostics writes problems as text: where and what, the source line with
@@ -68,16 +57,16 @@ func (p *printer) paint(style, s string) string {
 }
 
 func (p *printer) diagnostic(d *diag.Diagnostic) {
-	head := Clean(d.Summary)
+	head := clean(d.Summary)
 	style := red
 	if d.Severity == diag.Warning {
 		head, style = "warning: "+head, yellow
 	}
 	if d.Hint != "" && !strings.Contains(d.Hint, "\n") {
-		head += " (" + Clean(d.Hint) + ")"
+		head += " (" + clean(d.Hint) + ")"
 	}
 	if d.Pos.File != "" || d.Pos.Line > 0 {
-		fmt.Fprintf(p.w, "%s: ", p.paint(bold, Clean(d.Pos.String())))
+		fmt.Fprintf(p.w, "%s: ", p.paint(bold, clean(d.Pos.String())))
 	}
 	fmt.Fprintln(p.w, p.paint(style, head))
 	p.excerpt(d.Pos, style)
@@ -86,7 +75,7 @@ func (p *printer) diagnostic(d *diag.Diagnostic) {
 		p.block(d.Hint)
 	}
 	for _, n := range d.Related {
-		fmt.Fprintf(p.w, "  %s: %s\n", Clean(n.Pos.String()), Clean(n.Text))
+		fmt.Fprintf(p.w, "  %s: %s\n", clean(n.Pos.String()), clean(n.Text))
 		p.excerpt(n.Pos, dim)
 	}
 	p.stack(d)
@@ -111,7 +100,7 @@ func (p *printer) stack(d *diag.Diagnostic) {
 		if name == "<toplevel>" {
 			name = "the top level"
 		}
-		fmt.Fprintf(p.w, "    %s: %s\n", Clean(f.Pos.String()), Clean(name))
+		fmt.Fprintf(p.w, "    %s: %s\n", clean(f.Pos.String()), clean(name))
 	}
 }
 
@@ -121,7 +110,7 @@ func (p *printer) block(text string) {
 		return
 	}
 	for _, l := range strings.Split(strings.TrimRight(text, "\n"), "\n") {
-		fmt.Fprintf(p.w, "      %s\n", Clean(l))
+		fmt.Fprintf(p.w, "      %s\n", clean(l))
 	}
 }
 
@@ -179,79 +168,12 @@ func (p *printer) excerpt(pos diag.Pos, style string) {
 	}
 	before, under, after := screen(runes[:from]), screen(runes[from:to]), screen(runes[to:])
 	fmt.Fprintf(p.w, "%5d | %s%s%s%s%s\n", pos.Line, cutLeft, before, under, after, cutRight)
-	carets := strings.Repeat("^", max(1, Width(under)))
-	fmt.Fprintf(p.w, "      | %s%s\n", strings.Repeat(" ", len(cutLeft)+Width(before)), p.paint(style, carets))
+	carets := strings.Repeat("^", max(1, textWidth(under)))
+	fmt.Fprintf(p.w, "      | %s%s\n", strings.Repeat(" ", len(cutLeft)+textWidth(before)), p.paint(style, carets))
 }
 
 // screen makes source text fit to be shown: a tab is four columns, and what
 // would control the terminal is spelled out.
 func screen(runes []rune) string {
-	return Clean(strings.ReplaceAll(string(runes), "\t", "    "))
-}
-
-// Clean spells out control characters, so that no text can move the cursor or
-// change colours. Tabs and newlines are spelled out too.
-func Clean(s string) string {
-	ok := utf8.ValidString(s)
-	for _, r := range s {
-		if unicode.IsControl(r) || isBidi(r) {
-			ok = false
-		}
-	}
-	if ok {
-		return s
-	}
-	var b strings.Builder
-	for i, r := range s {
-		switch {
-		case r == utf8.RuneError && !strings.HasPrefix(s[i:], "\uFFFD"):
-			b.WriteString("\uFFFD")
-		case r == '\n':
-			b.WriteString(`\n`)
-		case r == '\t':
-			b.WriteString(" ")
-		case unicode.IsControl(r) || isBidi(r):
-			fmt.Fprintf(&b, `\u%04x`, r)
-		default:
-			b.WriteRune(r)
-		}
-	}
-	return b.String()
-}
-
-// isBidi is true of the characters that reorder text, which can make a line
-// read as what it is not.
-func isBidi(r rune) bool {
-	return r >= 0x202a && r <= 0x202e || r >= 0x2066 && r <= 0x2069 || r == 0x200e || r == 0x200f
-}
-
-// Width is how many columns text takes on a terminal: marks that combine take
-// none, East Asian wide characters and emoji two.
-func Width(s string) int {
-	n := 0
-	for _, r := range s {
-		switch {
-		case r == 0x200d || unicode.In(r, unicode.Mn, unicode.Me, unicode.Cf):
-		case wide(r):
-			n += 2
-		default:
-			n++
-		}
-	}
-	return n
-}
-
-func wide(r rune) bool {
-	switch {
-	case r < 0x1100:
-		return false
-	case r <= 0x115f, r >= 0x2e80 && r <= 0x303e, r >= 0x3041 && r <= 0x33ff,
-		r >= 0x3400 && r <= 0x4dbf, r >= 0x4e00 && r <= 0x9fff, r >= 0xa000 && r <= 0xa4cf,
-		r >= 0xac00 && r <= 0xd7a3, r >= 0xf900 && r <= 0xfaff, r >= 0xfe30 && r <= 0xfe6f,
-		r >= 0xff00 && r <= 0xff60, r >= 0xffe0 && r <= 0xffe6,
-		r >= 0x1f300 && r <= 0x1f64f, r >= 0x1f680 && r <= 0x1f6ff, r >= 0x1f900 && r <= 0x1f9ff,
-		r >= 0x20000 && r <= 0x3fffd:
-		return true
-	}
-	return false
+	return clean(strings.ReplaceAll(string(runes), "\t", "    "))
 }
