@@ -85,10 +85,7 @@ func (c Case) arguments() (value.Struct, diag.List) {
 	if problems != nil {
 		return nil, atDecl(d, problems)
 	}
-	if d.Kind.Complete != nil {
-		if !changed {
-			args = slices.Clone(args) // the declaration stays as it was written
-		}
+	if changed && d.Kind.Complete != nil {
 		d.Kind.Complete(args)
 	}
 	return args, nil
