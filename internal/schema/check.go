@@ -356,6 +356,9 @@ func (t *Type) checkList(l value.List) (value.Value, error) {
 }
 
 func (t *Type) checkMap(m *value.Map) (value.Value, error) {
+	if m.Len() == 0 {
+		return m, nil
+	}
 	out := make([]value.Entry, 0, m.Len())
 	var all Problems
 	for _, e := range m.Entries {

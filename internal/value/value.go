@@ -82,6 +82,14 @@ func (m *Map) Get(key string) (Value, bool) {
 	return m.Entries[i].Value, true
 }
 
+// entries returns the entries; a nil map, which is an empty one, has none.
+func (m *Map) entries() []Entry {
+	if m == nil {
+		return nil
+	}
+	return m.Entries
+}
+
 // Len returns the number of entries; a nil map has none.
 func (m *Map) Len() int {
 	if m == nil {

@@ -34,7 +34,7 @@ func Resolve(v Value, lookup func(Ref) (Value, bool)) Value {
 		}
 	case *Map:
 		var out []Entry
-		for i, e := range v.Entries {
+		for i, e := range v.entries() {
 			if r := Resolve(e.Value, lookup); !same(r, e.Value) {
 				if out == nil {
 					out = append([]Entry(nil), v.Entries...)
@@ -173,7 +173,7 @@ func Known(v Value) bool {
 	case Struct:
 		return allKnown(v)
 	case *Map:
-		for _, e := range v.Entries {
+		for _, e := range v.entries() {
 			if !Known(e.Value) {
 				return false
 			}
@@ -211,7 +211,7 @@ func Refs(v Value, fn func(Ref)) {
 			Refs(e, fn)
 		}
 	case *Map:
-		for _, e := range v.Entries {
+		for _, e := range v.entries() {
 			Refs(e.Value, fn)
 		}
 	}
@@ -231,7 +231,7 @@ func Sensitive(v Value) bool {
 	case Struct:
 		return anySensitive(v)
 	case *Map:
-		for _, e := range v.Entries {
+		for _, e := range v.entries() {
 			if Sensitive(e.Value) {
 				return true
 			}
@@ -266,7 +266,7 @@ func RevealAll(v Value) Value {
 	case *Map:
 		if Sensitive(v) {
 			out := make([]Entry, len(v.Entries))
-			for i, e := range v.Entries {
+			for i, e := range v.entries() {
 				out[i] = Entry{e.Key, RevealAll(e.Value)}
 			}
 			return &Map{Entries: out}
@@ -304,7 +304,7 @@ func Equal(a, b Value) bool {
 		if !ok || a.Len() != b.Len() {
 			return false
 		}
-		for i, e := range a.Entries {
+		for i, e := range a.entries() {
 			if e.Key != b.Entries[i].Key || !Equal(e.Value, b.Entries[i].Value) {
 				return false
 			}
