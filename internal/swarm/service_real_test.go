@@ -287,4 +287,3 @@ func testFields(r *rig) {
 		r.same("all", want, row.field+" repaired")
 	}
 }
-

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -15,7 +16,7 @@ import (
 var quickly = dict("monitor", "500ms")
 
 // settle applies and waits, and returns the error and the last progress.
-func (r *rig) settle(name string, a value.Struct, change ...func(*resource.Request)) (error, resource.Progress) {
+func (r *rig) settle(name string, a value.Struct, change ...func(*resource.Request)) (resource.Progress, error) {
 	r.Helper()
 	req, h := r.request(name, a), serviceHandler{}
 	for _, f := range change {
@@ -33,13 +34,14 @@ func (r *rig) settle(name string, a value.Struct, change ...func(*resource.Reque
 	if err != nil {
 		r.Fatal(err)
 	}
-	return h.Settle(context.Background(), r.conn, req, o), last
+	err = h.Settle(context.Background(), r.conn, req, o)
+	return last, err
 }
 
 func (r *rig) converges(name string, a value.Struct, change ...func(*resource.Request)) resource.Progress {
 	r.Helper()
 	began := time.Now()
-	err, last := r.settle(name, a, change...)
+	last, err := r.settle(name, a, change...)
 	if err != nil {
 		r.Errorf("%s: %v", name, err)
 	}
@@ -53,17 +55,18 @@ func TestServiceSettles(t *testing.T) {
 			t.Parallel()
 			r := newRig(t, v)
 			testengine.Images(r.e)
+			var wg sync.WaitGroup // t.Parallel would allow as many as there are cores; these only wait
 			for name, test := range map[string]func(*rig){
 				"lifecycle": testLifecycle, "failing": testFailing, "rollback": testRollback, "paused": testPaused,
 				"global": testGlobal, "unschedulable": testUnschedulable, "many": testMany, "jobs": testJobs,
 			} {
-				t.Run(name, func(t *testing.T) {
-					t.Parallel()
-					one := *r
-					one.T, one.e = t, r.e.In(t)
-					test(&one)
+				wg.Go(func() {
+					t.Run(name, func(t *testing.T) {
+						test(&rig{t, r.e.In(t), r.conn, r.api})
+					})
 				})
 			}
+			wg.Wait()
 		})
 	}
 }
@@ -71,7 +74,7 @@ func TestServiceSettles(t *testing.T) {
 func testLifecycle(r *rig) {
 	r.e.Docker("network", "create", "--driver=overlay", "back")
 	base := args{
-		"name": "web", "image": testengine.Web1, "replicas": int64(2), "networks": list("back"), "update": dict("monitor", "500ms", "parallelism", int64(2)),
+		"name": "web", "image": testengine.Web1, "replicas": int64(2), "networks": list("back"), "update": dict("monitor", "500ms", "parallelism", int64(0)),
 		"stop_grace_period": "1s", "restart": dict("delay", "100ms"), "endpoint_mode": "dnsrr",
 	}
 	a := declare(r, base)
@@ -127,7 +130,7 @@ func testLifecycle(r *rig) {
 	if _, err := (serviceHandler{}).Create(context.Background(), r.conn, stale); !errors.Is(err, resource.ErrExists) {
 		r.Errorf("a second create: %v, want ErrExists", err)
 	}
-	q := r.request("web", nil2(r))
+	q := r.request("web", a)
 	q.Args = nil
 	if err := (serviceHandler{}).Delete(context.Background(), r.conn, q); err != nil {
 		r.Error(err)
@@ -137,8 +140,6 @@ func testLifecycle(r *rig) {
 	}
 	r.e.Docker("network", "rm", "back")
 }
-
-func nil2(r *rig) value.Struct { return make(value.Struct, len(ServiceSchema.Fields)) }
 
 func failure(r *rig, err error) *resource.NotConverged {
 	r.Helper()
@@ -160,18 +161,18 @@ func contains(r *rig, text string, parts ...string) {
 }
 
 func testFailing(r *rig) {
-	a := declare(r, args{"name": "db", "image": testengine.Fail, "update": quickly, "restart": dict("delay", "100ms")})
+	a := declare(r, args{"name": "db", "image": testengine.Fail, "update": dict("monitor", "3s"), "restart": dict("delay", "100ms")})
 	began := time.Now()
-	err, _ := r.settle("db", a)
+	_, err := r.settle("db", a)
 	contains(r, failure(r, err).Error(), "task db.1 on "+r.e.Hostname, "exited with 1 (3 times in ", "last lines of its log:", "password option is not specified")
 	if d := time.Since(began); d > 15*time.Second {
 		r.Errorf("took %s", d)
 	}
-	a = declare(r, args{"name": "once", "image": testengine.Fail, "update": quickly, "restart": dict("condition", "none")})
-	err, _ = r.settle("once", a)
+	a = declare(r, args{"name": "once", "image": testengine.Fail, "update": dict("monitor", "3s"), "restart": dict("condition", "none")})
+	_, err = r.settle("once", a)
 	contains(r, failure(r, err).Error(), "once.1 on "+r.e.Hostname+" exited with 1")
 	a = declare(r, args{"name": "noimage", "image": "swarmtest/nothing:1", "update": quickly, "restart": dict("delay", "100ms")})
-	err, _ = r.settle("noimage", a)
+	_, err = r.settle("noimage", a)
 	contains(r, failure(r, err).Error(), "was rejected: ", "o such image: swarmtest/nothing:1")
 }
 
@@ -179,7 +180,7 @@ func testRollback(r *rig) {
 	base := args{"name": "api", "image": testengine.Web1, "update": dict("monitor", "2s", "on_failure", "rollback"), "rollback": quickly, "stop_grace_period": "1s", "restart": dict("delay", "100ms"), "endpoint_mode": "dnsrr"}
 	r.converges("api", declare(r, base))
 	base["command"] = list("exit", "3")
-	err, _ := r.settle("api", declare(r, base))
+	_, err := r.settle("api", declare(r, base))
 	nc := failure(r, err)
 	contains(r, nc.Error(), "was rolled back", "api.1 on "+r.e.Hostname+" exited with 3", "api is as it was before: rolled back")
 	if got := r.diff("api", declare(r, base)); got != "command" {
@@ -192,7 +193,7 @@ func testPaused(r *rig) {
 	r.converges("stop", declare(r, base))
 	base["command"] = list("exit", "3")
 	bad := declare(r, base)
-	err, _ := r.settle("stop", bad)
+	_, err := r.settle("stop", bad)
 	contains(r, failure(r, err).Error(), "its update was paused", "exited with 3")
 	if o := r.live("stop"); !o.Stuck || o.Unsettled != "its update is paused" {
 		r.Errorf("stuck %v, unsettled %q", o.Stuck, o.Unsettled)
