@@ -213,6 +213,10 @@ func TestServiceFields(t *testing.T) {
 }
 
 func testFields(r *rig) {
+	onHost := declare(r, args{"name": "onhost", "image": "swarmtest/web:1", "replicas": int64(0), "networks": list("host")})
+	r.apply("onhost", onHost)
+	r.same("onhost", onHost, "on the predefined network")
+
 	base := args{"name": "all", "image": "swarmtest/web:1", "replicas": int64(0), "no_resolve_image": true}
 	all := args{}
 	for k, v := range base {

@@ -5,8 +5,12 @@ import (
 	"errors"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
+
+	"github.com/docker/docker/api/types/swarm"
+	"github.com/docker/docker/client"
 
 	"github.com/swarmscript/swarmscript/internal/resource"
 	"github.com/swarmscript/swarmscript/internal/testengine"
@@ -234,9 +238,29 @@ func testUnschedulable(r *rig) {
 	}
 }
 
+// counted counts the lists of tasks.
+type counted struct {
+	client.APIClient
+	lists atomic.Int64
+}
+
+func (c *counted) TaskList(ctx context.Context, o swarm.TaskListOptions) ([]swarm.Task, error) {
+	c.lists.Add(1)
+	return c.APIClient.TaskList(ctx, o)
+}
+
 // testMany waits for many services at once: the calls are those of one.
 func testMany(r *rig) {
 	const n = 12
+	calls := &counted{APIClient: r.conn.docker}
+	r.conn = &Conn{docker: calls}
+	began := time.Now()
+	defer func() { // a tick each 250 ms, and one at once for each that begins to wait
+		if most := int64(time.Since(began)/tickMin) + 2*n + 2; calls.lists.Load() > most {
+			r.Errorf("%d lists of tasks, want at most %d", calls.lists.Load(), most)
+		}
+		r.Logf("%d services made, watched and removed with %d lists of tasks", n, calls.lists.Load())
+	}()
 	done := make(chan error, n)
 	for i := range n {
 		go func() {
