@@ -40,8 +40,10 @@ type Options struct {
 type Input struct {
 	Program *resource.Program
 	// Scopes by address: those of the program and those of its inventory.
-	Scopes  map[string]*ScopeState
-	Kinds   func(name string) *resource.Kind
+	Scopes map[string]*ScopeState
+	// Kinds finds a kind by the type of its scope and its name.
+	Kinds func(scope, name string) *resource.Kind
+	// HashKey is used where a scope's own ledger has none.
 	HashKey []byte
 	Options Options
 }
@@ -61,15 +63,14 @@ func Build(in Input) (*Plan, diag.List) {
 	}
 	b.prune()
 	b.oldVersions()
+	b.plan.Changes = b.sorted()
+	if b.problems.Err() == nil {
+		b.arrange()
+	}
 	b.guard()
 	if err := b.problems.Err(); err != nil {
 		b.problems.Sort()
 		return nil, b.problems
-	}
-	b.plan.Changes = b.sorted()
-	b.link()
-	if _, cycle := b.plan.Graph.Order(); cycle != nil {
-		return nil, diag.List{{Summary: "these cannot be put in an order: " + b.plan.Graph.describe(cycle)}}
 	}
 	b.outputs()
 	return b.plan, nil
@@ -79,7 +80,7 @@ type builder struct {
 	in       Input
 	plan     *Plan
 	problems diag.List
-	index    map[string]*scopeIndex
+	index    map[string]*Index
 	changes  map[value.Address]*Change
 	decls    map[value.Address]*resource.Declaration
 	failed   map[value.Address]bool // could not be decided, or needs one that could not
@@ -89,20 +90,12 @@ type builder struct {
 	users    map[value.Address][]value.Address // declared users, by what they use
 }
 
-// scopeIndex finds a scope's live objects.
-type scopeIndex struct {
-	state *ScopeState
-	ours  map[value.Address][]*resource.Object
-	named map[string]*resource.Object // kind/name
-	byID  map[string]*resource.Object
-}
-
 func newBuilder(in Input) *builder {
 	n := len(in.Program.Declarations)
 	b := &builder{
 		in:      in,
 		plan:    &Plan{Project: in.Program.Project, Unreachable: map[string]error{}},
-		index:   make(map[string]*scopeIndex, len(in.Scopes)),
+		index:   make(map[string]*Index, len(in.Scopes)),
 		changes: make(map[value.Address]*Change, n),
 		decls:   make(map[value.Address]*resource.Declaration, n),
 		failed:  map[value.Address]bool{},
@@ -114,34 +107,12 @@ func newBuilder(in Input) *builder {
 		b.decls[d.Address] = d
 	}
 	for addr, st := range in.Scopes {
-		b.index[addr] = indexScope(st, in.Program.Project)
+		b.index[addr] = NewIndex(st, in.Program.Project)
 		if st.Status == Unreachable {
 			b.plan.Unreachable[addr] = st.Err
 		}
 	}
 	return b
-}
-
-func indexScope(st *ScopeState, project string) *scopeIndex {
-	ix := &scopeIndex{state: st}
-	if st.Status != Present {
-		return ix
-	}
-	n := len(st.Obs.Objects)
-	ix.ours = make(map[value.Address][]*resource.Object, n)
-	ix.named = make(map[string]*resource.Object, n)
-	ix.byID = make(map[string]*resource.Object, n)
-	for _, o := range st.Obs.Objects {
-		if m, ok := st.Obs.Ledger.Marks[o.ID]; ok {
-			o.Mark = m
-		}
-		if o.Mark.Project == project && project != "" {
-			ix.ours[o.Mark.Address] = append(ix.ours[o.Mark.Address], o)
-		}
-		ix.named[o.Kind+"/"+o.Name] = o
-		ix.byID[o.ID] = o
-	}
-	return ix
 }
 
 func (b *builder) fail(d *diag.Diagnostic) { b.problems = append(b.problems, d) }
@@ -160,17 +131,30 @@ func (b *builder) moves() {
 			continue
 		}
 		for _, ix := range b.index {
-			from := ix.ours[m.From]
-			if len(from) == 0 || ix.state.Scope.Address != m.From.Scope() && m.From.Scope() != "" {
-				continue
-			}
-			if len(ix.ours[m.To]) > 0 {
+			found, taken := ix.Rename(m.From, m.To)
+			if taken {
 				b.fail(diag.Errorf(m.Pos, "moved: both %s and %s exist", m.From.Short(), m.To.Short()))
+			}
+			if !found || taken {
 				continue
 			}
-			ix.ours[m.To] = from
-			delete(ix.ours, m.From)
 			b.moved[m.To] = m.From
+		}
+		b.moveScope(m)
+	}
+}
+
+// moveScope moves what lives in a scope whose own address has changed.
+func (b *builder) moveScope(m resource.Move) {
+	for _, ix := range b.index {
+		for _, a := range sortedKeys(ix.ours) {
+			if a.Scope() != string(m.From) {
+				continue
+			}
+			to := m.To + "/" + value.Address(a.Short())
+			if found, taken := ix.Rename(a, to); found && !taken {
+				b.moved[to] = a
+			}
 		}
 	}
 }
@@ -241,7 +225,7 @@ func (b *builder) declare(d *resource.Declaration) {
 	if b.failed[d.Address] {
 		return // its own problem would only repeat the other's
 	}
-	if ix.state.Status == Unreachable {
+	if ix.State.Status == Unreachable {
 		blocked = d.Scope + " is unreachable"
 	}
 	if blocked != "" {
@@ -257,25 +241,21 @@ func (b *builder) declare(d *resource.Declaration) {
 	b.changes[d.Address] = ch
 }
 
-func (b *builder) caseOf(d *resource.Declaration, ix *scopeIndex) Case {
-	c := Case{
-		Project: b.in.Program.Project, Decl: d, HashKey: b.in.HashKey,
-		Absent:  ix.state.Status == Absent,
-		Ours:    ix.ours[d.Address],
-		Named:   func(name string) *resource.Object { return ix.named[d.Kind.Name+"/"+name] },
-		Adopt:   b.mayAdopt(d.Address),
-		Resolve: b.resolve,
+func (b *builder) caseOf(d *resource.Declaration, ix *Index) Case {
+	c := ix.Case(d)
+	if c.HashKey == nil {
+		c.HashKey = b.in.HashKey
 	}
-	if ix.state.Obs != nil {
-		c.API = ix.state.Obs.API
-	}
+	c.Adopt = b.mayAdopt(d.Address)
+	c.Resolve = b.resolve
 	if opener := b.changes[value.Address(d.Scope)]; opener != nil && (opener.Action == Replace || opener.Action == Create) {
 		c.Absent = true
 	}
-	_, c.Moved = b.moved[d.Address]
 	value.Refs(d.Args, func(r value.Ref) {
 		if used := b.changes[r.Address]; used != nil && used.Kind.Busy && used.Action == Replace {
-			c.Replaced = r.Address
+			if c.Replaced == "" || c.ReplacedMaybe { // a definite one decides
+				c.Replaced, c.ReplacedMaybe = r.Address, used.Tentative
+			}
 		}
 	})
 	return c

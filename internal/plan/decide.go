@@ -22,8 +22,6 @@ type Case struct {
 	Ours []*resource.Object
 	// Named returns the live object of a name, whoever's it is, or nil.
 	Named func(name string) *resource.Object
-	// Moved is set where Ours carry another address that moved() renames.
-	Moved bool
 	// Adopt allows taking an object that is not ours.
 	Adopt bool
 	// Resolve returns what is known of a reference.
@@ -35,6 +33,8 @@ type Case struct {
 	// Replaced names a resource that this one uses and that cannot be replaced
 	// while it does: it must go first.
 	Replaced value.Address
+	// ReplacedMaybe is set where that replacement is itself tentative.
+	ReplacedMaybe bool
 }
 
 // Decide settles one declared resource. It returns nil and the reasons where
@@ -74,15 +74,10 @@ func Decide(c Case) (*Change, diag.List) {
 // it to normal form.
 func (c Case) arguments() (value.Struct, diag.List) {
 	d := c.Decl
-	args := d.Args
-	resolved, _ := value.Resolve(args, c.Resolve).(value.Struct)
-	changed := len(resolved) > 0 && len(args) > 0 && &resolved[0] != &args[0]
-	var problems schema.Problems
-	if changed {
-		args, problems = d.Kind.Schema.CheckAll(resolved)
-		if problems == nil && d.Kind.Check != nil {
-			problems = d.Kind.Check(args)
-		}
+	args, problems := d.Kind.Schema.Resolve(d.Args, c.Resolve)
+	changed := len(args) > 0 && &args[0] != &d.Args[0]
+	if changed && problems == nil && d.Kind.Check != nil {
+		problems = d.Kind.Check(args)
 	}
 	if problems == nil {
 		problems = tooNew(d.Kind.Schema, args, c.API)
@@ -245,15 +240,19 @@ func (c Case) compare(ch *Change) {
 	live := ch.Live
 	owned := live.Mark.Owned()
 	ch.Fields = ch.Kind.Schema.Diff(ch.Args, live.Args, owned)
+	if name := liveName(ch); !ch.Kind.Versioned && live.Name != name {
+		ch.rename(live.Name, name)
+	}
 	if len(c.Decl.Lifecycle.IgnoreChanges) > 0 {
 		c.ignore(ch)
 	}
 	ch.Action = NoOp
 	if len(ch.Fields) > 0 {
-		ch.Action = Update
+		ch.Action, ch.Tentative = Update, true
 		for _, f := range ch.Fields {
 			if f.Replace {
 				ch.Action = Replace
+				ch.Tentative = ch.Tentative && f.Unknown
 			}
 		}
 	}
@@ -266,11 +265,14 @@ func (c Case) compare(ch *Change) {
 			ch.Restart, ch.Action = true, max(ch.Action, Update)
 		} else {
 			ch.Action = Replace
+			ch.Tentative = ch.Mark.Triggers == ""
 		}
 	}
 	if c.Replaced != "" {
 		ch.Action, ch.Reason = Replace, "uses "+c.Replaced.Short()+", which is replaced"
+		ch.Tentative, ch.ReplacedBy = c.ReplacedMaybe, c.Replaced
 	}
+	ch.Tentative = ch.Tentative && ch.Action == Replace
 	if !ch.Mark.Equal(live.Mark) {
 		ch.Remark = true
 		if ch.Action == NoOp {
@@ -292,6 +294,16 @@ func (c Case) compare(ch *Change) {
 	if ch.Action == Update && ch.Kind.Effect != nil {
 		ch.Effect = ch.Kind.Effect(live, ch.Args, ch.Fields)
 	}
+}
+
+// rename adds the difference of the live name, where the comparison of the
+// arguments has not found it: nothing can be renamed in place.
+func (ch *Change) rename(from, to string) {
+	f, ok := ch.Kind.Schema.Field("name")
+	if !ok || slices.ContainsFunc(ch.Fields, func(c schema.Change) bool { return c.Field == f }) {
+		return
+	}
+	ch.Fields = append(ch.Fields, schema.Change{Path: "name", Field: f, Type: f.Type, Before: from, After: to, Replace: true})
 }
 
 // ignore drops the differences that lifecycle(ignore_changes=) names, and

@@ -3,9 +3,48 @@ package plan
 import (
 	"slices"
 
+	"github.com/swarmscript/swarmscript/internal/diag"
 	"github.com/swarmscript/swarmscript/internal/resource"
 	"github.com/swarmscript/swarmscript/internal/value"
 )
+
+// arrange makes the graph, and changes what stands in its way: where a
+// resource has to let go of something before it can know what it shall become,
+// it is replaced instead of updated, and a replacement that might have turned
+// out not to be needed is made.
+func (b *builder) arrange() {
+	for range 2*len(b.plan.Changes) + 1 {
+		if again := b.link(); again {
+			continue
+		}
+		_, cycle := b.plan.Graph.Order()
+		if cycle == nil {
+			return
+		}
+		if !b.breakCycle(cycle) {
+			b.fail(&diag.Diagnostic{Summary: "these cannot be put in an order: " + b.plan.Graph.describe(cycle)})
+			return
+		}
+	}
+}
+
+func (b *builder) breakCycle(cycle []int) bool {
+	for _, id := range cycle {
+		if n := b.plan.Graph.Nodes[id]; n.Change != nil && n.Change.Tentative {
+			n.Change.Tentative = false
+			return true
+		}
+	}
+	for _, id := range cycle {
+		c := b.plan.Graph.Nodes[id].Change
+		if c != nil && c.Action == Update && !c.Kind.Busy && !c.Kind.Versioned && c.Kind.Opens == "" {
+			c.Action, c.Effect = Replace, ""
+			c.Reason = "it must let go of what is replaced before its new arguments are known"
+			return true
+		}
+	}
+	return false
+}
 
 // link makes the graph of the plan's changes.
 //
@@ -14,7 +53,10 @@ import (
 // or been changed; objects of one scope that do not know each other go by the
 // rank of their kinds. A replacement is two nodes: its first half comes after
 // the first halves of what uses it.
-func (b *builder) link() {
+//
+// It reports whether it made a tentative replacement definite, which changes
+// the graph.
+func (b *builder) link() (again bool) {
 	g := &Graph{}
 	b.plan.Graph = g
 	do := make(map[value.Address]*Node, len(b.plan.Changes))
@@ -47,20 +89,37 @@ func (b *builder) link() {
 		}
 		n := do[c.Address]
 		b.needs(c.Decl, func(a value.Address) { n.after(do[a]) })
+		if c.Tentative {
+			b.linkTentative(c, destroy[c.Address], do)
+		}
 	}
-	b.linkUsers(g, gone)
+	again = b.linkUsers(g, gone, do)
 	b.linkVersions(pure, do)
 	b.linkRanks(g, pure)
+	return again
 }
 
-// linkUsers puts each deletion after what frees it.
-func (b *builder) linkUsers(g *Graph, gone map[*resource.Object]*Node) {
+// linkTentative makes the first half of a replacement that may turn out not to
+// be needed wait for the values that decide it: its own, or those of the
+// resource that forces it.
+func (b *builder) linkTentative(c *Change, n *Node, do map[value.Address]*Node) {
+	decider := c
+	for decider.ReplacedBy != "" {
+		decider = b.changes[decider.ReplacedBy]
+	}
+	b.needs(decider.Decl, func(a value.Address) { n.after(do[a]) })
+}
+
+// linkUsers puts each deletion after what frees it. A tentative replacement
+// may only let go in its second half; if what it uses may be replaced for other
+// reasons than it, that is too late, and it becomes a definite one.
+func (b *builder) linkUsers(g *Graph, gone map[*resource.Object]*Node, do map[value.Address]*Node) (again bool) {
 	for _, addr := range sortedKeys(b.index) {
 		ix := b.index[addr]
-		if ix.state.Obs == nil {
+		if ix.State.Obs == nil {
 			continue
 		}
-		for _, user := range ix.state.Obs.Objects {
+		for _, user := range ix.State.Obs.Objects {
 			un := gone[user]
 			if un == nil {
 				continue
@@ -68,10 +127,18 @@ func (b *builder) linkUsers(g *Graph, gone map[*resource.Object]*Node) {
 			for _, id := range user.Uses {
 				if n := gone[ix.byID[id]]; n != nil && (n.Change.Action == Delete || n.Phase == Destroy) {
 					n.after(un)
+					switch {
+					case !un.Change.Tentative:
+					case n.Phase != Destroy:
+						n.after(do[un.Change.Address])
+					case !n.Change.Tentative || un.Change.ReplacedBy != n.Change.Address:
+						un.Change.Tentative, again = false, true
+					}
 				}
 			}
 		}
 	}
+	return again
 }
 
 // linkVersions puts the deletion of an old version after the new one and its

@@ -71,6 +71,11 @@ type Change struct {
 	// Deferred is set where the scope does not exist yet: what is in it is
 	// compared again when it does.
 	Deferred bool
+	// Tentative is set on a replacement that only unknown values ask for: when
+	// they are known it may turn out not to be needed.
+	Tentative bool
+	// ReplacedBy is the used resource whose replacement forces this one.
+	ReplacedBy value.Address
 	// Blocked is set where the step must not run; it says why.
 	Blocked string
 }

@@ -18,7 +18,7 @@ const keptVersions = 2
 func (b *builder) prune() {
 	for _, addr := range sortedKeys(b.index) {
 		ix := b.index[addr]
-		if ix.state.Status != Present || b.goes(addr) {
+		if ix.State.Status != Present || b.goes(addr) {
 			continue
 		}
 		for _, a := range sortedKeys(ix.ours) {
@@ -66,7 +66,7 @@ func (b *builder) goes(scope string) bool {
 }
 
 func (b *builder) remove(a value.Address, scope string, o *resource.Object, reason string) {
-	k := b.in.Kinds(o.Kind)
+	k := b.in.Kinds(b.index[scope].State.Scope.Type, o.Kind)
 	if k == nil {
 		return
 	}
@@ -112,8 +112,8 @@ func (b *builder) oldVersions() {
 
 // stillUsed reports whether something that uses the object now is not going
 // to change.
-func (b *builder) stillUsed(ix *scopeIndex, o *resource.Object) bool {
-	for _, user := range ix.state.Obs.Objects {
+func (b *builder) stillUsed(ix *Index, o *resource.Object) bool {
+	for _, user := range ix.State.Obs.Objects {
 		if slices.Contains(user.Uses, o.ID) && b.stays(ix, user) {
 			return true
 		}
@@ -122,7 +122,7 @@ func (b *builder) stillUsed(ix *scopeIndex, o *resource.Object) bool {
 }
 
 // stays reports whether a live object is left as it is.
-func (b *builder) stays(ix *scopeIndex, o *resource.Object) bool {
+func (b *builder) stays(ix *Index, o *resource.Object) bool {
 	for _, d := range b.deletes {
 		if d.Live == o {
 			return false
@@ -138,14 +138,14 @@ func (b *builder) stays(ix *scopeIndex, o *resource.Object) bool {
 
 // addressesOf returns the address that an object is planned under: its mark's,
 // or where it is being adopted or moved, the new one.
-func (b *builder) addressesOf(ix *scopeIndex, o *resource.Object) []value.Address {
+func (b *builder) addressesOf(ix *Index, o *resource.Object) []value.Address {
 	out := []value.Address{o.Mark.Address}
 	for to, from := range b.moved {
 		if from == o.Mark.Address {
 			out = append(out, to)
 		}
 	}
-	return append(out, value.NewAddress(ix.state.Scope.Address, o.Kind, o.Name))
+	return append(out, value.NewAddress(ix.State.Scope.Address, o.Kind, o.Name))
 }
 
 // guard refuses what would lose data or was forbidden, and the removal of what
@@ -187,10 +187,10 @@ func (b *builder) guardOne(c *Change) {
 		b.fail(p)
 	}
 	ix := b.index[c.Scope]
-	if !c.Kind.Busy || ix == nil || ix.state.Obs == nil {
+	if !c.Kind.Busy || ix == nil || ix.State.Obs == nil {
 		return
 	}
-	for _, user := range ix.state.Obs.Objects {
+	for _, user := range ix.State.Obs.Objects {
 		if slices.Contains(user.Uses, c.Live.ID) && user.Mark.Project != b.in.Program.Project && b.stays(ix, user) {
 			p := diag.Errorf(pos, "%s: %s is not possible while %s %q uses it", c.Address, verb, user.Kind, user.Name)
 			p.Detail = fmt.Sprintf("%s %q does not belong to this project", user.Kind, user.Name)

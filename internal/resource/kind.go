@@ -35,6 +35,9 @@ type Kind struct {
 	// MarkFixed is set where an object's labels cannot be changed: its mark is
 	// then rewritten in the project's ledger.
 	MarkFixed bool
+	// Single is set where a scope holds at most one such object, which is then
+	// the one that is meant whatever its name.
+	Single bool
 	// Busy is set where an object that is used cannot be deleted: replacing it
 	// replaces its users too.
 	Busy bool

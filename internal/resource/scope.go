@@ -5,6 +5,7 @@ import (
 	"errors"
 	"time"
 
+	"github.com/swarmscript/swarmscript/internal/diag"
 	"github.com/swarmscript/swarmscript/internal/value"
 )
 
@@ -12,12 +13,10 @@ import (
 type Scope struct {
 	Address string // "engine.default", "swarm.main"
 	Type    string // "engine", "swarm"
-	// Connect reaches an outermost scope; nil for those that a resource opens,
-	// which have the scope's address.
-	Connect func(ctx context.Context) (Conn, error)
-	// Endpoint names where it is for a person and for the inventory, without
-	// credentials: "unix:///var/run/docker.sock".
-	Endpoint string
+	// Config says how an outermost scope is reached, in a type of its own; nil
+	// for those that a resource opens, which has the scope's address.
+	Config any
+	Pos    diag.Pos
 }
 
 // Conn reaches one scope.

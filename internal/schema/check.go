@@ -357,7 +357,7 @@ func (t *Type) checkList(l value.List) (value.Value, error) {
 
 func (t *Type) checkMap(m *value.Map) (value.Value, error) {
 	if m.Len() == 0 {
-		return m, nil
+		return (*value.Map)(nil), nil
 	}
 	out := make([]value.Entry, 0, m.Len())
 	var all Problems

@@ -1,77 +1,85 @@
+// Package swarm holds the kinds that live in a swarm - networks, secrets,
+// configs, services - the kind that makes one, and the connection to it.
+//
+// A swarm is observed with one list call per type of object, whatever its
+// size. Beside its objects it keeps one config object per project, the ledger:
+// see ledger.go.
 package swarm
 
 import (
 	"context"
-	"errors"
-	"fmt"
-	"strings"
+	"sync"
+	"time"
 
-	"github.com/docker/docker/api/types/network"
-	"github.com/docker/docker/api/types/swarm"
 	"github.com/docker/docker/client"
 
+	"github.com/swarmscript/swarmscript/internal/remote"
 	"github.com/swarmscript/swarmscript/internal/resource"
 )
 
-// Credentials gives the credentials of registries.
-type Credentials interface {
-	// For returns the encoded credentials for an image, "" where there are none.
-	For(image string) (encodedAuth string, err error)
-}
-
-// Conn reaches one swarm.
+// Conn reaches a swarm through one of its managers.
 type Conn struct {
-	docker client.APIClient
-	creds  Credentials
+	docker *remote.Docker
 
 	services serviceState
+
+	mu   sync.Mutex
+	hand *Handover
 }
 
-// Docker returns the client.
-func (c *Conn) Docker() client.APIClient { return c.docker }
+// Handover is what the engine's own observation has listed a moment ago and
+// the swarm's needs too.
+type Handover struct {
+	lists  lists
+	at     time.Time
+	writes int64 // how many we had sent by then
+}
 
-// Credentials returns the registries' credentials, nil where there are none.
-func (c *Conn) Credentials() Credentials { return c.creds }
+// handoverAge bounds how old a list may be that is used again: the time
+// between two stages of one observation, not between two observations.
+const handoverAge = 2 * time.Second
 
-// Close implements [resource.Conn].
+// fresh reports whether what was listed can still be used: we have written
+// nothing since, and nobody else had time to.
+func (h *Handover) fresh(d *remote.Docker) bool {
+	return h != nil && time.Since(h.at) < handoverAge && d.Requests().Writes == h.writes
+}
+
+// NewConn returns the connection to the swarm that d's engine manages. The
+// engine's connection outlives it. The handover is used by the first
+// observation, and may be nil.
+func NewConn(d *remote.Docker, h *Handover) *Conn { return &Conn{docker: d, hand: h} }
+
+// Docker returns the Engine API's client. Its errors go through [remote.Err].
+func (c *Conn) Docker() client.APIClient { return c.docker.API() }
+
+// Credentials returns what the registries of images want.
+func (c *Conn) Credentials() remote.Credentials { return c.docker.Credentials() }
+
+// Close does nothing: the engine's connection is shared.
 func (c *Conn) Close() error { return nil }
 
 // Observe implements [resource.Conn].
 func (c *Conn) Observe(ctx context.Context, project string) (*resource.Observation, error) {
-	l := &lists{API: c.docker.ClientVersion()}
-	var err error
-	if l.Services, err = c.docker.ServiceList(ctx, swarm.ServiceListOptions{Status: true}); err != nil {
-		return nil, apiErr(err)
-	}
-	if l.Networks, err = c.docker.NetworkList(ctx, network.ListOptions{}); err != nil {
-		return nil, apiErr(err)
-	}
-	if l.Configs, err = c.docker.ConfigList(ctx, swarm.ConfigListOptions{}); err != nil {
-		return nil, apiErr(err)
+	l, err := c.list(ctx)
+	if err != nil {
+		return nil, err
 	}
 	if err := c.services.addNetworks(ctx, c, l); err != nil {
 		return nil, err
 	}
-	return &resource.Observation{API: l.API, Objects: observeServices(l)}, nil
+	obs := &resource.Observation{API: l.API, Summary: l.summary(), Warnings: l.warnings()}
+	for _, observe := range observers {
+		obs.Objects = append(obs.Objects, observe(l)...)
+	}
+	obs.Ledger, err = ledgerIn(l.Configs, project)
+	return obs, err
 }
 
-// apiErr says what an error of the Engine API means.
-func apiErr(err error) error {
-	if err == nil {
-		return nil
-	}
-	text := err.Error()
-	for words, is := range map[string]error{
-		"update out of sequence":                 resource.ErrConflict,
-		"name conflicts with an existing object": resource.ErrExists,
-		"does not have a leader":                 resource.ErrTransient,
-	} {
-		if strings.Contains(text, words) {
-			return fmt.Errorf("%w: %w", is, err)
-		}
-	}
-	if client.IsErrConnectionFailed(err) {
-		return errors.Join(resource.ErrUnreachable, err)
-	}
-	return err
+// observers turn the lists into objects, kind by kind.
+var observers = []func(*lists) []*resource.Object{
+	observeNetworks,
+	observeSecrets,
+	observeConfigs,
+	observeServices,
 }

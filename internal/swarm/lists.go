@@ -1,16 +1,146 @@
 package swarm
 
 import (
+	"context"
+	"fmt"
+	"strings"
+	"sync"
+	"time"
+
 	"github.com/docker/docker/api/types/network"
 	"github.com/docker/docker/api/types/swarm"
+	"github.com/docker/docker/client"
+
+	"github.com/swarmscript/swarmscript/internal/remote"
 )
 
-// lists is what one observation of a swarm read.
+// lists is everything that is in a swarm, as its lists say it.
 type lists struct {
 	Services []swarm.Service
-	Networks []network.Summary
+	Networks []network.Summary // of the swarm, and of the engine that answered
 	Secrets  []swarm.Secret
 	Configs  []swarm.Config
 	Nodes    []swarm.Node
 	API      string
+}
+
+// Networks returns the networks, those of the swarm and of the engine.
+func (h *Handover) Networks() []network.Summary { return h.lists.Networks }
+
+// Node returns a node by its ID, or nil.
+func (h *Handover) Node(id string) *swarm.Node {
+	for i := range h.lists.Nodes {
+		if h.lists.Nodes[i].ID == id {
+			return &h.lists.Nodes[i]
+		}
+	}
+	return nil
+}
+
+// list reads all lists at once.
+func (c *Conn) list(ctx context.Context) (*lists, error) {
+	c.mu.Lock()
+	h := c.hand
+	c.hand = nil
+	c.mu.Unlock()
+	l := &lists{}
+	calls := []call{listServices, listSecrets, listConfigs}
+	if h.fresh(c.docker) {
+		*l = h.lists
+	} else {
+		calls = append(calls, listNetworks, listNodes)
+	}
+	return l, l.fetch(ctx, c.docker, calls...)
+}
+
+type call func(ctx context.Context, api client.APIClient, l *lists) error
+
+func (l *lists) fetch(ctx context.Context, d *remote.Docker, calls ...call) error {
+	var err error
+	if l.API, err = d.Ready(ctx); err != nil {
+		return err
+	}
+	errs := make([]error, len(calls))
+	var wg sync.WaitGroup
+	for i, f := range calls {
+		wg.Go(func() { errs[i] = remote.Err(f(ctx, d.API(), l)) })
+	}
+	wg.Wait()
+	for _, err := range errs {
+		if err != nil {
+			return err // one is enough: they all say the same of the engine
+		}
+	}
+	return nil
+}
+
+func listServices(ctx context.Context, api client.APIClient, l *lists) (err error) {
+	l.Services, err = api.ServiceList(ctx, swarm.ServiceListOptions{Status: true})
+	return err
+}
+
+// listNetworks also waits for networks so new that the swarm has not given
+// them their driver and subnets yet: they could not be compared.
+func listNetworks(ctx context.Context, api client.APIClient, l *lists) (err error) {
+	for try := 0; ; try++ {
+		l.Networks, err = api.NetworkList(ctx, network.ListOptions{})
+		if err != nil || try == 10 || !beingMade(l.Networks) {
+			return err
+		}
+		if err := pause(ctx, 100*time.Millisecond); err != nil {
+			return err
+		}
+	}
+}
+
+func listSecrets(ctx context.Context, api client.APIClient, l *lists) (err error) {
+	l.Secrets, err = api.SecretList(ctx, swarm.SecretListOptions{})
+	return err
+}
+
+func listConfigs(ctx context.Context, api client.APIClient, l *lists) (err error) {
+	l.Configs, err = api.ConfigList(ctx, swarm.ConfigListOptions{})
+	return err
+}
+
+func listNodes(ctx context.Context, api client.APIClient, l *lists) (err error) {
+	l.Nodes, err = api.NodeList(ctx, swarm.NodeListOptions{})
+	return err
+}
+
+func pause(ctx context.Context, d time.Duration) error {
+	t := time.NewTimer(d)
+	defer t.Stop()
+	select {
+	case <-t.C:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+func (l *lists) summary() string {
+	parts := []string{count(len(l.Nodes), "node"), count(len(l.Services), "service")}
+	return strings.Join(parts, ", ")
+}
+
+func count(n int, what string) string {
+	if n == 1 {
+		return "1 " + what
+	}
+	return fmt.Sprintf("%d %ss", n, what)
+}
+
+func (l *lists) warnings() []string {
+	var out []string
+	for _, n := range l.Nodes {
+		if n.Status.State != swarm.NodeStateReady {
+			text := "node " + n.Description.Hostname + " is " + string(n.Status.State)
+			if n.Status.Message != "" {
+				text += ": " + n.Status.Message
+			}
+			out = append(out, text)
+		}
+	}
+	return out
 }

@@ -184,7 +184,7 @@ func TestSecretVersions(t *testing.T) {
 	ref := value.Ref{Address: "swarm.main/secret.db_password"}
 	declared := declare(t, args{"name": "x", "image": "a", "secrets": list(ref, "plain")})
 	resolve := func(name string) value.Struct {
-		out, problems := ServiceSchema.CheckAll(value.Resolve(declared, func(value.Ref) (value.Value, bool) { return name, true }).(value.Struct))
+		out, problems := ServiceSchema.Resolve(declared, func(value.Ref) (value.Value, bool) { return name, true })
 		if problems != nil {
 			t.Fatal(problems)
 		}
@@ -221,6 +221,8 @@ func TestShortForms(t *testing.T) {
 		{"mounts", "source=data,target=/d", `[mount(target = "/d", source = "data")]`},
 		{"mounts", "type=bind,src=./a,dst=/b", ""},
 		{"mounts", "type=image,src=a,dst=/b", ""},
+		{"mounts", "type=floppy,src=a,dst=/b", ""},
+		{"mounts", "type=bind,src=/a,dst=/b,bind-propagation=far", ""},
 		{"mounts", "type=bind,src=/a,dst=/b,ro,bind-recursive=writable", ""},
 		{"networks", "name=Net,alias=web,driver-opt=a=b", `[attachment(network = "Net", aliases = ["web"], driver_opts = {"a": "b"})]`},
 		{"networks", "alias=web", ""},

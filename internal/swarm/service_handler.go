@@ -13,6 +13,7 @@ import (
 	cerrdefs "github.com/containerd/errdefs"
 	"github.com/docker/docker/api/types/swarm"
 
+	"github.com/swarmscript/swarmscript/internal/remote"
 	"github.com/swarmscript/swarmscript/internal/resource"
 	"github.com/swarmscript/swarmscript/internal/value"
 )
@@ -205,7 +206,7 @@ func serviceErr(err error) error {
 		}
 		return fmt.Errorf("%s", desc)
 	}
-	return apiErr(err)
+	return remote.Err(err)
 }
 
 func warn(r *resource.Request, warnings []string) {

@@ -5,8 +5,7 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/docker/docker/client"
-
+	"github.com/swarmscript/swarmscript/internal/remote"
 	"github.com/swarmscript/swarmscript/internal/resource"
 	"github.com/swarmscript/swarmscript/internal/testengine"
 	"github.com/swarmscript/swarmscript/internal/value"
@@ -56,14 +55,25 @@ type rig struct {
 
 func newRig(t *testing.T, v testengine.Version) *rig {
 	e := testengine.Start(t, v)
-	docker, err := client.NewClientWithOpts(client.WithHost(e.Host), client.WithAPIVersionNegotiation())
-	if err != nil {
+	e.Docker("swarm", "init", "--advertise-addr", e.Addr)
+	r := &rig{T: t, e: e}
+	r.conn = r.dial()
+	var err error
+	if r.api, err = r.conn.docker.Ready(context.Background()); err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() { docker.Close() })
-	e.Docker("swarm", "init", "--advertise-addr", e.Addr)
-	docker.NegotiateAPIVersion(context.Background())
-	return &rig{t, e, &Conn{docker: docker}, docker.ClientVersion()}
+	return r
+}
+
+// dial makes another connection.
+func (r *rig) dial() *Conn {
+	r.Helper()
+	d, err := remote.Dial(remote.Endpoint{Host: r.e.Host, ConfigDir: r.TempDir()})
+	if err != nil {
+		r.Fatal(err)
+	}
+	r.Cleanup(func() { d.Close() })
+	return NewConn(d, nil)
 }
 
 func (r *rig) request(name string, a value.Struct) *resource.Request {

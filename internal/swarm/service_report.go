@@ -13,6 +13,7 @@ import (
 	"github.com/docker/docker/api/types/swarm"
 	"github.com/docker/docker/pkg/stdcopy"
 
+	"github.com/swarmscript/swarmscript/internal/remote"
 	"github.com/swarmscript/swarmscript/internal/resource"
 )
 
@@ -91,7 +92,7 @@ func taskLog(ctx context.Context, c *Conn, t *swarm.Task) (string, error) {
 	defer cancel()
 	rd, err := c.Docker().TaskLogs(ctx, t.ID, container.LogsOptions{ShowStdout: true, ShowStderr: true, Tail: fmt.Sprint(logLines)})
 	if err != nil {
-		return "", apiErr(err)
+		return "", remote.Err(err)
 	}
 	defer rd.Close()
 	var out bytes.Buffer

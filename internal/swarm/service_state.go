@@ -14,6 +14,7 @@ import (
 	"github.com/docker/docker/api/types/registry"
 	"github.com/docker/docker/api/types/swarm"
 
+	"github.com/swarmscript/swarmscript/internal/remote"
 	"github.com/swarmscript/swarmscript/internal/resource"
 	"github.com/swarmscript/swarmscript/internal/value"
 )
@@ -76,7 +77,7 @@ func (st *serviceState) lookup(ctx context.Context, c *Conn, secrets, configs []
 	if again || !knowsAll(st.ids.secrets, secrets) {
 		list, err := c.Docker().SecretList(ctx, swarm.SecretListOptions{})
 		if err != nil {
-			return ids, false, apiErr(err)
+			return ids, false, remote.Err(err)
 		}
 		fresh = true
 		m := make(map[string]string, len(list))
@@ -88,7 +89,7 @@ func (st *serviceState) lookup(ctx context.Context, c *Conn, secrets, configs []
 	if again || !knowsAll(st.ids.configs, configs) {
 		list, err := c.Docker().ConfigList(ctx, swarm.ConfigListOptions{})
 		if err != nil {
-			return ids, false, apiErr(err)
+			return ids, false, remote.Err(err)
 		}
 		fresh = true
 		m := make(map[string]string, len(list))

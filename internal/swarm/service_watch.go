@@ -10,6 +10,7 @@ import (
 	"github.com/docker/docker/api/types/filters"
 	"github.com/docker/docker/api/types/swarm"
 
+	"github.com/swarmscript/swarmscript/internal/remote"
 	"github.com/swarmscript/swarmscript/internal/resource"
 )
 
@@ -129,7 +130,7 @@ func look(ctx context.Context, c *Conn, waiting []*waiter) *snapshot {
 		}
 		list, err := c.Docker().ServiceList(ctx, o)
 		if err != nil {
-			return &snapshot{err: apiErr(err)}
+			return &snapshot{err: remote.Err(err)}
 		}
 		for i := range list {
 			snap.services[list[i].ID] = &list[i]
@@ -151,7 +152,7 @@ func look(ctx context.Context, c *Conn, waiting []*waiter) *snapshot {
 	}
 	tasks, err := c.Docker().TaskList(ctx, o)
 	if err != nil {
-		return &snapshot{err: apiErr(err)}
+		return &snapshot{err: remote.Err(err)}
 	}
 	for _, t := range tasks {
 		snap.tasks[t.ServiceID] = append(snap.tasks[t.ServiceID], t)

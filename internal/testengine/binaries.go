@@ -78,7 +78,6 @@ func (b binary) build(ctx context.Context, source, dir string, log io.Writer) er
 		return nil
 	}
 	fmt.Fprintf(log, "building %s %s\n", b.name, dockerVersion)
-
 	return goBuild(ctx, filepath.Join(source, b.module), path, "-mod=readonly", "-ldflags=-s -w "+b.ldflags, b.pkg)
 }
 

@@ -84,7 +84,8 @@ func Start(tb testing.TB, v Version, opts ...Option) *Engine {
 	return e.In(tb)
 }
 
-// New starts an engine for several tests, as from TestMain. Use [Engine.In] in each, and Close it at the end.
+// New starts an engine for several tests, as from TestMain. Close it at the end. Each test uses [Engine.In]: what fails a
+// test (Docker, Images, Restart, ...) needs to know which.
 func New(v Version, opts ...Option) (*Engine, error) {
 	cache, err := ready(context.Background())
 	if err != nil {

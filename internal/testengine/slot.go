@@ -34,6 +34,12 @@ func (s *slot) address() string { return fmt.Sprintf("198.18.0.%d", s.number+1) 
 func (s *slot) link() string    { return "swst-" + s.name() }
 func (s *slot) cgroup() string  { return "/swarmscript-test/" + s.name() }
 
+// mac is the same whenever an engine has this slot's address: others remember which link an address was at for half a
+// minute. The bridge has one of its own for the same reason, as it would else change with the links that come and go.
+func (s *slot) mac() string { return fmt.Sprintf("02:53:57:00:00:%02x", s.number) }
+
+const bridgeMAC = "02:53:57:00:01:00"
+
 func (s *slot) file(name string) string { return filepath.Join(s.dir, name) }
 
 // takeSlot claims a slot, and clears those that dead test processes left.
@@ -138,7 +144,7 @@ func (s *slot) makeBridge() error {
 		return nil
 	}
 	return errors.Join(
-		run("ip", "link", "add", bridge, "type", "bridge"),
+		run("ip", "link", "add", bridge, "address", bridgeMAC, "type", "bridge"),
 		run("ip", "addr", "add", bridgeIP+"/16", "dev", bridge),
 		run("ip", "link", "set", bridge, "up"))
 }
@@ -146,7 +152,7 @@ func (s *slot) makeBridge() error {
 // connect gives the machine whose init is pid its link.
 func (s *slot) connect(pid int) error {
 	return errors.Join(
-		run("ip", "link", "add", s.link(), "type", "veth", "peer", "name", "eth0", "netns", strconv.Itoa(pid)),
+		run("ip", "link", "add", s.link(), "type", "veth", "peer", "name", "eth0", "address", s.mac(), "netns", strconv.Itoa(pid)),
 		run("ip", "link", "set", s.link(), "master", bridge, "up"))
 }
 

@@ -82,8 +82,8 @@ func (m *Map) Get(key string) (Value, bool) {
 	return m.Entries[i].Value, true
 }
 
-// entries returns the entries; a nil map, which is an empty one, has none.
-func (m *Map) entries() []Entry {
+// all returns the entries; a nil map has none.
+func (m *Map) all() []Entry {
 	if m == nil {
 		return nil
 	}
@@ -173,8 +173,8 @@ func Text(v Value) string {
 	return fmt.Sprint(v)
 }
 
-// Record is a struct as a script made it, by the builtin of its type, before
-// its schema has brought it to normal form: port(80, published = 8080).
+// Record is a struct as a script made it, by the builtin of its type: port(80,
+// published = 8080). Its fields are in normal form, nil where not given.
 type Record struct {
 	Type   string
 	Fields Struct

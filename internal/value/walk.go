@@ -19,11 +19,13 @@ func Resolve(v Value, lookup func(Ref) (Value, bool)) Value {
 		}
 		return got
 	case *Template:
-		parts, changed := resolveAll(v.Parts, lookup)
-		if !changed {
-			parts = v.Parts
+		if parts, changed := resolveAll(v.Parts, lookup); changed {
+			return Join(parts)
 		}
-		return Join(parts)
+	case Secret:
+		if inner := Resolve(v.V, lookup); !same(inner, v.V) {
+			return Secret{Reveal(inner)}
+		}
 	case List:
 		if out, changed := resolveAll(v, lookup); changed {
 			return List(out)
@@ -34,10 +36,10 @@ func Resolve(v Value, lookup func(Ref) (Value, bool)) Value {
 		}
 	case *Map:
 		var out []Entry
-		for i, e := range v.entries() {
+		for i, e := range v.all() {
 			if r := Resolve(e.Value, lookup); !same(r, e.Value) {
 				if out == nil {
-					out = append([]Entry(nil), v.Entries...)
+					out = append([]Entry(nil), v.all()...)
 				}
 				out[i].Value = r
 			}
@@ -173,7 +175,7 @@ func Known(v Value) bool {
 	case Struct:
 		return allKnown(v)
 	case *Map:
-		for _, e := range v.entries() {
+		for _, e := range v.all() {
 			if !Known(e.Value) {
 				return false
 			}
@@ -211,7 +213,7 @@ func Refs(v Value, fn func(Ref)) {
 			Refs(e, fn)
 		}
 	case *Map:
-		for _, e := range v.entries() {
+		for _, e := range v.all() {
 			Refs(e.Value, fn)
 		}
 	}
@@ -231,7 +233,7 @@ func Sensitive(v Value) bool {
 	case Struct:
 		return anySensitive(v)
 	case *Map:
-		for _, e := range v.entries() {
+		for _, e := range v.all() {
 			if Sensitive(e.Value) {
 				return true
 			}
@@ -266,7 +268,7 @@ func RevealAll(v Value) Value {
 	case *Map:
 		if Sensitive(v) {
 			out := make([]Entry, len(v.Entries))
-			for i, e := range v.entries() {
+			for i, e := range v.all() {
 				out[i] = Entry{e.Key, RevealAll(e.Value)}
 			}
 			return &Map{Entries: out}
@@ -304,7 +306,7 @@ func Equal(a, b Value) bool {
 		if !ok || a.Len() != b.Len() {
 			return false
 		}
-		for i, e := range a.entries() {
+		for i, e := range a.all() {
 			if e.Key != b.Entries[i].Key || !Equal(e.Value, b.Entries[i].Value) {
 				return false
 			}

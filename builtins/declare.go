@@ -1,0 +1,389 @@
+package builtins
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"go.starlark.net/starlark"
+
+	"github.com/swarmscript/swarmscript/internal/diag"
+	"github.com/swarmscript/swarmscript/internal/resource"
+	"github.com/swarmscript/swarmscript/internal/schema"
+	"github.com/swarmscript/swarmscript/internal/value"
+	"github.com/swarmscript/swarmscript/lang"
+)
+
+// CommonArguments are those that every kind's builtin takes beside its own.
+var CommonArguments = []struct{ Name, Type, Doc string }{
+	{"cluster", "swarm", "The swarm that it lives in; not needed where one is declared."},
+	{"engine", "engine", "The engine that it lives on, for what does not live in a swarm."},
+	{"after", "list of resources", "Resources that come first although no argument refers to them."},
+	{"lifecycle", "lifecycle", "How changes are treated: lifecycle(...)."},
+	{"external", "bool", "It exists and somebody else manages it: it is read, never changed."},
+	{"wait", "bool", "Whether the step waits until it has converged; true unless told otherwise."},
+	{"timeout", "duration", "How long the step waits for that."},
+}
+
+// declarer is the builtin of a kind; where a kind lives in scopes of more than
+// one type there is one kind for each.
+type declarer struct {
+	recorder *Recorder
+	name     string // as in error messages: "service", "swarm.init"
+	kinds    []*resource.Kind
+	// scopeFirst is set where the first positional argument is the scope, as in
+	// swarm.init(engine()), and the name a keyword with a default.
+	scopeFirst  bool
+	defaultName string
+}
+
+// call is one call of the builtin on its way to a declaration.
+type call struct {
+	d      *declarer
+	thread *starlark.Thread
+	s      *lang.Session
+	pos    diag.Pos
+	kind   *resource.Kind
+	decl   *resource.Declaration
+	failed bool
+}
+
+func (d *declarer) call(thread *starlark.Thread, b *starlark.Builtin, args starlark.Tuple, kwargs []starlark.Tuple) (starlark.Value, error) {
+	c := &call{d: d, thread: thread, s: lang.FromThread(thread), pos: lang.CallPos(thread)}
+	c.kind = d.kinds[0]
+	if len(d.kinds) > 1 {
+		c.kind = d.chooseKind(kwargs)
+	}
+	c.decl = &resource.Declaration{Kind: c.kind, Args: make(value.Struct, len(c.kind.Schema.Fields)), Pos: c.pos}
+	if lang.Loading(thread) {
+		c.report("", -1, "%s is called while its module is loaded", d.name).Detail =
+			"a module declares nothing when it is loaded: put this into a function that the script calls"
+	}
+	name, scope := c.unpack(args, kwargs)
+	c.bind(name, scope)
+	c.check()
+	h := &Handle{c.decl}
+	if c.failed && name == "" {
+		return h, nil // without an address there is nothing to record
+	}
+	if p := d.recorder.add(c.decl); p != nil {
+		c.s.Report(thread, p)
+	}
+	return h, nil
+}
+
+// chooseKind takes the kind of the scope that is named by keyword, otherwise
+// the first.
+func (d *declarer) chooseKind(kwargs []starlark.Tuple) *resource.Kind {
+	for _, kw := range kwargs {
+		key := string(kw[0].(starlark.String))
+		for _, k := range d.kinds {
+			if key == scopeArgument(k.Scope) && kw[1] != starlark.None {
+				return k
+			}
+		}
+	}
+	return d.kinds[0]
+}
+
+// scopeArgument is the keyword that names a scope of that type.
+func scopeArgument(scope string) string {
+	if scope == "swarm" {
+		return "cluster"
+	}
+	return scope
+}
+
+// report records a problem with an argument: the keyword argument of that
+// name, or the positional one at an index, or with neither the whole call.
+func (c *call) report(arg string, index int, format string, args ...any) *diag.Diagnostic {
+	pos := c.pos
+	if arg != "" || index >= 0 {
+		pos = c.s.ExpandArg(pos, arg, index)
+	}
+	p := &diag.Diagnostic{Pos: pos, Summary: fmt.Sprintf(format, args...)}
+	c.s.Report(c.thread, p)
+	c.failed = true
+	return p
+}
+
+// unpack puts every argument into its place, unchecked but for the common
+// ones. It returns the name and the scope's handle, if given.
+func (c *call) unpack(args starlark.Tuple, kwargs []starlark.Tuple) (name string, scope starlark.Value) {
+	fields := c.kind.Schema.Fields
+	positional := 0
+	for i, a := range args {
+		switch {
+		case c.d.scopeFirst && i == 0:
+			scope = a
+		case !c.d.scopeFirst && i == 0:
+			name = c.nameArg(a, "", 0)
+		default:
+			positional = c.positional(fields, positional, i, a)
+		}
+	}
+	for _, kw := range kwargs {
+		key := string(kw[0].(starlark.String))
+		if key == scopeArgument(c.kind.Scope) {
+			if kw[1] != starlark.None {
+				scope = kw[1]
+			}
+			continue
+		}
+		if key == "name" && name == "" {
+			name = c.nameArg(kw[1], "name", -1)
+			if _, own := c.kind.Schema.Field("name"); !own {
+				continue
+			}
+		}
+		c.keyword(key, kw[1])
+	}
+	if f, ok := c.kind.Schema.Field("name"); ok && c.decl.Args[f.Index] == nil && name != "" {
+		c.decl.Args[f.Index] = name
+	}
+	if name == "" && !c.failed {
+		if name = c.d.defaultName; name == "" {
+			c.report("", -1, "%s: missing argument name", c.d.name)
+		}
+	}
+	return name, scope
+}
+
+func (c *call) nameArg(v starlark.Value, arg string, index int) string {
+	s, ok := v.(starlark.String)
+	if !ok {
+		c.report(arg, index, "%s: the name must be plain text, got %s", c.d.name, v.Type())
+		return ""
+	}
+	if s == "" || len(s) > 255 || strings.ContainsFunc(string(s), func(r rune) bool { return r < ' ' || r == 0x7f }) {
+		c.report(arg, index, "%s: %q is not a name", c.d.name, string(s))
+		return ""
+	}
+	return string(s)
+}
+
+// positional puts an argument into the next field that may be given so.
+func (c *call) positional(fields []*schema.Field, next, i int, v starlark.Value) int {
+	for next < len(fields) && (!fields[next].Pos || fields[next].Name == "name") {
+		next++
+	}
+	if next == len(fields) {
+		c.report("", i, "%s: too many positional arguments: name this one", c.d.name)
+		return next
+	}
+	c.set(fields[next], v, "", i)
+	return next + 1
+}
+
+// keyword puts a named argument into its field, or treats it as a common one.
+func (c *call) keyword(key string, v starlark.Value) {
+	if f, ok := c.kind.Schema.Field(key); ok {
+		if c.decl.Args[f.Index] != nil {
+			c.report(key, -1, "%s: got two values for %s", c.d.name, key)
+			return
+		}
+		c.set(f, v, key, -1)
+		return
+	}
+	if !c.common(key, v) {
+		names := c.kind.Schema.FieldNames()
+		for _, a := range CommonArguments {
+			names = append(names, a.Name)
+		}
+		c.report(key, -1, "%s: unexpected argument %q", c.d.name, key).Hint = diag.DidYouMean(key, names)
+	}
+}
+
+// set checks an argument and puts it into its field. None is the same as
+// leaving it out.
+func (c *call) set(f *schema.Field, v starlark.Value, arg string, index int) {
+	if v == starlark.None {
+		return
+	}
+	raw, err := lang.ToValue(v)
+	if err == nil {
+		raw, err = f.Check(raw)
+	} else if !errors.Is(err, errReported) {
+		err = schema.Problems{{Path: f.Name, Msg: err.Error()}}
+	}
+	var problems schema.Problems
+	switch {
+	case err == nil:
+		c.decl.Args[f.Index] = raw
+	case errors.As(err, &problems):
+		for _, p := range problems {
+			c.report(arg, index, "%s: %s: %s", c.d.name, p.Path, p.Msg).Hint = p.Hint
+		}
+	default:
+		c.failed = true
+	}
+}
+
+// common treats the arguments that every kind takes.
+func (c *call) common(key string, v starlark.Value) bool {
+	wantBool := func() bool {
+		b, ok := v.(starlark.Bool)
+		if !ok {
+			c.report(key, -1, "%s: %s: got %s, want bool", c.d.name, key, v.Type())
+		}
+		return bool(b)
+	}
+	switch key {
+	case "after":
+		c.after(v)
+	case "lifecycle":
+		if v != starlark.None {
+			c.lifecycle(v)
+		}
+	case "external":
+		c.decl.External = wantBool()
+	case "wait":
+		c.decl.NoWait = !wantBool()
+	case "timeout":
+		raw, err := lang.ToValue(v)
+		if err == nil {
+			raw, err = durationType.Check(raw)
+		}
+		n, ok := raw.(int64)
+		if err != nil || !ok || n <= 0 {
+			c.report(key, -1, `%s: timeout: want a duration such as "60s"`, c.d.name)
+			break
+		}
+		c.decl.Timeout = time.Duration(n)
+	default:
+		return false
+	}
+	return true
+}
+
+var durationType = &schema.Type{Kind: schema.Duration}
+
+func (c *call) after(v starlark.Value) {
+	if h, ok := v.(*Handle); ok {
+		c.decl.After = append(c.decl.After, h.decl.Address)
+		return
+	}
+	it, ok := v.(starlark.Iterable)
+	if !ok {
+		c.report("after", -1, "%s: after: got %s, want a list of resources", c.d.name, v.Type())
+		return
+	}
+	iter := it.Iterate()
+	defer iter.Done()
+	var e starlark.Value
+	for i := 0; iter.Next(&e); i++ {
+		h, ok := e.(*Handle)
+		if !ok {
+			c.report("after", -1, "%s: after[%d]: got %s, want a resource", c.d.name, i, e.Type())
+			continue
+		}
+		c.decl.After = append(c.decl.After, h.decl.Address)
+	}
+}
+
+// bind finds the scope and makes the address.
+func (c *call) bind(name string, scope starlark.Value) {
+	addr, ok := c.d.recorder.scopeFor(c, scope)
+	if !ok {
+		addr = "unknown"
+	}
+	c.decl.Scope = addr
+	if c.kind.Opens != "" {
+		addr = "" // what opens a scope stands alone
+	}
+	c.decl.Address = value.NewAddress(addr, c.kind.Name, name)
+}
+
+// check finds what is missing and what does not go together.
+func (c *call) check() {
+	if c.failed {
+		return
+	}
+	for i, f := range c.kind.Schema.Fields {
+		if f.Required && c.decl.Args[i] == nil && (!c.decl.External || f.Name == "name") {
+			c.report("", -1, "%s: missing argument %s", c.d.name, f.Name)
+		}
+	}
+	if c.failed || c.kind.Check == nil || c.decl.External {
+		return
+	}
+	for _, p := range c.kind.Check(c.decl.Args) {
+		arg, _, _ := strings.Cut(p.Path, "[")
+		arg, _, _ = strings.Cut(arg, ".")
+		msg := p.Msg
+		if p.Path != "" {
+			msg = p.Path + ": " + msg
+		}
+		c.report(arg, -1, "%s: %s", c.d.name, msg).Hint = p.Hint
+	}
+}
+
+// lifecycleValue is what lifecycle() returns.
+type lifecycleValue struct {
+	starlark.NoneType // nothing can be done with it but pass it on
+	resource.Lifecycle
+}
+
+func (lifecycleValue) String() string { return "lifecycle(...)" }
+func (lifecycleValue) Type() string   { return "lifecycle" }
+
+// Truth is true, unlike that of None, which it borrows the rest from.
+func (lifecycleValue) Truth() starlark.Bool { return starlark.True }
+
+// lifecycle(prevent_destroy=False, ignore_changes=[], replace_on=[]) changes
+// how a resource is treated.
+func lifecycle(thread *starlark.Thread, b *starlark.Builtin, args starlark.Tuple, kwargs []starlark.Tuple) (starlark.Value, error) {
+	var prevent bool
+	var ignore *starlark.List
+	var on starlark.Value
+	if err := starlark.UnpackArgs(b.Name(), args, kwargs,
+		"prevent_destroy?", &prevent, "ignore_changes?", &ignore, "replace_on?", &on); err != nil {
+		return nil, err
+	}
+	l := lifecycleValue{Lifecycle: resource.Lifecycle{PreventDestroy: prevent}}
+	if ignore != nil {
+		for i := range ignore.Len() {
+			s, ok := starlark.AsString(ignore.Index(i))
+			if !ok {
+				return nil, fmt.Errorf("lifecycle: ignore_changes[%d]: got %s, want the name of an argument", i, ignore.Index(i).Type())
+			}
+			l.IgnoreChanges = append(l.IgnoreChanges, s)
+		}
+	}
+	if on != nil && on != starlark.None {
+		v, err := lang.ToValue(on)
+		if err != nil {
+			return nil, fmt.Errorf("lifecycle: replace_on: %w", err)
+		}
+		list, ok := v.(value.List)
+		if !ok {
+			list = value.List{v}
+		}
+		l.ReplaceOn = list
+	}
+	return l, nil
+}
+
+func (c *call) lifecycle(v starlark.Value) {
+	l, ok := v.(lifecycleValue)
+	if !ok {
+		c.report("lifecycle", -1, "%s: lifecycle: got %s, want lifecycle(...)", c.d.name, v.Type())
+		return
+	}
+	names := c.kind.Schema.FieldNames()
+	for _, f := range l.IgnoreChanges {
+		if !slices.Contains(names, f) {
+			c.report("lifecycle", -1, "%s: lifecycle: ignore_changes: there is no argument %q", c.d.name, f).Hint = diag.DidYouMean(f, names)
+		}
+	}
+	c.decl.Lifecycle = l.Lifecycle
+	for i, on := range l.ReplaceOn { // a resource as a whole stands for its ID
+		if r, ok := on.(value.Ref); ok && r.Output == "" {
+			r.Output, r.Type = "id", "string"
+			c.decl.Lifecycle.ReplaceOn = slices.Clone(c.decl.Lifecycle.ReplaceOn)
+			c.decl.Lifecycle.ReplaceOn[i] = r
+		}
+	}
+}

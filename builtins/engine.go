@@ -1,0 +1,193 @@
+package builtins
+
+import (
+	"fmt"
+
+	"go.starlark.net/starlark"
+	"go.starlark.net/starlarkstruct"
+
+	"github.com/swarmscript/swarmscript/internal/diag"
+	"github.com/swarmscript/swarmscript/internal/resource"
+	"github.com/swarmscript/swarmscript/internal/value"
+	"github.com/swarmscript/swarmscript/lang"
+)
+
+// Engine says how a Docker Engine is reached. The zero value means what the
+// docker CLI would take from its environment.
+type Engine struct {
+	Host    string // unix://, tcp://, ssh:// or npipe:// address
+	Context string // the name of a docker context
+	CA      string // files in PEM format, for a tcp address
+	Cert    string
+	Key     string
+	// SkipVerify takes any certificate of the engine.
+	SkipVerify bool
+}
+
+// EngineHandle is what engine() returns: a scope.
+type EngineHandle struct {
+	starlark.NoneType
+	scope *resource.Scope
+}
+
+// String names the scope.
+func (e *EngineHandle) String() string { return "<" + e.scope.Address + ">" }
+
+// Type returns "engine".
+func (e *EngineHandle) Type() string { return "engine" }
+
+// Truth is true.
+func (e *EngineHandle) Truth() starlark.Bool { return starlark.True }
+
+// Hash is that of the address.
+func (e *EngineHandle) Hash() (uint32, error) { return starlark.String(e.scope.Address).Hash() }
+
+// engine(host=, context=, name="default", tls_ca=, tls_cert=, tls_key=,
+// tls_verify=True) is a Docker Engine that exists.
+func (r *Recorder) engine(thread *starlark.Thread, b *starlark.Builtin, args starlark.Tuple, kwargs []starlark.Tuple) (starlark.Value, error) {
+	var cfg Engine
+	name, verify := "", true
+	if err := starlark.UnpackArgs(b.Name(), args, kwargs, "host?", &cfg.Host, "context?", &cfg.Context, "name?", &name,
+		"tls_ca?", &cfg.CA, "tls_cert?", &cfg.Cert, "tls_key?", &cfg.Key, "tls_verify?", &verify); err != nil {
+		return nil, err
+	}
+	cfg.SkipVerify = !verify
+	s, pos := lang.FromThread(thread), lang.CallPos(thread)
+	report := func(summary, hint string) {
+		s.Report(thread, &diag.Diagnostic{Pos: pos, Summary: summary, Hint: hint})
+	}
+	switch {
+	case cfg.Host != "" && cfg.Context != "":
+		report("engine: give host or context, not both", "")
+	case (cfg.CA != "" || cfg.Cert != "" || cfg.Key != "" || cfg.SkipVerify) && cfg.Host == "":
+		report("engine: the tls arguments belong to host", "a context and the environment bring their own")
+	case (cfg.Cert == "") != (cfg.Key == ""):
+		report("engine: tls_cert and tls_key go together", "")
+	case name == "" && cfg == Engine{}:
+		name = "default"
+	case name == "":
+		report("engine: an engine other than the environment's needs a name", `engine("`+cfg.Host+`", name = "build")`)
+		name = "unnamed"
+	case !identifier.MatchString(name):
+		report(fmt.Sprintf("engine: %q is not a name", name), "want letters, digits and _")
+	}
+	scope := &resource.Scope{Address: "engine." + name, Type: "engine", Config: cfg, Pos: pos}
+	if old := r.scopes[scope.Address]; old != nil {
+		if old.Config != scope.Config {
+			s.Report(thread, &diag.Diagnostic{
+				Pos: pos, Summary: fmt.Sprintf("two engines are named %q", name),
+				Related: []diag.Note{{Pos: old.Pos, Text: "the first is here"}},
+			})
+		}
+		return &EngineHandle{scope: old}, nil
+	}
+	r.scopes[scope.Address] = scope
+	return &EngineHandle{scope: scope}, nil
+}
+
+// defaultEngine is the environment's engine, declared by being needed.
+func (r *Recorder) defaultEngine(pos diag.Pos) *resource.Scope {
+	const addr = "engine.default"
+	if r.scopes[addr] == nil {
+		r.scopes[addr] = &resource.Scope{Address: addr, Type: "engine", Config: Engine{}, Pos: pos}
+	}
+	return r.scopes[addr]
+}
+
+// swarmModule is `swarm`: swarm.init declares a cluster.
+func (r *Recorder) swarmModule(kinds []*resource.Kind) starlark.Value {
+	init := &declarer{recorder: r, name: "swarm.init", kinds: kinds, scopeFirst: true, defaultName: "main"}
+	return &starlarkstruct.Module{Name: "swarm", Members: starlark.StringDict{
+		"init": starlark.NewBuiltin("swarm.init", func(thread *starlark.Thread, b *starlark.Builtin, args starlark.Tuple, kwargs []starlark.Tuple) (starlark.Value, error) {
+			v, err := init.call(thread, b, args, kwargs)
+			if h, ok := v.(*Handle); ok {
+				r.cluster(thread, h)
+			}
+			return v, err
+		}),
+	}}
+}
+
+// cluster records a declared swarm as a scope.
+func (r *Recorder) cluster(thread *starlark.Thread, h *Handle) {
+	d := h.decl
+	r.scopes[string(d.Address)] = &resource.Scope{Address: string(d.Address), Type: "swarm", Pos: d.Pos}
+	r.swarms = append(r.swarms, h)
+	if r.implicit != nil && r.implicit.decl.Scope == d.Scope {
+		lang.FromThread(thread).Report(thread, &diag.Diagnostic{
+			Pos:     d.Pos,
+			Summary: "swarm.init comes after something that needs it",
+			Detail:  "what is declared before it lives in the swarm that the engine is in already",
+			Hint:    "move swarm.init up",
+			Related: []diag.Note{{Pos: r.used.Pos, Text: r.used.Address.Short() + " is declared here"}},
+		})
+	}
+}
+
+// scopeFor returns the address of the scope that a declaration lives in: the
+// one it names, or the only one there is.
+func (r *Recorder) scopeFor(c *call, v starlark.Value) (string, bool) {
+	arg := scopeArgument(c.kind.Scope)
+	index := -1
+	if c.d.scopeFirst {
+		index = 0
+	}
+	switch v := v.(type) {
+	case nil:
+		if c.kind.Scope == "engine" {
+			return r.defaultEngine(c.pos).Address, true
+		}
+		return r.onlySwarm(c)
+	case *EngineHandle:
+		if c.kind.Scope == "engine" {
+			return v.scope.Address, true
+		}
+	case *Handle:
+		if v.decl.Kind.Opens == c.kind.Scope {
+			return string(v.decl.Address), true
+		}
+	}
+	what := "swarm.init(...)"
+	if c.kind.Scope == "engine" {
+		what = "engine(...)"
+	}
+	c.report(arg, index, "%s: %s: got %s, want %s", c.d.name, arg, v.Type(), what)
+	return "", false
+}
+
+// onlySwarm is the swarm that was declared; without one, the swarm that the
+// environment's engine is in already, which is somebody else's.
+func (r *Recorder) onlySwarm(c *call) (string, bool) {
+	switch len(r.swarms) {
+	case 1:
+		return string(r.swarms[0].decl.Address), true
+	case 0:
+		if r.implicit == nil {
+			r.implicit = r.existingSwarm(c)
+		}
+		if r.used == nil {
+			r.used = c.decl
+		}
+		return string(r.implicit.decl.Address), true
+	}
+	c.report("", -1, "%s: there are %d swarms", c.d.name, len(r.swarms)).Hint = "say which one with cluster ="
+	return "", false
+}
+
+func (r *Recorder) existingSwarm(c *call) *Handle {
+	var kind *resource.Kind
+	for _, k := range r.kinds {
+		if k.Opens == "swarm" {
+			kind = k
+		}
+	}
+	d := &resource.Declaration{
+		Address: value.NewAddress("", kind.Name, "default"), Kind: kind,
+		Scope: r.defaultEngine(c.pos).Address, Args: make(value.Struct, len(kind.Schema.Fields)), Pos: c.pos, External: true,
+	}
+	if p := r.add(d); p != nil {
+		c.s.Report(c.thread, p)
+	}
+	r.scopes[string(d.Address)] = &resource.Scope{Address: string(d.Address), Type: "swarm", Pos: c.pos}
+	return &Handle{d}
+}

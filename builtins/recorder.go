@@ -1,0 +1,170 @@
+package builtins
+
+import (
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+
+	"go.starlark.net/starlark"
+
+	"github.com/swarmscript/swarmscript/internal/diag"
+	"github.com/swarmscript/swarmscript/internal/resource"
+	"github.com/swarmscript/swarmscript/internal/schema"
+	"github.com/swarmscript/swarmscript/internal/value"
+)
+
+// Recorder takes down what one evaluation of a script declares.
+type Recorder struct {
+	inputs   *Inputs
+	kinds    []*resource.Kind
+	program  resource.Program
+	declared map[value.Address]*resource.Declaration
+	scopes   map[string]*resource.Scope
+	swarms   []*Handle             // declared ones, in order
+	implicit *Handle               // the swarm that the default engine is in already
+	used     *resource.Declaration // the first that was bound to it
+	project  diag.Pos
+	moves    []move
+}
+
+// NewRecorder returns a recorder for scripts that may declare those kinds.
+func NewRecorder(inputs *Inputs, kinds []*resource.Kind) *Recorder {
+	return &Recorder{
+		inputs: inputs, kinds: kinds,
+		declared: map[value.Address]*resource.Declaration{},
+		scopes:   map[string]*resource.Scope{},
+	}
+}
+
+// Predeclared returns all builtins: those of the inputs, one for each kind,
+// and one for each struct that an argument may be.
+func (r *Recorder) Predeclared() starlark.StringDict {
+	out := r.inputs.Predeclared()
+	out["project"] = starlark.NewBuiltin("project", r.projectBuiltin)
+	out["engine"] = starlark.NewBuiltin("engine", r.engine)
+	out["lifecycle"] = starlark.NewBuiltin("lifecycle", lifecycle)
+	out["moved"] = starlark.NewBuiltin("moved", r.moved)
+	byName := map[string][]*resource.Kind{}
+	for _, k := range r.kinds {
+		byName[k.Name] = append(byName[k.Name], k)
+	}
+	for name, kinds := range byName {
+		if name == "swarm" {
+			continue
+		}
+		d := &declarer{recorder: r, name: name, kinds: kinds}
+		out[name] = starlark.NewBuiltin(name, d.call)
+	}
+	if k := byName["swarm"]; k != nil {
+		out["swarm"] = r.swarmModule(k)
+	}
+	for _, s := range Structs(r.kinds) {
+		out[s.Name] = starlark.NewBuiltin(s.Name, (&recordMaker{s}).call)
+	}
+	return out
+}
+
+// Structs returns the structs that arguments of the kinds may be, by name:
+// each has a builtin that makes it.
+func Structs(kinds []*resource.Kind) []*schema.Struct {
+	found := map[string]*schema.Struct{}
+	var visit func(t *schema.Type)
+	visit = func(t *schema.Type) {
+		switch {
+		case t.Elem != nil:
+			visit(t.Elem)
+		case t.Struct != nil && found[t.Struct.Name] == nil:
+			found[t.Struct.Name] = t.Struct
+			for _, f := range t.Struct.Fields {
+				visit(f.Type)
+			}
+		}
+	}
+	for _, k := range kinds {
+		for _, f := range k.Schema.Fields {
+			visit(f.Type)
+		}
+	}
+	names := slices.Sorted(maps.Keys(found))
+	out := make([]*schema.Struct, len(names))
+	for i, n := range names {
+		out[i] = found[n]
+	}
+	return out
+}
+
+// Program returns what was declared, and what only the whole script shows to
+// be wrong.
+func (r *Recorder) Program() (*resource.Program, diag.List) {
+	var problems diag.List
+	p := &r.program
+	if p.Project == "" && len(p.Declarations) > 0 {
+		problems = append(problems, &diag.Diagnostic{
+			Pos:     p.Declarations[0].Pos,
+			Summary: "the script declares no project",
+			Detail:  "what is made is marked with the project's name, so that the next run finds it",
+			Hint:    `begin with project("NAME", env = "ENV")`,
+		})
+	}
+	p.Moves = nil
+	for _, m := range r.moves {
+		got, problem := r.resolveMove(m)
+		if problem != nil {
+			problems = append(problems, problem)
+			continue
+		}
+		p.Moves = append(p.Moves, got)
+	}
+	p.Scopes = p.Scopes[:0]
+	for _, name := range slices.Sorted(maps.Keys(r.scopes)) {
+		p.Scopes = append(p.Scopes, r.scopes[name])
+	}
+	p.Outputs = nil
+	for _, o := range r.inputs.Outputs() {
+		p.Outputs = append(p.Outputs, resource.OutputValue(o))
+	}
+	problems = append(problems, r.inputs.Unknown()...)
+	return p, problems
+}
+
+// add records a declaration, or returns the problem with its address.
+func (r *Recorder) add(d *resource.Declaration) *diag.Diagnostic {
+	if old := r.declared[d.Address]; old != nil {
+		return &diag.Diagnostic{
+			Pos:     d.Pos,
+			Summary: fmt.Sprintf("%s is declared twice", d.Address.Short()),
+			Detail:  "an address names one resource",
+			Related: []diag.Note{{Pos: old.Pos, Text: "the first is here"}},
+		}
+	}
+	r.declared[d.Address] = d
+	r.program.Declarations = append(r.program.Declarations, d)
+	return nil
+}
+
+// find returns the address of a declared resource by its full or short form.
+func (r *Recorder) find(s string) (value.Address, *diag.Diagnostic) {
+	if r.declared[value.Address(s)] != nil {
+		return value.Address(s), nil
+	}
+	var found []value.Address
+	var names []string
+	for _, d := range r.program.Declarations {
+		if d.Address.Short() == s {
+			found = append(found, d.Address)
+		}
+		names = append(names, d.Address.Short())
+	}
+	switch len(found) {
+	case 1:
+		return found[0], nil
+	case 0:
+		return "", &diag.Diagnostic{Summary: fmt.Sprintf("%s is not declared", s), Hint: diag.DidYouMean(s, names)}
+	}
+	full := make([]string, len(found))
+	for i, a := range found {
+		full[i] = string(a)
+	}
+	return "", &diag.Diagnostic{Summary: fmt.Sprintf("%s could be %s", s, strings.Join(full, " or "))}
+}

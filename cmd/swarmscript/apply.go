@@ -1,0 +1,181 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"sync"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/swarmscript/swarmscript/internal/apply"
+	"github.com/swarmscript/swarmscript/internal/plan"
+	"github.com/swarmscript/swarmscript/internal/run"
+	"github.com/swarmscript/swarmscript/internal/ui"
+)
+
+// applying is an apply as it was asked for.
+type applying struct {
+	run.Options
+	asJSON, approved bool
+}
+
+func (a *app) applyCommand() *cobra.Command {
+	cmd := a.changing("apply [FILE]", "Make what is live as the script says", false)
+	cmd.Example = "  swarmscript apply\n" +
+		"  swarmscript apply --auto-approve --var image=nginx:1.27.3\n" +
+		"  swarmscript apply --adopt service.web      # it was made by hand before"
+	return cmd
+}
+
+func (a *app) destroyCommand() *cobra.Command {
+	cmd := a.changing("destroy [FILE]", "Take away everything that the project made", true)
+	cmd.Example = "  swarmscript destroy\n" +
+		"  swarmscript destroy --allow-data-loss      # the swarm too"
+	return cmd
+}
+
+// changing makes one of the two verbs that change something. They differ in
+// their default alone.
+func (a *app) changing(use, short string, destroy bool) *cobra.Command {
+	var g applying
+	cmd := &cobra.Command{
+		Use:               use,
+		Short:             short,
+		Args:              atMost(1),
+		ValidArgsFunction: starFiles,
+		RunE: func(cmd *cobra.Command, args []string) error {
+			g.Destroy = g.Destroy || destroy
+			if g.asJSON && !g.approved {
+				return usagef(cmd.CommandPath(), "", "--json asks nothing: give --auto-approve too")
+			}
+			if err := a.script(cmd, &g.Options, args); err != nil {
+				return err
+			}
+			return a.apply(cmd.Context(), g)
+		},
+	}
+	f := cmd.Flags()
+	f.BoolVar(&g.approved, "auto-approve", false, "do not ask before changing anything")
+	if !destroy {
+		f.BoolVar(&g.Destroy, "destroy", false, "take everything away, as the verb destroy does")
+	}
+	f.BoolVar(&g.asJSON, "json", false, "events on standard output, one JSON object a line")
+	planFlags(cmd, &g.Options)
+	applyFlags(cmd, &g.Options)
+	return cmd
+}
+
+func (a *app) apply(ctx context.Context, g applying) error {
+	p, err := a.planned(ctx, g.Options, g.asJSON)
+	if err != nil {
+		return err
+	}
+	defer p.Close()
+	if !g.asJSON {
+		if err := a.showPlan(p, g.Options); err != nil {
+			return err
+		}
+	}
+	if p.Plan.Empty() && p.Plan.Counts().Wait == 0 {
+		return a.nothingToDo(p, g)
+	}
+	if !p.Plan.Empty() {
+		if err := a.approve(ctx, p, g); err != nil {
+			return err
+		}
+	}
+	return a.carryOut(ctx, p, g)
+}
+
+// nothingToDo ends an apply that has no step: nothing is contacted again.
+func (a *app) nothingToDo(p *run.Planned, g applying) error {
+	r := &apply.Result{Outputs: evaluated(p.Plan.Outputs)}
+	var err error
+	switch {
+	case g.asJSON:
+		err = ui.SummaryJSON(a.out, r, ui.SummaryOptions{Destroy: g.Destroy}, time.Now())
+	case len(r.Outputs) > 0 && !g.Destroy:
+		fmt.Fprint(a.out, "\nOutputs:\n\n")
+		err = ui.Outputs(a.out, r.Outputs, a.stdout().Style())
+	}
+	if err == nil && len(p.Plan.Unreachable) > 0 {
+		err = exit(apply.ExitUnreachable)
+	}
+	return err
+}
+
+// approve asks, unless it was told not to.
+func (a *app) approve(ctx context.Context, p *run.Planned, g applying) error {
+	if g.approved {
+		return nil
+	}
+	q := ui.Question{Project: p.Plan.Project, Destroy: g.Destroy}
+	for _, c := range p.Plan.Changes {
+		if (c.Action == plan.Delete || c.Action == plan.Replace) && c.Kind.DataLoss != "" {
+			q.Lost = append(q.Lost, string(c.Address)+": "+c.Kind.DataLoss)
+		}
+	}
+	yes, err := ui.Approve(ctx, a.stderr(), q)
+	if err != nil {
+		return exit(a.fail(err, p.Source))
+	}
+	if !yes {
+		a.notef("not approved; nothing was changed")
+		return exit(apply.ExitError)
+	}
+	return nil
+}
+
+func (a *app) carryOut(ctx context.Context, p *run.Planned, g applying) error {
+	term, mode := a.stderr(), ui.Auto
+	if g.asJSON {
+		term, mode = a.stdout(), ui.JSON
+	}
+	progress := ui.NewProgress(term, mode, p.Plan)
+	var mu sync.Mutex // a message about a signal comes from elsewhere
+	event := func(e apply.Event) {
+		mu.Lock()
+		defer mu.Unlock()
+		progress.Event(e)
+	}
+	stop, end := a.interrupt.during(func(msg string) {
+		event(apply.Event{Time: time.Now(), Type: apply.Notice, Text: msg})
+	})
+	r, err := p.Apply(ctx, run.ApplyOptions{Stop: stop, Sink: event})
+	end()
+	progress.Close()
+
+	code := apply.ExitOK
+	if r != nil {
+		code = r.ExitCode()
+	}
+	if err != nil {
+		code = apply.ExitCodeOf(err, apply.ExitError)
+	}
+	if code == apply.ExitOK && len(p.Plan.Unreachable) > 0 {
+		code = apply.ExitUnreachable
+	}
+	if r != nil {
+		o := ui.SummaryOptions{Style: a.stdout().Style(), Names: ui.NewNames(p.Plan), Destroy: g.Destroy, Exit: code}
+		if g.asJSON {
+			err = first(err, ui.SummaryJSON(a.out, r, o, time.Now()))
+		} else {
+			err = first(err, ui.Summary(a.out, r, o))
+		}
+	}
+	switch {
+	case err != nil:
+		return a.failed(err, p.Source, g.asJSON)
+	case code != apply.ExitOK:
+		return exit(code)
+	}
+	return nil
+}
+
+func first(a, b error) error {
+	if a != nil {
+		return a
+	}
+	return b
+}

@@ -1,0 +1,73 @@
+package main
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+
+	"github.com/spf13/cobra"
+
+	"github.com/swarmscript/swarmscript/internal/run"
+	"github.com/swarmscript/swarmscript/internal/ui"
+	"github.com/swarmscript/swarmscript/lang"
+)
+
+func (a *app) execCommand() *cobra.Command {
+	var o run.Options
+	var bare bool
+	cmd := &cobra.Command{
+		Use:   "exec FILE",
+		Short: "Run a script that declares nothing, and show what it prints",
+		Long: "Run a script that declares nothing, and show what it prints, then its outputs. Nothing is contacted: a\n" +
+			"script that declares resources is refused. With --bare the file is plain Starlark, without our builtins.",
+		Args: func(cmd *cobra.Command, args []string) error {
+			if len(args) == 0 {
+				return usagef(cmd.CommandPath(), "", "exec needs a FILE")
+			}
+			return atMost(1)(cmd, args)
+		},
+		ValidArgsFunction: starFiles,
+		RunE: func(cmd *cobra.Command, args []string) error {
+			if bare {
+				if len(o.Vars)+len(o.VarFiles) > 0 {
+					return usagef(cmd.CommandPath(), "", "--bare knows no variables")
+				}
+				if err := lang.ExecBare(cmd.Context(), args[0], a.out); err != nil {
+					return exit(a.fail(err, beside(args[0])))
+				}
+				return nil
+			}
+			if err := a.script(cmd, &o, args); err != nil {
+				return err
+			}
+			o.Print = func(msg string) { fmt.Fprintln(a.out, msg) }
+			s, err := run.Evaluate(cmd.Context(), o)
+			if err != nil {
+				source := beside(o.File)
+				if s != nil {
+					source = s.Source
+				}
+				return exit(a.fail(err, source))
+			}
+			if n := declared(s.Program); n > 0 {
+				return usagef(cmd.CommandPath(), "use plan or apply", "%s declares %s, and exec changes nothing", args[0], count(n, "resource"))
+			}
+			return ui.Outputs(a.out, evaluated(s.Program.Outputs), a.stdout().Style())
+		},
+	}
+	cmd.Flags().BoolVar(&bare, "bare", false, "plain Starlark: only the language's own builtins, and load() below the file's folder")
+	inputFlags(cmd, &o)
+	return cmd
+}
+
+// beside returns the text of files by their names relative to a script's
+// folder.
+func beside(script string) func(string) []byte {
+	return func(file string) []byte {
+		text, err := os.ReadFile(filepath.Join(filepath.Dir(script), file))
+		if err != nil {
+			return nil // then the line is not shown
+		}
+		return text
+	}
+}

@@ -1,0 +1,89 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"os"
+	"os/signal"
+	"sync"
+	"syscall"
+)
+
+// interrupt turns signals into the two ways to stop. While an apply runs, the
+// first closes its Stop channel, so that running steps end; the second cancels
+// everything. Otherwise the first cancels. After the second, signals do what
+// they do by default, for a program that does not react any more.
+type interrupt struct {
+	ctx    context.Context
+	cancel context.CancelFunc
+	w      io.Writer
+
+	mu      sync.Mutex
+	first   bool
+	stop    chan struct{}    // of a running apply
+	say     func(msg string) // of a running apply
+	signals chan os.Signal
+}
+
+func watchSignals(w io.Writer) *interrupt {
+	i := &interrupt{w: w, signals: make(chan os.Signal, 2)}
+	i.ctx, i.cancel = context.WithCancel(context.Background())
+	signal.Notify(i.signals, os.Interrupt, syscall.SIGTERM)
+	go func() {
+		for range i.signals {
+			i.one()
+		}
+	}()
+	return i
+}
+
+func (i *interrupt) one() {
+	i.mu.Lock()
+	defer i.mu.Unlock()
+	if !i.first && i.stop != nil {
+		i.first = true
+		close(i.stop)
+		i.say("interrupted: running steps are finished, no new ones are begun; interrupt again to abort them")
+		return
+	}
+	if i.first {
+		i.report("aborted: what was being changed may be half done; run it again to go on")
+	}
+	i.first = true
+	i.cancel()
+	signal.Stop(i.signals)
+}
+
+func (i *interrupt) report(msg string) {
+	if i.say != nil {
+		i.say(msg)
+		return
+	}
+	fmt.Fprintln(i.w, msg)
+}
+
+// during hands out the Stop channel of an apply; say shows a message among its
+// progress. The returned function ends it.
+func (i *interrupt) during(say func(string)) (stop <-chan struct{}, end func()) {
+	i.mu.Lock()
+	defer i.mu.Unlock()
+	i.stop, i.say = make(chan struct{}), say
+	return i.stop, func() {
+		i.mu.Lock()
+		defer i.mu.Unlock()
+		i.stop, i.say = nil, nil
+	}
+}
+
+// begun reports whether there was a signal.
+func (i *interrupt) begun() bool {
+	i.mu.Lock()
+	defer i.mu.Unlock()
+	return i.first
+}
+
+func (i *interrupt) close() {
+	signal.Stop(i.signals)
+	i.cancel()
+}

@@ -1,0 +1,161 @@
+package main
+
+import (
+	"fmt"
+	"io"
+	"net/http"
+	"os"
+	"path/filepath"
+	"runtime"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/rogpeppe/go-internal/testscript"
+
+	"github.com/swarmscript/swarmscript/internal/testengine"
+)
+
+func TestMain(m *testing.M) {
+	testscript.Main(m, map[string]func(){"swarmscript": main})
+}
+
+// TestScripts runs the scripts of testdata. They read as what a user types;
+// the commands beyond testscript's own are in commands.
+func TestScripts(t *testing.T) {
+	testscript.Run(t, testscript.Params{
+		Dir:                 "testdata",
+		RequireExplicitExec: true,
+		RequireUniqueNames:  true,
+		Cmds:                commands,
+		Condition: func(cond string) (bool, error) {
+			if cond == "engine" {
+				return runtime.GOOS == "linux" && os.Geteuid() == 0, nil
+			}
+			return false, fmt.Errorf("unknown condition %q", cond)
+		},
+		Setup: func(e *testscript.Env) error {
+			// Nothing of the developer's own docker gets in.
+			e.Setenv("DOCKER_HOST", "unix://"+filepath.Join(e.WorkDir, "no-engine.sock"))
+			e.Setenv("DOCKER_CONFIG", filepath.Join(e.WorkDir, ".docker"))
+			return nil
+		},
+	})
+}
+
+var commands = map[string]func(*testscript.TestScript, bool, []string){
+	"engine":  startEngine,
+	"exits":   exits,
+	"http":    httpShows,
+	"repeat":  repeat,
+	"settled": settled,
+}
+
+// script is what testengine asks of a test.
+type script struct {
+	testing.TB
+	ts *testscript.TestScript
+}
+
+func (s script) Helper()                           {}
+func (s script) Fatal(args ...any)                 { s.ts.Fatalf("%s", fmt.Sprint(args...)) }
+func (s script) Fatalf(format string, args ...any) { s.ts.Fatalf(format, args...) }
+func (s script) Logf(format string, args ...any)   { s.ts.Logf(format, args...) }
+
+// few bounds the engines that run at once: each takes a processor to start.
+var few = make(chan struct{}, max(1, runtime.NumCPU()/2))
+
+// engine [20.10] starts an engine with the test images, for DOCKER_HOST. The
+// docker CLI is in the PATH; ADDR is the engine's address.
+func startEngine(ts *testscript.TestScript, neg bool, args []string) {
+	version := testengine.Docker28
+	if len(args) == 1 && args[0] == "20.10" {
+		version = testengine.Debian20
+	} else if len(args) > 0 || neg {
+		ts.Fatalf("usage: engine [20.10]")
+	}
+	few <- struct{}{}
+	ts.Defer(func() { <-few })
+	e, err := testengine.New(version)
+	ts.Check(err)
+	ts.Defer(func() { ts.Check(e.Close()) })
+	testengine.Images(e.In(script{ts: ts}))
+	cli, err := testengine.Tool("docker")
+	ts.Check(err)
+	ts.Setenv("DOCKER_HOST", e.Host)
+	ts.Setenv("ADDR", e.Addr)
+	ts.Setenv("PATH", filepath.Dir(cli)+string(os.PathListSeparator)+ts.Getenv("PATH"))
+}
+
+// exits CODE COMMAND... runs a command that ends with that code.
+func exits(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) < 2 {
+		ts.Fatalf("usage: exits CODE COMMAND...")
+	}
+	want, err := strconv.Atoi(args[0])
+	ts.Check(err)
+	got := 0
+	if err := ts.Exec(args[1], args[2:]...); err != nil {
+		coder, ok := err.(interface{ ExitCode() int })
+		if !ok {
+			ts.Fatalf("%v", err)
+		}
+		got = coder.ExitCode()
+	}
+	if got != want {
+		ts.Fatalf("exit code %d, want %d", got, want)
+	}
+}
+
+// http URL TEXT waits until the URL's page holds the text.
+func httpShows(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 2 {
+		ts.Fatalf("usage: http URL TEXT")
+	}
+	var last string
+	for begun := time.Now(); time.Since(begun) < 20*time.Second; time.Sleep(100 * time.Millisecond) {
+		res, err := http.Get(args[0])
+		if err != nil {
+			last = err.Error()
+			continue
+		}
+		body, err := io.ReadAll(res.Body)
+		res.Body.Close()
+		ts.Check(err)
+		if last = string(body); strings.Contains(last, args[1]) {
+			return
+		}
+	}
+	ts.Fatalf("%s: no %q; the last answer was %q", args[0], args[1], last)
+}
+
+// repeat N TEXT FILE appends to a file N lines of the text, with their number
+// for %d.
+func repeat(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 3 {
+		ts.Fatalf("usage: repeat N TEXT FILE")
+	}
+	n, err := strconv.Atoi(args[0])
+	ts.Check(err)
+	f, err := os.OpenFile(ts.MkAbs(args[2]), os.O_APPEND|os.O_WRONLY|os.O_CREATE, 0o644)
+	ts.Check(err)
+	for i := range n {
+		_, err := fmt.Fprintf(f, "%s\n", strings.ReplaceAll(args[1], "%d", strconv.Itoa(i)))
+		ts.Check(err)
+	}
+	ts.Check(f.Close())
+}
+
+// settled FILE... checks that nothing is left to do: plan says so, and an
+// apply changes nothing.
+func settled(ts *testscript.TestScript, neg bool, args []string) {
+	if neg {
+		ts.Fatalf("usage: settled [ARGUMENT...]")
+	}
+	ts.Check(ts.Exec("swarmscript", append([]string{"plan", "--detailed-exitcode"}, args...)...))
+	ts.Check(ts.Exec("swarmscript", append([]string{"apply", "--auto-approve"}, args...)...))
+	if out := ts.ReadFile("stdout"); !strings.Contains(out, "No changes.") {
+		ts.Fatalf("a second apply says %q", out)
+	}
+}

@@ -1,0 +1,69 @@
+package main
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/swarmscript/swarmscript/internal/apply"
+	"github.com/swarmscript/swarmscript/internal/run"
+)
+
+// defaultFile is the script that a verb takes where none is given.
+const defaultFile = "cluster.star"
+
+// inputFlags are those of every verb that evaluates a script.
+func inputFlags(cmd *cobra.Command, o *run.Options) {
+	f := cmd.Flags()
+	f.StringArrayVar(&o.Vars, "var", nil, "set a variable of the script, as `NAME=VALUE`; may be repeated")
+	f.StringArrayVar(&o.VarFiles, "var-file", nil, "set variables from a TOML, JSON or YAML `FILE`; may be repeated, the last one wins")
+	_ = cmd.MarkFlagFilename("var-file", "toml", "json", "yaml", "yml")
+}
+
+// planFlags are those of the verbs that plan.
+func planFlags(cmd *cobra.Command, o *run.Options) {
+	inputFlags(cmd, o)
+	f := cmd.Flags()
+	f.StringArrayVar(&o.Adopt, "adopt", nil, "take over what has our name but not our mark, by its `ADDRESS`, such as service.web; may be repeated")
+	f.BoolVar(&o.AllowDataLoss, "allow-data-loss", false, "delete also what cannot be brought back, such as a swarm")
+}
+
+// applyFlags are those of the verbs that change something.
+func applyFlags(cmd *cobra.Command, o *run.Options) {
+	f := cmd.Flags()
+	f.IntVar(&o.Parallelism, "parallelism", apply.DefaultParallelism, "steps that write at once")
+	f.BoolVar(&o.Detach, "detach", false, "do not wait until services have converged")
+	f.DurationVar(&o.Timeout, "timeout", apply.DefaultTimeout, "how long a step may take to converge, unless it says so itself")
+	f.DurationVar(&o.LockTimeout, "lock-timeout", 0, "how long to wait for another apply to end")
+}
+
+// script fills in what the arguments and the surroundings say.
+func (a *app) script(cmd *cobra.Command, o *run.Options, args []string) error {
+	o.Env = a.lookupEnv
+	o.Print = func(msg string) { fmt.Fprintln(a.err, msg) }
+	if o.Parallelism < 0 || cmd.Flags().Changed("parallelism") && o.Parallelism == 0 {
+		return usagef(cmd.CommandPath(), "", "--parallelism %d: want 1 or more", o.Parallelism)
+	}
+	for name, d := range map[string]time.Duration{"timeout": o.Timeout, "lock-timeout": o.LockTimeout} {
+		if d < 0 {
+			return usagef(cmd.CommandPath(), "", "--%s %s: want no less than 0", name, d)
+		}
+	}
+	o.File = defaultFile
+	if len(args) > 0 {
+		o.File = args[0]
+	}
+	if info, err := os.Stat(o.File); err == nil && info.IsDir() {
+		o.File = filepath.Join(o.File, defaultFile)
+	}
+	if a.chdir != "" {
+		o.Chdir = "." // the folder has been changed
+	}
+	if _, err := os.Stat(o.File); os.IsNotExist(err) && len(args) == 0 {
+		return usagef(cmd.CommandPath(), "", "there is no %s here: give a FILE, or --chdir", defaultFile)
+	}
+	return nil
+}

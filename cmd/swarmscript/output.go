@@ -1,0 +1,93 @@
+package main
+
+import (
+	"github.com/spf13/cobra"
+
+	"github.com/swarmscript/swarmscript/internal/apply"
+	"github.com/swarmscript/swarmscript/internal/resource"
+	"github.com/swarmscript/swarmscript/internal/run"
+	"github.com/swarmscript/swarmscript/internal/ui"
+	"github.com/swarmscript/swarmscript/internal/value"
+)
+
+func (a *app) outputCommand() *cobra.Command {
+	var o run.Options
+	var file string
+	var asJSON, raw bool
+	cmd := &cobra.Command{
+		Use:   "output [NAME]",
+		Short: "Show the script's outputs, read from what is live",
+		Long: "Show the script's outputs, read from what is live. All of them, sensitive ones hidden; or the one of a\n" +
+			"NAME, as plain text, sensitive or not.",
+		Example: "  swarmscript output\n" +
+			"  curl \"$(swarmscript output url)\"\n" +
+			"  swarmscript output --json | jq -r .url.value",
+		Args: atMost(1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			if asJSON && raw {
+				return usagef(cmd.CommandPath(), "", "--json and --raw exclude each other")
+			}
+			if raw && len(args) == 0 {
+				return usagef(cmd.CommandPath(), "", "--raw shows one output: give its NAME")
+			}
+			var files []string
+			if file != "" {
+				files = []string{file}
+			}
+			if err := a.script(cmd, &o, files); err != nil {
+				return err
+			}
+			p, err := a.planned(cmd.Context(), o, false)
+			if err != nil {
+				return err
+			}
+			defer p.Close()
+			return a.showOutputs(p, args, asJSON)
+		},
+	}
+	f := cmd.Flags()
+	f.StringVarP(&file, "file", "f", "", "the script; cluster.star if left out")
+	f.BoolVar(&asJSON, "json", false, "as JSON; sensitive values are null, unless asked for by NAME")
+	f.BoolVar(&raw, "raw", false, "as plain text, which is what a NAME shows anyway")
+	inputFlags(cmd, &o)
+	_ = cmd.MarkFlagFilename("file", "star")
+	return cmd
+}
+
+func (a *app) showOutputs(p *run.Planned, names []string, asJSON bool) error {
+	list := evaluated(p.Plan.Outputs)
+	var err error
+	switch {
+	case len(names) == 1 && asJSON:
+		err = ui.OutputJSON(a.out, list, names[0])
+	case len(names) == 1:
+		err = ui.OutputRaw(a.out, list, names[0])
+	case asJSON:
+		err = ui.OutputsJSON(a.out, list, false)
+	default:
+		if len(list) == 0 {
+			a.notef("the script has no outputs")
+		}
+		err = ui.Outputs(a.out, list, a.stdout().Style())
+	}
+	if len(p.Plan.Unreachable) > 0 {
+		for scope, why := range p.Plan.Unreachable {
+			a.notef("%s: %v", scope, why)
+		}
+		return exit(apply.ExitUnreachable)
+	}
+	return err
+}
+
+// evaluated are outputs as far as they are known without an apply.
+func evaluated(declared []resource.OutputValue) []apply.OutputResult {
+	list := make([]apply.OutputResult, 0, len(declared))
+	for _, o := range declared {
+		r := apply.OutputResult{Name: o.Name, Sensitive: o.Sensitive || value.Sensitive(o.Value), Text: o.Description}
+		if value.Known(o.Value) {
+			r.Value = o.Value
+		}
+		list = append(list, r)
+	}
+	return list
+}

@@ -1,0 +1,96 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/spf13/cobra"
+
+	"github.com/swarmscript/swarmscript/internal/apply"
+	"github.com/swarmscript/swarmscript/internal/run"
+	"github.com/swarmscript/swarmscript/internal/ui"
+)
+
+func (a *app) planCommand() *cobra.Command {
+	var o run.Options
+	var asJSON, detailed bool
+	cmd := &cobra.Command{
+		Use:   "plan [FILE]",
+		Short: "Show what an apply would change; changes nothing",
+		Example: "  swarmscript plan\n" +
+			"  swarmscript plan staging.star --var replicas=4\n" +
+			"  swarmscript plan --detailed-exitcode   # 0: no changes, 2: changes",
+		Args:              atMost(1),
+		ValidArgsFunction: starFiles,
+		RunE: func(cmd *cobra.Command, args []string) error {
+			if err := a.script(cmd, &o, args); err != nil {
+				return err
+			}
+			return a.plan(cmd.Context(), o, asJSON, detailed)
+		},
+	}
+	f := cmd.Flags()
+	f.BoolVar(&o.Destroy, "destroy", false, "plan to take everything away")
+	f.BoolVar(&detailed, "detailed-exitcode", false, "exit with 2 where there are changes")
+	f.BoolVar(&asJSON, "json", false, "one JSON object on standard output")
+	planFlags(cmd, &o)
+	return cmd
+}
+
+func (a *app) plan(ctx context.Context, o run.Options, asJSON, detailed bool) error {
+	p, err := a.planned(ctx, o, asJSON)
+	if err != nil {
+		return err
+	}
+	defer p.Close()
+	if asJSON {
+		err = ui.PlanJSON(a.out, p.Plan, version)
+	} else {
+		err = a.showPlan(p, o)
+	}
+	switch {
+	case err != nil:
+		return err
+	case len(p.Plan.Unreachable) > 0:
+		return exit(apply.ExitUnreachable)
+	case detailed && !p.Plan.Empty():
+		return exit(apply.ExitChanges)
+	}
+	return nil
+}
+
+// planned makes the plan, or shows why there is none.
+func (a *app) planned(ctx context.Context, o run.Options, asJSON bool) (*run.Planned, error) {
+	p, err := run.Plan(ctx, o)
+	if err == nil {
+		return p, nil
+	}
+	var source func(string) []byte
+	if p != nil {
+		if p.Script != nil {
+			source = p.Source
+		}
+		defer p.Close()
+	}
+	return nil, a.failed(err, source, asJSON)
+}
+
+// failed shows an error, with --json on standard output too, and returns its
+// code as an error.
+func (a *app) failed(err error, source func(string) []byte, asJSON bool) error {
+	if asJSON && !errors.Is(err, context.Canceled) {
+		if werr := ui.ErrorJSON(a.out, err); werr != nil {
+			return werr
+		}
+	}
+	return exit(a.fail(err, source))
+}
+
+func (a *app) showPlan(p *run.Planned, o run.Options) error {
+	if p.Observed != "" {
+		a.notef("observed %s: %s in %.1f s", p.Plan.Project, p.Observed, p.Took.Seconds())
+	}
+	fmt.Fprintln(a.err)
+	return ui.Plan(a.out, p.Plan, ui.PlanOptions{Style: a.stdout().Style(), Destroy: o.Destroy})
+}

@@ -1,0 +1,222 @@
+package apply
+
+import (
+	"context"
+	"crypto/rand"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"os"
+	"os/user"
+	"sync"
+	"time"
+
+	"github.com/swarmscript/swarmscript/internal/resource"
+)
+
+// LeaseTTL is how long a lease outlives its last renewal. A holder renews at a
+// third of it, so that two renewals may fail before others take over.
+const LeaseTTL = 30 * time.Second
+
+// HeldLease says that somebody else is applying.
+type HeldLease struct {
+	Project string
+	Lease   resource.Lease
+}
+
+// Error names the holder.
+func (e *HeldLease) Error() string {
+	return fmt.Sprintf("%s is being applied by %s (%s) since %s; wait for it, or use --lock-timeout; a dead holder's lease expires at %s",
+		e.Project, e.Lease.Holder, e.Lease.Why, e.Lease.Since.Format(time.RFC3339), e.Lease.Expires.Format(time.RFC3339))
+}
+
+// LostLease says that the lease could not be kept, so that somebody else may
+// be applying.
+type LostLease struct {
+	Project string
+	Err     error
+}
+
+// Error says why.
+func (e *LostLease) Error() string {
+	return fmt.Sprintf("the lease of %s was lost: %v; the steps were stopped; run it again", e.Project, e.Err)
+}
+
+// Unwrap returns the cause.
+func (e *LostLease) Unwrap() error { return e.Err }
+
+// Holder names this process for the lease: user@host, process, and a random
+// part that tells two runs of one process number apart.
+func Holder() string {
+	name := "unknown"
+	if u, err := user.Current(); err == nil {
+		name = u.Username
+	}
+	host, err := os.Hostname()
+	if err != nil {
+		host = "unknown"
+	}
+	var b [3]byte
+	rand.Read(b[:]) // never fails, by its contract
+	return fmt.Sprintf("%s@%s, process %d, run %s", name, host, os.Getpid(), hex.EncodeToString(b[:]))
+}
+
+// LeaseOptions say how a lease is taken.
+type LeaseOptions struct {
+	Project string
+	Holder  string
+	Why     string
+	Wait    time.Duration // how long to wait for another holder; 0: not at all
+	TTL     time.Duration // 0: LeaseTTL
+	// Notice is told once, when there is somebody to wait for. May be nil.
+	Notice func(held resource.Lease)
+}
+
+// Held is a lease that is held and renewed until it is released.
+type Held struct {
+	store  resource.Leaser
+	opts   LeaseOptions
+	mu     sync.Mutex
+	lease  *resource.Lease
+	cancel context.CancelFunc
+	ended  chan struct{}
+}
+
+// Acquire takes the lease, or returns a [*HeldLease]. The lost function is
+// called once if the lease cannot be kept.
+func Acquire(ctx context.Context, store resource.Leaser, opts LeaseOptions, lost func(error)) (*Held, error) {
+	if opts.TTL == 0 {
+		opts.TTL = LeaseTTL
+	}
+	lease, err := take(ctx, store, opts)
+	if err != nil {
+		return nil, err
+	}
+	renewals, cancel := context.WithCancel(context.WithoutCancel(ctx))
+	h := &Held{store: store, opts: opts, lease: lease, cancel: cancel, ended: make(chan struct{})}
+	go h.renew(renewals, lost)
+	return h, nil
+}
+
+// take tries until the lease is free, expired, or the wait is over. Time is
+// the store's own, so that two operators' clocks need not agree.
+func take(ctx context.Context, store resource.Leaser, opts LeaseOptions) (*resource.Lease, error) {
+	deadline := time.Now().Add(opts.Wait)
+	told := false
+	for pause := 100 * time.Millisecond; ; pause = min(2*pause, time.Second) {
+		old, now, err := store.ReadLease(ctx, opts.Project)
+		if err != nil {
+			return nil, fmt.Errorf("read the lease of %s: %w", opts.Project, err)
+		}
+		if old == nil || !old.Expires.After(now) {
+			next := &resource.Lease{Holder: opts.Holder, Why: opts.Why, Since: now, Expires: now.Add(opts.TTL)}
+			got, err := store.WriteLease(ctx, opts.Project, old, next)
+			if err == nil {
+				return got, nil
+			}
+			if !errors.Is(err, resource.ErrConflict) {
+				return nil, fmt.Errorf("take the lease of %s: %w", opts.Project, err)
+			}
+			// Somebody was faster; who, the next read says. A lost race is not a
+			// wait, so it does not count against the deadline at once.
+			if old, _, err = store.ReadLease(ctx, opts.Project); err != nil || old == nil {
+				old = &resource.Lease{Holder: "somebody who was faster"}
+			}
+		}
+		if !time.Now().Before(deadline) {
+			return nil, &HeldLease{Project: opts.Project, Lease: *old}
+		}
+		if !told && opts.Notice != nil {
+			told = true
+			opts.Notice(*old)
+		}
+		select {
+		case <-time.After(pause):
+		case <-ctx.Done():
+			return nil, context.Cause(ctx)
+		}
+	}
+}
+
+// renew keeps the lease until it is released, or tells that it was lost:
+// somebody else wrote it, or the store did not answer until it expired.
+func (h *Held) renew(ctx context.Context, lost func(error)) {
+	defer close(h.ended)
+	interval := h.opts.TTL / 3
+	timer := time.NewTimer(interval)
+	defer timer.Stop()
+	good := time.Now()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-timer.C:
+		}
+		err := h.renewOnce(ctx)
+		switch {
+		case ctx.Err() != nil:
+			return
+		case err == nil:
+			good = time.Now()
+			timer.Reset(interval)
+		case errors.Is(err, resource.ErrConflict) || time.Since(good) > h.opts.TTL-interval/2:
+			lost(&LostLease{Project: h.opts.Project, Err: err})
+			return
+		default:
+			timer.Reset(interval / 4)
+		}
+	}
+}
+
+func (h *Held) renewOnce(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, h.opts.TTL/3)
+	defer cancel()
+	current, now, err := h.store.ReadLease(ctx, h.opts.Project)
+	if err != nil {
+		return err
+	}
+	if current == nil || current.Holder != h.opts.Holder {
+		return fmt.Errorf("%w: it is not ours any more", resource.ErrConflict)
+	}
+	next := *current
+	next.Expires = now.Add(h.opts.TTL)
+	got, err := h.store.WriteLease(ctx, h.opts.Project, current, &next)
+	if errors.Is(err, resource.ErrConflict) {
+		// The ledger lives beside the lease and is written by the same run: a
+		// version that moved is only a loss if the holder did.
+		again, _, rerr := h.store.ReadLease(ctx, h.opts.Project)
+		if rerr == nil && again != nil && again.Holder == h.opts.Holder {
+			return errors.New("written by this run in between")
+		}
+	}
+	if err != nil {
+		return err
+	}
+	h.mu.Lock()
+	h.lease = got
+	h.mu.Unlock()
+	return nil
+}
+
+// Release gives the lease back. It is given back also when the run was
+// cancelled, within a few seconds; if that fails it expires.
+func (h *Held) Release(ctx context.Context) error {
+	h.cancel()
+	<-h.ended
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 5*time.Second)
+	defer cancel()
+	for range attempts {
+		current, _, err := h.store.ReadLease(ctx, h.opts.Project)
+		if err != nil {
+			return err
+		}
+		if current == nil || current.Holder != h.opts.Holder {
+			return nil
+		}
+		_, err = h.store.WriteLease(ctx, h.opts.Project, current, nil)
+		if !errors.Is(err, resource.ErrConflict) {
+			return err
+		}
+	}
+	return resource.ErrConflict
+}

@@ -1,0 +1,311 @@
+package apply
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/swarmscript/swarmscript/internal/diag"
+	"github.com/swarmscript/swarmscript/internal/plan"
+	"github.com/swarmscript/swarmscript/internal/resource"
+	"github.com/swarmscript/swarmscript/internal/value"
+)
+
+// attempts bounds how often a step is tried: against conflicts, and against
+// what is transient.
+const attempts = 6
+
+func blockedError(c *plan.Change) error { return fmt.Errorf("%w: %s", ErrStale, c.Blocked) }
+
+// step carries out one node.
+func (e *executor) step(ctx context.Context, n *plan.Node, slot *slot) error {
+	c := n.Change
+	if n.Phase == plan.Destroy || c.Action == plan.Delete {
+		return e.destroy(ctx, n)
+	}
+	s, err := e.scopeOf(ctx, c.Scope)
+	if err != nil {
+		return err
+	}
+	e.emit(Event{Type: Started, Address: c.Address, Action: c.Action})
+	var made *resource.Object
+	var done *plan.Change
+	err = e.retry(ctx, c, s, func(again bool) error {
+		now, err := e.decide(c, s, again)
+		if err != nil {
+			return err
+		}
+		done = now
+		made, err = e.write(ctx, now, s)
+		return err
+	})
+	if err != nil {
+		return err
+	}
+	slot.free()
+	if err := e.settle(ctx, done, s, made); err != nil {
+		return err
+	}
+	e.settled(done, made)
+	return nil
+}
+
+// destroy carries out a deletion, or the first half of a replacement.
+func (e *executor) destroy(ctx context.Context, n *plan.Node) error {
+	c := n.Change
+	s, err := e.scopeOf(ctx, c.Scope)
+	if err != nil {
+		return err
+	}
+	if c.Tentative {
+		needed, err := e.stillNeeded(c, s)
+		if err != nil || !needed {
+			return err
+		}
+	}
+	e.emit(Event{Type: Started, Address: c.Address, Action: c.Action, Phase: n.Phase})
+	conn, _ := s.current()
+	err = e.retry(ctx, c, s, func(bool) error {
+		return c.Kind.Handler.Delete(ctx, conn, e.request(c))
+	})
+	if err != nil {
+		return err
+	}
+	e.mu.Lock()
+	e.destroyed[c.Live.ID] = true
+	e.mu.Unlock()
+	return e.forget(ctx, c, s)
+}
+
+// stillNeeded reports whether the first half of a tentative replacement is
+// needed, now that what decides it is known.
+func (e *executor) stillNeeded(c *plan.Change, s *liveScope) (bool, error) {
+	if c.ReplacedBy != "" {
+		by, _ := e.forcedBy(c)
+		return by != "", nil
+	}
+	return e.stillReplaces(c, s)
+}
+
+func (e *executor) wasDestroyed(c *plan.Change) bool {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	return c.Live != nil && e.destroyed[c.Live.ID]
+}
+
+// forget drops the ledger's mark of an object that is gone.
+func (e *executor) forget(ctx context.Context, c *plan.Change, s *liveScope) error {
+	conn, ix := s.current()
+	keeper, ok := conn.(resource.Keeper)
+	if !ok || ix.State.Obs == nil {
+		return nil
+	}
+	if _, marked := ix.State.Obs.Ledger.Marks[c.Live.ID]; !marked {
+		return nil
+	}
+	_, err := keeper.SaveLedger(ctx, e.in.Program.Project, func(l *resource.Ledger) { delete(l.Marks, c.Live.ID) })
+	return err
+}
+
+// stillReplaces decides a tentative replacement again, now that the values
+// that it waits for are known.
+func (e *executor) stillReplaces(c *plan.Change, s *liveScope) (bool, error) {
+	now, err := e.decide(c, s, true)
+	if err != nil {
+		return false, err
+	}
+	return now.Action == plan.Replace, nil
+}
+
+// decide returns the change as it is now. The planned one stands where all was
+// known; otherwise, or when something unexpected was met, the case is decided
+// again, and what it may become is bounded by what the plan showed.
+func (e *executor) decide(c *plan.Change, s *liveScope, again bool) (*plan.Change, error) {
+	if !again && !c.Deferred && !c.Tentative && c.Args != nil && value.Known(c.Args) &&
+		!(c.Kind.Versioned && c.Name == "") && (c.Decl.Lifecycle.ReplaceOn == nil || c.Mark.Triggers != "") {
+		return c, nil
+	}
+	_, ix := s.current()
+	cs := ix.Case(c.Decl)
+	cs.Resolve = e.resolve
+	cs.Adopt = c.Reason == "adopted" || e.adopts(c.Address)
+	cs.Replaced, cs.ReplacedMaybe = e.forcedBy(c)
+	if e.wasDestroyed(c) {
+		cs = e.afterDestroy(cs, c)
+	}
+	now, problems := plan.Decide(cs)
+	if now == nil {
+		return nil, declError(problems)
+	}
+	if !value.Known(now.Args) {
+		return nil, fmt.Errorf("%s: a value that it needs is still not known", c.Address)
+	}
+	if now.Kind.Versioned && now.Name == "" && !now.Decl.External {
+		return nil, fmt.Errorf("%s: the project has no hash key in %s yet; run it again", c.Address, c.Scope)
+	}
+	if now.Action == plan.Replace && c.Action != plan.Replace {
+		return nil, fmt.Errorf("%w: %s would be replaced", ErrStale, c.Address)
+	}
+	return now, nil
+}
+
+// afterDestroy hides the object that the first half of a replacement removed:
+// the scope's observation is older than that.
+func (e *executor) afterDestroy(cs plan.Case, c *plan.Change) plan.Case {
+	var rest []*resource.Object
+	for _, o := range cs.Ours {
+		if o.ID != c.Live.ID {
+			rest = append(rest, o)
+		}
+	}
+	cs.Ours = rest
+	named := cs.Named
+	cs.Named = func(name string) *resource.Object {
+		if o := named(name); o != nil && o.ID != c.Live.ID {
+			return o
+		}
+		return nil
+	}
+	cs.Replaced = ""
+	return cs
+}
+
+// forcedBy returns the used resource whose replacement forces this one's.
+func (e *executor) forcedBy(c *plan.Change) (value.Address, bool) {
+	if c.ReplacedBy == "" {
+		return "", false
+	}
+	planned := e.in.Plan.Find(c.ReplacedBy)
+	if planned == nil || !planned.Tentative {
+		return c.ReplacedBy, false
+	}
+	e.mu.Lock()
+	s := e.scopes[planned.Scope]
+	e.mu.Unlock()
+	if needed, err := e.stillReplaces(planned, s); err == nil && !needed {
+		return "", false
+	}
+	return c.ReplacedBy, true
+}
+
+func (e *executor) adopts(a value.Address) bool {
+	for _, s := range e.in.Options.Adopt {
+		if s == string(a) || s == a.Short() {
+			return true
+		}
+	}
+	return false
+}
+
+func declError(problems diag.List) error {
+	if len(problems) == 1 {
+		return problems[0]
+	}
+	return problems
+}
+
+func (e *executor) request(c *plan.Change) *resource.Request {
+	return &resource.Request{
+		Address: c.Address, Args: c.Args, Mark: c.Mark, Live: c.Live, Name: c.Name, Restart: c.Restart,
+		Progress: func(p resource.Progress) {
+			e.emit(Event{Type: Progressed, Address: c.Address, Action: c.Action, Done: p.Done, Total: p.Total, Text: p.Text})
+		},
+	}
+}
+
+// write makes the change and returns the object as it is then.
+func (e *executor) write(ctx context.Context, c *plan.Change, s *liveScope) (*resource.Object, error) {
+	conn, ix := s.current()
+	r := e.request(c)
+	switch c.Action {
+	case plan.Create, plan.NewVersion, plan.Replace:
+		// The first half of a replacement has run, unless the values that ask for
+		// it have only now become known.
+		if c.Action == plan.Replace && !e.wasDestroyed(c) {
+			if err := c.Kind.Handler.Delete(ctx, conn, r); err != nil {
+				return nil, err
+			}
+			e.mu.Lock()
+			e.destroyed[c.Live.ID] = true
+			e.mu.Unlock()
+		}
+		r.Live = nil
+		return c.Kind.Handler.Create(ctx, conn, r)
+	case plan.Update:
+		if c.Kind.MarkFixed && len(c.Fields) == 0 && !c.Restart {
+			return c.Live, e.remark(ctx, c, conn, ix)
+		}
+		return c.Kind.Handler.Update(ctx, conn, r)
+	}
+	return c.Live, nil
+}
+
+// remark writes the mark of an object whose labels cannot be changed.
+func (e *executor) remark(ctx context.Context, c *plan.Change, conn resource.Conn, ix *plan.Index) error {
+	keeper, ok := conn.(resource.Keeper)
+	if !ok {
+		return fmt.Errorf("the labels of %s cannot be changed, and %s cannot keep its mark", c.Address, ix.State.Scope.Address)
+	}
+	_, err := keeper.SaveLedger(ctx, e.in.Program.Project, func(l *resource.Ledger) {
+		if l.Marks == nil {
+			l.Marks = map[string]resource.Mark{}
+		}
+		l.Marks[c.Live.ID] = c.Mark
+	})
+	return err
+}
+
+// settle waits until the object has converged.
+func (e *executor) settle(ctx context.Context, c *plan.Change, s *liveScope, o *resource.Object) error {
+	settler, ok := c.Kind.Handler.(resource.Settler)
+	waits := c.Changes() && c.Action != plan.Read || c.Unsettled != ""
+	if !ok || !waits || e.in.Detach || c.Decl.NoWait {
+		return nil
+	}
+	timeout := e.in.Timeout
+	if c.Decl.Timeout > 0 {
+		timeout = c.Decl.Timeout
+	}
+	wait, cancel := context.WithTimeout(ctx, timeout)
+	defer cancel()
+	conn, _ := s.current()
+	err := settler.Settle(wait, conn, e.request(c), o)
+	if err != nil && ctx.Err() == nil && wait.Err() != nil && !errors.As(err, new(*resource.NotConverged)) {
+		return &resource.NotConverged{Address: c.Address, Summary: "did not converge in " + timeout.String(), Detail: err.Error()}
+	}
+	return err
+}
+
+// retry runs a step until it ends well or for good. A conflict is looked at
+// again; what is transient is tried again after a pause.
+func (e *executor) retry(ctx context.Context, c *plan.Change, s *liveScope, fn func(again bool) error) error {
+	pause, again := e.in.Backoff, false
+	for try := 1; ; try++ {
+		err := fn(again)
+		switch {
+		case err == nil, ctx.Err() != nil && err != nil, try == attempts:
+			return err
+		case errors.Is(err, ErrStale):
+			return err
+		case errors.Is(err, resource.ErrExists), errors.Is(err, resource.ErrConflict):
+			if errors.Is(err, resource.ErrExists) && try > 2 {
+				return err
+			}
+			if rerr := s.refresh(ctx, e.in.Program.Project); rerr != nil {
+				return errors.Join(err, rerr)
+			}
+			again = true
+		case errors.Is(err, resource.ErrTransient), errors.Is(err, resource.ErrUnreachable):
+			e.emit(Event{Type: Retried, Address: c.Address, Action: c.Action, Text: err.Error()})
+			select {
+			case <-time.After(pause):
+			case <-ctx.Done():
+				return err
+			}
+			pause = min(2*pause, 16*e.in.Backoff)
+		default:
+			return err
+		}
+	}
+}

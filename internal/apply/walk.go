@@ -1,0 +1,202 @@
+package apply
+
+import (
+	"context"
+	"time"
+
+	"github.com/swarmscript/swarmscript/internal/plan"
+	"github.com/swarmscript/swarmscript/internal/value"
+)
+
+// ended is what a step's goroutine tells the scheduler.
+type ended struct {
+	node *plan.Node
+	err  error
+	took time.Duration
+}
+
+// walk schedules the graph. One goroutine, this one, holds all the state; a
+// step's goroutine only sends how it ended.
+func (e *executor) walk(ctx context.Context) {
+	g := e.in.Plan.Graph
+	s := &schedule{
+		e: e, waiting: make([]int, len(g.Nodes)), dependents: make([][]int, len(g.Nodes)),
+		because: make([]value.Address, len(g.Nodes)), bad: make([]bool, len(g.Nodes)),
+		slots: make(chan struct{}, e.limit), results: make(chan ended),
+	}
+	for _, n := range g.Nodes {
+		s.waiting[n.ID] = len(n.Deps)
+		for _, d := range n.Deps {
+			s.dependents[d] = append(s.dependents[d], n.ID)
+		}
+	}
+	for _, n := range g.Nodes {
+		if len(n.Deps) == 0 {
+			s.ready = append(s.ready, n.ID)
+		}
+	}
+	s.run(ctx)
+}
+
+type schedule struct {
+	e          *executor
+	waiting    []int // how many dependencies have not ended, by node
+	dependents [][]int
+	because    []value.Address // the failed step that a node is skipped for
+	bad        []bool
+	ready      []int
+	running    int
+	slots      chan struct{}
+	results    chan ended
+	stopped    bool
+}
+
+func (s *schedule) run(ctx context.Context) {
+	stop := s.e.in.Stop
+	for {
+		for len(s.ready) > 0 && !s.stopped {
+			id := s.ready[0]
+			s.ready = s.ready[1:]
+			s.begin(ctx, s.e.in.Plan.Graph.Nodes[id])
+		}
+		if s.running == 0 {
+			break
+		}
+		select {
+		case r := <-s.results:
+			s.running--
+			s.end(r)
+		case <-stop:
+			stop, s.stopped = nil, true
+		case <-ctx.Done():
+			s.stopped = true
+			r := <-s.results
+			s.running--
+			s.end(r)
+		}
+	}
+	s.leftOver(ctx)
+}
+
+// begin starts a node, or ends it at once where there is nothing to do.
+func (s *schedule) begin(ctx context.Context, n *plan.Node) {
+	c := n.Change
+	switch {
+	case ctx.Err() != nil:
+		s.stopped = true
+		s.ready = append(s.ready, n.ID)
+		return
+	case c == nil:
+		s.close(n, s.bad[n.ID])
+		return
+	case s.bad[n.ID]:
+		if work(c) && s.e.results[c] == nil {
+			s.skip(c, s.because[n.ID])
+		}
+		s.close(n, true)
+		return
+	case c.Blocked != "":
+		s.e.results[c] = &StepResult{Change: c, Outcome: Omitted, Err: blockedError(c)}
+		s.e.emit(Event{Type: Skipped, Address: c.Address, Action: c.Action, Text: c.Blocked})
+		s.because[n.ID] = c.Address
+		s.close(n, true)
+		return
+	case !work(c):
+		s.e.settled(c, c.Live)
+		s.close(n, false)
+		return
+	}
+	s.running++
+	go func() {
+		begun := time.Now()
+		slot := &slot{slots: s.slots}
+		err := slot.take(ctx)
+		if err == nil {
+			err = s.e.step(ctx, n, slot)
+		}
+		slot.free()
+		s.results <- ended{n, err, time.Since(begun)}
+	}()
+}
+
+// work reports whether a change has anything to do: to write, or to wait for.
+func work(c *plan.Change) bool { return c.Changes() || c.Unsettled != "" || c.Deferred }
+
+// end records how a step ended.
+func (s *schedule) end(r ended) {
+	c := r.node.Change
+	res := s.e.results[c]
+	if res == nil {
+		res = &StepResult{Change: c}
+		s.e.results[c] = res
+	}
+	res.Took += r.took
+	if r.err != nil {
+		res.Outcome, res.Err = Broken, r.err
+		s.because[r.node.ID] = c.Address
+		s.e.emit(Event{Type: Failed, Address: c.Address, Action: c.Action, Phase: r.node.Phase, Err: r.err, Elapsed: res.Took})
+	} else if r.node.Phase == plan.Do {
+		res.Outcome = OK
+		s.e.emit(Event{Type: Finished, Address: c.Address, Action: c.Action, Phase: r.node.Phase, Elapsed: res.Took})
+	}
+	s.close(r.node, r.err != nil)
+}
+
+// close lets the dependents of a node go on, or marks them to be skipped.
+func (s *schedule) close(n *plan.Node, failed bool) {
+	for _, d := range s.dependents[n.ID] {
+		if failed && !s.bad[d] {
+			s.bad[d], s.because[d] = true, s.because[n.ID]
+		}
+		if s.waiting[d]--; s.waiting[d] == 0 {
+			s.ready = append(s.ready, d)
+		}
+	}
+}
+
+func (s *schedule) skip(c *plan.Change, because value.Address) {
+	s.e.results[c] = &StepResult{Change: c, Outcome: Omitted, Because: because}
+	s.e.emit(Event{Type: Skipped, Address: c.Address, Action: c.Action, Text: "because of " + because.Short()})
+}
+
+// leftOver records what was not begun because the run was stopped.
+func (s *schedule) leftOver(ctx context.Context) {
+	if !s.stopped {
+		return
+	}
+	for _, n := range s.e.in.Plan.Graph.Nodes {
+		c := n.Change
+		if c == nil || !work(c) || s.e.results[c] != nil && s.e.results[c].Outcome != Waiting {
+			continue
+		}
+		s.e.interrupted = true
+		s.e.results[c] = &StepResult{Change: c, Outcome: Omitted, Err: context.Cause(ctx)}
+	}
+	if ctx.Err() != nil {
+		s.e.interrupted = true
+	}
+}
+
+// slot is a step's share of the parallelism. A step that only waits gives it
+// back early.
+type slot struct {
+	slots chan struct{}
+	held  bool
+}
+
+func (s *slot) take(ctx context.Context) error {
+	select {
+	case s.slots <- struct{}{}:
+		s.held = true
+		return nil
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	}
+}
+
+func (s *slot) free() {
+	if s.held {
+		s.held = false
+		<-s.slots
+	}
+}

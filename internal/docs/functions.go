@@ -1,0 +1,74 @@
+package docs
+
+// function is a builtin that is not a kind's.
+type function struct {
+	name, signature, doc string
+	args                 []argument
+}
+
+type argument struct{ name, typ, dflt, doc string }
+
+// functions are the builtins of scripts that no schema describes, in the order
+// of the documentation. A test evaluates each.
+var functions = []function{
+	{"project", `project(name, env="")`, "The project, and its environment, that everything in the script belongs to: the mark by which the next run finds it. Called once, before anything is declared.", []argument{
+		{"name", "string", "", "Letters, digits, `_`, `.` and `-`."},
+		{"env", "string", `""`, "Such as `staging`: the same project in another environment is another mark."},
+	}},
+	{"engine", `engine(host=None, context=None, name="default", tls_ca=None, tls_cert=None, tls_key=None, tls_verify=True)`, "A Docker Engine that exists. Without arguments it is the one that the docker CLI would talk to: `DOCKER_HOST`, `DOCKER_CONTEXT`, the current context. Returns a handle for `swarm.init` and for `engine=`.", []argument{
+		{"host", "string", "", "An address: `unix:///run/docker.sock`, `tcp://10.0.0.4:2376`, `ssh://root@10.0.0.4`."},
+		{"context", "string", "", "The name of a docker context, in place of host."},
+		{"name", "string", `"default"`, "Its name in addresses: `engine.NAME`. An engine other than the environment's needs one."},
+		{"tls_ca", "string", "", "The file of the certificate that the engine's is checked against."},
+		{"tls_cert", "string", "", "The file of the client's certificate."},
+		{"tls_key", "string", "", "The file of the client's key."},
+		{"tls_verify", "bool", "True", "Whether the engine's certificate is checked."},
+	}},
+	{"env", `env(name, default=None, sensitive=False)`, "An environment variable. It is an error if it is not set and there is no default.", []argument{
+		{"name", "string", "", "The variable's name."},
+		{"default", "any", "", "What it is where it is not set."},
+		{"sensitive", "bool", "False", "Whether it is hidden wherever it goes."},
+	}},
+	{"var", `var(name, default=None, type=None, choices=None, sensitive=False, description="")`, "An input of the script: from `--var`, else `--var-file`, else the environment's `SWARMSCRIPT_VAR_name`, else the default.", []argument{
+		{"name", "string", "", "The variable's name."},
+		{"default", "any", "", "What it is where it is not given; without one it has to be."},
+		{"type", "string", "the default's", "`string`, `int`, `float`, `bool`, `list` or `map`; text is converted."},
+		{"choices", "list", "", "The only values allowed."},
+		{"sensitive", "bool", "False", "Whether it is hidden wherever it goes."},
+		{"description", "string", `""`, "What it is for."},
+	}},
+	{"read_file", `read_file(path)`, "The text of a file: relative to the script that asks, or `//` from the root. Nothing outside the root is read.", []argument{
+		{"path", "string", "", "The file."},
+	}},
+	{"output", `output(name, value, description="", sensitive=False)`, "Publishes a value: apply shows it at its end, `swarmscript output` any time.", []argument{
+		{"name", "string", "", "Its name."},
+		{"value", "any", "", "What it is; may be what is known only after apply."},
+		{"description", "string", `""`, "What it is for."},
+		{"sensitive", "bool", "False", "Whether it is shown only to who asks for it by its name. What holds a secret is sensitive anyway."},
+	}},
+	{"lifecycle", `lifecycle(prevent_destroy=False, ignore_changes=[], replace_on=[])`, "How a resource is treated: for every kind's argument `lifecycle`.", []argument{
+		{"prevent_destroy", "bool", "False", "A plan that would delete or replace it is an error."},
+		{"ignore_changes", "list of string", "[]", "Arguments whose live value is kept."},
+		{"replace_on", "list", "[]", "Values, or resources, that renew it when they change: a service starts new tasks, anything else is replaced."},
+	}},
+	{"moved", `moved(old, new)`, "Says that a resource was declared under another address before. Its mark is rewritten; nothing else changes.", []argument{
+		{"old", "string", "", "The old address, such as `service.old`."},
+		{"new", "string or resource", "", "The resource, or its address."},
+	}},
+	{"format", `format(text, *args, **kwargs)`, "Text with `{}` replaced, as Python's `str.format`. Arguments may be values that are known only after apply.", nil},
+	{"fail", `fail(*args)`, "Ends the script with an error.", nil},
+	{"print", `print(*args, sep=" ")`, "Writes to standard error. Secrets are hidden.", nil},
+	{"struct", `struct(**kwargs)`, "A value with those attributes.", nil},
+	{"json", `json.encode(x), json.decode(text), json.indent(text)`, "JSON, as Starlark's own module.", nil},
+	{"math", `math.ceil, math.floor, math.sqrt, ...`, "Starlark's own module.", nil},
+	{"time", `time.parse_duration, time.parse_time, ...`, "Starlark's own module, without a clock: a script cannot ask what time it is.", nil},
+}
+
+// flagsOf says how docker writes a kind's arguments, for the head of its table.
+var commands = map[string]string{
+	"swarm":   "docker swarm init, docker swarm update",
+	"network": "docker network create",
+	"secret":  "docker secret create",
+	"config":  "docker config create",
+	"service": "docker service create",
+}

@@ -1,0 +1,79 @@
+package docs
+
+// Proof is a test that shows that a kind does what its table says.
+type Proof struct {
+	What   string // what it shows: one of Needed, or more
+	Test   string // the test's function
+	File   string // where it is, from the project's root
+	Engine string // what it runs on
+}
+
+func (p Proof) link() string { return "[`" + p.Test + "`](" + p.File + ")" }
+
+// What every kind has to have proved, to be in the table.
+const (
+	roundTrip   = "round trip"  // apply; then the plan is empty
+	drift       = "drift"       // changed with the docker CLI; the plan shows it, apply repairs it
+	replacement = "replacement" // what cannot change in place is replaced, or gets a new version
+)
+
+// Needed are the proofs that no kind goes without.
+var Needed = []string{roundTrip, drift, replacement}
+
+const (
+	engines  = "real engines: 28.5.2 and 20.10"
+	noEngine = "no engine"
+)
+
+// Proofs are the proofs of each kind. A test checks that the functions are in
+// these files.
+var Proofs = map[string][]Proof{
+	"swarm": {
+		{roundTrip, "TestRealSwarm", swarmTest, engines},
+		{drift, "TestRealSwarm", swarmTest, engines},
+		{replacement, "TestRealSwarm", swarmTest, engines},
+		{"a swarm that is there is adopted", "TestRealSwarmAdopted", swarmTest, engines},
+		{"signers of certificates", "TestRealSwarmExternalCA", swarmTest, engines},
+	},
+	"network": {
+		{roundTrip, "TestRealNetwork", networkTest, engines},
+		{drift, "TestRealNetwork", networkTest, engines},
+		{replacement, "TestRealNetwork", networkTest, engines},
+		{"the routing mesh", "TestRealIngress", networkTest, engines},
+		{"networks of one engine", "TestRealLocalNetwork", networkTest, engines},
+		{"`config_from`", "TestRealConfigFrom", networkTest, engines},
+		{"a network in use", "TestRealNetworkBusy", networkTest, engines},
+	},
+	"secret": {
+		{roundTrip, "TestRealSecret", contentTest, engines},
+		{drift, "TestRealSecret", contentTest, engines},
+		{replacement, "TestRealSecret", contentTest, engines},
+		{"never shown", "TestSecretNeverShown", contentTest, noEngine},
+	},
+	"config": {
+		{roundTrip, "TestRealConfig", contentTest, engines},
+		{drift, "TestRealConfig", contentTest, engines},
+		{replacement, "TestRealConfig", contentTest, engines},
+	},
+	"service": {
+		{roundTrip, "TestServiceFields", "internal/swarm/service_real_test.go", engines},
+		{drift, "TestServiceFields", "internal/swarm/service_real_test.go", engines},
+		{replacement, "TestServiceFields", "internal/swarm/service_real_test.go", engines},
+		{"convergence, and why there is none", "TestServiceSettles", "internal/swarm/service_settle_real_test.go", engines},
+	},
+}
+
+const (
+	swarmTest   = "internal/swarm/swarm_real_test.go"
+	networkTest = "internal/swarm/network_real_test.go"
+	contentTest = "internal/swarm/content_real_test.go"
+)
+
+func find(kind, what string) (Proof, bool) {
+	for _, p := range Proofs[kind] {
+		if p.What == what {
+			return p, true
+		}
+	}
+	return Proof{}, false
+}

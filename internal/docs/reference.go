@@ -1,0 +1,211 @@
+// Package docs is the reference of what a script can call. It is made from the
+// same schemas that check a script's arguments, so it says what is so: as text
+// for a terminal, and as the tables of spec.md.
+package docs
+
+import (
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/swarmscript/swarmscript/builtins"
+	"github.com/swarmscript/swarmscript/internal/diag"
+	"github.com/swarmscript/swarmscript/internal/registry"
+	"github.com/swarmscript/swarmscript/internal/resource"
+	"github.com/swarmscript/swarmscript/internal/schema"
+)
+
+// Entry describes one builtin.
+type Entry struct {
+	Name      string // as a script calls it: "swarm.init"
+	Signature string
+	Doc       string
+	Command   string // the docker command whose flags the arguments are
+	Rows      []Row
+	Outputs   []resource.Output
+	Kind      *resource.Kind // nil for functions and structs
+	Scopes    []string       // of a kind: where it lives
+	Struct    bool
+}
+
+// Row describes one argument.
+type Row struct {
+	Name     string
+	Type     string
+	Default  string // "required", "" where there is none to tell
+	Flag     string
+	API      string // the first that has it
+	Change   string // what a change does
+	Doc      string
+	Elements []string // structs that it is made of
+}
+
+// All returns every entry: functions, kinds, then structs by name.
+func All() []*Entry {
+	var out []*Entry
+	for _, f := range functions {
+		out = append(out, functionEntry(f))
+	}
+	kinds := registry.Kinds()
+	for _, k := range kinds {
+		if i := slices.IndexFunc(out, func(e *Entry) bool { return e.Kind != nil && e.Kind.Name == k.Name }); i >= 0 {
+			out[i].Scopes = append(out[i].Scopes, k.Scope)
+			continue
+		}
+		out = append(out, kindEntry(k))
+	}
+	for _, s := range builtins.Structs(kinds) {
+		out = append(out, structEntry(s))
+	}
+	return out
+}
+
+// Find returns an entry by its name, or an error that says what was probably
+// meant.
+func Find(name string) (*Entry, error) {
+	all := All()
+	names := make([]string, len(all))
+	for i, e := range all {
+		if e.Name == name || e.Kind != nil && e.Kind.Name == name {
+			return e, nil
+		}
+		names[i] = e.Name
+	}
+	return nil, &diag.Diagnostic{Summary: fmt.Sprintf("there is no builtin %q", name), Hint: diag.DidYouMean(name, names)}
+}
+
+func functionEntry(f function) *Entry {
+	e := &Entry{Name: f.name, Signature: f.signature, Doc: f.doc}
+	for _, a := range f.args {
+		e.Rows = append(e.Rows, Row{Name: a.name, Type: a.typ, Default: a.dflt, Doc: a.doc})
+	}
+	return e
+}
+
+func kindEntry(k *resource.Kind) *Entry {
+	e := &Entry{Name: k.Name, Doc: k.Schema.Doc, Command: commands[k.Name], Outputs: k.Out, Kind: k, Scopes: []string{k.Scope}}
+	if k.Opens != "" {
+		e.Name += ".init"
+	}
+	e.Rows = rows(k.Schema, func(f *schema.Field) string { return change(k, f) })
+	e.Signature = signature(e.Name, k.Schema)
+	return e
+}
+
+func structEntry(s *schema.Struct) *Entry {
+	return &Entry{Name: s.Name, Doc: s.Doc, Signature: signature(s.Name, s), Struct: true,
+		Rows: rows(s, func(*schema.Field) string { return "" })}
+}
+
+func rows(s *schema.Struct, change func(*schema.Field) string) []Row {
+	out := make([]Row, 0, len(s.Fields))
+	for _, f := range s.Fields {
+		r := Row{Name: f.Name, Type: f.Type.Name(), Flag: f.Flag, API: f.API, Doc: f.Doc, Change: change(f)}
+		switch {
+		case f.Required:
+			r.Default = "required"
+		case f.Shown && f.Type.Kind != schema.StructOf:
+			r.Default = literal(f)
+		}
+		r.Doc += limits(leaf(f.Type))
+		if st := leaf(f.Type).Struct; st != nil {
+			r.Elements = []string{st.Name}
+		}
+		out = append(out, r)
+	}
+	return out
+}
+
+func leaf(t *schema.Type) *schema.Type {
+	for t.Elem != nil {
+		t = t.Elem
+	}
+	return t
+}
+
+// limits says which values a type allows.
+func limits(t *schema.Type) string {
+	switch {
+	case len(t.Enum) > 0:
+		return " One of `" + strings.Join(t.Enum, "`, `") + "`."
+	case t.Kind == schema.Duration && t.Min != nil:
+		if *t.Min <= int64(time.Millisecond) {
+			return "" // longer than nothing goes without saying
+		}
+		return fmt.Sprintf(" At least %s.", shortDuration(t.Format(*t.Min)))
+	case t.Min != nil && t.Max != nil:
+		return fmt.Sprintf(" From %s to %s.", t.Format(*t.Min), t.Format(*t.Max))
+	case t.Min != nil && *t.Min != 0:
+		return fmt.Sprintf(" At least %s.", t.Format(*t.Min))
+	case t.Max != nil:
+		return fmt.Sprintf(" At most %s.", t.Format(*t.Max))
+	}
+	return ""
+}
+
+// literal shows a default as a script would write it.
+func literal(f *schema.Field) string {
+	switch v := f.Default.(type) {
+	case bool:
+		if v {
+			return "True"
+		}
+		return "False"
+	case nil:
+		return ""
+	}
+	text := f.Type.Format(f.Default)
+	switch f.Type.Kind {
+	case schema.Duration:
+		return strconv.Quote(shortDuration(text))
+	case schema.Mode:
+		return strconv.Quote(strings.Trim(text, `"`))
+	}
+	return text
+}
+
+// shortDuration drops the zeros that Go shows: 2160h0m0s is 2160h.
+func shortDuration(s string) string {
+	s = strings.Trim(s, `"`)
+	if strings.HasSuffix(s, "m0s") {
+		s = strings.TrimSuffix(s, "0s")
+	}
+	if strings.HasSuffix(s, "h0m") {
+		s = strings.TrimSuffix(s, "0m")
+	}
+	return s
+}
+
+// change says what changing an argument does to what is live.
+func change(k *resource.Kind, f *schema.Field) string {
+	switch {
+	case f.Name == "name" && f.Local:
+		return "another resource"
+	case f.Local:
+		return "nothing live"
+	case f.Replace:
+		return "replacement"
+	case k.Versioned && f.WriteOnly:
+		return "new version"
+	}
+	return "in place"
+}
+
+func signature(name string, s *schema.Struct) string {
+	var parts []string
+	options := false
+	for _, f := range s.Fields {
+		switch {
+		case f.Pos || f.Required:
+			parts = append(parts, f.Name)
+		default:
+			options = true
+		}
+	}
+	if options {
+		parts = append(parts, "...")
+	}
+	return name + "(" + strings.Join(parts, ", ") + ")"
+}

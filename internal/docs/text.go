@@ -1,0 +1,147 @@
+package docs
+
+import (
+	"fmt"
+	"io"
+	"strings"
+
+	"github.com/swarmscript/swarmscript/builtins"
+	"github.com/swarmscript/swarmscript/internal/resource"
+)
+
+// List writes all builtins, a line each.
+func List(w io.Writer) error {
+	p := &printer{w: w}
+	section := func(title string, pick func(*Entry) bool) {
+		p.linef("%s", title)
+		for _, e := range All() {
+			if pick(e) {
+				p.linef("  %-16s %s", e.Name, summary(e.Doc))
+			}
+		}
+		p.linef("")
+	}
+	section("Kinds", func(e *Entry) bool { return e.Kind != nil })
+	section("Values made for their arguments", func(e *Entry) bool { return e.Struct })
+	section("Functions", func(e *Entry) bool { return e.Kind == nil && !e.Struct })
+	p.linef("swarmscript docs NAME shows one with its arguments.")
+	return p.err
+}
+
+// summary is the first clause.
+func summary(doc string) string {
+	doc, _, _ = strings.Cut(plain(doc), ". ")
+	doc, _, _ = strings.Cut(doc, ": ")
+	return strings.TrimSuffix(doc, ".")
+}
+
+// Text writes one entry for a terminal of that many columns; 0 for no limit.
+func Text(w io.Writer, e *Entry, width int) error {
+	p := &printer{w: w, width: width}
+	column := 12
+	for _, r := range e.Rows {
+		column = max(column, len(r.Name))
+	}
+	p.linef("%s", e.Signature)
+	p.linef("")
+	p.wrap(2, plain(e.Doc))
+	if e.Command != "" {
+		p.linef("")
+		p.wrap(2, "As "+e.Command+". Lives "+scopes(e.Scopes)+".")
+	}
+	if len(e.Rows) > 0 {
+		p.linef("")
+		p.linef("Arguments")
+	}
+	for _, r := range e.Rows {
+		p.linef("")
+		p.linef("  %-*s  %s", column, r.Name, strings.Join(facts(r), "; "))
+		p.wrap(6, plain(r.Doc))
+	}
+	if e.Kind != nil {
+		p.linef("")
+		p.linef("Arguments of every kind")
+		p.linef("")
+		for _, a := range builtins.CommonArguments {
+			p.linef("  %-*s  %s", column, a.Name, a.Type)
+			p.wrap(6, a.Doc)
+		}
+	}
+	if len(e.Outputs) > 0 {
+		p.linef("")
+		p.linef("Outputs, known once it exists")
+		p.linef("")
+		for _, o := range e.Outputs {
+			note := outputNote(o)
+			if note != "" {
+				note = "; " + note
+			}
+			p.linef("  %-*s  %s%s", column, o.Name, o.Type, note)
+			p.wrap(6, o.Doc)
+		}
+	}
+	return p.err
+}
+
+// facts are what there is to say of an argument beside its purpose.
+func facts(r Row) []string {
+	out := []string{r.Type}
+	switch {
+	case r.Default == "required":
+		out = append(out, "required")
+	case r.Default != "":
+		out = append(out, "default "+r.Default)
+	}
+	if r.Flag != "" {
+		out = append(out, r.Flag)
+	}
+	if r.API != "" {
+		out = append(out, "since API "+r.API)
+	}
+	if r.Change != "" && r.Change != "in place" {
+		out = append(out, "a change: "+r.Change)
+	}
+	return out
+}
+
+func outputNote(o resource.Output) string {
+	var words []string
+	if o.Sensitive {
+		words = append(words, "sensitive")
+	}
+	if !o.Stable {
+		words = append(words, "an update may change it")
+	}
+	return strings.Join(words, ", ")
+}
+
+// plain is Markdown's text without its marks.
+func plain(s string) string { return strings.ReplaceAll(s, "`", "") }
+
+type printer struct {
+	w     io.Writer
+	width int
+	err   error
+}
+
+func (p *printer) linef(format string, args ...any) {
+	if p.err == nil {
+		_, p.err = io.WriteString(p.w, strings.TrimRight(fmt.Sprintf(format, args...), " ")+"\n")
+	}
+}
+
+// wrap writes text indented, broken between words.
+func (p *printer) wrap(indent int, text string) {
+	line := ""
+	for _, word := range strings.Fields(text) {
+		if line != "" && p.width > 0 && indent+len(line)+1+len(word) > max(p.width, 40) {
+			p.linef("%*s%s", indent, "", line)
+			line = ""
+		}
+		if line != "" {
+			line += " "
+		}
+		line += word
+	}
+	p.linef("%*s%s", indent, "", line)
+}

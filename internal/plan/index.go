@@ -1,0 +1,107 @@
+package plan
+
+import (
+	"github.com/swarmscript/swarmscript/internal/resource"
+	"github.com/swarmscript/swarmscript/internal/value"
+)
+
+// Index finds the live objects of a scope.
+type Index struct {
+	State   *ScopeState
+	project string
+	ours    map[value.Address][]*resource.Object
+	named   map[string]*resource.Object // kind/name
+	only    map[string]*resource.Object // kind, for kinds of which there is one
+	byID    map[string]*resource.Object
+}
+
+// NewIndex indexes a scope's observation for a project. Marks in the ledger
+// win over those that the objects carry.
+func NewIndex(st *ScopeState, project string) *Index {
+	ix := &Index{State: st, project: project}
+	if st.Status != Present {
+		return ix
+	}
+	n := len(st.Obs.Objects)
+	ix.ours = make(map[value.Address][]*resource.Object, n)
+	ix.named = make(map[string]*resource.Object, n)
+	ix.only = make(map[string]*resource.Object)
+	ix.byID = make(map[string]*resource.Object, n)
+	for _, o := range st.Obs.Objects {
+		if m, ok := st.Obs.Ledger.Marks[o.ID]; ok {
+			o.Mark = m
+		}
+		if o.Mark.Project == project && project != "" {
+			ix.ours[o.Mark.Address] = append(ix.ours[o.Mark.Address], o)
+		}
+		ix.named[o.Kind+"/"+o.Name] = o
+		ix.only[o.Kind] = o
+		ix.byID[o.ID] = o
+	}
+	return ix
+}
+
+// Rename makes the objects marked with one address count as another's, as
+// moved() asks. It reports whether there were any, and whether the other has
+// some of its own, in which case nothing is done.
+func (ix *Index) Rename(from, to value.Address) (found, taken bool) {
+	objects := ix.ours[from]
+	if len(objects) == 0 {
+		return false, false
+	}
+	if len(ix.ours[to]) > 0 {
+		return true, true
+	}
+	ix.ours[to] = objects
+	delete(ix.ours, from)
+	return true, false
+}
+
+// Case is what the scope knows about a declaration; references, adoption and
+// forced replacements are the caller's to add.
+func (ix *Index) Case(d *resource.Declaration) Case {
+	c := Case{
+		Project: ix.project,
+		Decl:    d,
+		Absent:  ix.State.Status == Absent,
+		Ours:    ix.ours[d.Address],
+		Named: func(name string) *resource.Object {
+			if d.Kind.Single {
+				return ix.only[d.Kind.Name]
+			}
+			return ix.named[d.Kind.Name+"/"+name]
+		},
+		Resolve: func(value.Ref) (value.Value, bool) { return nil, false },
+	}
+	if ix.State.Obs != nil {
+		c.API = ix.State.Obs.API
+		c.HashKey = ix.State.Obs.Ledger.HashKey
+	}
+	return c
+}
+
+// find returns the live object of a name, whoever's it is; of a kind of which
+// a scope holds one at most, that one.
+func (ix *Index) find(k *resource.Kind, name string) *resource.Object {
+	if !k.Single {
+		return ix.named[k.Name+"/"+name]
+	}
+	if ix.State.Obs != nil {
+		for _, o := range ix.State.Obs.Objects {
+			if o.Kind == k.Name {
+				return o
+			}
+		}
+	}
+	return nil
+}
+
+// Live returns the object that a declaration most likely means: ours, or the
+// one that has its name. It is how a scope is reached whose opener is
+// declared.
+func (ix *Index) Live(d *resource.Declaration) *resource.Object {
+	if ours := ix.ours[d.Address]; len(ours) > 0 {
+		return ours[0]
+	}
+	return ix.find(d.Kind, d.Address.Name())
+}

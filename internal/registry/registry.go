@@ -1,0 +1,31 @@
+// Package registry is the list of all kinds. Adding a kind is one file in its
+// domain's package and one line here.
+package registry
+
+import (
+	"github.com/swarmscript/swarmscript/internal/resource"
+	"github.com/swarmscript/swarmscript/internal/swarm"
+)
+
+// Kinds returns every kind, in the order of the documentation.
+func Kinds() []*resource.Kind {
+	return []*resource.Kind{
+		swarm.SwarmKind,
+		swarm.NetworkKind,
+		swarm.LocalNetworkKind,
+		swarm.SecretKind,
+		swarm.ConfigKind,
+		swarm.ServiceKind,
+	}
+}
+
+// Kind returns the kind of that name that lives in scopes of that type, or
+// nil.
+func Kind(scope, name string) *resource.Kind {
+	for _, k := range Kinds() {
+		if k.Name == name && k.Scope == scope {
+			return k
+		}
+	}
+	return nil
+}

@@ -1,0 +1,170 @@
+package remote
+
+import (
+	"context"
+	"crypto/tls"
+	"crypto/x509"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"net"
+	"os/exec"
+	"strings"
+	"syscall"
+
+	cerrdefs "github.com/containerd/errdefs"
+
+	"github.com/swarmscript/swarmscript/internal/resource"
+)
+
+// connError is a request that got no answer. Its text must not hold the words
+// by which docker's client recognises errors to replace.
+type connError struct {
+	target *target
+	cause  error
+}
+
+func (e *connError) Error() string { return "the engine did not answer" }
+
+// Err says what an error of the Engine API means: it wraps
+// [resource.ErrUnreachable], [resource.ErrTransient], [resource.ErrConflict]
+// or [resource.ErrExists] where it is one of those, and its text is the
+// engine's own, or says what was tried and what to do. Not found stays what
+// [cerrdefs.IsNotFound] knows. Nil stays nil.
+func Err(err error) error {
+	if err == nil || errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded) {
+		return err
+	}
+	var known *apiError
+	if errors.As(err, &known) {
+		return err
+	}
+	var ce *connError
+	if errors.As(err, &ce) {
+		return ce.explain()
+	}
+	msg := strings.TrimPrefix(err.Error(), "Error response from daemon: ")
+	msg = strings.TrimPrefix(msg, "rpc error: ")
+	if _, desc, ok := strings.Cut(msg, " desc = "); ok && strings.HasPrefix(msg, "code = ") {
+		msg = desc
+	}
+	return &apiError{msg: msg, cause: err, is: classOf(err, msg)}
+}
+
+// IsNotFound reports whether what was asked for does not exist.
+func IsNotFound(err error) bool { return cerrdefs.IsNotFound(err) }
+
+// apiError is an error of the API with its class beside it.
+type apiError struct {
+	msg   string
+	cause error
+	is    []error
+}
+
+func (e *apiError) Error() string { return e.msg }
+
+func (e *apiError) Unwrap() []error { return append([]error{e.cause}, e.is...) }
+
+// classOf tells by status code where it says enough, otherwise by the words
+// that engines 20.10 to 28 use.
+func classOf(err error, msg string) []error {
+	low := strings.ToLower(msg)
+	has := func(words ...string) bool {
+		for _, w := range words {
+			if strings.Contains(low, w) {
+				return true
+			}
+		}
+		return false
+	}
+	switch {
+	case has("update out of sequence"):
+		return []error{resource.ErrConflict}
+	case has("already exists", "name conflicts with an existing object", "is already in use by",
+		"already part of a swarm", "is already present"):
+		return []error{resource.ErrExists}
+	case has("client sent an http request to an https server"):
+		return []error{resource.ErrUnreachable}
+	case has("does not have a leader", "no leader"):
+		return []error{resource.ErrUnreachable, resource.ErrTransient}
+	case has("leader may have changed", "leadership", "context deadline exceeded", "connection is shutting down", "transport is closing", "error while dialing",
+		"raft: stopped", "request timed out", "node is not ready"):
+		return []error{resource.ErrTransient}
+	case has("no route to host", "i/o timeout", "unexpected eof", "connection reset"):
+		return []error{resource.ErrTransient}
+	}
+	return nil
+}
+
+// explain says what was tried, why it failed, and what to do.
+func (e *connError) explain() error {
+	why, hint, transient := reason(e.cause)
+	msg := fmt.Sprintf("cannot reach the Docker Engine at %s: %s", e.target.Name(), why)
+	if transient {
+		msg = fmt.Sprintf("lost the connection to the Docker Engine at %s: %s", e.target.Name(), why)
+	}
+	if hint == "" {
+		hint = advice(e.target.host)
+	}
+	is := []error{resource.ErrUnreachable}
+	if transient {
+		is = append(is, resource.ErrTransient)
+	}
+	return &apiError{msg: msg + " (" + hint + ")", cause: e.cause, is: is}
+}
+
+// reason puts the cause in a person's words. It is transient where an engine
+// had answered before.
+func reason(err error) (why, hint string, transient bool) {
+	var (
+		dns     *net.DNSError
+		unknown x509.UnknownAuthorityError
+		name    x509.HostnameError
+		expired x509.CertificateInvalidError
+		record  tls.RecordHeaderError
+		op      *net.OpError
+		netErr  net.Error
+	)
+	text := err.Error()
+	switch {
+	case errors.Is(err, fs.ErrPermission):
+		return "permission denied", "add your user to the group that owns the socket, often docker, or run as root", false
+	case errors.Is(err, fs.ErrNotExist):
+		return "there is no such socket", "", false
+	case errors.Is(err, exec.ErrNotFound):
+		return "there is no ssh command here", "install OpenSSH's client", false
+	case errors.Is(err, syscall.ECONNREFUSED):
+		return "connection refused", "", false
+	case errors.As(err, &dns):
+		return fmt.Sprintf("the name %s cannot be resolved", dns.Name), "check the address", false
+	case errors.As(err, &unknown):
+		return "its certificate is signed by an unknown authority", "check ca.pem in DOCKER_CERT_PATH", false
+	case errors.As(err, &name), errors.As(err, &expired):
+		return "its certificate is not valid: " + text, "check the address and the engine's certificate", false
+	case strings.Contains(text, "remote error: tls"):
+		return "it refused our certificate: " + text[strings.Index(text, "remote error: tls"):],
+			"check cert.pem and key.pem in DOCKER_CERT_PATH", false
+	case errors.As(err, &record), strings.Contains(text, "server gave HTTP response to HTTPS client"):
+		return "it does not speak TLS", "unset DOCKER_TLS_VERIFY, or configure the engine with --tlsverify", false
+	case strings.Contains(text, "malformed HTTP response"):
+		return "it answers, but not in plain HTTP", "it may want TLS: set DOCKER_TLS_VERIFY=1 and DOCKER_CERT_PATH", false
+	case errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF), errors.Is(err, syscall.ECONNRESET), errors.Is(err, syscall.EPIPE):
+		return "it closed the connection", "it may be restarting", true
+	case errors.As(err, &op) && op.Op == "dial":
+		return op.Err.Error(), "", false
+	case errors.As(err, &netErr) && netErr.Timeout():
+		return "it did not answer in time", "", true
+	}
+	return text, "", false
+}
+
+func advice(host string) string {
+	switch {
+	case strings.HasPrefix(host, "unix://"), strings.HasPrefix(host, "npipe://"):
+		return "is the engine running? start it, or set DOCKER_HOST or DOCKER_CONTEXT"
+	case strings.HasPrefix(host, "ssh://"):
+		return "try: ssh " + strings.TrimPrefix(host, "ssh://") + " docker version"
+	}
+	return "is the engine running, and is the port open?"
+}

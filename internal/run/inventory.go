@@ -1,0 +1,203 @@
+package run
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"maps"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"github.com/swarmscript/swarmscript/builtins"
+	"github.com/swarmscript/swarmscript/internal/apply"
+	"github.com/swarmscript/swarmscript/internal/diag"
+	"github.com/swarmscript/swarmscript/internal/plan"
+	"github.com/swarmscript/swarmscript/internal/registry"
+	"github.com/swarmscript/swarmscript/internal/resource"
+)
+
+// The inventory lists the scopes that a project uses. Each swarm's ledger
+// holds it, and a hint beside the script holds a copy, so that a scope which
+// the script no longer names is still found and pruned.
+
+// remember adds what an inventory lists.
+func (v *view) remember(entries []resource.ScopeEntry) {
+	for _, e := range entries {
+		if _, known := v.entries[e.Address]; !known || e.ID != "" {
+			v.entries[e.Address] = e
+		}
+	}
+}
+
+// forgotten returns scopes that the inventory knows and the program does not.
+func (v *view) forgotten(seen map[string]bool) []*resource.Scope {
+	var out []*resource.Scope
+	for _, addr := range slices.Sorted(maps.Keys(v.entries)) {
+		e := v.entries[addr]
+		if seen[addr] {
+			continue
+		}
+		s := &resource.Scope{Address: addr, Type: e.Type}
+		if e.Type == "engine" {
+			s.Config = parseEndpoint(e.Endpoint)
+		}
+		what := "what the project has there is deleted"
+		v.warnings = append(v.warnings, &diag.Diagnostic{Severity: diag.Warning,
+			Summary: fmt.Sprintf("%s (%s) is in the project's inventory, but not in the script: %s", addr, e.Endpoint, what)})
+		out = append(out, s)
+	}
+	return out
+}
+
+// describeEndpoint says in the inventory where an engine is; it holds no
+// credentials.
+func describeEndpoint(e builtins.Engine) string {
+	if e.Context != "" {
+		return "context " + e.Context
+	}
+	return e.Host
+}
+
+func parseEndpoint(s string) builtins.Engine {
+	if name, ok := strings.CutPrefix(s, "context "); ok {
+		return builtins.Engine{Context: name}
+	}
+	return builtins.Engine{Host: s}
+}
+
+// inventory lists the scopes as they are now. Those that the program does not
+// name stay listed until they have been cleaned up.
+func (v *view) inventory(clean bool) []resource.ScopeEntry {
+	declared := map[string]bool{}
+	for _, s := range v.program.Scopes {
+		declared[s.Address] = true
+	}
+	var out []resource.ScopeEntry
+	for _, addr := range slices.Sorted(maps.Keys(v.scopes)) {
+		s := v.scopes[addr].State
+		if !declared[addr] && clean && s.Status != plan.Unreachable {
+			continue
+		}
+		e := resource.ScopeEntry{Address: addr, Type: s.Scope.Type}
+		if cfg, ok := s.Scope.Config.(builtins.Engine); ok {
+			e.Endpoint = describeEndpoint(cfg)
+		} else if d := v.opener(s.Scope); d != nil {
+			e.Endpoint = d.Scope
+		} else {
+			e.Endpoint = v.entries[addr].Endpoint
+		}
+		if id := v.scopeID(addr); id != addr {
+			e.ID = id
+		}
+		out = append(out, e)
+	}
+	return out
+}
+
+// saveLedgers writes the inventory to every swarm that is there, and the hint.
+func (v *view) saveLedgers(ctx context.Context, clean bool) error {
+	entries := v.inventory(clean)
+	var errs []error
+	for _, addr := range slices.Sorted(maps.Keys(v.scopes)) {
+		s := v.scopes[addr]
+		keeper, ok := s.Conn.(resource.Keeper)
+		if !ok || s.State.Status != plan.Present {
+			continue
+		}
+		_, err := keeper.SaveLedger(ctx, v.program.Project, func(l *resource.Ledger) { l.Scopes = entries })
+		if err != nil {
+			errs = append(errs, fmt.Errorf("%s: %w", addr, err))
+		}
+	}
+	return errors.Join(append(errs, writeHint(v.root, v.program.Project, entries))...)
+}
+
+// opened takes in a scope that has come to be during an apply, and begins its
+// ledger.
+func (v *view) opened(ctx context.Context, addr string, opener *resource.Object, s *apply.Scope) error {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	v.scopes[addr], v.ids[addr] = s, opener.ID
+	keeper, ok := s.Conn.(resource.Keeper)
+	if !ok {
+		return nil
+	}
+	entries := v.inventory(false)
+	l, err := keeper.SaveLedger(ctx, v.program.Project, func(l *resource.Ledger) { l.Scopes = entries })
+	if err != nil {
+		return fmt.Errorf("%s: %w", addr, err)
+	}
+	s.State.Obs.Ledger = l
+	return writeHint(v.root, v.program.Project, entries)
+}
+
+// dropLedgers ends the project: nothing of it is left.
+func (v *view) dropLedgers(ctx context.Context) error {
+	var errs []error
+	for _, s := range v.scopes {
+		if keeper, ok := s.Conn.(resource.Keeper); ok && s.State.Status == plan.Present {
+			if err := keeper.DropLedger(ctx, v.program.Project); err != nil {
+				errs = append(errs, err)
+			}
+		}
+	}
+	return errors.Join(append(errs, writeHint(v.root, v.program.Project, nil))...)
+}
+
+func kindOf(s *apply.Scope, o *resource.Object) *resource.Kind {
+	return registry.Kind(s.State.Scope.Type, o.Kind)
+}
+
+// hintFile holds the inventories of the projects whose scripts live in a
+// folder, by project.
+const hintFile = ".swarmscript/inventory.json"
+
+func readHint(root, project string) []resource.ScopeEntry {
+	all, err := readHints(root)
+	if err != nil {
+		return nil // it is a hint: without it, only what nothing else names is not found
+	}
+	return all[project]
+}
+
+func readHints(root string) (map[string][]resource.ScopeEntry, error) {
+	data, err := os.ReadFile(filepath.Join(root, hintFile))
+	if err != nil {
+		return nil, err
+	}
+	var all map[string][]resource.ScopeEntry
+	err = json.Unmarshal(data, &all)
+	return all, err
+}
+
+// writeHint changes a project's entry; without entries it goes. Nothing is
+// written where nothing changes.
+func writeHint(root, project string, entries []resource.ScopeEntry) error {
+	all, err := readHints(root)
+	if err != nil {
+		all = map[string][]resource.ScopeEntry{}
+	}
+	if slices.Equal(all[project], entries) {
+		return nil
+	}
+	all[project] = entries
+	if len(entries) == 0 {
+		delete(all, project)
+	}
+	data, err := json.MarshalIndent(all, "", "  ")
+	if err != nil {
+		return err
+	}
+	path := filepath.Join(root, hintFile)
+	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
+		return err
+	}
+	tmp := path + ".new"
+	if err := os.WriteFile(tmp, append(data, '\n'), 0o644); err != nil {
+		return err
+	}
+	return os.Rename(tmp, path)
+}

@@ -1,0 +1,54 @@
+package run
+
+import (
+	"context"
+	"errors"
+	"sync"
+	"time"
+
+	"github.com/swarmscript/swarmscript/internal/apply"
+	"github.com/swarmscript/swarmscript/internal/resource"
+)
+
+// leases are those that one apply holds.
+type leases struct {
+	opts apply.LeaseOptions
+	lost func(error)
+
+	mu   sync.Mutex
+	held []*apply.Held
+}
+
+func newLeases(project string, wait time.Duration, opts ApplyOptions, lost func(error)) *leases {
+	return &leases{lost: lost, opts: apply.LeaseOptions{
+		Project: project, Holder: apply.Holder(), Why: opts.Why, Wait: wait,
+		Notice: func(l resource.Lease) {
+			if opts.Sink != nil {
+				opts.Sink(apply.Event{Time: time.Now(), Type: apply.Notice, Text: "waiting for " + l.Holder + " (" + l.Why + ")"})
+			}
+		},
+	}}
+}
+
+func (l *leases) take(ctx context.Context, store resource.Leaser) error {
+	h, err := apply.Acquire(ctx, store, l.opts, l.lost)
+	if err != nil {
+		return err
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.held = append(l.held, h)
+	return nil
+}
+
+// release gives all leases back. One that cannot be given back expires.
+func (l *leases) release(ctx context.Context) error {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	var errs []error
+	for _, h := range l.held {
+		errs = append(errs, h.Release(ctx))
+	}
+	l.held = nil
+	return errors.Join(errs...)
+}

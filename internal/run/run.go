@@ -1,0 +1,274 @@
+// Package run joins the parts for the verbs, the REPL and the tests: it
+// evaluates a script, observes the scopes that it names, plans, and applies.
+package run
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"time"
+
+	"github.com/swarmscript/swarmscript/builtins"
+	"github.com/swarmscript/swarmscript/internal/apply"
+	"github.com/swarmscript/swarmscript/internal/diag"
+	"github.com/swarmscript/swarmscript/internal/plan"
+	"github.com/swarmscript/swarmscript/internal/registry"
+	"github.com/swarmscript/swarmscript/internal/resource"
+	"github.com/swarmscript/swarmscript/lang"
+	"github.com/swarmscript/swarmscript/stdlib"
+)
+
+// Options are what a verb was asked for.
+type Options struct {
+	// File is the entry script; Chdir the root, "" for the script's folder.
+	File, Chdir string
+	// Vars are --var name=value, VarFiles --var-file.
+	Vars, VarFiles []string
+	// Env looks up the environment.
+	Env func(string) (string, bool)
+	// Print receives what the script prints. May be nil.
+	Print func(string)
+
+	Destroy       bool
+	AllowDataLoss bool
+	Adopt         []string
+
+	Parallelism int
+	Detach      bool
+	Timeout     time.Duration // of a step's convergence; 0: the default
+	LockTimeout time.Duration // how long to wait for another apply
+}
+
+// Script is an evaluated script.
+type Script struct {
+	Program *resource.Program
+	opts    Options
+	root    string
+	session *lang.Session
+}
+
+// Source returns the text of a file that the script was made of, for showing
+// the line of a problem.
+func (s *Script) Source(file string) []byte {
+	if s.session == nil {
+		return nil
+	}
+	return s.session.Source(file)
+}
+
+// Evaluate runs the script. Nothing is contacted. The script is returned also
+// with an error, for showing its lines.
+func Evaluate(ctx context.Context, opts Options) (*Script, error) {
+	s := &Script{opts: opts, Program: &resource.Program{}}
+	file, err := filepath.Abs(opts.File)
+	if err != nil {
+		return s, err
+	}
+	s.root = filepath.Dir(file)
+	if opts.Chdir != "" {
+		if s.root, err = filepath.Abs(opts.Chdir); err != nil {
+			return s, err
+		}
+		if !filepath.IsAbs(opts.File) {
+			file = filepath.Join(s.root, opts.File)
+		}
+	}
+	inputs, err := readInputs(opts)
+	if err != nil {
+		return s, err
+	}
+	rec := builtins.NewRecorder(inputs, registry.Kinds())
+	s.session = lang.NewSession(lang.Options{Root: s.root, Stdlib: stdlib.FS, Predeclared: rec.Predeclared(), Print: opts.Print})
+	if _, err := s.session.ExecFile(ctx, file); err != nil {
+		return s, s.expand(diag.From(err))
+	}
+	program, problems := rec.Program()
+	s.Program = program
+	if problems.Err() != nil {
+		return s, s.expand(problems)
+	}
+	return s, nil
+}
+
+// expand makes the points in a list of problems the spans of their
+// expressions.
+func (s *Script) expand(list diag.List) diag.List {
+	for _, d := range list {
+		d.Pos = s.session.Expand(d.Pos)
+	}
+	return list
+}
+
+func readInputs(opts Options) (*builtins.Inputs, error) {
+	in := &builtins.Inputs{Env: opts.Env, Vars: map[string]string{}}
+	var problems diag.List
+	for _, v := range opts.Vars {
+		name, val, err := builtins.ParseVar(v)
+		if err != nil {
+			problems = append(problems, &diag.Diagnostic{Summary: err.Error()})
+			continue
+		}
+		in.Vars[name] = val
+	}
+	for _, f := range opts.VarFiles {
+		data, err := os.ReadFile(f)
+		if err != nil {
+			problems = append(problems, &diag.Diagnostic{Summary: "--var-file: " + err.Error()})
+			continue
+		}
+		parsed, err := builtins.ParseVarFile(f, data)
+		if err != nil {
+			problems = append(problems, diag.From(err)...)
+			continue
+		}
+		in.VarFiles = append(in.VarFiles, parsed)
+	}
+	return in, problems.Err()
+}
+
+// Planned is a script with its plan, and the connections that it was observed
+// through.
+type Planned struct {
+	*Script
+	Plan *plan.Plan
+	// Observed says in a line what was looked at: "1 engine, 1 swarm (3 nodes, 4
+	// services)".
+	Observed string
+	Took     time.Duration
+
+	view *view
+}
+
+// Plan evaluates, observes and plans. It writes nothing. What it returns has
+// the script also with an error, for showing its lines.
+func Plan(ctx context.Context, opts Options) (*Planned, error) {
+	s, err := Evaluate(ctx, opts)
+	p := &Planned{Script: s}
+	if err != nil {
+		return p, err
+	}
+	begun := time.Now()
+	p.view = newView(s.Program, s.root)
+	if err := p.view.observe(ctx); err != nil {
+		return p, errors.Join(err, p.view.close())
+	}
+	p.Observed, p.Took = p.view.summary(), time.Since(begun)
+	if p.Plan, err = p.build(); err != nil {
+		return p, errors.Join(err, p.view.close())
+	}
+	return p, nil
+}
+
+func (p *Planned) build() (*plan.Plan, error) {
+	built, problems := plan.Build(plan.Input{
+		Program: p.Program, Scopes: p.view.states(), Kinds: registry.Kind, HashKey: p.view.hashKey(),
+		Options: plan.Options{Destroy: p.opts.Destroy, AllowDataLoss: p.opts.AllowDataLoss, Adopt: p.opts.Adopt},
+	})
+	if built == nil {
+		return nil, p.expand(problems)
+	}
+	built.Warnings = append(built.Warnings, p.view.warnings...)
+	return built, nil
+}
+
+// Close closes the connections.
+func (p *Planned) Close() error {
+	if p.view == nil {
+		return nil
+	}
+	return p.view.close()
+}
+
+// ApplyOptions are how an apply talks to its caller.
+type ApplyOptions struct {
+	// Why is written into the lease for others to read: "apply cluster.star".
+	Why string
+	// Stop, once closed, lets running steps end and begins no new ones.
+	Stop <-chan struct{}
+	// Sink receives the events, one at a time.
+	Sink func(apply.Event)
+}
+
+// Apply carries the plan out: it takes the leases, observes again, and stops
+// at whatever would delete or replace what the plan did not show. Without
+// anything to do it writes nothing.
+func (p *Planned) Apply(ctx context.Context, opts ApplyOptions) (*apply.Result, error) {
+	if !p.writes() {
+		return p.run(ctx, opts, nil), nil
+	}
+	ctx, lost := context.WithCancelCause(ctx)
+	defer lost(nil)
+	leases := newLeases(p.Program.Project, p.opts.LockTimeout, opts, lost)
+	defer leases.release(ctx)
+	for _, store := range p.view.leasers() {
+		if err := leases.take(ctx, store); err != nil {
+			return nil, err
+		}
+	}
+	if err := p.begin(ctx); err != nil {
+		return nil, err
+	}
+	res := p.run(ctx, opts, leases)
+	var lease *apply.LostLease
+	if errors.As(context.Cause(ctx), &lease) {
+		res.LeaseLost = lease
+	}
+	if err := p.finish(ctx, res); err != nil && res.ExitCode() == apply.ExitOK {
+		return res, fmt.Errorf("everything was applied, but the project's ledger could not be written: %w", err)
+	}
+	return res, nil
+}
+
+// writes reports whether the plan has a step that writes; a plan may also only
+// wait.
+func (p *Planned) writes() bool { return !p.Plan.Empty() }
+
+// begin prepares the scopes that are there and plans again under the lease:
+// what somebody else did since the plan was shown is seen, and nothing may go
+// that was not shown.
+func (p *Planned) begin(ctx context.Context) error {
+	if err := p.view.saveLedgers(ctx, false); err != nil {
+		return err
+	}
+	if err := p.view.observe(ctx); err != nil {
+		return err
+	}
+	now, err := p.build()
+	if err != nil {
+		return err
+	}
+	plan.Restrict(now, p.Plan)
+	p.Plan = now
+	return nil
+}
+
+func (p *Planned) run(ctx context.Context, opts ApplyOptions, leases *leases) *apply.Result {
+	return apply.Run(ctx, apply.Input{
+		Plan: p.Plan, Program: p.Program, Scopes: p.view.scopes, Parallelism: p.opts.Parallelism,
+		Options: plan.Options{Destroy: p.opts.Destroy, AllowDataLoss: p.opts.AllowDataLoss, Adopt: p.opts.Adopt},
+		Detach:  p.opts.Detach, Timeout: p.opts.Timeout, Sink: opts.Sink, Stop: opts.Stop,
+		Opened: func(ctx context.Context, addr string, opener *resource.Object, s *apply.Scope) error {
+			if store, ok := s.Conn.(resource.Leaser); ok && leases != nil {
+				if err := leases.take(ctx, store); err != nil {
+					return err
+				}
+			}
+			return p.view.opened(ctx, addr, opener, s)
+		},
+	})
+}
+
+// finish brings the inventory up to date: what was destroyed is not listed any
+// more.
+func (p *Planned) finish(ctx context.Context, res *apply.Result) error {
+	if ctx.Err() != nil {
+		return nil
+	}
+	gone := p.opts.Destroy && res.ExitCode() == apply.ExitOK
+	if gone {
+		return p.view.dropLedgers(ctx)
+	}
+	return p.view.saveLedgers(ctx, res.ExitCode() == apply.ExitOK)
+}

@@ -1,0 +1,320 @@
+package run
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/swarmscript/swarmscript/builtins"
+	"github.com/swarmscript/swarmscript/internal/apply"
+	"github.com/swarmscript/swarmscript/internal/diag"
+	"github.com/swarmscript/swarmscript/internal/engine"
+	"github.com/swarmscript/swarmscript/internal/plan"
+	"github.com/swarmscript/swarmscript/internal/remote"
+	"github.com/swarmscript/swarmscript/internal/resource"
+	"github.com/swarmscript/swarmscript/internal/value"
+)
+
+// observeTimeout bounds one observation: an engine that takes longer to list
+// what it has is as good as unreachable.
+const observeTimeout = 60 * time.Second
+
+// view is the scopes of a project: those that the program names, and those
+// that its inventory remembers.
+type view struct {
+	program  *resource.Program
+	root     string
+	scopes   map[string]*apply.Scope
+	entries  map[string]resource.ScopeEntry // of the inventory
+	warnings diag.List
+
+	mu  sync.Mutex        // held while an apply adds scopes
+	ids map[string]string // of the objects that opened those
+}
+
+func newView(p *resource.Program, root string) *view {
+	return &view{program: p, root: root, scopes: map[string]*apply.Scope{}, entries: map[string]resource.ScopeEntry{}, ids: map[string]string{}}
+}
+
+// observe looks at everything in stages: the outermost scopes, then those that
+// resources in them open. Connections are kept from one observation to the
+// next.
+func (v *view) observe(ctx context.Context) error {
+	v.warnings = nil
+	v.remember(readHint(v.root, v.program.Project))
+	todo := slices.Clone(v.program.Scopes)
+	seen := map[string]bool{}
+	for _, s := range todo {
+		seen[s.Address] = true
+	}
+	for len(todo) > 0 {
+		stage, rest := v.stage(todo)
+		if len(stage) == 0 {
+			break // their openers are not reachable, or do not exist
+		}
+		if err := v.observeAll(ctx, stage); err != nil {
+			return err
+		}
+		todo = rest
+		for _, s := range v.forgotten(seen) {
+			seen[s.Address] = true
+			todo = append(todo, s)
+		}
+	}
+	for _, s := range todo {
+		v.put(s, nil, v.without(s))
+	}
+	return nil
+}
+
+// stage splits off the scopes that can be looked at now.
+func (v *view) stage(todo []*resource.Scope) (now, later []*resource.Scope) {
+	for _, s := range todo {
+		if parent := v.parent(s); s.Config != nil || parent != nil && parent.State.Obs != nil {
+			now = append(now, s)
+		} else {
+			later = append(later, s)
+		}
+	}
+	return now, later
+}
+
+// parent returns the scope that a scope's opener lives in, once it was looked
+// at.
+func (v *view) parent(s *resource.Scope) *apply.Scope {
+	if d := v.opener(s); d != nil {
+		return v.scopes[d.Scope]
+	}
+	if e, ok := v.entries[s.Address]; ok {
+		return v.scopes[e.Endpoint]
+	}
+	return nil
+}
+
+func (v *view) opener(s *resource.Scope) *resource.Declaration {
+	for _, d := range v.program.Declarations {
+		if d.Address == value.Address(s.Address) {
+			return d
+		}
+	}
+	return nil
+}
+
+func (v *view) observeAll(ctx context.Context, stage []*resource.Scope) error {
+	ctx, cancel := context.WithTimeout(ctx, observeTimeout)
+	defer cancel()
+	type found struct {
+		conn  resource.Conn
+		state *plan.ScopeState
+		err   error
+	}
+	results := make([]found, len(stage))
+	var wg sync.WaitGroup
+	for i, s := range stage {
+		wg.Go(func() {
+			conn, state, err := v.observeOne(ctx, s)
+			results[i] = found{conn, state, err}
+		})
+	}
+	wg.Wait()
+	var errs []error
+	for i, r := range results {
+		if r.err != nil {
+			errs = append(errs, fmt.Errorf("%s: %w", stage[i].Address, r.err))
+			continue
+		}
+		v.put(stage[i], r.conn, r.state)
+		if r.state.Obs != nil {
+			v.remember(r.state.Obs.Ledger.Scopes)
+			for _, w := range r.state.Obs.Warnings {
+				v.warnings = append(v.warnings, &diag.Diagnostic{Severity: diag.Warning, Summary: stage[i].Address + ": " + w})
+			}
+		}
+	}
+	return errors.Join(errs...)
+}
+
+// observeOne connects to a scope and observes it. A scope that does not answer
+// is a state, not an error; anything else that goes wrong is one.
+func (v *view) observeOne(ctx context.Context, s *resource.Scope) (resource.Conn, *plan.ScopeState, error) {
+	var conn resource.Conn
+	if old := v.scopes[s.Address]; old != nil {
+		conn = old.Conn
+	}
+	if conn == nil {
+		var err error
+		if conn, err = v.connect(ctx, s); err != nil {
+			return nil, unreachable(s, err), notReachable(err)
+		}
+	}
+	if conn == nil {
+		return nil, &plan.ScopeState{Scope: s, Status: plan.Absent}, nil
+	}
+	obs, err := conn.Observe(ctx, v.program.Project)
+	if err != nil {
+		return conn, unreachable(s, err), notReachable(err)
+	}
+	return conn, &plan.ScopeState{Scope: s, Status: plan.Present, Obs: obs}, nil
+}
+
+func unreachable(s *resource.Scope, err error) *plan.ScopeState {
+	return &plan.ScopeState{Scope: s, Status: plan.Unreachable, Err: err}
+}
+
+// notReachable returns an error that is not about reaching the scope.
+func notReachable(err error) error {
+	if errors.Is(err, resource.ErrUnreachable) || errors.Is(err, context.DeadlineExceeded) {
+		return nil
+	}
+	return err
+}
+
+// connect returns the connection to a scope, nil where it does not exist.
+func (v *view) connect(ctx context.Context, s *resource.Scope) (resource.Conn, error) {
+	if cfg, ok := s.Config.(builtins.Engine); ok {
+		return engine.Connect(endpoint(cfg))
+	}
+	parent := v.parent(s)
+	o, opener := v.openerObject(s, parent)
+	if o == nil {
+		return nil, nil
+	}
+	return opener.Open(ctx, parent.Conn, o)
+}
+
+// openerObject finds the live object that opens a scope.
+func (v *view) openerObject(s *resource.Scope, parent *apply.Scope) (*resource.Object, resource.Opener) {
+	ix := plan.NewIndex(parent.State, v.program.Project)
+	if d := v.opener(s); d != nil {
+		if opener, ok := d.Kind.Handler.(resource.Opener); ok {
+			return ix.Live(d), opener
+		}
+		return nil, nil
+	}
+	e := v.entries[s.Address]
+	for _, o := range parent.State.Obs.Objects {
+		if e.ID != "" && o.ID == e.ID {
+			if k := kindOf(parent, o); k != nil {
+				opener, _ := k.Handler.(resource.Opener)
+				return o, opener
+			}
+		}
+	}
+	return nil, nil
+}
+
+func endpoint(e builtins.Engine) remote.Endpoint {
+	out := remote.Endpoint{Host: e.Host, Context: e.Context}
+	if e.CA != "" || e.Cert != "" || e.SkipVerify {
+		out.TLS = &remote.TLS{CA: e.CA, Cert: e.Cert, Key: e.Key, SkipVerify: e.SkipVerify}
+	}
+	return out
+}
+
+func (v *view) put(s *resource.Scope, conn resource.Conn, state *plan.ScopeState) {
+	v.scopes[s.Address] = &apply.Scope{Conn: conn, State: state}
+}
+
+// without is the state of a scope whose parent was not reached.
+func (v *view) without(s *resource.Scope) *plan.ScopeState {
+	d := v.opener(s)
+	for d != nil {
+		if parent := v.scopes[d.Scope]; parent != nil && parent.State.Status == plan.Unreachable {
+			return unreachable(s, fmt.Errorf("%s cannot be reached: %w", d.Scope, resource.ErrUnreachable))
+		}
+		d = v.opener(&resource.Scope{Address: d.Scope})
+	}
+	return &plan.ScopeState{Scope: s, Status: plan.Absent}
+}
+
+func (v *view) states() map[string]*plan.ScopeState {
+	out := make(map[string]*plan.ScopeState, len(v.scopes))
+	for addr, s := range v.scopes {
+		out[addr] = s.State
+	}
+	return out
+}
+
+// hashKey is the first that there is, for scopes that keep none of their own.
+func (v *view) hashKey() []byte {
+	for _, addr := range slices.Sorted(maps.Keys(v.scopes)) {
+		if o := v.scopes[addr].State.Obs; o != nil && o.Ledger.HashKey != nil {
+			return o.Ledger.HashKey
+		}
+	}
+	return nil
+}
+
+// leasers are the scopes whose lease an apply takes, in an order that all
+// applies share: the swarms by their IDs, and engines that are in none.
+func (v *view) leasers() []resource.Leaser {
+	type entry struct {
+		key   string
+		store resource.Leaser
+	}
+	var all []entry
+	inSwarm := map[resource.Conn]bool{}
+	for _, s := range v.program.Scopes {
+		if d := v.opener(s); d != nil && v.scopes[s.Address].State.Status == plan.Present {
+			inSwarm[v.scopes[d.Scope].Conn] = true
+		}
+	}
+	for addr, s := range v.scopes {
+		store, ok := s.Conn.(resource.Leaser)
+		if !ok || s.State.Status != plan.Present || inSwarm[s.Conn] {
+			continue
+		}
+		all = append(all, entry{s.State.Scope.Type + " " + v.scopeID(addr), store})
+	}
+	slices.SortFunc(all, func(a, b entry) int { return strings.Compare(a.key, b.key) })
+	out := make([]resource.Leaser, len(all))
+	for i, e := range all {
+		out[i] = e.store
+	}
+	return out
+}
+
+// scopeID is the ID of the object that opens a scope, or its address.
+func (v *view) scopeID(addr string) string {
+	if id := v.ids[addr]; id != "" {
+		return id
+	}
+	s := v.scopes[addr].State.Scope
+	if parent := v.parent(s); parent != nil && parent.State.Obs != nil {
+		if o, _ := v.openerObject(s, parent); o != nil {
+			return o.ID
+		}
+	}
+	return addr
+}
+
+func (v *view) summary() string {
+	var parts []string
+	for _, addr := range slices.Sorted(maps.Keys(v.scopes)) {
+		s := v.scopes[addr]
+		switch s.State.Status {
+		case plan.Present:
+			parts = append(parts, addr+" ("+s.State.Obs.Summary+")")
+		case plan.Absent:
+			parts = append(parts, addr+" (does not exist yet)")
+		default:
+			parts = append(parts, addr+" (unreachable)")
+		}
+	}
+	return strings.Join(parts, ", ")
+}
+
+func (v *view) close() error {
+	var errs []error
+	for _, s := range v.scopes {
+		if s.Conn != nil {
+			errs = append(errs, s.Conn.Close())
+		}
+	}
+	return errors.Join(errs...)
+}

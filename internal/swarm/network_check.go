@@ -1,0 +1,131 @@
+package swarm
+
+import (
+	"fmt"
+	"net/netip"
+	"regexp"
+
+	"github.com/swarmscript/swarmscript/internal/schema"
+	"github.com/swarmscript/swarmscript/internal/value"
+)
+
+// What engines accept as a name; a swarm wants a part of a DNS name.
+var (
+	localName = regexp.MustCompile(`^[a-zA-Z0-9][a-zA-Z0-9_.-]*$`)
+	dnsName   = regexp.MustCompile(`^[a-zA-Z0-9](?:[-_]*[A-Za-z0-9]+)*$`)
+)
+
+func checkNetwork(scope string, args value.Struct) schema.Problems {
+	get, _ := fieldsOf(networkSchema, args)
+	var ps schema.Problems
+	add := func(path, hint, format string, a ...any) {
+		ps = append(ps, &schema.Problem{Path: path, Msg: fmt.Sprintf(format, a...), Hint: hint})
+	}
+	given := func(name string) bool { return get(name) != nil }
+	if name, ok := get("name").(string); ok {
+		switch {
+		case scope == "swarm" && !dnsName.MatchString(name):
+			add("name", "", "got %q, want letters, digits, '_' and '-', beginning and ending with a letter or digit", name)
+		case !localName.MatchString(name):
+			add("name", "", "got %q, want letters, digits, '_', '.' and '-', beginning with a letter or digit", name)
+		case len(name) > 63 && scope == "swarm":
+			add("name", "", "has %d characters, and a swarm allows 63", len(name))
+		case name == "bridge", name == "host", name == "none", name == "default":
+			add("name", "", "%q is the engine's own network", name)
+		}
+	}
+	if scope == "swarm" {
+		if get("config_only") == true {
+			add("config_only", "give engine=", "a configuration lives on an engine, not in the swarm")
+		}
+		if get("ipv4") == false {
+			add("ipv4", "", "networks of a swarm always have IPv4")
+		}
+		if s := get("scope"); s == "local" {
+			add("scope", "give engine=", "a local network lives on an engine, not in the swarm")
+		}
+		if get("ingress") == true && get("attachable") == true {
+			add("attachable", "", "the ingress network cannot be attachable")
+		}
+	} else {
+		if get("driver") == "overlay" {
+			add("driver", "leave engine= out", "an overlay network needs a swarm")
+		}
+		if s := get("scope"); s == "swarm" {
+			add("scope", "leave engine= out", "a network of the swarm does not live on one engine")
+		}
+		if get("ingress") == true {
+			add("ingress", "leave engine= out", "the ingress network is the swarm's")
+		}
+		if given("config_from") {
+			add("config_from", "leave engine= out, with a driver such as macvlan", "a network with config_from carries no labels, so it needs a swarm to be marked in")
+		}
+	}
+	if get("config_only") == true {
+		for _, f := range []string{"ingress", "internal", "attachable", "scope", "config_from"} {
+			if v := get(f); v != nil && v != false {
+				add(f, "", "a config_only network holds addresses and options, not %s", f)
+			}
+		}
+	}
+	if given("config_from") {
+		for _, f := range []string{"subnets", "ipam_driver", "ipam_options", "options", "labels", "ipv4", "ipv6", "encrypted"} {
+			if given(f) {
+				add(f, "", "comes from config_from, or cannot be set beside it")
+			}
+		}
+	}
+	subnets, _ := value.Reveal(get("subnets")).(value.List)
+	ps = append(ps, checkSubnets(scope, subnets)...)
+	return ps
+}
+
+func checkSubnets(scope string, subnets value.List) (ps schema.Problems) {
+	var blocks []netip.Prefix
+	for i, e := range subnets {
+		s, ok := value.Reveal(e).(value.Struct)
+		if !ok {
+			continue
+		}
+		path := fmt.Sprintf("subnets[%d]", i)
+		text, _ := s[0].(string)
+		block, err := netip.ParsePrefix(text)
+		if err != nil {
+			continue // not known yet
+		}
+		for _, b := range blocks {
+			if b.Overlaps(block) {
+				ps = append(ps, &schema.Problem{Path: path, Msg: fmt.Sprintf("%s overlaps %s", block, b)})
+			}
+		}
+		blocks = append(blocks, block)
+		inside := func(field string, v value.Value) {
+			text, ok := value.Reveal(v).(string)
+			if !ok {
+				return
+			}
+			a, err := netip.ParseAddr(text)
+			if p, perr := netip.ParsePrefix(text); perr == nil {
+				a, err = p.Addr(), nil
+				if p.Bits() < block.Bits() {
+					ps = append(ps, &schema.Problem{Path: path + "." + field, Msg: fmt.Sprintf("%s is larger than %s", p, block)})
+					return
+				}
+			}
+			if err == nil && !block.Contains(a) {
+				ps = append(ps, &schema.Problem{Path: path + "." + field, Msg: fmt.Sprintf("%s is not in %s", text, block)})
+			}
+		}
+		inside("gateway", s[1])
+		inside("ip_range", s[2])
+		aux, _ := value.Reveal(s[3]).(*value.Map)
+		if aux.Len() > 0 && scope == "swarm" {
+			ps = append(ps, &schema.Problem{Path: path + ".aux_address", Msg: "networks of a swarm do not know auxiliary addresses", Hint: "the engine would drop them without a word"})
+		} else if aux != nil {
+			for _, a := range aux.Entries {
+				inside(fmt.Sprintf("aux_address[%q]", a.Key), a.Value)
+			}
+		}
+	}
+	return ps
+}

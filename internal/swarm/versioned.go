@@ -1,0 +1,115 @@
+package swarm
+
+import (
+	"crypto/hmac"
+	"crypto/sha256"
+	"encoding/binary"
+	"encoding/hex"
+	"sync"
+
+	"golang.org/x/crypto/scrypt"
+
+	"github.com/swarmscript/swarmscript/internal/schema"
+	"github.com/swarmscript/swarmscript/internal/value"
+)
+
+// Secrets and configs cannot change in place. A version is a live object whose
+// name is the declared one and the first digits of its content's keyed hash:
+// two applies that want the same content want the same name, and the engine
+// lets one of them make it.
+
+const (
+	maxName    = 64 // characters of a secret's or config's name
+	hashDigits = 12
+	// Of what a script may call it; the rest is for the version.
+	maxDeclared = maxName - 1 - hashDigits
+)
+
+func versionName(declared string, sum []byte) string {
+	return declared + "-" + hex.EncodeToString(sum)[:hashDigits]
+}
+
+// content is what decides about a version: length-prefixed, so that no two
+// lists of parts give the same bytes.
+func content(parts ...string) []byte {
+	var b []byte
+	for _, p := range parts {
+		b = binary.AppendUvarint(b, uint64(len(p)))
+		b = append(b, p...)
+	}
+	return b
+}
+
+func keyed(key, data []byte) []byte {
+	m := hmac.New(sha256.New, key)
+	m.Write(data)
+	return m.Sum(nil)
+}
+
+// slow is the hash of secrets. Whoever reads a swarm's labels can try values
+// against it if they can read the project's key too; scrypt makes each try
+// cost milliseconds and megabytes. A process asks for the same secret several
+// times, so sums are kept, by a plain hash of what went in.
+var slow = &slowHash{sums: map[[sha256.Size]byte][]byte{}}
+
+type slowHash struct {
+	mu   sync.Mutex
+	sums map[[sha256.Size]byte][]byte
+}
+
+// Cost of one try, about 10 ms.
+const scryptN, scryptR, scryptP = 1 << 12, 8, 1
+
+func (s *slowHash) sum(key, data []byte) []byte {
+	id := [sha256.Size]byte(keyed(key, data))
+	s.mu.Lock()
+	got, ok := s.sums[id]
+	s.mu.Unlock()
+	if ok {
+		return got
+	}
+	// The salt is the project's key: without it there is nothing to try.
+	got, err := scrypt.Key(data, key, scryptN, scryptR, scryptP, sha256.Size)
+	if err != nil {
+		panic(err) // only for parameters that make no sense
+	}
+	s.mu.Lock()
+	s.sums[id] = got
+	s.mu.Unlock()
+	return got
+}
+
+// texts returns the known texts of fields, "" for those not given. Known is
+// false where one of them waits for a step.
+func texts(s *schema.Struct, args value.Struct, names ...string) (out []string, known bool) {
+	get, _ := fieldsOf(s, args)
+	for _, n := range names {
+		v := get(n)
+		if !value.Known(v) {
+			return nil, false
+		}
+		v = value.Reveal(v)
+		if v == nil {
+			out = append(out, "")
+			continue
+		}
+		out = append(out, value.Text(v))
+	}
+	return out, true
+}
+
+// checkName finds what is wrong with the name of a secret or config.
+func checkName(kind string, v value.Value, max int) schema.Problems {
+	name, ok := v.(string)
+	if !ok {
+		return nil
+	}
+	switch {
+	case len(name) > max:
+		return schema.Problems{{Path: "name", Msg: "is too long: " + count(len(name), "character") + ", and a " + kind +
+			"'s name has room for " + count(max, "character") + " beside its version"}}
+	case !objectName.MatchString(name):
+		return schema.Problems{{Path: "name", Msg: "want letters, digits, '_', '.' and '-', beginning and ending with a letter or digit"}}
+	}
+	return nil
+}

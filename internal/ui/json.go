@@ -1,0 +1,329 @@
+package ui
+
+import (
+	"io"
+	"maps"
+	"slices"
+	"strconv"
+
+	"github.com/swarmscript/swarmscript/internal/diag"
+	"github.com/swarmscript/swarmscript/internal/plan"
+	"github.com/swarmscript/swarmscript/internal/schema"
+	"github.com/swarmscript/swarmscript/internal/value"
+)
+
+// FormatVersion is that of the plan's JSON: the first number changes when a
+// reader has to, the second when there is more to read.
+const FormatVersion = "1.0"
+
+// PlanJSON writes a plan as one JSON object, after the shape of `terraform
+// show -json`. The same plan gives the same bytes.
+//
+//	format_version, swarmscript_version, project
+//	resource_changes[]   one for each resource, no-ops too, in the plan's order
+//	  address, kind, name, scope
+//	  change.actions         ["no-op"] ["create"] ["read"] ["update"] ["delete"]
+//	                         ["delete","create"]  a replacement
+//	                         ["create","delete"]  a new version, then the old goes
+//	  change.before, .after  arguments, null where there are none; a value that
+//	                         is secret, unknown or write-only is null
+//	  change.after_unknown   true where the value is known after apply
+//	  change.before_sensitive, .after_sensitive  true where it is hidden
+//	  change.replace_paths   [["image"]]: what forces a replacement
+//	  action_reason, effect  in words; absent where there are none
+//	  version                {"before": name, "after": name} of secrets, configs
+//	  rolls[]                addresses that a new version makes change
+//	  unsettled, blocked     why it waits; why it cannot be planned
+//	  deferred               true: compared again once its scope exists
+//	output_changes       name: {after, after_unknown, after_sensitive}
+//	warnings[]           {severity, summary, detail, hint, range}
+//	unreachable          scope: why
+//	counts               {add, change, replace, delete, read, wait}
+func PlanJSON(w io.Writer, p *plan.Plan, version string) error {
+	j := &jsonPrinter{out: out{w: w}}
+	j.b = append(j.b, `{"format_version":"`+FormatVersion+`","swarmscript_version":`...)
+	j.b = appendJSONString(j.b, version)
+	j.text("project", p.Project)
+	j.str(`,"resource_changes":[`)
+	for i, c := range p.Changes {
+		if i > 0 {
+			j.str(",")
+		}
+		j.resource(c)
+		if len(j.b) >= flushAt {
+			j.flush()
+		}
+	}
+	j.str("]")
+	j.outputs(p)
+	j.str(`,"warnings":[`)
+	for i, d := range p.Warnings {
+		if i > 0 {
+			j.str(",")
+		}
+		j.b = appendDiagnostic(j.b, d)
+	}
+	j.str(`],"unreachable":{`)
+	for i, scope := range slices.Sorted(maps.Keys(p.Unreachable)) {
+		if i > 0 {
+			j.str(",")
+		}
+		why := ""
+		if err := p.Unreachable[scope]; err != nil {
+			why = err.Error()
+		}
+		j.b = appendJSONString(append(appendJSONString(j.b, scope), ':'), why)
+	}
+	j.str(`},"counts":`)
+	j.b = appendCounts(j.b, p.Counts())
+	j.str("}\n")
+	j.flush()
+	return j.err
+}
+
+type jsonPrinter struct{ out }
+
+func (j *jsonPrinter) text(key, s string) {
+	j.str(`,"`)
+	j.str(key)
+	j.str(`":`)
+	j.b = appendJSONString(j.b, s)
+}
+
+func (j *jsonPrinter) textIf(key, s string) {
+	if s != "" {
+		j.text(key, s)
+	}
+}
+
+var actionsJSON = [...]string{
+	plan.NoOp: `["no-op"]`, plan.Read: `["read"]`, plan.Create: `["create"]`, plan.Update: `["update"]`,
+	plan.Replace: `["delete","create"]`, plan.NewVersion: `["create","delete"]`, plan.Delete: `["delete"]`,
+}
+
+func (j *jsonPrinter) resource(c *plan.Change) {
+	j.str(`{"address":`)
+	j.b = appendJSONString(j.b, string(c.Address))
+	j.text("kind", c.Address.Kind())
+	j.text("name", c.Address.Name())
+	j.text("scope", c.Scope)
+	j.str(`,"change":{"actions":`)
+	j.str(actionsJSON[c.Action])
+	before, after := sides(c)
+	s := schemaOf(c)
+	j.str(`,"before":`)
+	j.fields(s, before)
+	j.str(`,"after":`)
+	j.fields(s, after)
+	j.str(`,"after_unknown":`)
+	j.where(isUnknown, s, after)
+	j.str(`,"before_sensitive":`)
+	j.where(isSecret, s, before)
+	j.str(`,"after_sensitive":`)
+	j.where(isSecret, s, after)
+	j.replacePaths(c)
+	j.str("}")
+	j.textIf("action_reason", c.Reason)
+	j.textIf("effect", c.Effect)
+	if c.Kind != nil && c.Kind.Versioned {
+		live := ""
+		if c.Live != nil {
+			live = c.Live.Name
+		}
+		j.str(`,"version":{"before":`)
+		j.b = appendNameOrNull(j.b, live)
+		j.str(`,"after":`)
+		next := c.Name
+		if c.Action == plan.Delete {
+			next = ""
+		}
+		j.b = appendNameOrNull(j.b, next)
+		j.str("}")
+	}
+	if len(c.Rolls) > 0 {
+		j.str(`,"rolls":[`)
+		for i, a := range c.Rolls {
+			if i > 0 {
+				j.str(",")
+			}
+			j.b = appendJSONString(j.b, string(a))
+		}
+		j.str("]")
+	}
+	j.textIf("unsettled", c.Unsettled)
+	j.textIf("blocked", c.Blocked)
+	if c.Deferred {
+		j.str(`,"deferred":true`)
+	}
+	j.str("}")
+}
+
+func appendNameOrNull(b []byte, s string) []byte {
+	if s == "" {
+		return append(b, "null"...)
+	}
+	return appendJSONString(b, s)
+}
+
+func (j *jsonPrinter) fields(s *schema.Struct, x value.Struct) {
+	if x == nil || s == nil {
+		j.str("null")
+		return
+	}
+	j.b = appendJSONFields(j.b, s, x)
+}
+
+func (j *jsonPrinter) where(has leafTest, s *schema.Struct, x value.Struct) {
+	if x == nil || s == nil {
+		j.str("{}")
+		return
+	}
+	j.b = has.appendFields(j.b, s, x)
+}
+
+func (j *jsonPrinter) replacePaths(c *plan.Change) {
+	if c.Action != plan.Replace {
+		return
+	}
+	var paths []string
+	for _, f := range c.Fields {
+		if f.Replace && f.Field != nil && !slices.Contains(paths, f.Field.Name) {
+			paths = append(paths, f.Field.Name)
+		}
+	}
+	j.str(`,"replace_paths":[`)
+	for i, p := range paths {
+		if i > 0 {
+			j.str(",")
+		}
+		j.str("[")
+		j.b = appendJSONString(j.b, p)
+		j.str("]")
+	}
+	j.str("]")
+}
+
+func schemaOf(c *plan.Change) *schema.Struct {
+	if c.Kind == nil {
+		return nil
+	}
+	return c.Kind.Schema
+}
+
+// sides returns the arguments before and after a change, in full: what the
+// script leaves out is its default, or stays as it is.
+func sides(c *plan.Change) (before, after value.Struct) {
+	if c.Live != nil {
+		before = c.Live.Args
+	}
+	s := schemaOf(c)
+	if c.Action == plan.Delete || c.Args == nil || s == nil {
+		return before, nil
+	}
+	after = make(value.Struct, len(s.Fields))
+	for i, f := range s.Fields {
+		v := c.Args[i]
+		if v == nil {
+			v = f.Default
+		}
+		if i < len(before) {
+			switch {
+			case v == nil:
+				v = before[i]
+			case f.Merge:
+				v = merged(f.Name, c, v, before[i])
+			}
+		}
+		after[i] = v
+	}
+	return before, after
+}
+
+// merged is a map of which only some keys are ours, as it will be.
+func merged(field string, c *plan.Change, want, live value.Value) value.Value {
+	w, ok1 := want.(*value.Map)
+	l, ok2 := live.(*value.Map)
+	if !ok1 || !ok2 || l.Len() == 0 {
+		return want
+	}
+	owned := c.Live.Mark.Owned()[field]
+	var entries []value.Entry
+	for _, e := range l.Entries {
+		if !slices.Contains(owned, e.Key) {
+			entries = append(entries, e)
+		}
+	}
+	if w != nil {
+		entries = append(entries, w.Entries...) // of equal keys the last wins
+	}
+	return value.NewMap(entries)
+}
+
+func (j *jsonPrinter) outputs(p *plan.Plan) {
+	j.str(`,"output_changes":{`)
+	for i, o := range p.Outputs {
+		if i > 0 {
+			j.str(",")
+		}
+		hidden := o.Sensitive || value.Sensitive(o.Value)
+		j.b = append(appendJSONString(j.b, o.Name), `:{"after":`...)
+		if hidden {
+			j.str("null")
+		} else {
+			j.b = appendJSONValue(j.b, anyType, o.Value)
+		}
+		j.str(`,"after_unknown":`)
+		j.b = leafTest(isUnknown).append(j.b, anyType, o.Value)
+		j.str(`,"after_sensitive":`)
+		j.b = strconv.AppendBool(j.b, hidden)
+		j.str("}")
+	}
+	j.str("}")
+}
+
+func appendDiagnostic(b []byte, d *diag.Diagnostic) []byte {
+	severity := "error"
+	if d.Severity == diag.Warning {
+		severity = "warning"
+	}
+	b = append(b, `{"severity":"`+severity+`","summary":`...)
+	b = appendJSONString(b, d.Summary)
+	b = appendJSONString(append(b, `,"detail":`...), d.Detail)
+	if d.Hint != "" {
+		b = appendJSONString(append(b, `,"hint":`...), d.Hint)
+	}
+	if d.Pos.IsValid() {
+		b = appendJSONString(append(b, `,"range":{"filename":`...), d.Pos.File)
+		b = append(b, `,"start":`...)
+		b = appendPoint(b, d.Pos.Line, d.Pos.Col)
+		b = append(b, `,"end":`...)
+		if d.Pos.EndLine > 0 {
+			b = appendPoint(b, d.Pos.EndLine, d.Pos.EndCol)
+		} else {
+			b = appendPoint(b, d.Pos.Line, d.Pos.Col)
+		}
+		b = append(b, '}')
+	}
+	return append(b, '}')
+}
+
+func appendPoint(b []byte, line, col int) []byte {
+	b = strconv.AppendInt(append(b, `{"line":`...), int64(line), 10)
+	b = strconv.AppendInt(append(b, `,"column":`...), int64(col), 10)
+	return append(b, '}')
+}
+
+func appendCounts(b []byte, n plan.Counts) []byte {
+	for i, x := range []struct {
+		key string
+		n   int
+	}{{"add", n.Add}, {"change", n.Change}, {"replace", n.Replace}, {"delete", n.Delete}, {"read", n.Read}, {"wait", n.Wait}} {
+		sep := byte(',')
+		if i == 0 {
+			sep = '{'
+		}
+		b = append(appendJSONString(append(b, sep), x.key), ':')
+		b = strconv.AppendInt(b, int64(x.n), 10)
+	}
+	return append(b, '}')
+}

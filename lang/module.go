@@ -1,0 +1,263 @@
+package lang
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"path"
+	"strings"
+
+	"go.starlark.net/resolve"
+	"go.starlark.net/starlark"
+	"go.starlark.net/syntax"
+
+	"github.com/swarmscript/swarmscript/internal/diag"
+)
+
+const (
+	stdlibPackage = "stdlib"
+	stdlibPrefix  = "@stdlib//"
+)
+
+// Key identifies a module: the package it belongs to, and its path there.
+type Key struct {
+	Package string // "" for the user's own files, or "stdlib"
+	Path    string // slash-separated, clean, below the package's root
+}
+
+// String returns the name that positions use.
+func (k Key) String() string {
+	if k.Package == "" {
+		return k.Path
+	}
+	return "@" + k.Package + "//" + k.Path
+}
+
+// parseLabel turns what a load() statement in module from names into a key.
+func parseLabel(label string, from Key) (Key, error) {
+	k := Key{Package: from.Package}
+	switch {
+	case label == "":
+		return k, errors.New("the module's name is empty")
+	case strings.HasPrefix(label, "@"):
+		pkg, p, ok := strings.Cut(label[1:], "//")
+		if !ok || pkg != stdlibPackage {
+			return k, fmt.Errorf("there is no package @%s (the only one is %s)", pkg, stdlibPrefix)
+		}
+		k.Package, k.Path = pkg, p
+	case strings.HasPrefix(label, "//"):
+		k.Path = label[2:]
+	case path.IsAbs(label) || strings.ContainsAny(label, "\\\x00"):
+		return k, errors.New(`a module is named "@stdlib//x.star", "//from/the/root.star" or "relative.star"`)
+	default:
+		k.Path = path.Join(path.Dir(from.Path), label)
+	}
+	k.Path = path.Clean(k.Path)
+	if k.Path == "." || k.Path == ".." || strings.HasPrefix(k.Path, "../") || path.IsAbs(k.Path) {
+		return k, fmt.Errorf("%s is outside the root folder", label)
+	}
+	return k, nil
+}
+
+// module is one file: its text, its program, and its globals once it ran.
+type module struct {
+	key     Key
+	file    string
+	src     []byte
+	prog    *starlark.Program
+	stmts   []loadStmt
+	loads   map[string]*module // by label
+	globals starlark.StringDict
+	err     error
+	done    bool
+	broken  bool         // did not compile, or one of its loads did not
+	tree    *syntax.File // as written, parsed again when a diagnostic needs it
+}
+
+type loadStmt struct {
+	label string
+	pos   syntax.Position // of the label
+}
+
+func (s *Session) addSource(key Key, src []byte) *module {
+	m := &module{key: key, file: key.String(), src: src, loads: map[string]*module{}}
+	s.byFile[m.file] = m
+	s.Record("module", m.file, src, false)
+	return m
+}
+
+func (s *Session) readModule(key Key) ([]byte, error) {
+	if key.Package == "" {
+		return s.readUnderRoot(key.Path)
+	}
+	if s.opts.Stdlib == nil {
+		return nil, fmt.Errorf("%s: no such file", key)
+	}
+	f, err := s.opts.Stdlib.Open(key.Path)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w%s", key, plainError(err), s.stdlibHint(key))
+	}
+	defer f.Close()
+	return readAll(f, key.String())
+}
+
+// stdlibHint suggests a module of the standard library.
+func (s *Session) stdlibHint(key Key) string {
+	var names []string
+	_ = fs.WalkDir(s.opts.Stdlib, ".", func(p string, d fs.DirEntry, err error) error {
+		if err == nil && !d.IsDir() && strings.HasSuffix(p, ".star") && !strings.HasSuffix(p, "_test.star") {
+			names = append(names, p)
+		}
+		return nil
+	})
+	if n := diag.Suggest(key.Path, names); n != "" {
+		return fmt.Sprintf(` (did you mean "%s%s"?)`, stdlibPrefix, n)
+	}
+	return ""
+}
+
+// buildGraph compiles the entry script and all that it loads before anything
+// runs, and records the problems of all of them: what does not parse, what is
+// not defined, what cannot be read, what loads itself.
+func (s *Session) buildGraph(entry *module) {
+	s.visit(entry, nil)
+}
+
+// step is one load statement on the way from the entry script.
+type step struct {
+	m   *module
+	pos syntax.Position // of the load
+}
+
+func (s *Session) visit(m *module, trail []step) {
+	s.compile(m)
+	if m.prog == nil {
+		m.broken = true
+	}
+	for _, st := range m.stmts {
+		label, pos := st.label, st.pos
+		if m.loads[label] != nil {
+			continue
+		}
+		key, err := parseLabel(label, m.key)
+		if err != nil {
+			s.loadError(m, pos, "cannot load %q: %v", label, err)
+			continue
+		}
+		here := append(trail[:len(trail):len(trail)], step{m, pos})
+		if cycle := findCycle(here, key); cycle != "" {
+			s.loadError(m, pos, "modules load each other: %s", cycle)
+			continue
+		}
+		dep := s.modules[key]
+		if dep == nil {
+			src, err := s.readModule(key)
+			if err != nil {
+				s.loadError(m, pos, "cannot load %q: %v", label, err)
+				continue
+			}
+			if len(here) > 200 {
+				s.loadError(m, pos, "cannot load %q: more than 200 modules deep", label)
+				continue
+			}
+			dep = s.addSource(key, src)
+			s.modules[key] = dep
+			s.visit(dep, here)
+		}
+		m.loads[label] = dep
+		if dep.broken {
+			m.broken = true
+		}
+	}
+}
+
+func (s *Session) loadError(m *module, pos syntax.Position, format string, args ...any) {
+	m.broken = true
+	s.diags = append(s.diags, splitHint(diag.Errorf(toPos(pos), format, args...)))
+}
+
+// findCycle describes the way back to key, as "a.star:3 -> b.star:1 -> a.star".
+func findCycle(trail []step, key Key) string {
+	for i, st := range trail {
+		if st.m.key != key {
+			continue
+		}
+		var b strings.Builder
+		for _, st := range trail[i:] {
+			fmt.Fprintf(&b, "%s:%d -> ", st.m.file, st.pos.Line)
+		}
+		return b.String() + key.String()
+	}
+	return ""
+}
+
+// compile parses, checks, rewrites and resolves a module. Problems are
+// recorded, and leave it without a program.
+func (s *Session) compile(m *module) {
+	opts := s.fileOptions()
+	f, err := opts.Parse(m.file, m.src, 0)
+	if err != nil {
+		s.addError(err)
+		return
+	}
+	if pos, ok := checkTree(f); !ok {
+		s.diags = append(s.diags, diag.Errorf(toPos(pos), "excessive nesting: an expression is more than %d levels deep", maxTreeDepth))
+		return
+	}
+	// What a module loads has problems of its own to tell, even if the module
+	// does not resolve.
+	for _, st := range f.Stmts {
+		if load, ok := st.(*syntax.LoadStmt); ok {
+			m.stmts = append(m.stmts, loadStmt{load.ModuleName(), load.Module.TokenPos})
+		}
+	}
+	if !s.opts.Bare {
+		rewrite(f)
+	}
+	prog, err := starlark.FileProgram(f, s.predeclared.Has)
+	if err != nil {
+		var list resolve.ErrorList
+		if errors.As(err, &list) {
+			for _, e := range list {
+				s.diags = append(s.diags, s.resolveError(m, e))
+			}
+			return
+		}
+		s.addError(err)
+		return
+	}
+	m.prog = prog
+}
+
+// load runs a module when the statement that loads it is reached. The graph is
+// known by then, so nothing can be missing but a symbol.
+func (s *Session) load(thread *starlark.Thread, label string) (starlark.StringDict, error) {
+	from := s.byFile[thread.CallFrame(0).Pos.Filename()]
+	if from == nil || from.loads[label] == nil {
+		return nil, fmt.Errorf("%s was not loaded", label)
+	}
+	m := from.loads[label]
+	if !m.done {
+		m.done = true
+		s.loading++
+		m.globals, m.err = s.run(m)
+		s.loading--
+	}
+	return m.globals, m.err
+}
+
+// definition finds where a module binds a global, for messages about it.
+func (m *module) definition(name string) diag.Pos {
+	pos := diag.Pos{File: m.file, Line: 1, Col: 1}
+	if f := m.parsed(); f != nil {
+		found := false
+		walk(f, func(n syntax.Node) bool {
+			if id, ok := n.(*syntax.Ident); ok && id.Name == name && !found {
+				found = true
+				pos = toSpan(m.file, id)
+			}
+			return !found
+		})
+	}
+	return pos
+}

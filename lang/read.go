@@ -1,0 +1,160 @@
+package lang
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path"
+	"path/filepath"
+	"strings"
+
+	"go.starlark.net/starlark"
+)
+
+// maxFile bounds one file that is read: a script, a module, read_file().
+const maxFile = 16 << 20
+
+// Read is one input that an evaluation depended on.
+type Read struct {
+	Kind      string // "module", "file", "env", "var"
+	Name      string
+	Digest    string // hex SHA-256; "" where the input was not set, or is sensitive
+	Sensitive bool
+}
+
+// Reads returns everything that was read, in the order it was, each once.
+func (s *Session) Reads() []Read { return s.reads }
+
+// Record notes an input. A sensitive one is noted without a digest: a plain
+// hash of a weak secret gives it away.
+func (s *Session) Record(kind, name string, data []byte, sensitive bool) {
+	r := Read{Kind: kind, Name: name, Sensitive: sensitive}
+	if data != nil && !sensitive {
+		sum := sha256.Sum256(data)
+		r.Digest = hex.EncodeToString(sum[:])
+	}
+	for i, old := range s.reads {
+		if old.Kind == kind && old.Name == name {
+			if sensitive {
+				s.reads[i] = r
+			}
+			return
+		}
+	}
+	s.reads = append(s.reads, r)
+}
+
+// ReadFile reads a file for a builtin: "//x" from the root, otherwise relative
+// to the user's file that makes the call.
+func (s *Session) ReadFile(thread *starlark.Thread, name string) ([]byte, error) {
+	p := name
+	switch {
+	case strings.HasPrefix(name, "@"):
+		return nil, fmt.Errorf("cannot read %s: only files under the root folder can be read", name)
+	case strings.HasPrefix(name, "//"):
+		p = name[2:]
+	case path.IsAbs(name) || filepath.IsAbs(name):
+		return nil, fmt.Errorf("cannot read %s: a path is relative, or starts at the root with //", name)
+	default:
+		if from := CallPos(thread).File; from != "" && !strings.HasPrefix(from, stdlibPrefix) {
+			p = path.Join(path.Dir(from), name)
+		}
+	}
+	p = path.Clean(p)
+	data, err := s.readUnderRoot(p)
+	if err != nil {
+		return nil, err
+	}
+	s.Record("file", p, data, false)
+	return data, nil
+}
+
+// root is the opened root folder. Symbolic links are resolved first, so that
+// one which stays inside may be absolute; the open itself goes through
+// [os.Root], which holds even if a link changes in between.
+type root struct {
+	dir string // with links resolved
+	fs  *os.Root
+}
+
+func (s *Session) openRoot() (*root, error) {
+	if s.root != nil {
+		return s.root, nil
+	}
+	if s.opts.Root == "" {
+		return nil, errors.New("there is no root folder to read from")
+	}
+	dir, err := filepath.EvalSymlinks(s.opts.Root)
+	if err != nil {
+		return nil, plainError(err)
+	}
+	if dir, err = filepath.Abs(dir); err != nil {
+		return nil, err
+	}
+	r, err := os.OpenRoot(dir)
+	if err != nil {
+		return nil, plainError(err)
+	}
+	s.root = &root{dir, r}
+	return s.root, nil
+}
+
+// readUnderRoot reads a slash-separated path under the root.
+func (s *Session) readUnderRoot(p string) ([]byte, error) {
+	if p == ".." || strings.HasPrefix(p, "../") || path.IsAbs(p) || strings.ContainsRune(p, 0) {
+		return nil, fmt.Errorf("%s is outside the root folder", p)
+	}
+	r, err := s.openRoot()
+	if err != nil {
+		return nil, err
+	}
+	real, err := filepath.EvalSymlinks(filepath.Join(r.dir, filepath.FromSlash(p)))
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", p, plainError(err))
+	}
+	rel, err := filepath.Rel(r.dir, real)
+	if err != nil || rel == ".." || strings.HasPrefix(rel, ".."+string(os.PathSeparator)) {
+		return nil, fmt.Errorf("%s is a link to outside the root folder", p)
+	}
+	info, err := r.fs.Stat(rel)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", p, plainError(err))
+	}
+	if !info.Mode().IsRegular() {
+		return nil, fmt.Errorf("%s is not a regular file", p)
+	}
+	f, err := r.fs.Open(rel)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", p, plainError(err))
+	}
+	defer f.Close()
+	return readAll(f, p)
+}
+
+func readAll(f io.Reader, name string) ([]byte, error) {
+	data, err := io.ReadAll(io.LimitReader(f, maxFile+1))
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", name, plainError(err))
+	}
+	if len(data) > maxFile {
+		return nil, fmt.Errorf("%s is larger than %d MiB", name, maxFile>>20)
+	}
+	return data, nil
+}
+
+// plainError strips the operation and the absolute path from an error of the
+// os package.
+func plainError(err error) error {
+	if errors.Is(err, fs.ErrNotExist) {
+		return errors.New("no such file")
+	}
+	var pe *fs.PathError
+	if errors.As(err, &pe) {
+		return pe.Err
+	}
+	return err
+}

@@ -1,0 +1,10 @@
+// Package stdlib holds the modules of @stdlib//, written in SwarmScript. Each
+// has its tests beside it.
+package stdlib
+
+import "embed"
+
+// FS holds the modules.
+//
+//go:embed *.star
+var FS embed.FS
