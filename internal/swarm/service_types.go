@@ -192,6 +192,12 @@ func (m *Mount) ParseShort(s string) error {
 		return errors.New("type=image: a service cannot mount an image")
 	}
 	*m = mountFrom(got)
+	// Docker's parser takes any word for a type; nothing in a mount has a unit,
+	// so that it may be checked in normal form.
+	mounts := schema.Of(Mount{})
+	if _, problems := mounts.CheckAll(mounts.Encode(*m)); problems != nil {
+		return problems
+	}
 	return nil
 }
 
