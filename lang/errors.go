@@ -250,6 +250,9 @@ func (s *Session) complete(d *diag.Diagnostic) {
 	} else {
 		d.Pos = s.Expand(d.Pos)
 	}
+	for i := range d.Stack {
+		d.Stack[i].Pos = s.Expand(d.Stack[i].Pos)
+	}
 	for i := range d.Related {
 		d.Related[i].Pos = s.Expand(d.Related[i].Pos)
 	}

@@ -21,7 +21,7 @@ import (
 
 const (
 	maxFreezeDepth = 100_000    // of some 200 bytes each on the goroutine's stack
-	maxFreezeNodes = 50_000_000 // visits, counting again what does not remember
+	maxFreezeNodes = 20_000_000 // visits, counting again what does not remember
 )
 
 // checkFreeze returns an error, and the global it comes from, if freezing would

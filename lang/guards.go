@@ -33,6 +33,9 @@ func init() {
 	binary("!=", func(t *starlark.Thread, x, y starlark.Value) (starlark.Value, error) {
 		return compare(t, syntax.NEQ, x, y)
 	})
+	for _, op := range []syntax.Token{syntax.LT, syntax.LE, syntax.GT, syntax.GE} {
+		binary(op.String(), func(t *starlark.Thread, x, y starlark.Value) (starlark.Value, error) { return compare(t, op, x, y) })
+	}
 	binary("in", func(t *starlark.Thread, x, y starlark.Value) (starlark.Value, error) {
 		return contains(t, syntax.IN, x, y)
 	})
@@ -95,10 +98,10 @@ func init() {
 	})
 }
 
-// compare is == and !=.
+// compare is ==, !=, <, <=, > and >=.
 func compare(thread *starlark.Thread, op syntax.Token, x, y starlark.Value) (starlark.Value, error) {
 	if !isScalar(x) || !isScalar(y) {
-		if err := comparable(thread, x, y); err != nil {
+		if err := comparable(thread, op, x, y); err != nil {
 			return nil, err
 		}
 	}
@@ -109,13 +112,16 @@ func compare(thread *starlark.Thread, op syntax.Token, x, y starlark.Value) (sta
 // comparable refuses to compare what is deferred, or too large: comparison
 // stops at ten levels, but ten levels of a thousand elements are not to be
 // waited for.
-func comparable(thread *starlark.Thread, x, y starlark.Value) error {
+func comparable(thread *starlark.Thread, op syntax.Token, x, y starlark.Value) error {
 	for _, v := range []starlark.Value{x, y} {
 		if d, ok := v.(*Deferred); ok {
 			return d.misuse("be compared")
 		}
 	}
-	if x.Type() != y.Type() || starlark.Len(x) != starlark.Len(y) {
+	if x.Type() != y.Type() {
+		return nil // unequal, or an error
+	}
+	if (op == syntax.EQL || op == syntax.NEQ) && starlark.Len(x) != starlark.Len(y) {
 		return nil // unequal, whatever is inside
 	}
 	for _, v := range []starlark.Value{x, y} {

@@ -167,6 +167,11 @@ func (m *meter) visit(v starlark.Value, depth int) error {
 		if err := m.add(2*len(names) + 8); err != nil {
 			return err
 		}
+		// The text of a struct forgets what is around it, so a list that
+		// holds itself through a struct has no end.
+		path, onPath := m.path, m.onPath
+		m.path, m.onPath = nil, nil
+		defer func() { m.path, m.onPath = path, onPath }()
 		for _, name := range names {
 			e, err := v.Attr(name)
 			if err != nil {

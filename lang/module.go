@@ -65,12 +65,18 @@ type module struct {
 	file    string
 	src     []byte
 	prog    *starlark.Program
+	stmts   []loadStmt
 	loads   map[string]*module // by label
 	globals starlark.StringDict
 	err     error
 	done    bool
 	broken  bool         // did not compile, or one of its loads did not
 	tree    *syntax.File // as written, parsed again when a diagnostic needs it
+}
+
+type loadStmt struct {
+	label string
+	pos   syntax.Position // of the label
 }
 
 func (s *Session) addSource(key Key, src []byte) *module {
@@ -127,10 +133,9 @@ func (s *Session) visit(m *module, trail []step) {
 	s.compile(m)
 	if m.prog == nil {
 		m.broken = true
-		return
 	}
-	for i := 0; i < m.prog.NumLoads(); i++ {
-		label, pos := m.prog.Load(i)
+	for _, st := range m.stmts {
+		label, pos := st.label, st.pos
 		if m.loads[label] != nil {
 			continue
 		}
@@ -198,6 +203,13 @@ func (s *Session) compile(m *module) {
 	if pos, ok := checkTree(f); !ok {
 		s.diags = append(s.diags, diag.Errorf(toPos(pos), "excessive nesting: an expression is more than %d levels deep", maxTreeDepth))
 		return
+	}
+	// What a module loads has problems of its own to tell, even if the module
+	// does not resolve.
+	for _, st := range f.Stmts {
+		if load, ok := st.(*syntax.LoadStmt); ok {
+			m.stmts = append(m.stmts, loadStmt{load.ModuleName(), load.Module.TokenPos})
+		}
 	}
 	if !s.opts.Bare {
 		rewrite(f)

@@ -186,7 +186,7 @@ func (r *rewriter) augmented(out []syntax.Stmt, st *syntax.AssignStmt) []syntax.
 	}
 	st.LHS = r.target(st.LHS)
 	st.RHS = r.expr(st.RHS)
-	if guard == "" || isNumber(st.RHS) && guard != "times" {
+	if guard == "" || isNumber(st.RHS) && (guard == "grow" || guard == "%") {
 		return append(out, st)
 	}
 	// The guard reads the left-hand side as well, so what it computes is kept
@@ -368,6 +368,7 @@ func (r *rewriter) expr(e syntax.Expr) syntax.Expr {
 // guarded are the operators that become calls.
 var guarded = map[syntax.Token]string{
 	syntax.EQL: "==", syntax.NEQ: "!=", syntax.IN: "in", syntax.NOT_IN: "not in",
+	syntax.LT: "<", syntax.LE: "<=", syntax.GT: ">", syntax.GE: ">=",
 	syntax.PERCENT: "%", syntax.PLUS: "+", syntax.STAR: "*", syntax.LTLT: "<<",
 }
 
@@ -400,6 +401,8 @@ func plainOperands(e *syntax.BinaryExpr) bool {
 	switch e.Op {
 	case syntax.EQL, syntax.NEQ:
 		return isConstant(e.X) || isConstant(e.Y) || isComputed(e.X) || isComputed(e.Y)
+	case syntax.LT, syntax.LE, syntax.GT, syntax.GE:
+		return isNumber(e.X) || isNumber(e.Y) || isComputed(e.X) || isComputed(e.Y)
 	case syntax.IN, syntax.NOT_IN:
 		return isLiteral(e.X) && isLiteral(e.Y)
 	case syntax.PERCENT:

@@ -142,6 +142,9 @@ func (s *Session) exec(ctx context.Context, key Key, src []byte) (globals starla
 	entry := s.addSource(key, src)
 	s.buildGraph(entry)
 	if len(s.diags) > 0 {
+		// What did not load is tried again by the next script: a REPL's user
+		// has mended it by then.
+		maps.DeleteFunc(s.modules, func(_ Key, m *module) bool { return !m.done })
 		return nil, s.finish()
 	}
 	globals, err = s.run(entry)

@@ -127,11 +127,18 @@ func tuplesIn(thread *starlark.Thread, v starlark.Value) error {
 	return nil
 }
 
+// perElement is what going through an element costs, in the bytes that charge
+// counts: some 20 ns, for hashing or the comparisons of a sort.
+const perElement = 64
+
 // iterates charges for what a function will go through.
 func iterates(thread *starlark.Thread, args starlark.Tuple, _ string) error {
 	for _, a := range args {
 		if n := starlark.Len(a); n > 0 {
 			if err := checkSize(thread, a.Type(), n); err != nil {
+				return err
+			}
+			if err := charge(thread, n*perElement); err != nil {
 				return err
 			}
 		}

@@ -85,6 +85,9 @@ func leaseBase(project string) string {
 
 // generations lists what is there, oldest first.
 func (c *Conn) generations(ctx context.Context, project string) ([]generation, error) {
+	if _, err := c.remote.Ready(ctx); err != nil {
+		return nil, err
+	}
 	base := leaseBase(project)
 	got, err := c.Docker().VolumeList(ctx, volume.ListOptions{Filters: filters.NewArgs(filters.Arg("name", base))})
 	if err != nil {
@@ -105,6 +108,10 @@ func (c *Conn) generations(ctx context.Context, project string) ([]generation, e
 
 // ReadLease implements [resource.Leaser].
 func (c *Conn) ReadLease(ctx context.Context, project string) (*resource.Lease, time.Time, error) {
+	gens, err := c.generations(ctx, project)
+	if err != nil {
+		return nil, time.Time{}, err
+	}
 	info, err := c.Docker().Info(ctx)
 	if err != nil {
 		return nil, time.Time{}, remote.Err(err)
@@ -113,9 +120,8 @@ func (c *Conn) ReadLease(ctx context.Context, project string) (*resource.Lease, 
 	if err != nil {
 		return nil, now, fmt.Errorf("the engine's clock: %w", err)
 	}
-	gens, err := c.generations(ctx, project)
-	if err != nil || len(gens) == 0 {
-		return nil, now, err
+	if len(gens) == 0 {
+		return nil, now, nil
 	}
 	last := gens[len(gens)-1]
 	if last.text == "" {

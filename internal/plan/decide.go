@@ -74,15 +74,10 @@ func Decide(c Case) (*Change, diag.List) {
 // it to normal form.
 func (c Case) arguments() (value.Struct, diag.List) {
 	d := c.Decl
-	args := d.Args
-	resolved, _ := value.Resolve(args, c.Resolve).(value.Struct)
-	changed := len(resolved) > 0 && len(args) > 0 && &resolved[0] != &args[0]
-	var problems schema.Problems
-	if changed {
-		args, problems = d.Kind.Schema.CheckAll(resolved)
-		if problems == nil && d.Kind.Check != nil {
-			problems = d.Kind.Check(args)
-		}
+	args, problems := d.Kind.Schema.Resolve(d.Args, c.Resolve)
+	changed := len(args) > 0 && &args[0] != &d.Args[0]
+	if changed && problems == nil && d.Kind.Check != nil {
+		problems = d.Kind.Check(args)
 	}
 	if problems == nil {
 		problems = tooNew(d.Kind.Schema, args, c.API)

@@ -78,7 +78,9 @@ func Dial(e Endpoint) (*Docker, error) {
 	return d, nil
 }
 
-// API returns the Engine API's client. Its errors go through [Err].
+// API returns the Engine API's client. Its errors go through [Err]. Call
+// [Docker.Ready] before it is used by several goroutines: docker's client
+// writes down the version that it agreed on while others read it.
 func (d *Docker) API() client.APIClient { return d.api }
 
 // Credentials returns what the registries of images want.

@@ -12,6 +12,7 @@ import (
 	"path/filepath"
 	"strings"
 
+	cerrdefs "github.com/containerd/errdefs"
 	"github.com/docker/cli/cli/config"
 	"github.com/docker/cli/cli/config/configfile"
 	"github.com/docker/cli/cli/context/docker"
@@ -199,10 +200,12 @@ func (e Endpoint) context(name, source string) (*target, error) {
 		store.EndpointTypeGetter(docker.DockerEndpoint, func() any { return &docker.EndpointMeta{} }),
 	))
 	fail := func(err error) (*target, error) {
-		return nil, fmt.Errorf("docker context %q: %s (docker context ls shows what there is)", name, strings.TrimSuffix(err.Error(), ": not found"))
+		return nil, fmt.Errorf("docker context %q: %w (docker context ls shows what there is)", name, err)
 	}
 	meta, err := s.GetMetadata(name)
-	if err != nil {
+	if cerrdefs.IsNotFound(err) {
+		return fail(errors.New("there is no such context"))
+	} else if err != nil {
 		return fail(err)
 	}
 	em, err := docker.EndpointFromContext(meta)

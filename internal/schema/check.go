@@ -381,17 +381,20 @@ func (t *Type) checkMap(m *value.Map) (value.Value, error) {
 func (t *Type) checkStruct(v value.Value) (value.Value, error) {
 	s := t.Struct
 	args := make(value.Struct, len(s.Fields))
+	checked := false // in normal form already, which must not be checked again: 5 is seconds, then nanoseconds
 	switch x := v.(type) {
 	case value.Record:
 		if x.Type != s.Name {
 			return nil, wrong("got %s(...), want %s", x.Type, t.want())
 		}
 		copy(args, x.Fields)
-	case value.Struct: // in normal form already, as a resolved argument is
+		checked = true
+	case value.Struct:
 		if len(x) != len(args) {
 			return nil, wrong("got %d fields, want %s", len(x), t.want())
 		}
 		copy(args, x)
+		checked = true
 	case *value.Map:
 		for _, e := range x.Entries {
 			i, ok := s.byName[e.Key]
@@ -418,9 +421,12 @@ func (t *Type) checkStruct(v value.Value) (value.Value, error) {
 		}
 		args[s.short] = v
 	}
-	out, problems := s.CheckAll(args)
-	if problems != nil {
-		return nil, problems
+	out := args
+	if !checked {
+		var problems Problems
+		if out, problems = s.CheckAll(args); problems != nil {
+			return nil, problems
+		}
 	}
 	for i, f := range s.Fields {
 		if f.From != "" && isBlank(out[i]) {

@@ -79,11 +79,7 @@ func (configHandler) Create(ctx context.Context, c resource.Conn, r *resource.Re
 	}
 	made, err := dockerOf(c).ConfigCreate(ctx, s)
 	if err != nil {
-		err = remote.Err(err)
-		if len(s.Data) >= oldConfigSize && strings.Contains(err.Error(), "must be larger than 0 and less than") {
-			err = fmt.Errorf("%w (this engine allows %d bytes, newer ones %d)", err, oldConfigSize-1, configSize-1)
-		}
-		return nil, err
+		return nil, remote.Err(err)
 	}
 	return configObject(swarm.Config{ID: made.ID, Spec: s}), nil
 }

@@ -22,6 +22,9 @@ import (
 
 // ReadLease implements [resource.Leaser].
 func (c *Conn) ReadLease(ctx context.Context, project string) (*resource.Lease, time.Time, error) {
+	if _, err := c.docker.Ready(ctx); err != nil {
+		return nil, time.Time{}, err
+	}
 	var now time.Time
 	var clockErr error
 	var wg sync.WaitGroup

@@ -201,6 +201,9 @@ func unpack(s string, into any) error {
 
 // readLedger returns a project's ledger object, and whether there is one.
 func (c *Conn) readLedger(ctx context.Context, project string) (swarm.Config, bool, error) {
+	if _, err := c.docker.Ready(ctx); err != nil {
+		return swarm.Config{}, false, err
+	}
 	got, _, err := c.Docker().ConfigInspectWithRaw(ctx, ledgerName(project))
 	if remote.IsNotFound(err) {
 		return got, false, nil

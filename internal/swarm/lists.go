@@ -84,7 +84,7 @@ func listServices(ctx context.Context, api client.APIClient, l *lists) (err erro
 func listNetworks(ctx context.Context, api client.APIClient, l *lists) (err error) {
 	for try := 0; ; try++ {
 		l.Networks, err = api.NetworkList(ctx, network.ListOptions{})
-		if err != nil || try == 20 || !unallocated(l.Networks) {
+		if err != nil || try == 10 || !beingMade(l.Networks) {
 			return err
 		}
 		if err := pause(ctx, 100*time.Millisecond); err != nil {

@@ -3,7 +3,9 @@ package swarm
 import (
 	"fmt"
 	"net/netip"
+	"slices"
 	"strings"
+	"time"
 
 	"github.com/docker/docker/api/types/network"
 
@@ -195,13 +197,14 @@ func NetworkObjects(networks []network.Summary, inSwarm bool) []*resource.Object
 }
 
 // unallocated reports whether a network waits for its driver and subnets.
-func unallocated(networks []network.Summary) bool {
-	for _, n := range networks {
-		if n.Scope == "swarm" && n.Driver == "" {
-			return true
-		}
-	}
-	return false
+func unallocated(n network.Summary) bool { return n.Scope == "swarm" && n.Driver == "" }
+
+// beingMade reports whether there are networks so new that they may get their
+// driver and subnets at any moment.
+func beingMade(networks []network.Summary) bool {
+	return slices.ContainsFunc(networks, func(n network.Summary) bool {
+		return unallocated(n) && time.Since(n.Created) < 10*time.Second
+	})
 }
 
 func networkObject(n network.Summary) *resource.Object {
@@ -251,11 +254,15 @@ func networkObject(n network.Summary) *resource.Object {
 		subnets = append(subnets, s)
 	}
 	spec.Subnets = &subnets
-	return &resource.Object{
+	o := &resource.Object{
 		Kind: "network", ID: n.ID, Name: n.Name, Mark: mark,
 		Args: networkSchema.Encode(spec), Out: out, Created: n.Created,
 		Unlisted: predefined(n) && mark.Project == "", Native: n,
 	}
+	if unallocated(n) {
+		o.Unsettled = "the swarm has given it no addresses"
+	}
+	return o
 }
 
 // predefined reports whether the network belongs to the system.

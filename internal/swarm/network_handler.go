@@ -30,7 +30,7 @@ func (h networkHandler) Create(ctx context.Context, c resource.Conn, r *resource
 	if err != nil {
 		return nil, remote.Err(err)
 	}
-	n, err := h.inspect(ctx, api, made.ID)
+	n, err := h.inspect(ctx, api, made.ID, time.Second)
 	if err != nil {
 		return nil, err
 	}
@@ -48,16 +48,39 @@ func (h networkHandler) Create(ctx context.Context, c resource.Conn, r *resource
 	return o, err
 }
 
-// inspect reads a new network once it has its driver and subnets.
-func (h networkHandler) inspect(ctx context.Context, api client.APIClient, id string) (network.Inspect, error) {
-	for try := 0; ; try++ {
+// inspect reads a network once it has its driver and subnets, or as it is when
+// the time is up.
+func (h networkHandler) inspect(ctx context.Context, api client.APIClient, id string, wait time.Duration) (network.Inspect, error) {
+	for deadline := time.Now().Add(wait); ; {
 		n, err := api.NetworkInspect(ctx, id, network.InspectOptions{Scope: h.scopeFilter()})
-		if err != nil || try == 50 || !unallocated([]network.Summary{n}) {
+		if err != nil || !unallocated(n) || time.Now().After(deadline) {
 			return n, remote.Err(err)
 		}
-		if err := pause(ctx, 100*time.Millisecond); err != nil {
+		if err := pause(ctx, 50*time.Millisecond); err != nil {
 			return n, err
 		}
+	}
+}
+
+// allocateTime is how long a swarm may take to give a network its addresses;
+// it takes milliseconds.
+const allocateTime = 10 * time.Second
+
+// Settle implements [resource.Settler].
+func (h networkHandler) Settle(ctx context.Context, c resource.Conn, r *resource.Request, o *resource.Object) error {
+	if o.Unsettled == "" {
+		return nil
+	}
+	n, err := h.inspect(ctx, dockerOf(c), o.ID, allocateTime)
+	if err != nil || !unallocated(n) {
+		return err
+	}
+	return &resource.NotConverged{
+		Address: r.Address,
+		Summary: fmt.Sprintf("got no addresses in %s", allocateTime),
+		Detail: "The swarm accepted the network, but did not give it its driver and subnets: a task on it would never start.\n" +
+			"The log of the engine that is the leader says why (\"Failed allocation for network\").\n" +
+			"Docker Engine 28 does this to overlay networks with IPv6 subnets; 20.10 does not.",
 	}
 }
 

@@ -1,8 +1,9 @@
 package swarm_test
 
 import (
-	"context"
+	"io"
 	"maps"
+	"net/http"
 	"slices"
 	"sort"
 	"strings"
@@ -44,12 +45,6 @@ func onEngines(t *testing.T, test func(w *world)) {
 			test(&world{t: t, e: e, eng: conn, project: "shop/test"})
 		})
 	}
-}
-
-func (w *world) in(t *testing.T) *world {
-	c := *w
-	c.t, c.e = t, w.e.In(t)
-	return &c
 }
 
 // inSwarm runs a test on an engine that a swarm was made on.
@@ -291,8 +286,35 @@ func contains(t *testing.T, err error, parts ...string) {
 	}
 }
 
-func background(t *testing.T) context.Context {
-	ctx, cancel := context.WithTimeout(context.Background(), 30*time.Second)
-	t.Cleanup(cancel)
-	return ctx
+// httpGet asks a published port until it answers.
+func httpGet(t *testing.T, url string) string {
+	t.Helper()
+	client := &http.Client{Timeout: 2 * time.Second}
+	for deadline := time.Now().Add(20 * time.Second); ; time.Sleep(50 * time.Millisecond) {
+		resp, err := client.Get(url)
+		if err == nil {
+			body, err := io.ReadAll(resp.Body)
+			resp.Body.Close()
+			if err == nil && resp.StatusCode == http.StatusOK {
+				return string(body)
+			}
+		}
+		if time.Now().After(deadline) {
+			t.Fatalf("%s does not answer: %v", url, err)
+		}
+	}
+}
+
+// handLabels changes a secret's labels as somebody else's program would.
+func (w *world) handLabels(name string) {
+	w.t.Helper()
+	api := w.eng.Docker()
+	s, _, err := api.SecretInspectWithRaw(w.t.Context(), name)
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	s.Spec.Labels["tier"], s.Spec.Labels["theirs"] = "x", "1"
+	if err := api.SecretUpdate(w.t.Context(), s.ID, s.Version, s.Spec); err != nil {
+		w.t.Fatal(err)
+	}
 }

@@ -57,8 +57,6 @@ var objectName = regexp.MustCompile(`^[a-zA-Z0-9]+(?:[a-zA-Z0-9-_.]*[a-zA-Z0-9])
 const (
 	secretSize = 500 * 1024
 	configSize = 1000 * 1024
-	// Engines before 26 (SwarmKit of 2023) allow configs half of that.
-	oldConfigSize = 500 * 1024
 )
 
 func checkSecret(args value.Struct) schema.Problems {

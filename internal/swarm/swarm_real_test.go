@@ -12,6 +12,7 @@ import (
 
 func TestRealSwarm(t *testing.T) {
 	onEngines(t, func(w *world) {
+		t := w.t
 		k := swarm.SwarmKind
 		if w.find(k, "") != nil {
 			t.Fatal("an engine outside a swarm has one")
@@ -97,6 +98,7 @@ func (w *world) delete2(k *resource.Kind) {
 // is what the engine says.
 func TestRealSwarmAdopted(t *testing.T) {
 	onEngines(t, func(w *world) {
+		t := w.t
 		k := swarm.SwarmKind
 		w.e.Docker("swarm", "init", "--advertise-addr", w.e.Addr)
 		if m := w.find(k, "").Mark; m.Project != "" {

@@ -53,11 +53,10 @@ func (pr *planPrinter) field(f *pair, width int) {
 		if f.change.Replace {
 			suffix = forces
 		}
-		limit -= len(suffix)
-		pr.change(f.change, gap, room-len(suffix), limit, suffix)
+		pr.change(f.change, gap, room-len(suffix), suffix)
 		return
 	}
-	switch x := value.Value(f.value).(type) {
+	switch x := f.value.(type) {
 	case string:
 		if !f.field.Secret && !f.field.WriteOnly && strings.Contains(x, "\n") {
 			pr.block("  ", textLines(x))
@@ -72,6 +71,10 @@ func (pr *planPrinter) field(f *pair, width int) {
 			pr.block("  ", elementLines(f.field.Type, x))
 			return
 		}
+		pr.spaces(gap)
+		pr.b = append(pr.b, pr.scratch...)
+		pr.endLine()
+		return
 	}
 	pr.spaces(gap)
 	pr.cell(f.field, f.value, limit)
@@ -102,13 +105,13 @@ func (pr *planPrinter) dimmed(at int) {
 }
 
 // change writes a difference.
-func (pr *planPrinter) change(c *schema.Change, gap, room, limit int, suffix string) {
-	if c.Field != nil && (c.Field.Secret || c.Field.WriteOnly) || c.Secret {
+func (pr *planPrinter) change(c *schema.Change, gap, room int, suffix string) {
+	if secret, writeOnly := hidden(c); secret || writeOnly {
 		pr.spaces(gap)
-		if c.Field != nil && c.Field.WriteOnly && !c.Field.Secret && !c.Secret {
-			pr.in(dim, unshown)
-		} else {
+		if secret {
 			pr.in(dim, value.Hidden)
+		} else {
+			pr.in(dim, unshown)
 		}
 		if c.Unknown {
 			pr.str(arrow)
@@ -130,7 +133,15 @@ func (pr *planPrinter) change(c *schema.Change, gap, room, limit int, suffix str
 	before := string(appendValue(nil, c.Type, c.Before))
 	after := string(appendValue(nil, c.Type, c.After))
 	if textWidth(before)+len(arrow)+textWidth(after) > room {
-		before, after = fit(before, after, limit-len(arrow))
+		// One below the other, each has the whole line.
+		limit := longLine
+		if pr.Width > 0 {
+			limit = max(pr.Width-fieldIndent-4, 12)
+		}
+		before, after = cutPair(before, after, limit)
+		pr.str(suffix)
+		pr.block("", []string{"- " + before, "+ " + after})
+		return
 	}
 	pr.spaces(gap)
 	at := len(pr.b)
@@ -143,20 +154,32 @@ func (pr *planPrinter) change(c *schema.Change, gap, room, limit int, suffix str
 	pr.line(suffix)
 }
 
-// fit cuts two texts so that together they take no more columns than that. A
-// short one leaves its room to the other.
-func fit(a, b string, columns int) (string, string) {
-	if textWidth(a)+textWidth(b) <= columns {
-		return a, b
+// hidden reports whether the values of a change must not be shown, because of
+// what they are or of a field on the way to them: auth.password belongs to
+// auth, which is not secret.
+func hidden(c *schema.Change) (secret, writeOnly bool) {
+	secret = c.Secret
+	f := c.Field
+	if f == nil {
+		return secret, false
 	}
-	half := max(columns/2, 8)
-	switch wa, wb := textWidth(a), textWidth(b); {
-	case wa <= half:
-		return a, cut(b, max(columns-wa, half))
-	case wb <= half:
-		return cut(a, max(columns-wb, half)), b
+	path := strings.TrimPrefix(c.Path, f.Name)
+	for {
+		secret, writeOnly = secret || f.Secret, writeOnly || f.WriteOnly
+		var name string
+		var ok bool
+		if path, ok = strings.CutPrefix(path, "."); !ok || f.Type.Kind != schema.StructOf {
+			return secret, writeOnly
+		}
+		if i := strings.IndexAny(path, ".["); i >= 0 {
+			name, path = path[:i], path[i:]
+		} else {
+			name, path = path, ""
+		}
+		if f, ok = f.Type.Struct.Field(name); !ok {
+			return secret, writeOnly
+		}
 	}
-	return cutPair(a, b, half)
 }
 
 // block writes lines below a label, each already cleaned.

@@ -30,7 +30,8 @@ import (
 type jsonProgress struct {
 	w     io.Writer
 	limit *limiter
-	names words
+	began map[step]time.Time
+	words words // without short names: addresses are whole for machines
 	b     []byte
 }
 
@@ -51,6 +52,14 @@ func (j *jsonProgress) Event(e apply.Event) {
 	if !j.limit.allow(e) {
 		return
 	}
+	switch e.Type {
+	case apply.Started:
+		j.began[stepOf(e)] = e.Time
+	case apply.Progressed, apply.Retried:
+		if began, ok := j.began[stepOf(e)]; ok && e.Elapsed == 0 {
+			e.Elapsed = e.Time.Sub(began)
+		}
+	}
 	level := "info"
 	switch e.Type {
 	case apply.Failed:
@@ -58,7 +67,7 @@ func (j *jsonProgress) Event(e apply.Event) {
 	case apply.Skipped, apply.Retried:
 		level = "warn"
 	}
-	message := j.names.sentence(e)
+	message := j.words.sentence(e)
 	if e.Address != "" {
 		message = clean(string(e.Address)) + ": " + message
 	}

@@ -34,7 +34,7 @@ const (
 func NewProgress(t Terminal, mode Mode, p *plan.Plan) Progress {
 	switch {
 	case mode == JSON:
-		return &jsonProgress{w: t.Out, limit: newLimiter()}
+		return &jsonProgress{w: t.Out, limit: newLimiter(), began: map[step]time.Time{}}
 	case mode == Quiet:
 		return quiet{}
 	case mode == Auto && t.Live && t.Size != nil:
@@ -144,7 +144,7 @@ func newWords(p *plan.Plan) *words {
 var (
 	doing = [...]string{
 		plan.NoOp: "waiting", plan.Read: "reading", plan.Create: "creating", plan.Update: "updating",
-		plan.Replace: "creating anew", plan.NewVersion: "making a new version", plan.Delete: "deleting",
+		plan.Replace: "creating the new one", plan.NewVersion: "making a new version", plan.Delete: "deleting",
 	}
 	done = [...]string{
 		plan.NoOp: "converged", plan.Read: "read", plan.Create: "created", plan.Update: "updated",
@@ -154,7 +154,7 @@ var (
 
 func (w *words) doing(e apply.Event) string {
 	if e.Action == plan.Replace && e.Phase == plan.Destroy {
-		return "deleting, to replace it"
+		return "deleting the old one"
 	}
 	return doing[e.Action]
 }
@@ -162,7 +162,7 @@ func (w *words) doing(e apply.Event) string {
 func (w *words) done(e apply.Event) string {
 	switch {
 	case e.Action == plan.Replace && e.Phase == plan.Destroy:
-		return "deleted, to replace it"
+		return "old one deleted"
 	case e.Action == plan.NewVersion && e.Text == "":
 		if c := w.plan[e.Address]; c != nil && c.Name != "" {
 			return done[e.Action] + " " + clean(versionOf(c))

@@ -75,9 +75,6 @@ func (s *summary) failure(st *apply.StepResult) {
 		s.endLine()
 	}
 	if after != "" {
-		if !strings.HasPrefix(after, "rolled back") {
-			after = "rolled back to " + after
-		}
 		s.indented(clean(c.Address.Name()) + " is as it was before: " + clean(after))
 	}
 	if len(skipped) > 0 {
@@ -93,7 +90,10 @@ func explain(err error, c *plan.Change) (head string, details []string, after st
 		if nc.Detail != "" {
 			details = cleanLines(nc.Detail)
 		}
-		return clean(strings.TrimPrefix(nc.Summary, string(c.Address)+" ")), details, nc.RolledBack
+		if after = nc.RolledBack; after != "" && !strings.HasPrefix(after, "rolled back") {
+			after = "rolled back to " + after
+		}
+		return clean(strings.TrimPrefix(nc.Summary, string(c.Address)+" ")), details, after
 	}
 	switch c.Action {
 	case plan.NewVersion:

@@ -198,17 +198,19 @@ func fold(s string, columns int) []string {
 		return []string{s}
 	}
 	var lines []string
-	line := ""
-	for _, word := range strings.Split(s, " ") {
+	line, used, blank := "", 0, true
+	for i, word := range strings.Split(s, " ") {
+		n := textWidth(word)
 		switch {
-		case line == "":
-			line = word
-		case textWidth(line)+1+textWidth(word) <= columns:
-			line += " " + word
+		case i == 0:
+			line, used = word, n
+		case blank || used+1+n <= columns:
+			line, used = line+" "+word, used+1+n // blanks alone are no line
 		default:
 			lines = append(lines, line)
-			line = word
+			line, used = word, n
 		}
+		blank = blank && word == "" || line == ""
 	}
 	return append(lines, line)
 }

@@ -47,9 +47,12 @@ type running struct {
 	count string // "4/6"
 }
 
+// The columns of the states and of the clock, in a wide window and in one of
+// customary size; in a narrow one the clock has what it needs and no more.
 const (
-	stateWidth = 26
-	tookWidth  = 10
+	wideWindow, wideState         = 110, 26
+	stateWidth, tookWidth         = 21, 10
+	narrowWindow, narrowTookWidth = 60, 7
 )
 
 func newTree(t Terminal, p *plan.Plan, now func() time.Time) *tree {
@@ -144,9 +147,10 @@ func (t *tree) find(e apply.Event) *running {
 			return r
 		}
 	}
-	// The action may have become another one when it was compared again.
+	// The action may have become another one when it was compared again; then
+	// it is the one step of that address that is not an old version's end.
 	for _, r := range t.running {
-		if r.address == e.Address && r.phase == e.Phase {
+		if r.address == e.Address && r.action != plan.Delete {
 			return r
 		}
 	}
@@ -171,11 +175,10 @@ func (t *tree) drop(r *running) {
 	}
 }
 
-// endLine is the line that stays of a step. It is laid out for the width that
-// the terminal has now, and cut nowhere: the terminal may wrap it.
+// endLine is the line that stays of a step. Its address and its reason are
+// whole, because the line stays: the terminal may wrap it.
 func (t *tree) endLine(e apply.Event) string {
 	width, _ := t.term.Size()
-	b := t.address(nil, width, t.words.names.Of(e.Address))
 	color, state, text := green, "", ""
 	switch e.Type {
 	case apply.Finished:
@@ -185,39 +188,54 @@ func (t *tree) endLine(e apply.Event) string {
 	default:
 		color, state, text = yellow, "skipped", clean(e.Text)
 	}
-	return string(t.rest(b, width, color, state, e.Elapsed, text))
+	b := appendPadded([]byte("  "), t.words.names.Of(e.Address), t.columnIn(width))
+	b = append(append(b, "  "...), t.colored(color, state)...)
+	if e.Elapsed > 0 {
+		clock := seconds(e.Elapsed)
+		stateRoom, tookRoom := rooms(width, clock)
+		b = appendSpaces(b, stateRoom-textWidth(state))
+		b = append(appendSpaces(b, max(tookRoom-len(clock), 2)), clock...)
+	}
+	if text != "" {
+		b = append(append(b, "   "...), text...)
+	}
+	return string(b)
 }
+
+// rooms are the columns of a line's state and clock.
+func rooms(width int, clock string) (state, took int) {
+	state, took = stateWidth, tookWidth
+	if width >= wideWindow {
+		state = wideState
+	}
+	if width < narrowWindow {
+		state, took = 0, narrowTookWidth
+	}
+	return state, max(took, len(clock)+1)
+}
+
+// columnIn is the width of the addresses' column in a window.
+func (t *tree) columnIn(width int) int { return min(t.column, maxColumn, max(width*2/5, 10)) }
 
 // address begins a line.
-func (t *tree) address(b []byte, width int, name string) []byte {
-	column := min(t.column, maxColumn, max(width/3, 10))
-	return appendPadded(append(b, "  "...), cut(name, column), column+2)
+func (t *tree) address(width int, name string) []byte {
+	column := t.columnIn(width)
+	return appendPadded([]byte("  "), cut(name, column), column+2)
 }
 
-// rest ends a line: the state, how long, and what it waits for. On a narrow
-// terminal the state takes what it needs, and the text what is left.
-func (t *tree) rest(b []byte, width int, color, state string, took time.Duration, text string) []byte {
-	used := textWidth(string(b))
+// rest ends a line of the tree: the state, how long, and where there is room,
+// what it waits for.
+func rest(b []byte, width int, state string, took time.Duration, text string) []byte {
 	clock := seconds(took)
-	if took <= 0 {
-		clock = ""
-	}
-	room := width - 1 - used
-	stateRoom := stateWidth
-	if room < stateWidth+tookWidth+8 {
-		stateRoom = max(room-tookWidth, 8)
-	}
-	if w := textWidth(state); w > stateRoom {
-		stateRoom = min(w, max(room-tookWidth, 8))
+	stateRoom, tookRoom := rooms(width, clock)
+	room := width - 1 - textWidth(string(b))
+	if stateRoom == 0 || stateRoom+tookRoom > room {
+		stateRoom = max(room-tookRoom, 8)
 	}
 	state = cut(state, stateRoom)
-	b = append(b, t.colored(color, state)...)
-	if clock == "" && text == "" {
-		return b
-	}
-	b = appendSpaces(b, stateRoom-textWidth(state))
-	b = append(appendSpaces(b, tookWidth-len(clock)), clock...)
-	if left := room - stateRoom - tookWidth - 3; text != "" && left >= 8 {
+	b = appendPadded(b, state, stateRoom)
+	b = append(appendSpaces(b, tookRoom-len(clock)), clock...)
+	if left := room - stateRoom - tookRoom - 3; text != "" && left >= 8 {
 		b = append(append(b, "   "...), cut(text, left)...)
 	}
 	return b
@@ -287,14 +305,14 @@ func (t *tree) live(width, height int) []string {
 	var lines []string
 	now := t.now()
 	for _, r := range shown {
-		b := t.address(nil, width, t.words.names.Of(r.address))
+		b := t.address(width, t.words.names.Of(r.address))
 		state, text := r.state, r.text
 		if r.count != "" {
 			state += " " + r.count
-		} else if text != "" && textWidth(state)+2+textWidth(text) <= stateWidth {
+		} else if text != "" && textWidth(state)+2+textWidth(text) <= wideState {
 			state, text = state+": "+text, ""
 		}
-		lines = append(lines, string(t.rest(b, width, plain, state, now.Sub(r.began), text)))
+		lines = append(lines, string(rest(b, width, state, now.Sub(r.began), text)))
 	}
 	more := ""
 	if n := len(t.running) - len(shown); n > 0 {

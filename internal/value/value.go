@@ -173,8 +173,8 @@ func Text(v Value) string {
 	return fmt.Sprint(v)
 }
 
-// Record is a struct as a script made it, by the builtin of its type, before
-// its schema has brought it to normal form: port(80, published = 8080).
+// Record is a struct as a script made it, by the builtin of its type: port(80,
+// published = 8080). Its fields are in normal form, nil where not given.
 type Record struct {
 	Type   string
 	Fields Struct

@@ -1,0 +1,122 @@
+package engine
+
+import (
+	"errors"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/swarmscript/swarmscript/internal/remote"
+	"github.com/swarmscript/swarmscript/internal/resource"
+	"github.com/swarmscript/swarmscript/internal/swarm"
+	"github.com/swarmscript/swarmscript/internal/testengine"
+)
+
+func onEngines(t *testing.T, test func(t *testing.T, v testengine.Version)) {
+	for _, v := range []testengine.Version{testengine.Debian20, testengine.Docker28} {
+		t.Run(v.String(), func(t *testing.T) {
+			t.Parallel()
+			test(t, v)
+		})
+	}
+}
+
+func connect(t *testing.T, e remote.Endpoint) *Conn {
+	t.Helper()
+	e.ConfigDir = t.TempDir()
+	c, err := Connect(e)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { c.Close() })
+	return c
+}
+
+func swarmOf(obs *resource.Observation) *resource.Object {
+	for _, o := range obs.Objects {
+		if o.Kind == "swarm" {
+			return o
+		}
+	}
+	return nil
+}
+
+func TestRealTLS(t *testing.T) {
+	onEngines(t, func(t *testing.T, v testengine.Version) {
+		e := testengine.Start(t, v, testengine.TLS())
+		file := func(name string) string { return filepath.Join(e.CertPath, name) }
+		full := &remote.TLS{CA: file("ca.pem"), Cert: file("cert.pem"), Key: file("key.pem")}
+		obs, err := connect(t, remote.Endpoint{Host: e.TCPHost, TLS: full}).Observe(t.Context(), "p")
+		if err != nil || obs.API == "" || obs.Summary == "" {
+			t.Fatalf("got %+v, %v", obs, err)
+		}
+		for _, tt := range []struct {
+			name string
+			tls  *remote.TLS
+			want string
+		}{
+			{"no certificate", &remote.TLS{CA: file("ca.pem")}, "cert.pem and key.pem"},
+			{"stranger", &remote.TLS{Cert: file("cert.pem"), Key: file("key.pem")}, "unknown authority"},
+			{"plain", nil, "HTTPS server"},
+		} {
+			_, err := connect(t, remote.Endpoint{Host: e.TCPHost, TLS: tt.tls}).Observe(t.Context(), "p")
+			if !errors.Is(err, resource.ErrUnreachable) || !strings.Contains(err.Error(), tt.want) {
+				t.Errorf("%s: got %v, want %q", tt.name, err, tt.want)
+			}
+		}
+	})
+}
+
+// What an engine's swarm may be in beside active: none of it is absent.
+func TestRealSwarmStates(t *testing.T) {
+	onEngines(t, func(t *testing.T, v testengine.Version) {
+		e := testengine.Start(t, v)
+		worker := testengine.Start(t, testengine.Docker28)
+		c, cw := connect(t, remote.Endpoint{Host: e.Host}), connect(t, remote.Endpoint{Host: worker.Host})
+		e.Docker("swarm", "init", "--advertise-addr", e.Addr, "--autolock")
+		worker.Docker("swarm", "join", "--token", e.Docker("swarm", "join-token", "--quiet", "worker"), e.Addr+":2377")
+
+		obs, err := cw.Observe(t.Context(), "p")
+		if err != nil {
+			t.Fatal(err)
+		}
+		o := swarmOf(obs)
+		if o == nil || o.Mark.Project != "" {
+			t.Fatalf("a worker's swarm is %+v", o)
+		}
+		if _, err := swarm.SwarmKind.Handler.(resource.Opener).Open(t.Context(), cw, o); err == nil {
+			t.Error("a worker opens a swarm")
+		}
+
+		e.Kill()
+		if _, err := c.Observe(t.Context(), "p"); !errors.Is(err, resource.ErrUnreachable) {
+			t.Errorf("an engine that is down gives %v", err)
+		}
+		e.Restart()
+		for deadline := time.Now().Add(20 * time.Second); ; time.Sleep(100 * time.Millisecond) {
+			_, err = c.Observe(t.Context(), "p")
+			if err != nil && strings.Contains(err.Error(), "is locked") || time.Now().After(deadline) {
+				break
+			}
+		}
+		if !errors.Is(err, resource.ErrUnreachable) || !strings.Contains(err.Error(), "docker swarm unlock") {
+			t.Errorf("a locked swarm gives %v", err)
+		}
+	})
+}
+
+// Names that a volume cannot have, and projects that differ by them alone.
+func TestLeaseBase(t *testing.T) {
+	seen := map[string]string{}
+	for _, p := range []string{"shop", "shop/staging", "shop.staging", "shop staging", "shop/a/b", "läden", "shop/staging.lease"} {
+		b := leaseBase(p)
+		if old, dup := seen[b]; dup {
+			t.Errorf("%q and %q are both %s", old, p, b)
+		}
+		seen[b] = p
+		if strings.Trim(b, "abcdefghijklmnopqrstuvwxyz0123456789.-_") != "" {
+			t.Errorf("%q is %s", p, b)
+		}
+	}
+}

@@ -1,0 +1,102 @@
+package ui
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"strings"
+	"testing"
+
+	"github.com/swarmscript/swarmscript/internal/apply"
+	"github.com/swarmscript/swarmscript/internal/plan"
+)
+
+func renderSummary(t *testing.T, r *apply.Result, o SummaryOptions) []byte {
+	t.Helper()
+	var b bytes.Buffer
+	if err := Summary(&b, r, o); err != nil {
+		t.Fatal(err)
+	}
+	return b.Bytes()
+}
+
+func wholeResult() *apply.Result {
+	r := &apply.Result{Outputs: outputResults()[:4]}
+	for i, a := range []plan.Action{plan.Create, plan.Create, plan.Update, plan.Replace, plan.NewVersion, plan.Delete, plan.Read, plan.NoOp} {
+		r.Steps = append(r.Steps, &apply.StepResult{Change: change(serviceKind, string(rune('a'+i)), a), Outcome: apply.OK})
+	}
+	return r
+}
+
+func TestSummaryGolden(t *testing.T) {
+	interrupted := wholeResult()
+	interrupted.Interrupted = true
+	for _, st := range interrupted.Steps[4:] {
+		st.Outcome = apply.Omitted
+	}
+	lost := failedResult()
+	lost.LeaseLost = errors.New("changed by somebody else in between")
+	destroyed := &apply.Result{}
+	for _, st := range wholeResult().Steps {
+		st.Change.Action = plan.Delete
+		destroyed.Steps = append(destroyed.Steps, st)
+	}
+	for name, c := range map[string]struct {
+		r *apply.Result
+		o SummaryOptions
+	}{
+		"summary-failed.txt":      {failedResult(), SummaryOptions{Exit: 5}},
+		"summary-failed-40.txt":   {failedResult(), SummaryOptions{Exit: 5, Style: Style{Width: 40, Color: true}}},
+		"summary-complete.txt":    {wholeResult(), SummaryOptions{}},
+		"summary-interrupted.txt": {interrupted, SummaryOptions{Exit: 130}},
+		"summary-lease.txt":       {lost, SummaryOptions{Exit: 6}},
+		"summary-destroyed.txt":   {destroyed, SummaryOptions{Destroy: true}},
+		"summary-nothing.txt":     {&apply.Result{}, SummaryOptions{}},
+	} {
+		t.Run(name, func(t *testing.T) { golden(t, name, renderSummary(t, c.r, c.o)) })
+	}
+}
+
+func TestSummaryJSON(t *testing.T) {
+	var b bytes.Buffer
+	if err := SummaryJSON(&b, failedResult(), SummaryOptions{Exit: 5}, start); err != nil {
+		t.Fatal(err)
+	}
+	for l := range strings.Lines(b.String()) {
+		if !json.Valid([]byte(l)) {
+			t.Errorf("not JSON: %s", l)
+		}
+	}
+	golden(t, "summary.ndjson", b.Bytes())
+}
+
+func TestOutputs(t *testing.T) {
+	var b bytes.Buffer
+	if err := OutputsJSON(&b, outputResults(), false); err != nil {
+		t.Fatal(err)
+	}
+	golden(t, "outputs.json", b.Bytes())
+	b.Reset()
+	if err := OutputsJSON(&b, outputResults(), true); err != nil {
+		t.Fatal(err)
+	}
+	if n := strings.Count(b.String(), hush); n != 2 {
+		t.Errorf("asked to reveal: got %d secrets, want 2", n)
+	}
+	for name, want := range map[string]string{
+		"url": "http://10.0.0.4:8080\n", "password": hush + "\n", "replicas": "4\n", "nodes": `["wrk-1","wrk-2"]` + "\n",
+	} {
+		b.Reset()
+		if err := OutputRaw(&b, outputResults(), name); err != nil || b.String() != want {
+			t.Errorf("%s: got %q, %v", name, b.String(), err)
+		}
+	}
+	for name, want := range map[string]string{
+		"lost": `output "lost" is not known: what it needs does not exist`,
+		"ulr":  `there is no output "ulr" (did you mean "url"?)`,
+	} {
+		if err := OutputRaw(&b, outputResults(), name); err == nil || err.Error() != want {
+			t.Errorf("%s: got error %v, want %s", name, err, want)
+		}
+	}
+}
