@@ -225,7 +225,10 @@ func (b *builder) declare(d *resource.Declaration) {
 		}
 	})
 	if b.failed[d.Address] {
-		return // its own problem would only repeat the other's
+		// There is no plan; but what else is wrong with it is told in this run.
+		_, problems := Decide(b.caseOf(d, ix))
+		b.problems = append(b.problems, problems...)
+		return
 	}
 	if ix.State.Status == Unreachable {
 		blocked = d.Scope + " is unreachable"
