@@ -33,6 +33,7 @@ func TestMain(m *testing.M) {
 	if f := flag.Lookup("test.parallel"); f.Value.String() == f.DefValue {
 		f.Value.Set("6") // stories wait more than they work
 	}
+	leaseTTL = "6s"
 	code := m.Run()
 	for _, s := range shared {
 		if s.engine != nil {
