@@ -157,6 +157,6 @@ moved("service.moved_web", "service.site")
 		f.Script(moved + `
 svc("again", name = "moved_web")
 `)
-		f.PlanFails("moved_web")
+		f.PlanFails(`service.again has the name of service.site, "moved_web"`)
 	})
 }
