@@ -306,7 +306,13 @@ func (c *call) check() {
 			c.report("", -1, "%s: missing argument %s", c.d.name, f.Name)
 		}
 	}
-	if c.failed || c.kind.Check == nil || c.decl.External {
+	if c.failed || c.decl.External {
+		return
+	}
+	if c.kind.Complete != nil {
+		defer c.kind.Complete(c.decl.Args)
+	}
+	if c.kind.Check == nil {
 		return
 	}
 	for _, p := range c.kind.Check(c.decl.Args) {

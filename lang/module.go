@@ -194,8 +194,7 @@ func findCycle(trail []step, key Key) string {
 // compile parses, checks, rewrites and resolves a module. Problems are
 // recorded, and leave it without a program.
 func (s *Session) compile(m *module) {
-	opts := s.fileOptions()
-	f, err := opts.Parse(m.file, m.src, 0)
+	f, err := dialect().Parse(m.file, m.src, 0)
 	if err != nil {
 		s.addError(err)
 		return

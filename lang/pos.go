@@ -98,8 +98,7 @@ func (s *Session) ExpandArg(pos diag.Pos, name string, i int) diag.Pos {
 // compiled has been rewritten.
 func (m *module) parsed() *syntax.File {
 	if m.tree == nil {
-		opts := &syntax.FileOptions{Set: true, While: true, TopLevelControl: true, GlobalReassign: true}
-		f, err := opts.Parse(m.file, m.src, 0)
+		f, err := dialect().Parse(m.file, m.src, 0)
 		if err != nil {
 			return nil
 		}

@@ -36,9 +36,6 @@ type Options struct {
 	// Bare runs the plain dialect: nothing is rewritten, and only the
 	// language's universe and Predeclared are there.
 	Bare bool
-
-	// Set by tests that run upstream's own test files.
-	fileOptions *syntax.FileOptions
 }
 
 // A Session evaluates scripts. Modules are kept from one ExecFile or
@@ -175,10 +172,6 @@ func (s *Session) run(m *module) (globals starlark.StringDict, err error) {
 	if err != nil {
 		return globals, err
 	}
-	if s.opts.Bare && s.opts.fileOptions != nil {
-		globals.Freeze()
-		return globals, nil
-	}
 	if name, err := s.checkFreeze(globals); err != nil {
 		d := diag.Errorf(m.definition(name), "%s: %v", name, err)
 		return globals, d
@@ -251,11 +244,8 @@ func (s *Session) Source(file string) []byte {
 // Steps returns how much of the budget is spent.
 func (s *Session) Steps() uint64 { return s.thread.Steps }
 
-// fileOptions is the dialect.
-func (s *Session) fileOptions() *syntax.FileOptions {
-	if s.opts.fileOptions != nil {
-		return s.opts.fileOptions
-	}
+// dialect is the options of every file.
+func dialect() *syntax.FileOptions {
 	return &syntax.FileOptions{Set: true, TopLevelControl: true, GlobalReassign: true}
 }
 

@@ -139,8 +139,38 @@ func formatArgs(thread *starlark.Thread, args []starlark.Value) (deferred bool, 
 	return deferred, texts, size, nil
 }
 
+// isShort reports whether a value is a plain scalar, or a tuple of them, of
+// which no text of a notable size can be made: the common case, which needs no
+// measuring.
+func isShort(v starlark.Value) bool {
+	const short = 1 << 10
+	switch v := v.(type) {
+	case starlark.String:
+		return len(v) < short
+	case starlark.Int:
+		_, small := v.Int64()
+		return small
+	case starlark.Bool:
+		return true
+	case starlark.Tuple:
+		if len(v) > 16 {
+			return false
+		}
+		for _, e := range v {
+			if _, nested := e.(starlark.Tuple); nested || !isShort(e) {
+				return false
+			}
+		}
+		return true
+	}
+	return false
+}
+
 // interpolate is format % y.
 func interpolate(thread *starlark.Thread, format starlark.String, y starlark.Value) (starlark.Value, error) {
+	if isShort(format) && isShort(y) {
+		return starlark.Binary(syntax.PERCENT, format, y)
+	}
 	verbs := strings.Count(string(format), "%")
 	var args []starlark.Value
 	mapping := false

@@ -198,7 +198,9 @@ func (b *builder) needs(d *resource.Declaration, fn func(value.Address)) {
 	if d.Scope != "" {
 		fn(value.Address(d.Scope))
 	}
-	value.Refs(d.Args, func(r value.Ref) { fn(r.Address) })
+	for _, r := range d.Refs() {
+		fn(r.Address)
+	}
 	if d.Lifecycle.ReplaceOn != nil {
 		value.Refs(d.Lifecycle.ReplaceOn, func(r value.Ref) { fn(r.Address) })
 	}
@@ -251,13 +253,13 @@ func (b *builder) caseOf(d *resource.Declaration, ix *Index) Case {
 	if opener := b.changes[value.Address(d.Scope)]; opener != nil && (opener.Action == Replace || opener.Action == Create) {
 		c.Absent = true
 	}
-	value.Refs(d.Args, func(r value.Ref) {
+	for _, r := range d.Refs() {
 		if used := b.changes[r.Address]; used != nil && used.Kind.Busy && used.Action == Replace {
 			if c.Replaced == "" || c.ReplacedMaybe { // a definite one decides
 				c.Replaced, c.ReplacedMaybe = r.Address, used.Tentative
 			}
 		}
-	})
+	}
 	return c
 }
 

@@ -74,7 +74,10 @@ func Decide(c Case) (*Change, diag.List) {
 // it to normal form.
 func (c Case) arguments() (value.Struct, diag.List) {
 	d := c.Decl
-	args, problems := d.Kind.Schema.Resolve(d.Args, c.Resolve)
+	args, problems := d.Args, schema.Problems(nil)
+	if len(d.Refs()) > 0 {
+		args, problems = d.Kind.Schema.Resolve(d.Args, c.Resolve)
+	}
 	changed := len(args) > 0 && &args[0] != &d.Args[0]
 	if changed && problems == nil && d.Kind.Check != nil {
 		problems = d.Kind.Check(args)
@@ -85,10 +88,7 @@ func (c Case) arguments() (value.Struct, diag.List) {
 	if problems != nil {
 		return nil, atDecl(d, problems)
 	}
-	if d.Kind.Complete != nil {
-		if !changed {
-			args = slices.Clone(args) // the declaration stays as it was written
-		}
+	if changed && d.Kind.Complete != nil {
 		d.Kind.Complete(args)
 	}
 	return args, nil

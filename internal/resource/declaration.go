@@ -26,6 +26,19 @@ type Declaration struct {
 	NoWait bool
 	// Timeout bounds the step's convergence; 0 means the default.
 	Timeout time.Duration
+
+	refs    []value.Ref
+	scanned bool
+}
+
+// Refs returns the references in the arguments. They are collected once, by
+// the first call; the arguments must not change after it.
+func (d *Declaration) Refs() []value.Ref {
+	if !d.scanned {
+		value.Refs(d.Args, func(r value.Ref) { d.refs = append(d.refs, r) })
+		d.scanned = true
+	}
+	return d.refs
 }
 
 // Lifecycle changes how a resource is treated.

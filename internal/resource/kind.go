@@ -51,7 +51,8 @@ type Kind struct {
 	// may be nil. Fields that are not given are nil; values may be unknown.
 	Check func(args value.Struct) schema.Problems
 	// Complete brings arguments to the normal form of the live object, where
-	// one field depends on another; it may change args. May be nil.
+	// one field depends on another, by changing args. It is called when they are
+	// declared, and again when a reference in them has become known. May be nil.
 	Complete func(args value.Struct)
 	// Effect says in a few words what an update does to what runs ("rolling, 2
 	// at a time"). May be nil.

@@ -196,7 +196,9 @@ type ApplyOptions struct {
 // anything to do it writes nothing.
 func (p *Planned) Apply(ctx context.Context, opts ApplyOptions) (*apply.Result, error) {
 	if !p.writes() {
-		return p.run(ctx, opts, nil), nil
+		res := p.run(ctx, opts, nil)
+		p.locate(res)
+		return res, nil
 	}
 	ctx, lost := context.WithCancelCause(ctx)
 	defer lost(nil)
@@ -211,6 +213,7 @@ func (p *Planned) Apply(ctx context.Context, opts ApplyOptions) (*apply.Result, 
 		return nil, err
 	}
 	res := p.run(ctx, opts, leases)
+	p.locate(res)
 	var lease *apply.LostLease
 	if errors.As(context.Cause(ctx), &lease) {
 		res.LeaseLost = lease
@@ -219,6 +222,15 @@ func (p *Planned) Apply(ctx context.Context, opts ApplyOptions) (*apply.Result, 
 		return res, fmt.Errorf("everything was applied, but the project's ledger could not be written: %w", err)
 	}
 	return res, nil
+}
+
+// locate makes the positions of what failed the spans of their declarations.
+func (p *Planned) locate(res *apply.Result) {
+	for _, step := range res.Steps {
+		if d := step.Change.Decl; d != nil && step.Err != nil {
+			d.Pos = p.session.Expand(d.Pos)
+		}
+	}
 }
 
 // writes reports whether the plan has a step that writes; a plan may also only
@@ -265,6 +277,11 @@ func (p *Planned) run(ctx context.Context, opts ApplyOptions, leases *leases) *a
 func (p *Planned) finish(ctx context.Context, res *apply.Result) error {
 	if ctx.Err() != nil {
 		return nil
+	}
+	for _, step := range res.Steps {
+		if c := step.Change; c.Action == plan.Delete && c.Kind.Opens != "" && step.Outcome == apply.OK {
+			delete(p.view.scopes, string(c.Address)) // its ledger went with it
+		}
 	}
 	gone := p.opts.Destroy && res.ExitCode() == apply.ExitOK
 	if gone {

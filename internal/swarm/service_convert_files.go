@@ -43,7 +43,8 @@ var fileConversions = []conversion{
 				list = append(list, swarm.NetworkAttachmentConfig{Target: a.Network, Aliases: a.Aliases, DriverOpts: a.DriverOpts})
 			}
 			d.TaskTemplate.Networks = list
-			d.Networks = nil //nolint:staticcheck // the old place must not hold other ones
+			//lint:ignore SA1019 the old place must not hold other ones
+			d.Networks = nil
 			return nil
 		},
 	},
@@ -127,7 +128,8 @@ func attachments(d *swarm.ServiceSpec) []swarm.NetworkAttachmentConfig {
 	if len(d.TaskTemplate.Networks) > 0 {
 		return d.TaskTemplate.Networks
 	}
-	return d.Networks //nolint:staticcheck // services of old clients have them here
+	//lint:ignore SA1019 services of old clients have them here
+	return d.Networks
 }
 
 func orElse(s, otherwise string) string {

@@ -1,7 +1,10 @@
 package swarm
 
 import (
+	"bytes"
 	"context"
+	"encoding/json"
+	"errors"
 	"fmt"
 	"maps"
 	"strings"
@@ -85,19 +88,46 @@ func (serviceHandler) Update(ctx context.Context, rc resource.Conn, r *resource.
 			return err
 		}
 		// Without credentials of its own the update keeps those of the spec.
-		resp, err := c.Docker().ServiceUpdate(ctx, live.ID, swarm.Version{Index: r.Live.Version}, spec, swarm.ServiceUpdateOptions{
+		warnings, err := writeService(ctx, c, live, r.Live.Version, spec, swarm.ServiceUpdateOptions{
 			EncodedRegistryAuth: auth, RegistryAuthFrom: swarm.RegistryAuthFromSpec,
 		})
 		if err != nil {
-			return serviceErr(err)
+			return err
 		}
-		warn(r, resp.Warnings)
+		warn(r, warnings)
 		next := *live
 		next.Spec, next.PreviousSpec, next.UpdateStatus = spec, &live.Spec, nil
 		o = serviceObject(r, live.ID, &next)
 		return nil
 	})
 	return o, err
+}
+
+// writeService updates a service under its version. The swarm itself raises the
+// version too, as when it gives out ports or ends an update: while the spec is
+// still the one that was observed, nobody else wrote, and it is tried again.
+func writeService(ctx context.Context, c *Conn, live *swarm.Service, version uint64, spec swarm.ServiceSpec, o swarm.ServiceUpdateOptions) ([]string, error) {
+	for try := 0; ; try++ {
+		resp, err := c.Docker().ServiceUpdate(ctx, live.ID, swarm.Version{Index: version}, spec, o)
+		if err == nil {
+			return resp.Warnings, nil
+		}
+		err = serviceErr(err)
+		if try == 5 || !errors.Is(err, resource.ErrConflict) {
+			return nil, err
+		}
+		now, _, inspectErr := c.Docker().ServiceInspectWithRaw(ctx, live.ID, swarm.ServiceInspectOptions{})
+		if inspectErr != nil || !sameSpec(now.Spec, live.Spec) {
+			return nil, err
+		}
+		version = now.Version.Index
+	}
+}
+
+func sameSpec(a, b swarm.ServiceSpec) bool {
+	x, err1 := json.Marshal(a)
+	y, err2 := json.Marshal(b)
+	return err1 == nil && err2 == nil && bytes.Equal(x, y)
 }
 
 // Delete implements [resource.Handler]. It returns when the service's tasks

@@ -192,6 +192,9 @@ func (w *wait) hold(svc *swarm.Service) time.Duration {
 		}
 		return 0
 	}
+	if len(w.bad) > 0 { // what has failed already must prove itself
+		return max(w.monitor, defaultMonitor)
+	}
 	if w.live != nil {
 		for _, id := range w.view.Running {
 			if !slices.Contains(w.old, id) {

@@ -24,11 +24,46 @@ type ImageRef string
 
 // Normal adds the tag and drops what docker leaves out.
 func (r ImageRef) Normal() (string, error) {
+	if r.isPlain() {
+		return string(r), nil
+	}
 	named, err := reference.ParseNormalizedNamed(string(r))
 	if err != nil {
 		return "", fmt.Errorf("%q is not an image reference: %w", string(r), err)
 	}
 	return reference.FamiliarString(reference.TagNameOnly(named)), nil
+}
+
+// isPlain reports whether the reference is in its short form for certain: a
+// name and a tag in the simplest characters, with nothing that the long form
+// would drop. It spares most references the parser's regular expressions.
+func (r ImageRef) isPlain() bool {
+	name, tag, ok := strings.Cut(string(r), ":")
+	if !ok || len(name) > 128 || len(tag) > 128 || tag == "" {
+		return false
+	}
+	plain := func(s string) bool {
+		for i := range len(s) {
+			if c := s[i]; (c < 'a' || c > 'z') && (c < '0' || c > '9') {
+				return false
+			}
+		}
+		return s != ""
+	}
+	for _, c := range []byte(tag) {
+		if (c < 'a' || c > 'z') && (c < '0' || c > '9') && c != '.' {
+			return false
+		}
+	}
+	if tag[0] == '.' {
+		return false
+	}
+	// A second slash, or a dot before the first, makes the part a host's name.
+	owner, repo, nested := strings.Cut(name, "/")
+	if !nested {
+		return plain(name) && len(name) != 64
+	}
+	return owner != "library" && owner != "localhost" && plain(owner) && plain(repo)
 }
 
 // Words is a command line.
@@ -157,6 +192,12 @@ func (m *Mount) ParseShort(s string) error {
 		return errors.New("type=image: a service cannot mount an image")
 	}
 	*m = mountFrom(got)
+	// Docker's parser takes any word for a type; nothing in a mount has a unit,
+	// so that it may be checked in normal form.
+	mounts := schema.Of(Mount{})
+	if _, problems := mounts.CheckAll(mounts.Encode(*m)); problems != nil {
+		return problems
+	}
 	return nil
 }
 

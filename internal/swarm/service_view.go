@@ -160,6 +160,7 @@ func slotsOf(svc *swarm.Service, tasks []swarm.Task) []*slot {
 // left out: a task on a node that still fits stays.
 func taskKey(s swarm.TaskSpec) string {
 	s.Placement = nil
+	s.Runtime = "" // services say it, their tasks do not
 	if len(s.Networks) == 0 {
 		s.Networks = nil
 	}
