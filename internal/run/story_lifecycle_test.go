@@ -52,7 +52,6 @@ svc("life_renewed", lifecycle = lifecycle(replace_on = ["` + on + `"]))
 	})
 }
 
-
 // A network that is replaced while services use it: they go first and come
 // back. replace_on makes it so, and so does a changed argument.
 func TestStoryNetworkReplaced(t *testing.T) {
