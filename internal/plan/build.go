@@ -86,6 +86,7 @@ type builder struct {
 	failed   map[value.Address]bool // could not be decided, or needs one that could not
 	moved    map[value.Address]value.Address
 	deletes  []*Change
+	removed  map[string]bool // the kinds and IDs of those
 	adopted  map[string]bool
 	users    map[value.Address][]value.Address // declared users, by what they use
 }
@@ -101,6 +102,7 @@ func newBuilder(in Input) *builder {
 		failed:  map[value.Address]bool{},
 		moved:   map[value.Address]value.Address{},
 		adopted: map[string]bool{},
+		removed: map[string]bool{},
 		users:   map[value.Address][]value.Address{},
 	}
 	for _, d := range in.Program.Declarations {
