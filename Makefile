@@ -4,7 +4,7 @@
 GO ?= go
 ROUNDS ?= 30
 SEED ?= 1
-STATICCHECK ?= honnef.co/go/tools/cmd/staticcheck@v0.7.0
+STATICCHECK ?= honnef.co/go/tools/cmd/staticcheck@v0.8.2
 TESTFLAGS ?=
 
 .PHONY: build test lint bench soak spec cross demo prepare
