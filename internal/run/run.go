@@ -218,10 +218,28 @@ func (p *Planned) Apply(ctx context.Context, opts ApplyOptions) (*apply.Result, 
 	if errors.As(context.Cause(ctx), &lease) {
 		res.LeaseLost = lease
 	}
+	defer p.tell(opts)
 	if err := p.finish(ctx, res); err != nil && res.ExitCode() == apply.ExitOK {
 		return res, fmt.Errorf("everything was applied, but the project's ledger could not be written: %w", err)
 	}
 	return res, nil
+}
+
+// tell passes on what came up during the apply beside its steps.
+func (p *Planned) tell(opts ApplyOptions) {
+	if opts.Sink == nil {
+		return
+	}
+	said := map[string]bool{}
+	for _, w := range p.Plan.Warnings {
+		said[w.Summary] = true
+	}
+	for _, w := range p.view.warnings {
+		if !said[w.Summary] {
+			said[w.Summary] = true
+			opts.Sink(apply.Event{Time: time.Now(), Type: apply.Notice, Text: "warning: " + w.Summary})
+		}
+	}
 }
 
 // locate makes the positions of what failed the spans of their declarations.
