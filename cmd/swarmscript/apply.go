@@ -153,6 +153,9 @@ func (a *app) carryOut(ctx context.Context, p *run.Planned, g applying) error {
 	if err != nil {
 		code = apply.ExitCodeOf(err, apply.ExitError)
 	}
+	if code != apply.ExitOK && a.interrupt.begun() {
+		code = apply.ExitInterrupted
+	}
 	if code == apply.ExitOK && len(p.Plan.Unreachable) > 0 {
 		code = apply.ExitUnreachable
 	}
