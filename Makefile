@@ -29,7 +29,7 @@ bench: prepare ## speed, and its ratios to peers
 	@if [ -x bench/run ]; then bench/run; fi
 
 soak: prepare ## SIGKILL at ROUNDS random moments of an apply, from SEED on
-	SWARMSCRIPT_SOAK_ROUNDS=$(ROUNDS) SWARMSCRIPT_SOAK_SEED=$(SEED) $(GO) test -count 1 -timeout 0 -run TestSoak -v ./cmd/swarmscript
+	$(GO) test -count 1 -timeout 0 -run '^TestSoak$$' -v ./internal/run -soak.rounds=$(ROUNDS) -soak.seed=$(SEED)
 
 spec: ## the generated part of spec.md
 	$(GO) generate ./internal/docs
