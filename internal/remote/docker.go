@@ -3,11 +3,11 @@ package remote
 import (
 	"context"
 	"net/http"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
 
-	"github.com/docker/cli/cli/connhelper"
 	"github.com/docker/docker/client"
 	"github.com/docker/go-connections/sockets"
 
@@ -19,6 +19,7 @@ type Docker struct {
 	target *target
 	api    *client.Client
 	trans  *http.Transport
+	tunnel *tunnel // nil but for ssh
 	creds  Credentials
 
 	reads, writes atomic.Int64
@@ -47,14 +48,14 @@ func Dial(e Endpoint) (*Docker, error) {
 		IdleConnTimeout:     30 * time.Second,
 		TLSClientConfig:     t.tls,
 	}
-	helper, err := connhelper.GetConnectionHelper(host)
-	switch {
-	case err != nil:
-		return nil, err
-	case helper != nil:
-		host = helper.Host
-		d.trans.DialContext = helper.Dialer
-	default:
+	if strings.HasPrefix(host, "ssh://") {
+		if d.tunnel, err = newTunnel(host); err != nil {
+			return nil, err
+		}
+		host = "http://docker.example.com" // a name for HTTP's sake, as docker's own
+		d.trans.DialContext = d.tunnel.dial
+		d.trans.MaxConnsPerHost = d.tunnel.conns()
+	} else {
 		u, err := client.ParseHostURL(host)
 		if err != nil {
 			return nil, err
@@ -112,6 +113,9 @@ func (d *Docker) Ready(ctx context.Context) (string, error) {
 // Close lets go of the connections.
 func (d *Docker) Close() error {
 	d.trans.CloseIdleConnections()
+	if d.tunnel != nil {
+		return d.tunnel.close()
+	}
 	return nil
 }
 

@@ -99,7 +99,7 @@ func classOf(err error, msg string) []error {
 
 // explain says what was tried, why it failed, and what to do.
 func (e *connError) explain() error {
-	why, hint, transient := reason(e.cause)
+	why, hint, transient := e.target.reason(e.cause)
 	msg := fmt.Sprintf("cannot reach the Docker Engine at %s: %s", e.target.Name(), why)
 	if transient {
 		msg = fmt.Sprintf("lost the connection to the Docker Engine at %s: %s", e.target.Name(), why)
@@ -116,7 +116,10 @@ func (e *connError) explain() error {
 
 // reason puts the cause in a person's words. It is transient where an engine
 // had answered before.
-func reason(err error) (why, hint string, transient bool) {
+func (t *target) reason(err error) (why, hint string, transient bool) {
+	if said, ok := sshSaid(err); ok {
+		return t.sshReason(said)
+	}
 	var (
 		dns     *net.DNSError
 		unknown x509.UnknownAuthorityError
@@ -164,7 +167,7 @@ func advice(host string) string {
 	case strings.HasPrefix(host, "unix://"), strings.HasPrefix(host, "npipe://"):
 		return "is the engine running? start it, or set DOCKER_HOST or DOCKER_CONTEXT"
 	case strings.HasPrefix(host, "ssh://"):
-		return "try: ssh " + strings.TrimPrefix(host, "ssh://") + " docker version"
+		return "try: ssh " + sshHost(host) + " docker version"
 	}
 	return "is the engine running, and is the port open?"
 }
