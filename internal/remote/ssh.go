@@ -103,7 +103,7 @@ func (t *tunnel) login(ctx context.Context) (string, error) {
 			t.foreign = true
 			return "", nil
 		}
-		dir, err := os.MkdirTemp("", "swst") // short: a socket's path may have 104 bytes
+		dir, err := os.MkdirTemp(shortTemp(), "swst")
 		if err != nil {
 			return "", err
 		}
@@ -135,6 +135,15 @@ func (t *tunnel) login(ctx context.Context) (string, error) {
 		return "", &sshError{said: strings.TrimSpace(string(text)), cause: err}
 	}
 	return control, nil
+}
+
+// shortTemp is the folder for temporary files: a socket's path may have 104
+// bytes, of which ssh needs 17 for itself.
+func shortTemp() string {
+	if dir := os.TempDir(); len(dir) <= 60 {
+		return dir
+	}
+	return "/tmp"
 }
 
 // command is ssh to the machine, without a remote command.
@@ -223,6 +232,9 @@ func (t *target) sshReason(said string) (why, hint string, transient bool) {
 		return "there is no docker command there", "install the docker CLI there, and see that commands run over ssh find it: ssh " + host + " docker version", false
 	case has("permission denied") && has("docker"):
 		return "the docker command there may not use its engine: " + last, "add the user to the group that owns the socket there, often docker", false
+	case has("failed to open the raw stream connection"):
+		_, cause, _ := strings.Cut(last, "connection: ")
+		return "the docker command there reaches no engine: " + cause, "is the engine running there? " + try, false
 	case has("closed by remote host", "Connection reset", "Broken pipe", "not responding", "mux_client"):
 		return "ssh lost it: " + last, try, true
 	case last == "":

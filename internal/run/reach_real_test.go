@@ -129,7 +129,7 @@ func testSSH(t *testing.T, v testengine.Version) {
 		empty(t, o)
 	})
 	t.Run("a login of the user's", func(t *testing.T) {
-		control := filepath.Join(t.TempDir(), "own")
+		control := filepath.Join(filepath.Dir(s.Config), "own") // not too long for a socket
 		config := edit(t, s.Config, "Host *\n", "Host *\n  ControlPath "+control+"\n")
 		defer config()
 		if out, err := command("ssh", "-M", "-N", "-f", s.Host); err != nil {
