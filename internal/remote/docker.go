@@ -1,7 +1,9 @@
 package remote
 
 import (
+	"bytes"
 	"context"
+	"io"
 	"net/http"
 	"strings"
 	"sync"
@@ -133,7 +135,25 @@ func (t *tripper) RoundTrip(r *http.Request) (*http.Response, error) {
 	if err != nil && r.Context().Err() == nil {
 		return nil, &connError{target: t.d.target, cause: err}
 	}
+	if err == nil && wantsTLS(resp) {
+		return nil, &connError{target: t.d.target, cause: errWantsTLS}
+	}
 	return resp, err
+}
+
+// wantsTLS reports whether a response is the one that a server for TLS written
+// in Go gives to plain HTTP. It has read the body then.
+func wantsTLS(resp *http.Response) bool {
+	if resp.StatusCode != http.StatusBadRequest || resp.ProtoAtLeast(1, 1) {
+		return false
+	}
+	text, _ := io.ReadAll(io.LimitReader(resp.Body, 4096))
+	resp.Body.Close()
+	if strings.Contains(string(text), "HTTP request to an HTTPS server") {
+		return true
+	}
+	resp.Body = io.NopCloser(bytes.NewReader(text))
+	return false
 }
 
 // Client is implemented by connections that speak the Engine API.

@@ -217,3 +217,116 @@ func command(name string, args ...string) (string, error) {
 	err := cmd.Run()
 	return cmd.String(), err
 }
+
+// TestTCP reaches an engine by TLS in every way that there is to say so.
+func TestTCP(t *testing.T) {
+	dir := quiet(t)
+	e := testengine.Start(t, testengine.Docker28, testengine.TLS())
+	testengine.Images(e)
+	root := t.TempDir()
+	certs := filepath.Join(root, "certs")
+	if err := os.CopyFS(certs, os.DirFS(e.CertPath)); err != nil {
+		t.Fatal(err)
+	}
+	script := func(engine string) Options {
+		return Options{Timeout: 15e9, File: write(t, root, small(engine, e.Addr))}
+	}
+	tls := func(ca, cert, key string) Options {
+		return script(fmt.Sprintf(`engine(%q, name = "far", tls_ca = %q, tls_cert = %q, tls_key = %q)`, e.TCPHost, ca, cert, key))
+	}
+	// The test's folder is not the script's.
+	good := tls("certs/ca.pem", "certs/cert.pem", "certs/key.pem")
+	applyAll(t, good)
+	empty(t, good)
+	abs := tls(filepath.Join(certs, "ca.pem"), filepath.Join(certs, "cert.pem"), filepath.Join(certs, "key.pem"))
+	empty(t, abs)
+
+	envOpts := script(`engine(name = "far")`)
+	t.Run("environment", func(t *testing.T) {
+		t.Setenv("DOCKER_HOST", e.TCPHost)
+		t.Setenv("DOCKER_TLS_VERIFY", "1")
+		t.Setenv("DOCKER_CERT_PATH", certs)
+		empty(t, envOpts)
+	})
+	t.Run("environment without TLS", func(t *testing.T) {
+		t.Setenv("DOCKER_HOST", e.TCPHost)
+		notReached(t, envOpts, "DOCKER_HOST", "wants TLS")
+	})
+	t.Run("context", func(t *testing.T) {
+		cli(t, "context", "create", "far", "--docker",
+			fmt.Sprintf("host=%s,ca=%s/ca.pem,cert=%s/cert.pem,key=%s/key.pem", e.TCPHost, certs, certs, certs))
+		cli(t, "context", "create", "near", "--docker", "host="+e.Host)
+		t.Run("by name", func(t *testing.T) { empty(t, script(`engine(context = "far", name = "far")`)) })
+		t.Run("DOCKER_CONTEXT", func(t *testing.T) {
+			t.Setenv("DOCKER_CONTEXT", "near")
+			empty(t, script(`engine(name = "far")`))
+		})
+		t.Run("current", func(t *testing.T) {
+			cli(t, "context", "use", "far")
+			empty(t, script(`engine(name = "far")`))
+		})
+		t.Run("without its certificate", func(t *testing.T) {
+			cli(t, "context", "create", "bare", "--docker", fmt.Sprintf("host=%s,ca=%s/ca.pem", e.TCPHost, certs))
+			notReached(t, script(`engine(context = "bare", name = "far")`), "context bare", "wants a certificate", "the context's cert.pem")
+		})
+		if _, err := Plan(t.Context(), script(`engine(context = "fra", name = "far")`)); err == nil || !strings.Contains(err.Error(), "there is no such context") {
+			t.Errorf("a context that is not there: %v", err)
+		}
+		if err := os.RemoveAll(filepath.Join(dir, "config.json")); err != nil {
+			t.Fatal(err)
+		}
+	})
+	t.Run("another authority", func(t *testing.T) {
+		other := testengine.Certificates(t, t.TempDir())
+		notReached(t, tls(filepath.Join(other, "ca.pem"), "certs/cert.pem", "certs/key.pem"), "unknown authority", "check tls_ca")
+		notReached(t, tls("certs/ca.pem", filepath.Join(other, "cert.pem"), filepath.Join(other, "key.pem")), "refused our certificate", "check tls_cert and tls_key")
+	})
+	t.Run("expired", func(t *testing.T) {
+		testengine.Expire(t, certs)
+		notReached(t, tls("certs/ca.pem", "certs/cert.pem", "certs/key.pem"), "our certificate expired on ", "renew tls_cert and tls_key")
+	})
+	t.Run("no certificate", func(t *testing.T) {
+		notReached(t, script(fmt.Sprintf(`engine(%q, name = "far", tls_ca = "certs/ca.pem")`, e.TCPHost)), "wants a certificate", "tls_cert")
+	})
+	t.Run("no file", func(t *testing.T) {
+		p, err := Plan(t.Context(), tls("certs/none.pem", "certs/cert.pem", "certs/key.pem"))
+		defer p.Close()
+		if err == nil || !strings.Contains(err.Error(), filepath.Join(certs, "none.pem")) {
+			t.Errorf("a file that is not there: %v", err)
+		}
+	})
+	t.Run("no verification", func(t *testing.T) {
+		cp := filepath.Join(root, "fresh")
+		if err := os.CopyFS(cp, os.DirFS(e.CertPath)); err != nil {
+			t.Fatal(err)
+		}
+		empty(t, script(fmt.Sprintf(`engine(%q, name = "far", tls_verify = False, tls_cert = "fresh/cert.pem", tls_key = "fresh/key.pem")`, e.TCPHost)))
+	})
+}
+
+// A tcp address without TLS.
+func TestPlainTCP(t *testing.T) {
+	quiet(t)
+	e := testengine.Start(t, testengine.Debian20, testengine.TCP())
+	testengine.Images(e)
+	opts := Options{Timeout: 15e9, File: write(t, t.TempDir(), small(fmt.Sprintf(`engine(%q, name = "far")`, e.TCPHost), e.Addr))}
+	applyAll(t, opts)
+	empty(t, opts)
+	t.Setenv("DOCKER_HOST", e.TCPHost)
+	t.Setenv("DOCKER_TLS_VERIFY", "1")
+	t.Setenv("DOCKER_CERT_PATH", testengine.Certificates(t, t.TempDir()))
+	opts.File = write(t, t.TempDir(), small(`engine(name = "far")`, e.Addr))
+	notReached(t, opts, "does not speak TLS")
+}
+
+// cli runs the docker CLI in the test's environment.
+func cli(t *testing.T, args ...string) {
+	t.Helper()
+	tool, err := testengine.Tool("docker")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if out, err := exec.Command(tool, args...).CombinedOutput(); err != nil {
+		t.Fatalf("docker %s: %v\n%s", strings.Join(args, " "), err, out)
+	}
+}
