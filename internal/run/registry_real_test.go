@@ -110,18 +110,18 @@ func testRegistry(t *testing.T, v testengine.Version) {
 		t.Fatal("the registry holds the same image")
 	}
 	empty(t, opts)
-	opts = w.script(web + `, replicas = 2`)
+	opts = w.script(web + `, labels = {"a": "1"}`)
 	applyAll(t, opts)
 	if got, want := w.image("web"), w.r.Addr+"/web:1@"+one; got != want {
-		t.Errorf("after a change of replicas the image is %s, want %s", got, want)
+		t.Errorf("after another change the image is %s, want %s", got, want)
 	}
 	empty(t, opts)
 
 	// Another tag is, and a digest.
 	two := w.r.Push(w.e, w.config, testengine.Web3, "web:2")
-	const next = `web: image = "R/web:2", with_registry_auth = True, replicas = 2`
+	const next = `web: image = "R/web:2", with_registry_auth = True, labels = {"a": "1"}`
 	opts = w.script(next)
-	if p := reached(t, opts); len(p.Plan.Changes) == 0 || !strings.Contains(show(p.Plan), "image: "+w.r.Addr+"/web:1") {
+	if p := reached(t, opts); len(p.Plan.Changes) == 0 || !strings.Contains(show(p.Plan), `image: "`+w.r.Addr+"/web:1\" -> ") {
 		t.Errorf("another tag:\n%s", show(p.Plan))
 	}
 	applyAll(t, opts)
@@ -129,7 +129,10 @@ func testRegistry(t *testing.T, v testengine.Version) {
 		t.Errorf("the image is %s, want %s", got, want)
 	}
 	empty(t, opts)
-	opts = w.script(`web: image = "R/web@` + again + `", with_registry_auth = True, replicas = 2`)
+	if v != testengine.Docker28 {
+		return
+	}
+	opts = w.script(`web: image = "R/web@` + again + `", with_registry_auth = True, labels = {"a": "1"}`)
 	applyAll(t, opts)
 	empty(t, opts)
 	if got, want := w.image("web"), w.r.Addr+"/web@"+again; got != want {
@@ -144,9 +147,6 @@ func testRegistry(t *testing.T, v testengine.Version) {
 		t.Errorf("with no_resolve_image the image is %s, want %s", got, want)
 	}
 	empty(t, opts)
-	if v != testengine.Docker28 {
-		return
-	}
 
 	t.Run("helper", func(t *testing.T) {
 		w.r.Push(w.e, w.config, testengine.Sleep, "helped:1")
@@ -164,7 +164,7 @@ func testRegistry(t *testing.T, v testengine.Version) {
 	})
 	t.Run("not sent along", func(t *testing.T) {
 		w.r.Push(w.e, w.config, testengine.Health, "alone:1")
-		code, said := w.apply(t, w.script(raw, `alone: image = "R/alone:1"`))
+		code, said := w.apply(t, w.script(raw, `alone: image = "R/alone:1", restart = restart_policy(condition = "none")`))
 		if got := w.image("alone"); !strings.Contains(got, "@sha256:") {
 			t.Errorf("the image is %s", got)
 		}
@@ -176,11 +176,11 @@ func testRegistry(t *testing.T, v testengine.Version) {
 	t.Run("wrong password", func(t *testing.T) {
 		w.r.Push(w.e, w.config, testengine.Fail, "wrong:1")
 		w.auth(t, `{"auths": {%q: {"auth": %q}}}`, w.r.Addr, base64.StdEncoding.EncodeToString([]byte("ann:nonsense")))
-		code, said := w.apply(t, w.script(raw, `wrong: image = "R/wrong:1", with_registry_auth = True`))
+		code, said := w.apply(t, w.script(raw, `wrong: image = "R/wrong:1", with_registry_auth = True, restart = restart_policy(condition = "none")`))
 		if code != apply.ExitNotConverged {
 			t.Errorf("exit code %d", code)
 		}
-		wants(t, said, "could not be looked up", "unauthorized", "No such image")
+		wants(t, said, "could not be looked up", "unauthorized", "No such image", "docker login "+w.r.Addr)
 		if strings.Contains(said, "nonsense") {
 			t.Errorf("it shows the password:\n%s", said)
 		}

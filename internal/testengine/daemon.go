@@ -50,7 +50,8 @@ func startDaemon(tb testing.TB, dir, addr, program string, args ...string) *daem
 	tb.Cleanup(func() {
 		d.stop()
 		if tb.Failed() {
-			tb.Logf("the log of %s:\n%s", program, d.text())
+			text := d.text()
+			tb.Logf("the end of the log of %s:\n%s", program, text[max(0, len(text)-3000):])
 		}
 	})
 	if err := d.listens(addr); err != nil {
