@@ -116,6 +116,7 @@ func (c *call) unpack(args starlark.Tuple, kwargs []starlark.Tuple) (name string
 	positional := 0
 	for i, a := range args {
 		switch {
+		case positional > len(fields): // said already
 		case c.d.scopeFirst && i == 0:
 			scope = a
 		case !c.d.scopeFirst && i == 0:
@@ -171,7 +172,7 @@ func (c *call) positional(fields []*schema.Field, next, i int, v starlark.Value)
 	}
 	if next == len(fields) {
 		c.report("", i, "%s: too many positional arguments: name this one", c.d.name)
-		return next
+		return next + 1 // said once
 	}
 	c.set(fields[next], v, "", i)
 	return next + 1

@@ -25,6 +25,7 @@ func TestMain(m *testing.M) {
 // the commands beyond testscript's own are in commands.
 func TestScripts(t *testing.T) {
 	testscript.Run(t, testscript.Params{
+		Deadline:            time.Now().Add(6 * time.Minute), // what hangs is shown
 		Dir:                 "testdata",
 		RequireExplicitExec: true,
 		RequireUniqueNames:  true,
@@ -39,7 +40,9 @@ func TestScripts(t *testing.T) {
 			// Nothing of the developer's own docker gets in.
 			e.Setenv("DOCKER_HOST", "unix://"+filepath.Join(e.WorkDir, "no-engine.sock"))
 			e.Setenv("DOCKER_CONFIG", filepath.Join(e.WorkDir, ".docker"))
-			return nil
+			examples, err := filepath.Abs("../../examples")
+			e.Setenv("EXAMPLES", examples)
+			return err
 		},
 	})
 }

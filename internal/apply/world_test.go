@@ -51,7 +51,6 @@ type appSpec struct {
 type world struct {
 	mu      sync.Mutex
 	room    *thing
-	rooms   int
 	inside  map[string]*thing // by ID
 	ledger  *resource.Ledger
 	nextID  int

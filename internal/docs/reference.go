@@ -3,6 +3,8 @@
 // for a terminal, and as the tables of spec.md.
 package docs
 
+//go:generate go run ./generate ../../spec.md
+
 import (
 	"fmt"
 	"slices"

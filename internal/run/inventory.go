@@ -112,7 +112,17 @@ func (v *view) saveLedgers(ctx context.Context, clean bool) error {
 			errs = append(errs, fmt.Errorf("%s: %w", addr, err))
 		}
 	}
-	return errors.Join(append(errs, writeHint(v.root, v.program.Project, entries))...)
+	v.hint(entries)
+	return errors.Join(errs...)
+}
+
+// hint writes the copy beside the script. It may fail, in a folder that cannot
+// be written: it only helps to find what nothing else names.
+func (v *view) hint(entries []resource.ScopeEntry) {
+	if err := writeHint(v.root, v.program.Project, entries); err != nil {
+		v.warnings = append(v.warnings, &diag.Diagnostic{Severity: diag.Warning,
+			Summary: "the inventory's copy beside the script could not be written: " + err.Error()})
+	}
 }
 
 // opened takes in a scope that has come to be during an apply, and begins its
@@ -131,7 +141,8 @@ func (v *view) opened(ctx context.Context, addr string, opener *resource.Object,
 		return fmt.Errorf("%s: %w", addr, err)
 	}
 	s.State.Obs.Ledger = l
-	return writeHint(v.root, v.program.Project, entries)
+	v.hint(entries)
+	return nil
 }
 
 // dropLedgers ends the project: nothing of it is left.
@@ -144,7 +155,8 @@ func (v *view) dropLedgers(ctx context.Context) error {
 			}
 		}
 	}
-	return errors.Join(append(errs, writeHint(v.root, v.program.Project, nil))...)
+	v.hint(nil)
+	return errors.Join(errs...)
 }
 
 func kindOf(s *apply.Scope, o *resource.Object) *resource.Kind {

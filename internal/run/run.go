@@ -196,7 +196,9 @@ type ApplyOptions struct {
 // anything to do it writes nothing.
 func (p *Planned) Apply(ctx context.Context, opts ApplyOptions) (*apply.Result, error) {
 	if !p.writes() {
-		return p.run(ctx, opts, nil), nil
+		res := p.run(ctx, opts, nil)
+		p.locate(res)
+		return res, nil
 	}
 	ctx, lost := context.WithCancelCause(ctx)
 	defer lost(nil)
@@ -211,14 +213,42 @@ func (p *Planned) Apply(ctx context.Context, opts ApplyOptions) (*apply.Result, 
 		return nil, err
 	}
 	res := p.run(ctx, opts, leases)
+	p.locate(res)
 	var lease *apply.LostLease
 	if errors.As(context.Cause(ctx), &lease) {
 		res.LeaseLost = lease
 	}
+	defer p.tell(opts)
 	if err := p.finish(ctx, res); err != nil && res.ExitCode() == apply.ExitOK {
 		return res, fmt.Errorf("everything was applied, but the project's ledger could not be written: %w", err)
 	}
 	return res, nil
+}
+
+// tell passes on what came up during the apply beside its steps.
+func (p *Planned) tell(opts ApplyOptions) {
+	if opts.Sink == nil {
+		return
+	}
+	said := map[string]bool{}
+	for _, w := range p.Plan.Warnings {
+		said[w.Summary] = true
+	}
+	for _, w := range p.view.warnings {
+		if !said[w.Summary] {
+			said[w.Summary] = true
+			opts.Sink(apply.Event{Time: time.Now(), Type: apply.Notice, Text: "warning: " + w.Summary})
+		}
+	}
+}
+
+// locate makes the positions of what failed the spans of their declarations.
+func (p *Planned) locate(res *apply.Result) {
+	for _, step := range res.Steps {
+		if d := step.Change.Decl; d != nil && step.Err != nil {
+			d.Pos = p.session.Expand(d.Pos)
+		}
+	}
 }
 
 // writes reports whether the plan has a step that writes; a plan may also only
@@ -265,6 +295,11 @@ func (p *Planned) run(ctx context.Context, opts ApplyOptions, leases *leases) *a
 func (p *Planned) finish(ctx context.Context, res *apply.Result) error {
 	if ctx.Err() != nil {
 		return nil
+	}
+	for _, step := range res.Steps {
+		if c := step.Change; c.Action == plan.Delete && c.Kind.Opens != "" && step.Outcome == apply.OK {
+			delete(p.view.scopes, string(c.Address)) // its ledger went with it
+		}
 	}
 	gone := p.opts.Destroy && res.ExitCode() == apply.ExitOK
 	if gone {

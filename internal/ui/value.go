@@ -117,7 +117,7 @@ func appendField(b []byte, f *schema.Field, v value.Value) []byte {
 	switch {
 	case f.Secret:
 		return append(b, value.Hidden...)
-	case f.WriteOnly && v != nil && value.Known(v) && !value.Sensitive(v):
+	case f.WriteOnly && f.Type.Kind == schema.String && v != nil && value.Known(v) && !value.Sensitive(v):
 		return append(b, unshown...)
 	}
 	return appendNested(b, f.Type, v)

@@ -1,0 +1,43 @@
+# Everything here works in a fresh clone on Linux with Go. The tests that need
+# Docker Engines start their own, as root; elsewhere they are skipped.
+
+GO ?= go
+ROUNDS ?= 30
+SEED ?= 1
+STATICCHECK ?= honnef.co/go/tools/cmd/staticcheck@v0.7.0
+TESTFLAGS ?=
+
+.PHONY: build test lint bench soak spec cross demo prepare
+
+build: ## the program, as bin/swarmscript
+	CGO_ENABLED=0 $(GO) build -trimpath -o bin/swarmscript ./cmd/swarmscript
+
+prepare: ## what the test engines need: Debian packages, dockerd and docker 28.5.2, images
+	@if [ "$$(uname -s)" = Linux ] && [ "$$(id -u)" = 0 ]; then $(GO) run ./internal/testengine/prepare; \
+	else echo "not root on Linux: the tests that need real engines will be skipped"; fi
+
+test: prepare ## all tests, with the race detector
+	$(GO) test -race -timeout 40m $(TESTFLAGS) ./...
+
+lint: ## gofmt, vet, staticcheck
+	@files=$$(gofmt -l .); if [ -n "$$files" ]; then echo "not formatted:"; echo "$$files"; exit 1; fi
+	$(GO) vet ./...
+	$(GO) run $(STATICCHECK) ./...
+
+bench: prepare ## speed, and its ratios to peers
+	$(GO) test -run '^$$' -bench . -benchmem ./...
+	@if [ -x bench/run ]; then bench/run; fi
+
+soak: prepare ## SIGKILL at ROUNDS random moments of an apply, from SEED on
+	SWARMSCRIPT_SOAK_ROUNDS=$(ROUNDS) SWARMSCRIPT_SOAK_SEED=$(SEED) $(GO) test -count 1 -timeout 0 -run 'Soak' -v ./...
+
+spec: ## the generated part of spec.md
+	$(GO) generate ./internal/docs
+
+cross: ## it builds for linux, darwin and windows
+	for os in linux darwin windows; do for arch in amd64 arm64; do \
+		echo $$os/$$arch; CGO_ENABLED=0 GOOS=$$os GOARCH=$$arch $(GO) build -o /dev/null ./cmd/swarmscript || exit 1; \
+		GOOS=$$os GOARCH=$$arch $(GO) vet ./... || exit 1; done; done
+
+demo: prepare ## applies examples/one-engine to an engine of its own, and again, and takes it away
+	$(GO) run ./internal/testengine/demo
