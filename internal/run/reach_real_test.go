@@ -119,6 +119,12 @@ func testSSH(t *testing.T, v testengine.Version) {
 	t.Setenv("DOCKER_HOST", "ssh://root@"+s.Host+":"+s.Port)
 	empty(t, env)
 	t.Setenv("DOCKER_HOST", "")
+	// Under another name it is the same engine, not a second one.
+	env.File = write(t, dir, small("engine()", e.Addr))
+	t.Setenv("DOCKER_HOST", e.Host)
+	empty(t, env)
+	t.Setenv("DOCKER_HOST", "")
+	opts.File = write(t, dir, small(fmt.Sprintf(`engine("ssh://%s", name = "far")`, s.Host), e.Addr))
 	if v != testengine.Docker28 {
 		return
 	}

@@ -53,6 +53,7 @@ func (v *view) observe(ctx context.Context) error {
 	for _, s := range todo {
 		seen[s.Address] = true
 	}
+	var forgotten []*resource.Scope
 	for len(todo) > 0 {
 		stage, rest := v.stage(todo)
 		if len(stage) == 0 {
@@ -64,11 +65,14 @@ func (v *view) observe(ctx context.Context) error {
 		todo = rest
 		for _, s := range v.forgotten(seen) {
 			seen[s.Address] = true
-			todo = append(todo, s)
+			todo, forgotten = append(todo, s), append(forgotten, s)
 		}
 	}
 	for _, s := range todo {
 		v.put(s, nil, v.without(s))
+	}
+	for _, s := range forgotten {
+		v.warnings = append(v.warnings, v.forget(s)...)
 	}
 	return nil
 }
