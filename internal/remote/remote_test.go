@@ -134,8 +134,8 @@ func TestUnreachable(t *testing.T) {
 		{"a file", "unix://" + dir + "/file.sock", nil, []string{"connection refused"}},
 		{"refused", "tcp://" + refused, nil, []string{"connection refused", "is the port open"}},
 		{"no TLS there", "tcp://" + plain.Listener.Addr().String(), &TLS{SkipVerify: true}, []string{"does not speak TLS", "DOCKER_TLS_VERIFY"}},
-		{"TLS there", "tcp://" + secure.Listener.Addr().String(), nil, []string{"HTTPS server"}},
-		{"stranger's certificate", "tcp://" + secure.Listener.Addr().String(), &TLS{}, []string{"unknown authority", "ca.pem"}},
+		{"TLS there", "tcp://" + secure.Listener.Addr().String(), nil, []string{"at tcp://", "wants TLS", "DOCKER_TLS_VERIFY"}},
+		{"stranger's certificate", "tcp://" + secure.Listener.Addr().String(), &TLS{}, []string{"unknown authority", "check tls_ca"}},
 		{"hangs up", "tcp://" + hangup.Addr().String(), nil, []string{"closed the connection"}},
 		{"no such name", "tcp://no-such-host.invalid:2375", nil, []string{"cannot be resolved"}},
 	} {
