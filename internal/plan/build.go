@@ -83,10 +83,12 @@ type builder struct {
 	index    map[string]*Index
 	changes  map[value.Address]*Change
 	decls    map[value.Address]*resource.Declaration
-	failed   map[value.Address]bool // could not be decided, or needs one that could not
-	moved    map[value.Address]value.Address
+	failed   map[value.Address]bool            // could not be decided, or needs one that could not
+	moved    map[value.Address][]value.Address // new addresses by the old one
+	scopes   map[string]bool                   // that a live object of ours has in its mark's address
 	deletes  []*Change
-	adopted  map[string]bool
+	leaving  map[*resource.Object]bool         // what deletes takes away
+	adopt    map[string]bool                   // Options.Adopt; true once it was made use of
 	users    map[value.Address][]value.Address // declared users, by what they use
 }
 
@@ -99,9 +101,13 @@ func newBuilder(in Input) *builder {
 		changes: make(map[value.Address]*Change, n),
 		decls:   make(map[value.Address]*resource.Declaration, n),
 		failed:  map[value.Address]bool{},
-		moved:   map[value.Address]value.Address{},
-		adopted: map[string]bool{},
+		moved:   map[value.Address][]value.Address{},
+		leaving: map[*resource.Object]bool{},
+		adopt:   make(map[string]bool, len(in.Options.Adopt)),
 		users:   map[value.Address][]value.Address{},
+	}
+	for _, s := range in.Options.Adopt {
+		b.adopt[s] = false
 	}
 	for _, d := range in.Program.Declarations {
 		b.decls[d.Address] = d
@@ -138,7 +144,7 @@ func (b *builder) moves() {
 			if !found || taken {
 				continue
 			}
-			b.moved[m.To] = m.From
+			b.moved[m.From] = append(b.moved[m.From], m.To)
 		}
 		b.moveScope(m)
 	}
@@ -146,6 +152,18 @@ func (b *builder) moves() {
 
 // moveScope moves what lives in a scope whose own address has changed.
 func (b *builder) moveScope(m resource.Move) {
+	if b.scopes == nil {
+		b.scopes = map[string]bool{}
+		for _, ix := range b.index {
+			for a := range ix.ours {
+				b.scopes[a.Scope()] = true
+			}
+		}
+	}
+	if !b.scopes[string(m.From)] {
+		return // nearly always: what moves is no scope
+	}
+	b.scopes[string(m.To)] = true
 	for _, ix := range b.index {
 		for _, a := range sortedKeys(ix.ours) {
 			if a.Scope() != string(m.From) {
@@ -153,7 +171,7 @@ func (b *builder) moveScope(m resource.Move) {
 			}
 			to := m.To + "/" + value.Address(a.Short())
 			if found, taken := ix.Rename(a, to); found && !taken {
-				b.moved[to] = a
+				b.moved[a] = append(b.moved[a], to)
 			}
 		}
 	}
@@ -172,7 +190,7 @@ func (b *builder) order() []*resource.Declaration {
 		n := g.Nodes[i]
 		b.needs(d, func(a value.Address) {
 			if j, ok := id[a]; ok {
-				n.after(&Node{ID: j})
+				n.afterID(j)
 				b.users[a] = append(b.users[a], d.Address)
 			}
 		})
@@ -264,9 +282,12 @@ func (b *builder) caseOf(d *resource.Declaration, ix *Index) Case {
 }
 
 func (b *builder) mayAdopt(a value.Address) bool {
-	for _, s := range b.in.Options.Adopt {
-		if s == string(a) || s == a.Short() {
-			b.adopted[s] = true
+	if len(b.adopt) == 0 {
+		return false
+	}
+	for _, s := range []string{string(a), a.Short()} {
+		if _, ok := b.adopt[s]; ok {
+			b.adopt[s] = true
 			return true
 		}
 	}
@@ -274,13 +295,15 @@ func (b *builder) mayAdopt(a value.Address) bool {
 }
 
 func (b *builder) checkAdopt(decls []*resource.Declaration) {
+	var names []string
 	for _, s := range b.in.Options.Adopt {
-		if b.adopted[s] {
+		if b.adopt[s] {
 			continue
 		}
-		var names []string
-		for _, d := range decls {
-			names = append(names, d.Address.Short())
+		if names == nil {
+			for _, d := range decls {
+				names = append(names, d.Address.Short())
+			}
 		}
 		if b.failed[value.Address(s)] || slices.Contains(names, s) {
 			continue

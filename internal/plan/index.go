@@ -1,6 +1,8 @@
 package plan
 
 import (
+	"slices"
+
 	"github.com/swarmscript/swarmscript/internal/resource"
 	"github.com/swarmscript/swarmscript/internal/value"
 )
@@ -13,6 +15,7 @@ type Index struct {
 	named   map[string]*resource.Object // kind/name
 	only    map[string]*resource.Object // kind, for kinds of which there is one
 	byID    map[string]*resource.Object
+	users   map[string][]*resource.Object // by the ID of what they use; made when first asked for
 }
 
 // NewIndex indexes a scope's observation for a project. Marks in the ledger
@@ -39,6 +42,22 @@ func NewIndex(st *ScopeState, project string) *Index {
 		ix.byID[o.ID] = o
 	}
 	return ix
+}
+
+// usersOf returns the live objects that use the one with an ID, in the order
+// of the observation.
+func (ix *Index) usersOf(id string) []*resource.Object {
+	if ix.users == nil && ix.State.Obs != nil {
+		ix.users = map[string][]*resource.Object{}
+		for _, o := range ix.State.Obs.Objects {
+			for i, used := range o.Uses {
+				if !slices.Contains(o.Uses[:i], used) {
+					ix.users[used] = append(ix.users[used], o)
+				}
+			}
+		}
+	}
+	return ix.users[id]
 }
 
 // Rename makes the objects marked with one address count as another's, as
