@@ -263,19 +263,7 @@ func toValue(v starlark.Value, depth int) (value.Value, error) {
 	case starlark.String:
 		return string(v), nil
 	case *starlark.Dict:
-		entries := make([]value.Entry, 0, v.Len())
-		for key, elem := range v.Entries() {
-			k, ok := starlark.AsString(key)
-			if !ok {
-				return nil, fmt.Errorf("a key is %s, want string", key.Type())
-			}
-			e, err := toValue(elem, depth-1)
-			if err != nil {
-				return nil, fmt.Errorf("key %q: %w", clip(k), err)
-			}
-			entries = append(entries, value.Entry{Key: k, Value: e})
-		}
-		return value.NewMap(entries), nil
+		return toMap(v, depth)
 	case *starlarkstruct.Struct:
 		var entries []value.Entry
 		for _, k := range v.AttrNames() {
@@ -298,6 +286,24 @@ func toValue(v starlark.Value, depth int) (value.Value, error) {
 		return toList(starlark.Tuple(slices.Collect(v.Elements())), depth)
 	}
 	return nil, fmt.Errorf("a %s cannot be part of a declaration", v.Type())
+}
+
+// toMap is no part of toValue: variables of a loop over a function live on the
+// heap, and would for every value that is no dict too.
+func toMap(v *starlark.Dict, depth int) (value.Value, error) {
+	entries := make([]value.Entry, 0, v.Len())
+	for key, elem := range v.Entries() {
+		k, ok := starlark.AsString(key)
+		if !ok {
+			return nil, fmt.Errorf("a key is %s, want string", key.Type())
+		}
+		e, err := toValue(elem, depth-1)
+		if err != nil {
+			return nil, fmt.Errorf("key %q: %w", clip(k), err)
+		}
+		entries = append(entries, value.Entry{Key: k, Value: e})
+	}
+	return value.NewMap(entries), nil
 }
 
 func toList(seq starlark.Indexable, depth int) (value.Value, error) {

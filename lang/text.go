@@ -172,11 +172,12 @@ func isShort(v starlark.Value) bool {
 // the interpreter's, which formats an integer by way of math/big: a script that
 // declares by the thousand spends most of its own time on names.
 func formatScalars(format string, y starlark.Value) (s starlark.String, ok bool) {
-	one := [1]starlark.Value{y}
-	args := one[:]
-	if tuple, ok := y.(starlark.Tuple); ok {
-		args = tuple
+	args, tuple := y.(starlark.Tuple)
+	n := 1
+	if tuple {
+		n = len(args)
 	}
+	next := 0
 	var space [64]byte
 	b := space[:0]
 	for {
@@ -194,27 +195,31 @@ func formatScalars(format string, y starlark.Value) (s starlark.String, ok bool)
 			b = append(b, '%')
 			continue
 		}
-		if len(args) == 0 || verb != 's' && verb != 'd' {
+		if next == n || verb != 's' && verb != 'd' {
 			return "", false
 		}
-		switch arg := args[0].(type) {
+		arg := y
+		if tuple {
+			arg = args[next]
+		}
+		next++
+		switch arg := arg.(type) {
 		case starlark.String:
 			if verb != 's' {
 				return "", false
 			}
 			b = append(b, arg...)
 		case starlark.Int:
-			n, small := arg.Int64()
+			i, small := arg.Int64()
 			if !small {
 				return "", false
 			}
-			b = strconv.AppendInt(b, n, 10)
+			b = strconv.AppendInt(b, i, 10)
 		default:
 			return "", false
 		}
-		args = args[1:]
 	}
-	if len(args) > 0 {
+	if next < n {
 		return "", false
 	}
 	return starlark.String(append(b, format...)), true

@@ -181,9 +181,11 @@ func (b *builder) moveScope(m resource.Move) {
 func (b *builder) order() []*resource.Declaration {
 	decls := b.in.Program.Declarations
 	g := &Graph{Nodes: make([]*Node, len(decls))}
+	nodes := make([]Node, len(decls))
 	id := make(map[value.Address]int, len(decls))
 	for i, d := range decls {
-		g.Nodes[i] = &Node{ID: i}
+		nodes[i].ID = i
+		g.Nodes[i] = &nodes[i]
 		id[d.Address] = i
 	}
 	for i, d := range decls {
