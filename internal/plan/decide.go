@@ -240,7 +240,10 @@ func (c Case) mark(args value.Struct) resource.Mark {
 // need.
 func (c Case) compare(ch *Change) {
 	live := ch.Live
-	owned := live.Mark.Owned()
+	var owned map[string][]string
+	if !slices.Equal(live.Mark.Keys, ch.Mark.Keys) { // else what we own is what is declared
+		owned = live.Mark.Owned()
+	}
 	ch.Fields = ch.Kind.Schema.Diff(ch.Args, live.Args, owned)
 	if name := liveName(ch); !ch.Kind.Versioned && live.Name != name {
 		ch.rename(live.Name, name)

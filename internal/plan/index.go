@@ -12,11 +12,13 @@ type Index struct {
 	State   *ScopeState
 	project string
 	ours    map[value.Address][]*resource.Object
-	named   map[string]*resource.Object // kind/name
+	named   map[kindName]*resource.Object
 	only    map[string]*resource.Object // kind, for kinds of which there is one
 	byID    map[string]*resource.Object
 	users   map[string][]*resource.Object // by the ID of what they use; made when first asked for
 }
+
+type kindName struct{ kind, name string }
 
 // NewIndex indexes a scope's observation for a project. Marks in the ledger
 // win over those that the objects carry.
@@ -27,7 +29,7 @@ func NewIndex(st *ScopeState, project string) *Index {
 	}
 	n := len(st.Obs.Objects)
 	ix.ours = make(map[value.Address][]*resource.Object, n)
-	ix.named = make(map[string]*resource.Object, n)
+	ix.named = make(map[kindName]*resource.Object, n)
 	ix.only = make(map[string]*resource.Object)
 	ix.byID = make(map[string]*resource.Object, n)
 	for _, o := range st.Obs.Objects {
@@ -37,7 +39,7 @@ func NewIndex(st *ScopeState, project string) *Index {
 		if o.Mark.Project == project && project != "" {
 			ix.ours[o.Mark.Address] = append(ix.ours[o.Mark.Address], o)
 		}
-		ix.named[o.Kind+"/"+o.Name] = o
+		ix.named[kindName{o.Kind, o.Name}] = o
 		ix.only[o.Kind] = o
 		ix.byID[o.ID] = o
 	}
@@ -88,7 +90,7 @@ func (ix *Index) Case(d *resource.Declaration) Case {
 			if d.Kind.Single {
 				return ix.only[d.Kind.Name]
 			}
-			return ix.named[d.Kind.Name+"/"+name]
+			return ix.named[kindName{d.Kind.Name, name}]
 		},
 		Resolve: func(value.Ref) (value.Value, bool) { return nil, false },
 	}
@@ -103,7 +105,7 @@ func (ix *Index) Case(d *resource.Declaration) Case {
 // a scope holds one at most, that one.
 func (ix *Index) find(k *resource.Kind, name string) *resource.Object {
 	if !k.Single {
-		return ix.named[k.Name+"/"+name]
+		return ix.named[kindName{k.Name, name}]
 	}
 	if ix.State.Obs != nil {
 		for _, o := range ix.State.Obs.Objects {

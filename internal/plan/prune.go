@@ -21,10 +21,14 @@ func (b *builder) prune() {
 		if ix.State.Status != Present || b.goes(addr) {
 			continue
 		}
-		for _, a := range sortedKeys(ix.ours) {
-			if b.declaredIn(a, addr) {
-				continue
+		var gone []value.Address // few of many, so they are sorted alone
+		for a := range ix.ours {
+			if !b.declaredIn(a, addr) {
+				gone = append(gone, a)
 			}
+		}
+		slices.Sort(gone)
+		for _, a := range gone {
 			for _, o := range ix.ours[a] {
 				b.remove(a, addr, o, b.pruneReason())
 			}
