@@ -14,9 +14,9 @@ import (
 	"github.com/swarmscript/swarmscript/internal/testengine"
 )
 
-// quiet takes the caller's own docker settings out of a test, and returns
+// ownDocker takes the caller's own docker settings out of a test, and returns
 // docker's configuration folder.
-func quiet(t *testing.T) string {
+func ownDocker(t *testing.T) string {
 	t.Helper()
 	dir := t.TempDir()
 	for _, v := range []string{"DOCKER_HOST", "DOCKER_CONTEXT", "DOCKER_TLS", "DOCKER_TLS_VERIFY", "DOCKER_CERT_PATH", "DOCKER_AUTH_CONFIG", "DOCKER_API_VERSION"} {
@@ -86,7 +86,7 @@ func TestSSH(t *testing.T) {
 }
 
 func testSSH(t *testing.T, v testengine.Version) {
-	quiet(t)
+	ownDocker(t)
 	e := testengine.Start(t, v)
 	testengine.Images(e)
 	s := testengine.StartSSHD(e)
@@ -226,7 +226,7 @@ func command(name string, args ...string) (string, error) {
 
 // TestTCP reaches an engine by TLS in every way that there is to say so.
 func TestTCP(t *testing.T) {
-	dir := quiet(t)
+	dir := ownDocker(t)
 	e := testengine.Start(t, testengine.Docker28, testengine.TLS())
 	testengine.Images(e)
 	root := t.TempDir()
@@ -312,7 +312,7 @@ func TestTCP(t *testing.T) {
 
 // A tcp address without TLS.
 func TestPlainTCP(t *testing.T) {
-	quiet(t)
+	ownDocker(t)
 	e := testengine.Start(t, testengine.Debian20, testengine.TCP())
 	testengine.Images(e)
 	opts := Options{Timeout: 15e9, File: write(t, t.TempDir(), small(fmt.Sprintf(`engine(%q, name = "far")`, e.TCPHost), e.Addr))}

@@ -25,7 +25,7 @@ type registryWorld struct {
 }
 
 func newRegistryWorld(t *testing.T, v testengine.Version) *registryWorld {
-	config := quiet(t)
+	config := ownDocker(t)
 	e := testengine.Start(t, v)
 	testengine.Images(e)
 	e.Docker("swarm", "init", "--advertise-addr", e.Addr)
