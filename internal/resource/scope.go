@@ -32,7 +32,7 @@ type Observation struct {
 	// Identity is what the scope is, however it is called and reached: an
 	// engine's ID. It may be empty.
 	Identity string
-	Objects []*Object
+	Objects  []*Object
 	// API is the version of the engine's API, "" where there is none: fields
 	// that came later are refused.
 	API    string

@@ -51,9 +51,14 @@ func (v *view) forgotten(seen map[string]bool) []*resource.Scope {
 
 // forget warns of a scope that only the inventory knows. If it is a place that
 // the script has under another name, it is left out instead: what is in it
-// must not be taken for something that is no longer declared.
+// must not be taken for something that is no longer declared. While that cannot
+// be told it counts as unreachable.
 func (v *view) forget(s *resource.Scope) diag.List {
 	e := v.entries[s.Address]
+	if down := v.engineDown(); down != "" {
+		v.put(s, v.scopes[s.Address].Conn, unreachable(s, fmt.Errorf("%s is in the project's inventory, not in the script, and may be the same as %s, which does not answer: %w", s.Address, down, resource.ErrUnreachable)))
+		return nil
+	}
 	if v.renamed(s) || e.Type != "engine" && v.scopes[e.Endpoint] == nil {
 		if conn := v.scopes[s.Address].Conn; conn != nil {
 			conn.Close()
@@ -63,6 +68,17 @@ func (v *view) forget(s *resource.Scope) diag.List {
 	}
 	return diag.List{{Severity: diag.Warning,
 		Summary: fmt.Sprintf("%s (%s) is in the project's inventory, but not in the script: what the project has there is deleted", s.Address, e.Endpoint)}}
+}
+
+// engineDown names an engine of the program that does not answer, "" where all
+// do.
+func (v *view) engineDown() string {
+	for _, s := range v.program.Scopes {
+		if s.Type == "engine" && v.scopes[s.Address].State.Status == plan.Unreachable {
+			return s.Address
+		}
+	}
+	return ""
 }
 
 // renamed reports whether a scope of the program is the same place.
