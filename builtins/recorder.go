@@ -20,6 +20,7 @@ type Recorder struct {
 	kinds    []*resource.Kind
 	program  resource.Program
 	declared map[value.Address]*resource.Declaration
+	names    map[liveName]*resource.Declaration
 	scopes   map[string]*resource.Scope
 	swarms   []*Handle             // declared ones, in order
 	implicit *Handle               // the swarm that the default engine is in already
@@ -33,6 +34,7 @@ func NewRecorder(inputs *Inputs, kinds []*resource.Kind) *Recorder {
 	return &Recorder{
 		inputs: inputs, kinds: kinds,
 		declared: map[value.Address]*resource.Declaration{},
+		names:    map[liveName]*resource.Declaration{},
 		scopes:   map[string]*resource.Scope{},
 	}
 }
@@ -128,6 +130,24 @@ func (r *Recorder) Program() (*resource.Program, diag.List) {
 	return p, problems
 }
 
+// liveName is a name that one object of a scope can have.
+type liveName struct{ scope, kind, name string }
+
+// liveNameOf returns the name that a declared object will have, where it is
+// known; what is only read may be read twice.
+func liveNameOf(d *resource.Declaration) (liveName, bool) {
+	n := liveName{d.Scope, d.Kind.Name, d.Address.Name()}
+	if f, ok := d.Kind.Schema.Field("name"); ok {
+		if n.name, ok = d.Args[f.Index].(string); !ok {
+			return n, false
+		}
+	}
+	if d.Kind.Single {
+		n.name = ""
+	}
+	return n, !d.External
+}
+
 // add records a declaration, or returns the problem with its address.
 func (r *Recorder) add(d *resource.Declaration) *diag.Diagnostic {
 	if old := r.declared[d.Address]; old != nil {
@@ -137,6 +157,19 @@ func (r *Recorder) add(d *resource.Declaration) *diag.Diagnostic {
 			Detail:  "an address names one resource",
 			Related: []diag.Note{{Pos: old.Pos, Text: "the first is here"}},
 		}
+	}
+	if name, ok := liveNameOf(d); ok {
+		if old := r.names[name]; old != nil {
+			summary := fmt.Sprintf("%s has the name of %s, %q", d.Address.Short(), old.Address.Short(), name.name)
+			if d.Kind.Single {
+				summary = fmt.Sprintf("%s: %s is declared there already", d.Address.Short(), old.Address.Short())
+			}
+			return &diag.Diagnostic{
+				Pos: d.Pos, Summary: summary, Detail: "only one of them could be in " + d.Scope,
+				Related: []diag.Note{{Pos: old.Pos, Text: "the first is here"}},
+			}
+		}
+		r.names[name] = d
 	}
 	r.declared[d.Address] = d
 	r.program.Declarations = append(r.program.Declarations, d)

@@ -77,7 +77,7 @@ func Run(ctx context.Context, in Input) *Result {
 		e.in.Timeout = DefaultTimeout
 	}
 	for addr, s := range in.Scopes {
-		e.scopes[addr] = newLiveScope(s, in.Program.Project)
+		e.scopes[addr] = newLiveScope(s, in.Program)
 	}
 	e.results = make(map[*plan.Change]*StepResult, len(in.Plan.Changes))
 	e.walk(ctx)
@@ -110,8 +110,14 @@ type liveScope struct {
 	opened bool // by this run
 }
 
-func newLiveScope(s *Scope, project string) *liveScope {
-	return &liveScope{scope: s, index: plan.NewIndex(s.State, project)}
+func newLiveScope(s *Scope, p *resource.Program) *liveScope {
+	return &liveScope{scope: s, index: newIndex(s.State, p)}
+}
+
+func newIndex(st *plan.ScopeState, p *resource.Program) *plan.Index {
+	ix := plan.NewIndex(st, p.Project)
+	ix.Move(p)
+	return ix
 }
 
 func (e *executor) emit(ev Event) {
@@ -222,7 +228,7 @@ func (e *executor) scopeOf(ctx context.Context, addr string) (*liveScope, error)
 			return nil, err
 		}
 	}
-	s.scope, s.index, s.opened = scope, plan.NewIndex(scope.State, e.in.Program.Project), true
+	s.scope, s.index, s.opened = scope, newIndex(scope.State, e.in.Program), true
 	return s, nil
 }
 
@@ -237,17 +243,17 @@ func (e *executor) replaced(opener *plan.Change, s *liveScope) bool {
 }
 
 // refresh observes a scope again.
-func (s *liveScope) refresh(ctx context.Context, project string) error {
+func (s *liveScope) refresh(ctx context.Context, p *resource.Program) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	obs, err := s.scope.Conn.Observe(ctx, project)
+	obs, err := s.scope.Conn.Observe(ctx, p.Project)
 	if err != nil {
 		return err
 	}
 	st := *s.scope.State
 	st.Obs = obs
 	s.scope.State = &st
-	s.index = plan.NewIndex(&st, project)
+	s.index = newIndex(&st, p)
 	return nil
 }
 

@@ -16,7 +16,14 @@ import (
 // what is transient.
 const attempts = 6
 
-func blockedError(c *plan.Change) error { return fmt.Errorf("%w: %s", ErrStale, c.Blocked) }
+// blockedError says why a step is not run: what it needs did not answer when
+// the plan was made, or it would do what the plan did not show.
+func blockedError(c *plan.Change) error {
+	if !c.Changes() {
+		return fmt.Errorf("%w: %s", resource.ErrUnreachable, c.Blocked)
+	}
+	return fmt.Errorf("%w: %s", ErrStale, c.Blocked)
+}
 
 // step carries out one node.
 func (e *executor) step(ctx context.Context, n *plan.Node, slot *slot) error {
@@ -292,7 +299,7 @@ func (e *executor) retry(ctx context.Context, c *plan.Change, s *liveScope, fn f
 			if errors.Is(err, resource.ErrExists) && try > 2 {
 				return err
 			}
-			if rerr := s.refresh(ctx, e.in.Program.Project); rerr != nil {
+			if rerr := s.refresh(ctx, e.in.Program); rerr != nil {
 				return errors.Join(err, rerr)
 			}
 			again = true

@@ -90,7 +90,7 @@ func (s *schedule) begin(ctx context.Context, n *plan.Node) {
 		s.close(n, s.bad[n.ID])
 		return
 	case s.bad[n.ID]:
-		if work(c) && s.e.results[c] == nil {
+		if (work(c) || c.Blocked != "") && s.e.results[c] == nil {
 			s.skip(c, s.because[n.ID])
 		}
 		s.close(n, true)

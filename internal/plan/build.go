@@ -86,6 +86,7 @@ type builder struct {
 	failed   map[value.Address]bool // could not be decided, or needs one that could not
 	moved    map[value.Address]value.Address
 	deletes  []*Change
+	removed  map[string]bool // the kinds and IDs of those
 	adopted  map[string]bool
 	users    map[value.Address][]value.Address // declared users, by what they use
 }
@@ -101,6 +102,7 @@ func newBuilder(in Input) *builder {
 		failed:  map[value.Address]bool{},
 		moved:   map[value.Address]value.Address{},
 		adopted: map[string]bool{},
+		removed: map[string]bool{},
 		users:   map[value.Address][]value.Address{},
 	}
 	for _, d := range in.Program.Declarations {
@@ -131,7 +133,7 @@ func (b *builder) moves() {
 			continue
 		}
 		for _, ix := range b.index {
-			found, taken := ix.Rename(m.From, m.To)
+			found, taken := ix.Rename(m.From, m.To, b.versioned(m.To))
 			if taken {
 				b.fail(diag.Errorf(m.Pos, "moved: both %s and %s exist", m.From.Short(), m.To.Short()))
 			}
@@ -147,16 +149,18 @@ func (b *builder) moves() {
 // moveScope moves what lives in a scope whose own address has changed.
 func (b *builder) moveScope(m resource.Move) {
 	for _, ix := range b.index {
-		for _, a := range sortedKeys(ix.ours) {
-			if a.Scope() != string(m.From) {
-				continue
-			}
-			to := m.To + "/" + value.Address(a.Short())
-			if found, taken := ix.Rename(a, to); found && !taken {
+		for _, a := range ix.within(m.From) {
+			to := movedInto(m, a)
+			if found, taken := ix.Rename(a, to, b.versioned(to)); found && !taken {
 				b.moved[to] = a
 			}
 		}
 	}
+}
+
+func (b *builder) versioned(a value.Address) bool {
+	d := b.decls[a]
+	return d != nil && d.Kind.Versioned
 }
 
 // order returns the declarations so that each comes after what it refers to.
@@ -225,7 +229,10 @@ func (b *builder) declare(d *resource.Declaration) {
 		}
 	})
 	if b.failed[d.Address] {
-		return // its own problem would only repeat the other's
+		// There is no plan; but what else is wrong with it is told in this run.
+		_, problems := Decide(b.caseOf(d, ix))
+		b.problems = append(b.problems, problems...)
+		return
 	}
 	if ix.State.Status == Unreachable {
 		blocked = d.Scope + " is unreachable"
@@ -248,6 +255,9 @@ func (b *builder) caseOf(d *resource.Declaration, ix *Index) Case {
 	if c.HashKey == nil {
 		c.HashKey = b.in.HashKey
 	}
+	if c.API == "" {
+		c.API = b.futureAPI(d.Scope)
+	}
 	c.Adopt = b.mayAdopt(d.Address)
 	c.Resolve = b.resolve
 	if opener := b.changes[value.Address(d.Scope)]; opener != nil && (opener.Action == Replace || opener.Action == Create) {
@@ -261,6 +271,19 @@ func (b *builder) caseOf(d *resource.Declaration, ix *Index) Case {
 		}
 	}
 	return c
+}
+
+// futureAPI is the API that a scope will speak which does not exist yet: that
+// of where it is going to be opened.
+func (b *builder) futureAPI(scope string) string {
+	opener := b.decls[value.Address(scope)]
+	if opener == nil {
+		return ""
+	}
+	if ix := b.index[opener.Scope]; ix != nil && ix.State.Obs != nil {
+		return ix.State.Obs.API
+	}
+	return b.futureAPI(opener.Scope)
 }
 
 func (b *builder) mayAdopt(a value.Address) bool {

@@ -1,6 +1,8 @@
 package plan
 
 import (
+	"slices"
+
 	"github.com/swarmscript/swarmscript/internal/resource"
 	"github.com/swarmscript/swarmscript/internal/value"
 )
@@ -43,18 +45,55 @@ func NewIndex(st *ScopeState, project string) *Index {
 
 // Rename makes the objects marked with one address count as another's, as
 // moved() asks. It reports whether there were any, and whether the other has
-// some of its own, in which case nothing is done.
-func (ix *Index) Rename(from, to value.Address) (found, taken bool) {
+// some of its own, in which case nothing is done. Versions may have either
+// mark: only the current one gets the new mark, and older ones count as long as
+// moved() stays in the script.
+func (ix *Index) Rename(from, to value.Address, versioned bool) (found, taken bool) {
 	objects := ix.ours[from]
 	if len(objects) == 0 {
 		return false, false
 	}
-	if len(ix.ours[to]) > 0 {
+	if len(ix.ours[to]) > 0 && !versioned {
 		return true, true
 	}
-	ix.ours[to] = objects
+	ix.ours[to] = append(slices.Clone(ix.ours[to]), objects...)
 	delete(ix.ours, from)
 	return true, false
+}
+
+// Move does what all of a program's moved() ask. Whether they can be done, the
+// plan has told.
+func (ix *Index) Move(p *resource.Program) {
+	if len(p.Moves) == 0 {
+		return
+	}
+	versioned := map[value.Address]bool{}
+	for _, d := range p.Declarations {
+		versioned[d.Address] = d.Kind.Versioned
+	}
+	for _, m := range p.Moves {
+		ix.Rename(m.From, m.To, versioned[m.To])
+		for _, a := range ix.within(m.From) {
+			to := movedInto(m, a)
+			ix.Rename(a, to, versioned[to])
+		}
+	}
+}
+
+// within returns the addresses of ours that live in a scope.
+func (ix *Index) within(scope value.Address) []value.Address {
+	var out []value.Address
+	for _, a := range sortedKeys(ix.ours) {
+		if a.Scope() == string(scope) {
+			out = append(out, a)
+		}
+	}
+	return out
+}
+
+// movedInto is the new address of what lives in a scope that has moved.
+func movedInto(m resource.Move, a value.Address) value.Address {
+	return m.To + "/" + value.Address(a.Short())
 }
 
 // Case is what the scope knows about a declaration; references, adoption and

@@ -26,10 +26,19 @@ func (b *builder) prune() {
 				continue
 			}
 			for _, o := range ix.ours[a] {
-				b.remove(a, addr, o, b.pruneReason())
+				if !b.elsewhere(a, o) {
+					b.remove(a, addr, o, b.pruneReason())
+				}
 			}
 		}
 	}
+}
+
+// elsewhere reports whether an object is declared, and was found there too, in
+// another scope: one swarm seen from two engines, or one engine under two names.
+func (b *builder) elsewhere(a value.Address, o *resource.Object) bool {
+	c := b.changes[a]
+	return c != nil && c.Live != nil && c.Live.ID == o.ID
 }
 
 func (b *builder) pruneReason() string {
@@ -67,9 +76,10 @@ func (b *builder) goes(scope string) bool {
 
 func (b *builder) remove(a value.Address, scope string, o *resource.Object, reason string) {
 	k := b.in.Kinds(b.index[scope].State.Scope.Type, o.Kind)
-	if k == nil {
-		return
+	if k == nil || b.removed[o.Kind+" "+o.ID] {
+		return // the second: one engine under two names
 	}
+	b.removed[o.Kind+" "+o.ID] = true
 	b.deletes = append(b.deletes, &Change{Address: a, Kind: k, Scope: scope, Action: Delete, Live: o, Name: o.Name, Reason: reason})
 }
 

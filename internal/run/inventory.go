@@ -35,10 +35,11 @@ func (v *view) remember(entries []resource.ScopeEntry) {
 // forgotten returns scopes that the inventory knows and the program does not.
 func (v *view) forgotten(seen map[string]bool) []*resource.Scope {
 	var out []*resource.Scope
+	known := v.declaredIDs()
 	for _, addr := range slices.Sorted(maps.Keys(v.entries)) {
 		e := v.entries[addr]
-		if seen[addr] {
-			continue
+		if seen[addr] || known[e.ID] {
+			continue // a swarm is its ID: under a new address it is not another one
 		}
 		s := &resource.Scope{Address: addr, Type: e.Type}
 		if e.Type == "engine" {
@@ -93,6 +94,22 @@ func (v *view) renamed(s *resource.Scope) bool {
 		}
 	}
 	return false
+}
+
+// declaredIDs are the IDs of the objects that open the program's scopes, as far
+// as they have been looked at.
+func (v *view) declaredIDs() map[string]bool {
+	out := map[string]bool{}
+	for _, s := range v.program.Scopes {
+		parent := v.parent(s)
+		if v.opener(s) == nil || parent == nil || parent.State.Obs == nil {
+			continue
+		}
+		if o, _ := v.openerObject(s, parent); o != nil {
+			out[o.ID] = true
+		}
+	}
+	return out
 }
 
 // describeEndpoint says in the inventory where an engine is; it holds no

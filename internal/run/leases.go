@@ -10,6 +10,11 @@ import (
 	"github.com/swarmscript/swarmscript/internal/resource"
 )
 
+// leaseTTL shortens the lives of leases, for tests: a dead holder's lease is in
+// the way for that long. A program gets it from the linker (-X), so that it is
+// nothing a user could set.
+var leaseTTL string
+
 // leases are those that one apply holds.
 type leases struct {
 	opts apply.LeaseOptions
@@ -20,8 +25,9 @@ type leases struct {
 }
 
 func newLeases(project string, wait time.Duration, opts ApplyOptions, lost func(error)) *leases {
+	ttl, _ := time.ParseDuration(leaseTTL) // 0 is the default
 	return &leases{lost: lost, opts: apply.LeaseOptions{
-		Project: project, Holder: apply.Holder(), Why: opts.Why, Wait: wait,
+		Project: project, Holder: apply.Holder(), Why: opts.Why, Wait: wait, TTL: ttl,
 		Notice: func(l resource.Lease) {
 			if opts.Sink != nil {
 				opts.Sink(apply.Event{Time: time.Now(), Type: apply.Notice, Text: "waiting for " + l.Holder + " (" + l.Why + ")"})
