@@ -210,6 +210,14 @@ func TestCredentials(t *testing.T) {
 		"auths": {"https://index.docker.io/v1/": {"auth": %q}, "plain.example:5000": {"auth": %q}, "id.example": {"auth": %q, "identitytoken": "tok"}},
 		"credHelpers": {"helped.example": "test", "token.example": "test", "none.example": "test", "broken.example": "test"}}`, auth, auth, auth))
 	c := NewCredentials("")
+	stored := t.TempDir()
+	write(t, filepath.Join(stored, "config.json"), `{"credsStore": "test", "credHelpers": {"own.example": "missing"}}`)
+	if got, err := NewCredentials(stored).For("any.example/x"); err != nil || got == "" {
+		t.Errorf("credsStore gives %q, %v", got, err)
+	}
+	if _, err := NewCredentials(stored).For("own.example/x"); err == nil || !strings.Contains(err.Error(), "docker-credential-missing") {
+		t.Errorf("a helper that is not there gives %v", err)
+	}
 	for _, tt := range []struct{ image, user, password, token string }{
 		{image: "nginx", user: "me", password: "pw:with:colons"},
 		{image: "docker.io/library/nginx:1.27", user: "me", password: "pw:with:colons"},

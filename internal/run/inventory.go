@@ -50,27 +50,16 @@ func (v *view) forgotten(seen map[string]bool) []*resource.Scope {
 	return out
 }
 
-// declaredIDs are the IDs of the objects that open the program's scopes, as far
-// as they have been looked at.
-func (v *view) declaredIDs() map[string]bool {
-	out := map[string]bool{}
-	for _, s := range v.program.Scopes {
-		parent := v.parent(s)
-		if v.opener(s) == nil || parent == nil || parent.State.Obs == nil {
-			continue
-		}
-		if o, _ := v.openerObject(s, parent); o != nil {
-			out[o.ID] = true
-		}
-	}
-	return out
-}
-
 // forget warns of a scope that only the inventory knows. If it is a place that
 // the script has under another name, it is left out instead: what is in it
-// must not be taken for something that is no longer declared.
+// must not be taken for something that is no longer declared. While that cannot
+// be told it counts as unreachable.
 func (v *view) forget(s *resource.Scope) diag.List {
 	e := v.entries[s.Address]
+	if down := v.engineDown(); down != "" {
+		v.put(s, v.scopes[s.Address].Conn, unreachable(s, fmt.Errorf("%s is in the project's inventory, not in the script, and may be the same as %s, which does not answer: %w", s.Address, down, resource.ErrUnreachable)))
+		return nil
+	}
 	if v.renamed(s) || e.Type != "engine" && v.scopes[e.Endpoint] == nil {
 		if conn := v.scopes[s.Address].Conn; conn != nil {
 			conn.Close()
@@ -80,6 +69,17 @@ func (v *view) forget(s *resource.Scope) diag.List {
 	}
 	return diag.List{{Severity: diag.Warning,
 		Summary: fmt.Sprintf("%s (%s) is in the project's inventory, but not in the script: what the project has there is deleted", s.Address, e.Endpoint)}}
+}
+
+// engineDown names an engine of the program that does not answer, "" where all
+// do.
+func (v *view) engineDown() string {
+	for _, s := range v.program.Scopes {
+		if s.Type == "engine" && v.scopes[s.Address].State.Status == plan.Unreachable {
+			return s.Address
+		}
+	}
+	return ""
 }
 
 // renamed reports whether a scope of the program is the same place.
@@ -94,6 +94,22 @@ func (v *view) renamed(s *resource.Scope) bool {
 		}
 	}
 	return false
+}
+
+// declaredIDs are the IDs of the objects that open the program's scopes, as far
+// as they have been looked at.
+func (v *view) declaredIDs() map[string]bool {
+	out := map[string]bool{}
+	for _, s := range v.program.Scopes {
+		parent := v.parent(s)
+		if v.opener(s) == nil || parent == nil || parent.State.Obs == nil {
+			continue
+		}
+		if o, _ := v.openerObject(s, parent); o != nil {
+			out[o.ID] = true
+		}
+	}
+	return out
 }
 
 // describeEndpoint says in the inventory where an engine is; it holds no

@@ -123,6 +123,11 @@ func testSSH(t *testing.T, v testengine.Version) {
 	env.File = write(t, dir, small("engine()", e.Addr))
 	t.Setenv("DOCKER_HOST", e.Host)
 	empty(t, env)
+	// Nor while the new name does not answer.
+	t.Setenv("DOCKER_HOST", e.Host+".none")
+	if p := planOf(t, env); !p.Plan.Empty() || p.view.scopes["engine.far"].State.Status != plan.Unreachable {
+		t.Errorf("the engine is there by its old name, and not by its new:\n%s", show(p.Plan))
+	}
 	t.Setenv("DOCKER_HOST", "")
 	opts.File = write(t, dir, small(fmt.Sprintf(`engine("ssh://%s", name = "far")`, s.Host), e.Addr))
 	if v != testengine.Docker28 {
@@ -148,6 +153,27 @@ func testSSH(t *testing.T, v testengine.Version) {
 		}
 		if out, err := command("ssh", "-O", "exit", s.Host); err != nil {
 			t.Errorf("the user's login is gone: %s", out)
+		}
+	})
+	t.Run("lost login", func(t *testing.T) {
+		t.Setenv("TMPDIR", filepath.Dir(s.Config))
+		p := reached(t, opts)
+		controls, err := filepath.Glob(filepath.Join(filepath.Dir(s.Config), "swst*", "c"))
+		if err != nil || len(controls) != 1 {
+			t.Fatalf("the control sockets are %s, %v", controls, err)
+		}
+		if out, err := command("ssh", "-S", controls[0], "-O", "exit", s.Host); err != nil {
+			t.Fatalf("%v: %s", err, out)
+		}
+		before := s.Logins()
+		if err := p.view.observe(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		if st := p.view.scopes["engine.far"].State; st.Status != plan.Present {
+			t.Errorf("after a lost login: %v", st.Err)
+		}
+		if n := s.Logins() - before; n != 1 {
+			t.Errorf("logged in %d times again", n)
 		}
 	})
 	t.Run("unknown host key", func(t *testing.T) {
