@@ -21,6 +21,7 @@ type Recorder struct {
 	program  resource.Program
 	declared map[value.Address]*resource.Declaration
 	names    map[liveName]*resource.Declaration
+	short    map[string][]value.Address // by the short form; made when first asked for
 	scopes   map[string]*resource.Scope
 	swarms   []*Handle             // declared ones, in order
 	implicit *Handle               // the swarm that the default engine is in already
@@ -171,6 +172,7 @@ func (r *Recorder) add(d *resource.Declaration) *diag.Diagnostic {
 		}
 		r.names[name] = d
 	}
+	r.short = nil
 	r.declared[d.Address] = d
 	r.program.Declarations = append(r.program.Declarations, d)
 	return nil
@@ -181,18 +183,21 @@ func (r *Recorder) find(s string) (value.Address, *diag.Diagnostic) {
 	if r.declared[value.Address(s)] != nil {
 		return value.Address(s), nil
 	}
-	var found []value.Address
-	var names []string
-	for _, d := range r.program.Declarations {
-		if d.Address.Short() == s {
-			found = append(found, d.Address)
+	if r.short == nil {
+		r.short = make(map[string][]value.Address, len(r.program.Declarations))
+		for _, d := range r.program.Declarations {
+			r.short[d.Address.Short()] = append(r.short[d.Address.Short()], d.Address)
 		}
-		names = append(names, d.Address.Short())
 	}
+	found := r.short[s]
 	switch len(found) {
 	case 1:
 		return found[0], nil
 	case 0:
+		names := make([]string, len(r.program.Declarations))
+		for i, d := range r.program.Declarations {
+			names[i] = d.Address.Short()
+		}
 		return "", &diag.Diagnostic{Summary: fmt.Sprintf("%s is not declared", s), Hint: diag.DidYouMean(s, names)}
 	}
 	full := make([]string, len(found))

@@ -83,6 +83,12 @@ func Run(ctx context.Context, in Input) *Result {
 		e.scopes[addr] = newLiveScope(s, in.Program)
 	}
 	e.results = make(map[*plan.Change]*StepResult, len(in.Plan.Changes))
+	e.planned = make(map[value.Address]*plan.Change, len(in.Plan.Changes))
+	for _, c := range in.Plan.Changes {
+		if e.planned[c.Address] == nil { // as Plan.Find, which is asked for every step
+			e.planned[c.Address] = c
+		}
+	}
 	e.walk(ctx)
 	e.closeOpened()
 	return e.result()
@@ -91,6 +97,7 @@ func Run(ctx context.Context, in Input) *Result {
 type executor struct {
 	in      Input
 	limit   int
+	planned map[value.Address]*plan.Change
 	results map[*plan.Change]*StepResult // written by the scheduler only
 
 	mu     sync.Mutex // guards what follows
@@ -241,7 +248,7 @@ func (e *executor) replaced(opener *plan.Change, s *liveScope) bool {
 	if opener == nil || s.opened {
 		return false
 	}
-	planned := e.in.Plan.Find(opener.Address)
+	planned := e.planned[opener.Address]
 	return planned != nil && planned.Action == plan.Replace
 }
 

@@ -186,7 +186,7 @@ func (e *executor) forcedBy(c *plan.Change) (value.Address, bool) {
 	if c.ReplacedBy == "" {
 		return "", false
 	}
-	planned := e.in.Plan.Find(c.ReplacedBy)
+	planned := e.planned[c.ReplacedBy]
 	if planned == nil || !planned.Tentative {
 		return c.ReplacedBy, false
 	}

@@ -66,6 +66,7 @@ func (c *Conn) Observe(ctx context.Context, _ string) (*resource.Observation, er
 	c.mu.Unlock()
 	obs := &resource.Observation{
 		API:      s.API,
+		Identity: s.Info.ID,
 		Objects:  swarm.NetworkObjects(s.Hand.Networks(), false),
 		Summary:  "engine " + s.Info.ServerVersion,
 		Warnings: s.Info.Swarm.Warnings,

@@ -12,10 +12,13 @@ type Index struct {
 	State   *ScopeState
 	project string
 	ours    map[value.Address][]*resource.Object
-	named   map[string]*resource.Object // kind/name
+	named   map[kindName]*resource.Object
 	only    map[string]*resource.Object // kind, for kinds of which there is one
 	byID    map[string]*resource.Object
+	users   map[string][]*resource.Object // by the ID of what they use; made when first asked for
 }
+
+type kindName struct{ kind, name string }
 
 // NewIndex indexes a scope's observation for a project. Marks in the ledger
 // win over those that the objects carry.
@@ -26,7 +29,7 @@ func NewIndex(st *ScopeState, project string) *Index {
 	}
 	n := len(st.Obs.Objects)
 	ix.ours = make(map[value.Address][]*resource.Object, n)
-	ix.named = make(map[string]*resource.Object, n)
+	ix.named = make(map[kindName]*resource.Object, n)
 	ix.only = make(map[string]*resource.Object)
 	ix.byID = make(map[string]*resource.Object, n)
 	for _, o := range st.Obs.Objects {
@@ -36,11 +39,27 @@ func NewIndex(st *ScopeState, project string) *Index {
 		if o.Mark.Project == project && project != "" {
 			ix.ours[o.Mark.Address] = append(ix.ours[o.Mark.Address], o)
 		}
-		ix.named[o.Kind+"/"+o.Name] = o
+		ix.named[kindName{o.Kind, o.Name}] = o
 		ix.only[o.Kind] = o
 		ix.byID[o.ID] = o
 	}
 	return ix
+}
+
+// usersOf returns the live objects that use the one with an ID, in the order
+// of the observation.
+func (ix *Index) usersOf(id string) []*resource.Object {
+	if ix.users == nil && ix.State.Obs != nil {
+		ix.users = map[string][]*resource.Object{}
+		for _, o := range ix.State.Obs.Objects {
+			for i, used := range o.Uses {
+				if !slices.Contains(o.Uses[:i], used) {
+					ix.users[used] = append(ix.users[used], o)
+				}
+			}
+		}
+	}
+	return ix.users[id]
 }
 
 // Rename makes the objects marked with one address count as another's, as
@@ -108,7 +127,7 @@ func (ix *Index) Case(d *resource.Declaration) Case {
 			if d.Kind.Single {
 				return ix.only[d.Kind.Name]
 			}
-			return ix.named[d.Kind.Name+"/"+name]
+			return ix.named[kindName{d.Kind.Name, name}]
 		},
 		Resolve: func(value.Ref) (value.Value, bool) { return nil, false },
 	}
@@ -123,7 +142,7 @@ func (ix *Index) Case(d *resource.Declaration) Case {
 // a scope holds one at most, that one.
 func (ix *Index) find(k *resource.Kind, name string) *resource.Object {
 	if !k.Single {
-		return ix.named[k.Name+"/"+name]
+		return ix.named[kindName{k.Name, name}]
 	}
 	if ix.State.Obs != nil {
 		for _, o := range ix.State.Obs.Objects {

@@ -34,6 +34,7 @@ package schema
 import (
 	"fmt"
 	"reflect"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -71,6 +72,8 @@ type Field struct {
 	From      string // the field that it follows where it is not given
 	Flag      string
 	API       string
+	// Newer is set where the field, or one inside it, has an API version.
+	Newer bool
 	// Default is what the script's silence means, nil where it means "leave it
 	// as it is".
 	Default value.Value
@@ -304,8 +307,19 @@ func buildField(sf reflect.StructField, tag string) *Field {
 		}
 		leaf.RefKind, leaf.RefOutput = kind, out
 	}
+	f.Newer = f.API != "" || newerInside(f.Type)
 	f.Default = defaultOf(sf, f)
 	return f
+}
+
+func newerInside(t *Type) bool {
+	switch t.Kind {
+	case ListOf:
+		return newerInside(t.Elem)
+	case StructOf:
+		return slices.ContainsFunc(t.Struct.Fields, func(f *Field) bool { return f.Newer })
+	}
+	return false
 }
 
 func limit(sf reflect.StructField, name string) *int64 {

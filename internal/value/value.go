@@ -20,7 +20,6 @@ package value
 import (
 	"fmt"
 	"slices"
-	"sort"
 	"strconv"
 	"strings"
 )
@@ -50,7 +49,7 @@ type Map struct {
 // NewMap returns a map of the entries. The slice is sorted in place and kept;
 // of equal keys the last wins.
 func NewMap(entries []Entry) *Map {
-	sort.SliceStable(entries, func(i, j int) bool { return entries[i].Key < entries[j].Key })
+	slices.SortStableFunc(entries, func(a, b Entry) int { return strings.Compare(a.Key, b.Key) })
 	out := entries[:0]
 	for i, e := range entries {
 		if i+1 < len(entries) && entries[i+1].Key == e.Key {
