@@ -31,7 +31,7 @@ import (
 func TestMain(m *testing.M) {
 	flag.Parse()
 	if f := flag.Lookup("test.parallel"); f.Value.String() == f.DefValue {
-		f.Value.Set("6") // stories wait more than they work
+		f.Value.Set("8") // stories wait more than they work
 	}
 	leaseTTL = "6s"
 	code := m.Run()

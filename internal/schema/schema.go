@@ -32,6 +32,7 @@
 package schema
 
 import (
+	"cmp"
 	"fmt"
 	"reflect"
 	"slices"
@@ -299,7 +300,7 @@ func buildField(sf reflect.StructField, tag string) *Field {
 	if e := sf.Tag.Get("enum"); e != "" {
 		leaf.Enum = strings.Split(e, ",")
 	}
-	leaf.Min, leaf.Max = limit(sf, "min"), limit(sf, "max")
+	leaf.Min, leaf.Max = cmp.Or(limit(sf, "min"), leaf.Min), cmp.Or(limit(sf, "max"), leaf.Max)
 	if r := sf.Tag.Get("ref"); r != "" {
 		kind, out, ok := strings.Cut(r, ".")
 		if !ok {
