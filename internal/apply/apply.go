@@ -53,6 +53,9 @@ type Input struct {
 	// it: the place to take its lease and to begin its ledger. The connection is
 	// the callee's to close. May be nil.
 	Opened func(ctx context.Context, addr string, opener *resource.Object, s *Scope) error
+	// Closing is called before a scope is taken away with the resource that opens
+	// it: its lease goes too. May be nil.
+	Closing func(addr string)
 	// Backoff is the first pause before something transient is tried again; 0
 	// means 250 ms. It doubles up to 16 times that.
 	Backoff time.Duration

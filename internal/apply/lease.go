@@ -198,11 +198,17 @@ func (h *Held) renewOnce(ctx context.Context) error {
 	return nil
 }
 
+// Abandon ends the renewals, where what holds the lease is about to go: until
+// then it keeps others away for as long as a dead holder's would.
+func (h *Held) Abandon() {
+	h.cancel()
+	<-h.ended
+}
+
 // Release gives the lease back. It is given back also when the run was
 // cancelled, within a few seconds; if that fails it expires.
 func (h *Held) Release(ctx context.Context) error {
-	h.cancel()
-	<-h.ended
+	h.Abandon()
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 5*time.Second)
 	defer cancel()
 	for range attempts {

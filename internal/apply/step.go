@@ -72,6 +72,9 @@ func (e *executor) destroy(ctx context.Context, n *plan.Node) error {
 		}
 	}
 	e.emit(Event{Type: Started, Address: c.Address, Action: c.Action, Phase: n.Phase})
+	if c.Kind.Opens != "" && e.in.Closing != nil {
+		e.in.Closing(string(c.Address))
+	}
 	conn, _ := s.current()
 	err = e.retry(ctx, c, s, func(bool) error {
 		return c.Kind.Handler.Delete(ctx, conn, e.request(c))

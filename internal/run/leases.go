@@ -21,12 +21,12 @@ type leases struct {
 	lost func(error)
 
 	mu   sync.Mutex
-	held []*apply.Held
+	held map[resource.Leaser]*apply.Held
 }
 
 func newLeases(project string, wait time.Duration, opts ApplyOptions, lost func(error)) *leases {
 	ttl, _ := time.ParseDuration(leaseTTL) // 0 is the default
-	return &leases{lost: lost, opts: apply.LeaseOptions{
+	return &leases{lost: lost, held: map[resource.Leaser]*apply.Held{}, opts: apply.LeaseOptions{
 		Project: project, Holder: apply.Holder(), Why: opts.Why, Wait: wait, TTL: ttl,
 		Notice: func(l resource.Lease) {
 			if opts.Sink != nil {
@@ -43,8 +43,17 @@ func (l *leases) take(ctx context.Context, store resource.Leaser) error {
 	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	l.held = append(l.held, h)
+	l.held[store] = h
 	return nil
+}
+
+// abandon lets the lease of a scope run out that is about to go.
+func (l *leases) abandon(store resource.Leaser) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if h := l.held[store]; h != nil {
+		h.Abandon()
+	}
 }
 
 // release gives all leases back. One that cannot be given back expires.
@@ -55,6 +64,6 @@ func (l *leases) release(ctx context.Context) error {
 	for _, h := range l.held {
 		errs = append(errs, h.Release(ctx))
 	}
-	l.held = nil
+	clear(l.held)
 	return errors.Join(errs...)
 }

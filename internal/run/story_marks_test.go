@@ -18,11 +18,11 @@ func TestStoryPruning(t *testing.T) {
 net = network("prune_net", driver = "overlay")
 pw = secret("prune_pw", value = "pruned-password")
 conf = config("prune_conf", content = "x")
-svc("prune_a", networks = [net], secrets = [pw], configs = [conf])
-svc("prune_b")
+svc("prune_a", replicas = 1, networks = [net], secrets = [pw], configs = [conf])
+svc("prune_b", replicas = 0)
 `)
 		f.Apply()
-		f.Script(`svc("prune_b")`)
+		f.Script(`svc("prune_b", replicas = 0)`)
 		f.Repaired("- config.prune_conf (no longer declared)", "- network.prune_net (no longer declared)",
 			"- secret.prune_pw (no longer declared)", "- service.prune_a (no longer declared)")
 		if got := f.Names("service"); !slices.Equal(got, []string{"prune_b"}) {
@@ -94,7 +94,7 @@ func TestStoryTwoProjects(t *testing.T) {
 			p.Script(`
 net = network("two_net_` + name + `", driver = "overlay")
 pw = secret("two_pw_` + name + `", value = "two-password")
-svc("two_web_` + name + `", networks = [net], secrets = [pw])
+svc("two_web_` + name + `", replicas = 0, networks = [net], secrets = [pw])
 `)
 			p.Apply()
 		}

@@ -244,6 +244,13 @@ func (v *view) without(s *resource.Scope) *plan.ScopeState {
 	return &plan.ScopeState{Scope: s, Status: plan.Absent}
 }
 
+// scope returns a scope by its address, nil where there is none.
+func (v *view) scope(addr string) *apply.Scope {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	return v.scopes[addr]
+}
+
 func (v *view) states() map[string]*plan.ScopeState {
 	out := make(map[string]*plan.ScopeState, len(v.scopes))
 	for addr, s := range v.scopes {
