@@ -321,8 +321,7 @@ func TestTCP(t *testing.T) {
 		notReached(t, script(fmt.Sprintf(`engine(%q, name = "far", tls_ca = "certs/ca.pem")`, e.TCPHost)), "wants a certificate", "tls_cert")
 	})
 	t.Run("no file", func(t *testing.T) {
-		p, err := Plan(t.Context(), tls("certs/none.pem", "certs/cert.pem", "certs/key.pem"))
-		defer p.Close()
+		_, err := Plan(t.Context(), tls("certs/none.pem", "certs/cert.pem", "certs/key.pem"))
 		if err == nil || !strings.Contains(err.Error(), filepath.Join(certs, "none.pem")) {
 			t.Errorf("a file that is not there: %v", err)
 		}
