@@ -88,89 +88,109 @@ func Acquire(ctx context.Context, store resource.Leaser, opts LeaseOptions, lost
 	if opts.TTL == 0 {
 		opts.TTL = LeaseTTL
 	}
-	lease, err := take(ctx, store, opts)
+	lease, asked, err := take(ctx, store, opts)
 	if err != nil {
 		return nil, err
 	}
 	renewals, cancel := context.WithCancel(context.WithoutCancel(ctx))
 	h := &Held{store: store, opts: opts, lease: lease, cancel: cancel, ended: make(chan struct{})}
-	go h.renew(renewals, lost)
+	go h.renew(renewals, asked, lost)
 	return h, nil
 }
 
-// take tries until the lease is free, expired, or the wait is over. Time is
-// the store's own, so that two operators' clocks need not agree.
-func take(ctx context.Context, store resource.Leaser, opts LeaseOptions) (*resource.Lease, error) {
+// take tries until the lease is free, expired, or the wait is over. It returns
+// when, by our clock, the store was asked for the time that the lease runs
+// from: it lasts at least [LeaseOptions.TTL] from then.
+func take(ctx context.Context, store resource.Leaser, opts LeaseOptions) (lease *resource.Lease, asked time.Time, err error) {
 	deadline := time.Now().Add(opts.Wait)
 	told := false
 	for pause := 100 * time.Millisecond; ; pause = min(2*pause, time.Second) {
-		old, now, err := store.ReadLease(ctx, opts.Project)
-		if err != nil {
-			return nil, fmt.Errorf("read the lease of %s: %w", opts.Project, err)
-		}
-		if old == nil || !old.Expires.After(now) {
-			next := &resource.Lease{Holder: opts.Holder, Why: opts.Why, Since: now, Expires: now.Add(opts.TTL)}
-			got, err := store.WriteLease(ctx, opts.Project, old, next)
-			if err == nil {
-				return got, nil
-			}
-			if !errors.Is(err, resource.ErrConflict) {
-				return nil, fmt.Errorf("take the lease of %s: %w", opts.Project, err)
-			}
-			// Somebody was faster; who, the next read says. A lost race is not a
-			// wait, so it does not count against the deadline at once.
-			if old, _, err = store.ReadLease(ctx, opts.Project); err != nil || old == nil {
-				old = &resource.Lease{Holder: "somebody who was faster"}
-			}
+		asked = time.Now()
+		lease, held, err := takeOnce(ctx, store, opts)
+		if lease != nil || err != nil {
+			return lease, asked, err
 		}
 		if !time.Now().Before(deadline) {
-			return nil, &HeldLease{Project: opts.Project, Lease: *old}
+			return nil, asked, &HeldLease{Project: opts.Project, Lease: *held}
 		}
 		if !told && opts.Notice != nil {
 			told = true
-			opts.Notice(*old)
+			opts.Notice(*held)
 		}
 		select {
 		case <-time.After(pause):
 		case <-ctx.Done():
-			return nil, context.Cause(ctx)
+			return nil, asked, context.Cause(ctx)
 		}
 	}
 }
 
+// takeOnce returns the lease, or the one that is held. Time is the store's own,
+// so that two operators' clocks need not agree. A store that is so slow that
+// a renewal would be due already is given up: what it writes later expires.
+func takeOnce(ctx context.Context, store resource.Leaser, opts LeaseOptions) (lease, held *resource.Lease, err error) {
+	ctx, cancel := context.WithTimeout(ctx, opts.TTL/3)
+	defer cancel()
+	old, now, err := store.ReadLease(ctx, opts.Project)
+	if err != nil {
+		return nil, nil, fmt.Errorf("read the lease of %s: %w", opts.Project, err)
+	}
+	if old != nil && old.Expires.After(now) {
+		return nil, old, nil
+	}
+	next := &resource.Lease{Holder: opts.Holder, Why: opts.Why, Since: now, Expires: now.Add(opts.TTL)}
+	lease, err = store.WriteLease(ctx, opts.Project, old, next)
+	switch {
+	case err == nil:
+		return lease, nil, nil
+	case !errors.Is(err, resource.ErrConflict):
+		return nil, nil, fmt.Errorf("take the lease of %s: %w", opts.Project, err)
+	}
+	// Somebody was faster; who, the next read says.
+	if held, _, err = store.ReadLease(ctx, opts.Project); err != nil || held == nil {
+		held = &resource.Lease{Holder: "somebody who was faster"}
+	}
+	return nil, held, nil
+}
+
 // renew keeps the lease until it is released, or tells that it was lost:
-// somebody else wrote it, or the store did not answer until it expired.
-func (h *Held) renew(ctx context.Context, lost func(error)) {
+// somebody else wrote it, or the store did not answer for so long that it is
+// about to expire. What is left then, a sixth of its time, is for the steps to
+// stop in.
+func (h *Held) renew(ctx context.Context, asked time.Time, lost func(error)) {
 	defer close(h.ended)
 	interval := h.opts.TTL / 3
-	timer := time.NewTimer(interval)
+	timer := time.NewTimer(time.Until(asked.Add(interval)))
 	defer timer.Stop()
-	good := time.Now()
+	deadline := asked.Add(h.opts.TTL - interval/2)
 	for {
 		select {
 		case <-ctx.Done():
 			return
 		case <-timer.C:
 		}
-		err := h.renewOnce(ctx)
+		asked := time.Now()
+		err := h.renewOnce(ctx, deadline)
 		switch {
 		case ctx.Err() != nil:
 			return
 		case err == nil:
-			good = time.Now()
+			deadline = asked.Add(h.opts.TTL - interval/2)
 			timer.Reset(interval)
-		case errors.Is(err, resource.ErrConflict) || time.Since(good) > h.opts.TTL-interval/2:
+		case errors.Is(err, resource.ErrConflict) || !time.Now().Before(deadline):
 			lost(&LostLease{Project: h.opts.Project, Err: err})
 			return
 		default:
-			timer.Reset(interval / 4)
+			timer.Reset(min(interval/4, time.Until(deadline)))
 		}
 	}
 }
 
-func (h *Held) renewOnce(ctx context.Context) error {
-	ctx, cancel := context.WithTimeout(ctx, h.opts.TTL/3)
+func (h *Held) renewOnce(ctx context.Context, deadline time.Time) error {
+	ctx, cancel := context.WithDeadline(ctx, deadline)
 	defer cancel()
+	ctx, cancelTry := context.WithTimeout(ctx, h.opts.TTL/3)
+	defer cancelTry()
 	current, now, err := h.store.ReadLease(ctx, h.opts.Project)
 	if err != nil {
 		return err
@@ -185,7 +205,10 @@ func (h *Held) renewOnce(ctx context.Context) error {
 		// The ledger lives beside the lease and is written by the same run: a
 		// version that moved is only a loss if the holder did.
 		again, _, rerr := h.store.ReadLease(ctx, h.opts.Project)
-		if rerr == nil && again != nil && again.Holder == h.opts.Holder {
+		switch {
+		case rerr != nil: // not known, which is no loss yet
+			return rerr
+		case again != nil && again.Holder == h.opts.Holder:
 			return errors.New("written by this run in between")
 		}
 	}

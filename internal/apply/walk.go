@@ -2,6 +2,7 @@ package apply
 
 import (
 	"context"
+	"errors"
 	"time"
 
 	"github.com/swarmscript/swarmscript/internal/plan"
@@ -55,6 +56,10 @@ func (s *schedule) run(ctx context.Context) {
 	stop := s.e.in.Stop
 	for {
 		for len(s.ready) > 0 && !s.stopped {
+			if closed(stop) {
+				s.stopped = true
+				break
+			}
 			id := s.ready[0]
 			s.ready = s.ready[1:]
 			s.begin(ctx, s.e.in.Plan.Graph.Nodes[id])
@@ -90,7 +95,9 @@ func (s *schedule) begin(ctx context.Context, n *plan.Node) {
 		s.close(n, s.bad[n.ID])
 		return
 	case s.bad[n.ID]:
-		if (work(c) || c.Blocked != "") && s.e.results[c] == nil {
+		// The first half of a replacement may have run; its second half is what is
+		// skipped.
+		if r := s.e.results[c]; (work(c) || c.Blocked != "") && (r == nil || r.Outcome == Waiting) {
 			s.skip(c, s.because[n.ID])
 		}
 		s.close(n, true)
@@ -110,7 +117,7 @@ func (s *schedule) begin(ctx context.Context, n *plan.Node) {
 	go func() {
 		begun := time.Now()
 		slot := &slot{slots: s.slots}
-		err := slot.take(ctx)
+		err := slot.take(ctx, s.e.in.Stop)
 		if err == nil {
 			err = s.e.step(ctx, n, slot)
 		}
@@ -125,6 +132,10 @@ func work(c *plan.Change) bool { return c.Changes() || c.Unsettled != "" || c.De
 // end records how a step ended.
 func (s *schedule) end(r ended) {
 	c := r.node.Change
+	if errors.Is(r.err, errNotBegun) {
+		s.stopped = true
+		return
+	}
 	res := s.e.results[c]
 	if res == nil {
 		res = &StepResult{Change: c}
@@ -184,13 +195,31 @@ type slot struct {
 	held  bool
 }
 
-func (s *slot) take(ctx context.Context) error {
+// errNotBegun says that the run was stopped before a step had its turn.
+var errNotBegun = errors.New("stopped before it began")
+
+// take waits for the step's turn. Once the run is stopped there are no more:
+// of a turn and a stop at the same moment, the stop counts.
+func (s *slot) take(ctx context.Context, stop <-chan struct{}) error {
 	select {
 	case s.slots <- struct{}{}:
 		s.held = true
-		return nil
+	case <-stop:
 	case <-ctx.Done():
-		return context.Cause(ctx)
+	}
+	if !s.held || closed(stop) || ctx.Err() != nil {
+		s.free()
+		return errNotBegun
+	}
+	return nil
+}
+
+func closed(c <-chan struct{}) bool {
+	select {
+	case <-c:
+		return true
+	default:
+		return false
 	}
 }
 

@@ -25,7 +25,8 @@ import (
 // grows faster than the number of declarations, which no real engine is fast
 // enough for; what is true of engines is proved on real ones.
 type fakeAPI struct {
-	host string
+	host  string
+	alone bool // the engine is in no swarm
 
 	mu            sync.Mutex
 	next          int
@@ -79,10 +80,15 @@ func (f *fakeAPI) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	switch path {
 	case "/_ping":
 	case "/info":
-		answer(w, system.Info{ID: "fake", ServerVersion: "28.5.2", SystemTime: time.Now().Format(time.RFC3339Nano), Swarm: swarm.Info{
-			NodeID: node.ID, LocalNodeState: swarm.LocalNodeStateActive, ControlAvailable: true,
-			Cluster: &swarm.ClusterInfo{ID: "swarm1"},
-		}})
+		info := system.Info{ID: "fake", ServerVersion: "28.5.2", SystemTime: time.Now().Format(time.RFC3339Nano)}
+		info.Swarm.LocalNodeState = swarm.LocalNodeStateInactive
+		if !f.alone {
+			info.Swarm = swarm.Info{
+				NodeID: node.ID, LocalNodeState: swarm.LocalNodeStateActive, ControlAvailable: true,
+				Cluster: &swarm.ClusterInfo{ID: "swarm1"},
+			}
+		}
+		answer(w, info)
 	case "/swarm":
 		answer(w, swarm.Swarm{ClusterInfo: swarm.ClusterInfo{ID: "swarm1"}})
 	case "/nodes":

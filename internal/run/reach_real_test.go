@@ -93,7 +93,7 @@ func testSSH(t *testing.T, v testengine.Version) {
 	t.Setenv("PATH", s.Bin+":"+os.Getenv("PATH"))
 	dir := t.TempDir()
 	t.Setenv("TMPDIR", dir)
-	opts := Options{Timeout: 15e9, File: write(t, dir, small(fmt.Sprintf(`engine("ssh://%s", name = "far")`, s.Host), e.Addr))}
+	opts := Options{Timeout: 60e9, File: write(t, dir, small(fmt.Sprintf(`engine("ssh://%s", name = "far")`, s.Host), e.Addr))}
 
 	applyAll(t, opts)
 	if n := s.Logins(); n != 1 {
@@ -261,7 +261,7 @@ func TestTCP(t *testing.T) {
 		t.Fatal(err)
 	}
 	script := func(engine string) Options {
-		return Options{Timeout: 15e9, File: write(t, root, small(engine, e.Addr))}
+		return Options{Timeout: 60e9, File: write(t, root, small(engine, e.Addr))}
 	}
 	tls := func(ca, cert, key string) Options {
 		return script(fmt.Sprintf(`engine(%q, name = "far", tls_ca = %q, tls_cert = %q, tls_key = %q)`, e.TCPHost, ca, cert, key))
@@ -321,8 +321,7 @@ func TestTCP(t *testing.T) {
 		notReached(t, script(fmt.Sprintf(`engine(%q, name = "far", tls_ca = "certs/ca.pem")`, e.TCPHost)), "wants a certificate", "tls_cert")
 	})
 	t.Run("no file", func(t *testing.T) {
-		p, err := Plan(t.Context(), tls("certs/none.pem", "certs/cert.pem", "certs/key.pem"))
-		defer p.Close()
+		_, err := Plan(t.Context(), tls("certs/none.pem", "certs/cert.pem", "certs/key.pem"))
 		if err == nil || !strings.Contains(err.Error(), filepath.Join(certs, "none.pem")) {
 			t.Errorf("a file that is not there: %v", err)
 		}
@@ -341,7 +340,7 @@ func TestPlainTCP(t *testing.T) {
 	ownDocker(t)
 	e := testengine.Start(t, testengine.Debian20, testengine.TCP())
 	testengine.Images(e)
-	opts := Options{Timeout: 15e9, File: write(t, t.TempDir(), small(fmt.Sprintf(`engine(%q, name = "far")`, e.TCPHost), e.Addr))}
+	opts := Options{Timeout: 60e9, File: write(t, t.TempDir(), small(fmt.Sprintf(`engine(%q, name = "far")`, e.TCPHost), e.Addr))}
 	applyAll(t, opts)
 	empty(t, opts)
 	t.Setenv("DOCKER_HOST", e.TCPHost)

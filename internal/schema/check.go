@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"reflect"
 	"slices"
 	"strconv"
 	"strings"
@@ -78,12 +79,13 @@ func within(step string, err error) Problems {
 func (f *Field) Check(v value.Value) (value.Value, error) {
 	out, err := f.Type.Check(v)
 	if err != nil {
+		if f.Secret {
+			err = hideValue(err, v)
+		}
 		return nil, within(f.Name, err)
 	}
 	if f.Secret && out != nil {
-		if _, wrapped := out.(value.Secret); !wrapped {
-			out = value.Secret{V: out}
-		}
+		out = value.Secret{V: value.Reveal(out)}
 	}
 	return out, nil
 }
@@ -121,7 +123,7 @@ func (t *Type) Check(v value.Value) (value.Value, error) {
 		if err != nil {
 			return nil, hideValue(err, x.V)
 		}
-		return value.Secret{V: out}, nil
+		return value.Secret{V: value.Reveal(out)}, nil
 	case value.Ref:
 		return t.checkRef(x)
 	case *value.Template:
@@ -129,7 +131,7 @@ func (t *Type) Check(v value.Value) (value.Value, error) {
 			return t.Check(value.Join(x.Parts))
 		}
 		switch t.Kind {
-		case ListOf, MapOf, Bool:
+		case ListOf, MapOf, Bool, Int, Float:
 			return nil, wrong("got text, want %s", t.Name())
 		case StructOf:
 			return t.checkStruct(v)
@@ -148,6 +150,9 @@ func (t *Type) Check(v value.Value) (value.Value, error) {
 	case Float:
 		switch n := v.(type) {
 		case float64:
+			if math.IsNaN(n) || math.IsInf(n, 0) {
+				return nil, wrong("got %v, want a finite number", n)
+			}
 			return v, nil
 		case int64:
 			return float64(n), nil
@@ -192,18 +197,16 @@ func (t *Type) Check(v value.Value) (value.Value, error) {
 	return nil, wrong("got %s, want %s", describe(v), t.want())
 }
 
-// hideValue drops the messages of problems with a secret value: they may
-// quote it.
+// hideValue replaces the problems with a secret value by one that tells only
+// its type: their messages may quote it, and their paths the keys of a map. A
+// wrong type is told as ever.
 func hideValue(err error, v value.Value) error {
-	var ps Problems
-	if !errors.As(err, &ps) {
-		return wrong("the sensitive value is not valid here")
+	v = value.Reveal(v)
+	switch v.(type) {
+	case nil, bool, value.Ref:
+		return err
 	}
-	out := make(Problems, len(ps))
-	for i, p := range ps {
-		out[i] = &Problem{Path: p.Path, Msg: "the sensitive value (" + describe(v) + ") is not valid here"}
-	}
-	return out
+	return wrong("the sensitive value (%s) is not valid here", typeName(v))
 }
 
 func (t *Type) want() string {
@@ -284,6 +287,9 @@ func (t *Type) isNormal(v value.Value) bool {
 }
 
 func (t *Type) inRange(n int64) error {
+	if t.Kind == Mode && (n < 0 || n > 0o7777) {
+		return wrong("got %d, want permission bits from 0 to 0o7777", n)
+	}
 	if t.Min != nil && n < *t.Min || t.Max != nil && n > *t.Max {
 		switch {
 		case t.Min != nil && t.Max != nil:
@@ -292,6 +298,15 @@ func (t *Type) inRange(n int64) error {
 			return wrong("got %s, want at least %s", t.Format(n), t.Format(*t.Min))
 		}
 		return wrong("got %s, want at most %s", t.Format(n), t.Format(*t.Max))
+	}
+	if t.goType == nil {
+		return nil
+	}
+	switch zero := reflect.Zero(t.goType); {
+	case zero.CanUint() && n < 0:
+		return wrong("got %s, want at least 0", t.Format(n))
+	case zero.CanUint() && zero.OverflowUint(uint64(n)), zero.CanInt() && zero.OverflowInt(n):
+		return wrong("%s is out of range", t.Format(n))
 	}
 	return nil
 }
@@ -334,7 +349,7 @@ func (t *Type) parseNumber(s string) (int64, error) {
 			return int64(d), nil
 		}
 	case Bytes:
-		if n, err := units.RAMInBytes(s); err == nil {
+		if n, err := units.RAMInBytes(s); err == nil && n >= 0 && n < math.MaxInt64 { // what does not fit is negative, or the largest
 			return n, nil
 		}
 	case CPUs:

@@ -19,6 +19,9 @@ func (t *Type) checkStruct(v value.Value) (value.Value, error) {
 		if x.Type != s.Name {
 			return nil, wrong("got %s(...), want %s", x.Type, t.want())
 		}
+		if len(x.Fields) != len(args) {
+			return nil, wrong("got %d fields, want %s", len(x.Fields), t.want())
+		}
 		copy(args, x.Fields)
 		checked = true
 	case value.Struct:
@@ -28,6 +31,9 @@ func (t *Type) checkStruct(v value.Value) (value.Value, error) {
 		copy(args, x)
 		checked = true
 	case *value.Map:
+		if x == nil {
+			break
+		}
 		for _, e := range x.Entries {
 			i, ok := s.byName[e.Key]
 			if !ok {
@@ -85,7 +91,18 @@ func declaredName(v value.Value) value.Value {
 	return nil
 }
 
+// describe tells a value's type, and shows it where it is short text.
 func describe(v value.Value) string {
+	if s, ok := v.(string); ok {
+		if runes := []rune(s); len(runes) > 40 {
+			s = string(runes[:37]) + "..."
+		}
+		return fmt.Sprintf("%q", s)
+	}
+	return typeName(v)
+}
+
+func typeName(v value.Value) string {
 	switch v := v.(type) {
 	case nil:
 		return "None"
@@ -96,10 +113,7 @@ func describe(v value.Value) string {
 	case float64:
 		return "float"
 	case string:
-		if len(v) > 40 {
-			v = v[:37] + "..."
-		}
-		return fmt.Sprintf("%q", v)
+		return "string"
 	case value.List:
 		return "list"
 	case *value.Map:

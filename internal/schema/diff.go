@@ -34,7 +34,7 @@ func (s *Struct) Diff(desired, live value.Struct, owned map[string][]string) []C
 				continue
 			}
 		}
-		d := differ{field: f}
+		d := differ{field: f, secret: f.Secret}
 		if f.Merge {
 			d.merge(want, live[i], owned[f.Name])
 		} else {
@@ -54,6 +54,7 @@ func (t *Type) Same(a, b value.Value) bool {
 
 type differ struct {
 	field   *Field
+	secret  bool // a field on the path is
 	changes []Change
 }
 
@@ -61,8 +62,32 @@ func (d *differ) add(path string, t *Type, before, after value.Value) {
 	d.changes = append(d.changes, Change{
 		Path: path, Field: d.field, Type: t, Before: before, After: after,
 		Replace: d.field.Replace, Unknown: !value.Known(after),
-		Secret: d.field.Secret || value.Sensitive(before) || value.Sensitive(after),
+		Secret: d.secret || t.holdsSecret(before) || t.holdsSecret(after),
 	})
+}
+
+// holdsSecret reports whether a value has a secret in it, by its own mark or
+// by its type's.
+func (t *Type) holdsSecret(v value.Value) bool {
+	if value.Sensitive(v) {
+		return true
+	}
+	switch v := v.(type) {
+	case value.List:
+		return slices.ContainsFunc(v, t.elem().holdsSecret)
+	case *value.Map:
+		return v != nil && slices.ContainsFunc(v.Entries, func(e value.Entry) bool { return t.elem().holdsSecret(e.Value) })
+	case value.Struct:
+		if t.Struct == nil {
+			return false
+		}
+		for i, f := range t.Struct.Fields {
+			if v[i] != nil && (f.Secret || f.Type.holdsSecret(v[i])) {
+				return true
+			}
+		}
+	}
+	return false
 }
 
 // merge compares only the keys that are declared, or were.
@@ -112,18 +137,19 @@ func (d *differ) compare(path string, t *Type, want, live value.Value) {
 		ws, ok1 := w.(value.Struct)
 		ls, ok2 := l.(value.Struct)
 		if ok1 && ok2 {
+			outer := d.secret
 			for i, f := range t.Struct.Fields {
-				fw := ws[i]
-				if fw == nil {
-					if fw = f.Default; fw == nil {
-						continue
-					}
+				want := ws[i]
+				if want == nil {
+					want = f.Default
 				}
-				if f.Local {
+				if want == nil || f.Local || f.WriteOnly {
 					continue
 				}
-				d.compare(path+"."+f.Name, f.Type, fw, ls[i])
+				d.secret = outer || f.Secret
+				d.compare(path+"."+f.Name, f.Type, want, ls[i])
 			}
+			d.secret = outer
 			return
 		}
 	case MapOf:

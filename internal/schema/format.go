@@ -70,6 +70,9 @@ func (t *Type) format(b *strings.Builder, v value.Value) {
 		b.WriteByte('}')
 	case value.Struct:
 		t.formatStruct(b, x)
+	case value.Record:
+		b.WriteString(x.Type)
+		b.WriteString("(...)")
 	default:
 		b.WriteString(value.Text(v))
 	}

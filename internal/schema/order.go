@@ -54,7 +54,12 @@ func Compare(a, b value.Value) int {
 		}
 		return cmp.Compare(a.Len(), b.Len())
 	case value.Ref:
-		return strings.Compare(a.String(), b.(value.Ref).String())
+		b := b.(value.Ref)
+		return cmp.Or(strings.Compare(a.String(), b.String()), strings.Compare(string(a.Address), string(b.Address)),
+			strings.Compare(a.Output, b.Output), strings.Compare(a.Type, b.Type), Compare(a.Sensitive, b.Sensitive))
+	case value.Record:
+		b := b.(value.Record)
+		return cmp.Or(strings.Compare(a.Type, b.Type), slices.CompareFunc(a.Fields, b.Fields, Compare))
 	case *value.Template:
 		return slices.CompareFunc(a.Parts, b.(*value.Template).Parts, Compare)
 	}
@@ -79,10 +84,12 @@ func rank(v value.Value) int {
 		return 6
 	case *value.Map:
 		return 7
-	case *value.Template:
+	case value.Record:
 		return 8
-	case value.Ref:
+	case *value.Template:
 		return 9
+	case value.Ref:
+		return 10
 	}
-	return 10
+	return 11
 }

@@ -23,9 +23,7 @@ func (s *Struct) Resolve(args value.Struct, lookup func(value.Ref) (value.Value,
 			continue
 		}
 		if f.Secret && r != nil {
-			if _, wrapped := r.(value.Secret); !wrapped {
-				r = value.Secret{V: r}
-			}
+			r = value.Secret{V: value.Reveal(r)}
 		}
 		if &out[0] == &args[0] {
 			out = append(value.Struct(nil), args...)
@@ -38,6 +36,9 @@ func (s *Struct) Resolve(args value.Struct, lookup func(value.Ref) (value.Value,
 // resolve checks only what it replaces: what is in normal form already must
 // not be checked again.
 func (t *Type) resolve(v value.Value, lookup func(value.Ref) (value.Value, bool)) (value.Value, error) {
+	if value.Known(v) {
+		return v, nil
+	}
 	switch x := v.(type) {
 	case value.Ref, *value.Template:
 		r := value.Resolve(v, lookup)
@@ -46,17 +47,14 @@ func (t *Type) resolve(v value.Value, lookup func(value.Ref) (value.Value, bool)
 		}
 		return t.Check(r)
 	case value.Secret:
-		if value.Known(x) {
-			return v, nil
-		}
 		r, err := t.resolve(x.V, lookup)
 		if err != nil {
-			return nil, hideValue(err, "")
+			return nil, hideValue(err, value.Resolve(x.V, lookup))
 		}
 		return value.Secret{V: value.Reveal(r)}, nil
 	case value.Struct:
 		if t.Struct == nil {
-			return v, nil
+			return value.Resolve(v, lookup), nil
 		}
 		out, problems := t.Struct.Resolve(x, lookup)
 		if problems != nil {
@@ -80,7 +78,7 @@ func (t *Type) resolve(v value.Value, lookup func(value.Ref) (value.Value, bool)
 		}
 		return &value.Map{Entries: entries}, nil
 	}
-	return v, nil
+	return value.Resolve(v, lookup), nil
 }
 
 func (t *Type) resolveList(l value.List, lookup func(value.Ref) (value.Value, bool)) (value.Value, error) {

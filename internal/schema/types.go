@@ -28,10 +28,10 @@ func typeOf(t reflect.Type) *Type {
 		out.Kind = Bytes
 		return out
 	case cpusType:
-		out.Kind, out.Min = CPUs, new(int64)
+		out.Kind = CPUs
 		return out
 	case modeType:
-		out.Kind, out.Min = Mode, new(int64)
+		out.Kind = Mode
 		return out
 	case anyType:
 		out.Kind = Any
@@ -43,11 +43,7 @@ func typeOf(t reflect.Type) *Type {
 	case reflect.Int, reflect.Int32, reflect.Int64:
 		out.Kind = Int
 	case reflect.Uint, reflect.Uint16, reflect.Uint32, reflect.Uint64:
-		out.Kind, out.Min = Int, new(int64) // what the field cannot hold is refused with the argument
-		if bits := t.Bits(); bits < 64 {
-			top := int64(1)<<bits - 1
-			out.Max = &top
-		}
+		out.Kind = Int
 	case reflect.Float64:
 		out.Kind = Float
 	case reflect.String:

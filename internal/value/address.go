@@ -1,7 +1,7 @@
 package value
 
 import (
-	"fmt"
+	"strconv"
 	"strings"
 )
 
@@ -15,7 +15,7 @@ type Address string
 func NewAddress(scope, kind, name string) Address {
 	own := kind + "." + name
 	if strings.ContainsAny(name, "/\"[]") {
-		own = kind + "[" + fmt.Sprintf("%q", name) + "]"
+		own = kind + "[" + strconv.Quote(name) + "]"
 	}
 	if scope == "" {
 		return Address(own)
@@ -23,15 +23,25 @@ func NewAddress(scope, kind, name string) Address {
 	return Address(scope + "/" + own)
 }
 
-// Scope returns the part before the slash, "" where there is none.
+// Scope returns the part before the last slash that is not part of a bracketed
+// name, "" where there is none.
 func (a Address) Scope() string {
 	s := string(a)
-	if i := strings.IndexByte(s, '/'); i >= 0 {
-		if b := strings.IndexByte(s, '['); b < 0 || i < b {
-			return s[:i]
+	if strings.IndexByte(s, '[') < 0 {
+		return s[:max(strings.LastIndexByte(s, '/'), 0)]
+	}
+	slash, quoted := 0, false
+	for i := 0; i < len(s); i++ {
+		switch {
+		case quoted && s[i] == '\\':
+			i++
+		case s[i] == '"':
+			quoted = !quoted
+		case s[i] == '/' && !quoted:
+			slash = i
 		}
 	}
-	return ""
+	return s[:slash]
 }
 
 // Short returns the address without its scope.
@@ -61,9 +71,10 @@ func (a Address) Name() string {
 	if s[i] == '.' {
 		return s[i+1:]
 	}
-	var name string
-	if _, err := fmt.Sscanf(s[i:], "[%q]", &name); err != nil {
-		return strings.Trim(s[i:], "[]\"")
+	quoted := strings.TrimSuffix(s[i+1:], "]")
+	name, err := strconv.Unquote(quoted)
+	if err != nil { // not an address of ours: a person typed it
+		return strings.Trim(quoted, "\"")
 	}
 	return name
 }

@@ -10,7 +10,8 @@
 //	Struct                       fields in the order of their schema
 //	Ref                          an output of a resource
 //	*Template                    text with references in it
-//	Secret                       a known value that is never shown
+//	Secret                       a value that is never shown
+//	Record                       a struct that a script made, not checked yet
 //
 // Durations are int64 nanoseconds, sizes int64 bytes, CPUs int64 billionths;
 // the schema knows which is which. Values are immutable once built: they are
@@ -19,6 +20,7 @@ package value
 
 import (
 	"fmt"
+	"io"
 	"slices"
 	"strconv"
 	"strings"
@@ -33,6 +35,13 @@ type List []Value
 // Struct holds the fields of a schema's struct, by field index. A nil field
 // was not given.
 type Struct []Value
+
+// Record is a struct as a script made it, by the builtin of its type: port(80,
+// published = 8080). Its fields are in normal form, nil where not given.
+type Record struct {
+	Type   string
+	Fields Struct
+}
 
 // Entry is one key of a [Map].
 type Entry struct {
@@ -132,7 +141,7 @@ func (t *Template) String() string {
 	return b.String()
 }
 
-// Secret wraps a known value that must never reach a log, a plan or an error.
+// Secret wraps a value that must never reach a log, a plan or an error.
 type Secret struct {
 	V Value
 }
@@ -140,19 +149,27 @@ type Secret struct {
 // Hidden is what is shown in place of a secret.
 const Hidden = "(sensitive value)"
 
-// String hides the secret, so that a stray %v cannot leak it.
+// String hides the secret.
 func (Secret) String() string { return Hidden }
 
-// GoString hides the secret from %#v.
-func (Secret) GoString() string { return Hidden }
+// Format hides the secret from every verb: a stray %v, %#v or %d cannot leak
+// it.
+func (Secret) Format(f fmt.State, _ rune) { io.WriteString(f, Hidden) }
 
-// Reveal returns the value under a [Secret]; other values are returned as
-// they are. The caller takes on the duty not to show it.
+// MarshalJSON hides the secret from a value that is encoded as it is.
+func (Secret) MarshalJSON() ([]byte, error) { return []byte(strconv.Quote(Hidden)), nil }
+
+// Reveal returns the value under a [Secret], however often it is wrapped;
+// other values are returned as they are. The caller takes on the duty not to
+// show it.
 func Reveal(v Value) Value {
-	if s, ok := v.(Secret); ok {
-		return s.V
+	for {
+		s, ok := v.(Secret)
+		if !ok {
+			return v
+		}
+		v = s.V
 	}
-	return v
 }
 
 // Text returns the plain text of a scalar, as a template shows it.
@@ -170,11 +187,4 @@ func Text(v Value) string {
 		return strconv.FormatFloat(v, 'g', -1, 64)
 	}
 	return fmt.Sprint(v)
-}
-
-// Record is a struct as a script made it, by the builtin of its type: port(80,
-// published = 8080). Its fields are in normal form, nil where not given.
-type Record struct {
-	Type   string
-	Fields Struct
 }

@@ -34,6 +34,10 @@ func Resolve(v Value, lookup func(Ref) (Value, bool)) Value {
 		if out, changed := resolveAll(v, lookup); changed {
 			return Struct(out)
 		}
+	case Record:
+		if out, changed := resolveAll(v.Fields, lookup); changed {
+			return Record{v.Type, out}
+		}
 	case *Map:
 		var out []Entry
 		for i, e := range v.all() {
@@ -79,12 +83,15 @@ func same(a, b Value) bool {
 	case Struct:
 		b, ok := b.(Struct)
 		return ok && len(a) == len(b) && (len(a) == 0 || &a[0] == &b[0])
+	case Record:
+		b, ok := b.(Record)
+		return ok && same(a.Fields, b.Fields)
 	case Secret:
 		b, ok := b.(Secret)
 		return ok && same(a.V, b.V)
 	}
 	switch b.(type) {
-	case List, Struct, Secret:
+	case List, Struct, Record, Secret:
 		return false
 	}
 	return a == b
@@ -92,66 +99,70 @@ func same(a, b Value) bool {
 
 // Join makes one value of a template's parts: a string if all are known, a
 // [Secret] string if a part is secret, otherwise a [*Template] with its
-// neighbouring literals merged.
+// neighbouring literals merged, secret ones apart from plain ones.
 func Join(parts []Value) Value {
 	var merged []Value
 	var text strings.Builder
-	secret, unknown := false, false
-	for _, p := range parts {
-		switch p := p.(type) {
-		case Ref:
-			unknown = true
-			if text.Len() > 0 {
-				merged = append(merged, text.String())
-				text.Reset()
-			}
-			merged = append(merged, p)
-		case *Template:
-			return Join(flatten(parts))
-		default:
-			if s, ok := p.(Secret); ok {
-				secret = true
-				if _, ok := s.V.(*Template); ok {
-					return Join(flatten(parts))
-				}
-			}
-			text.WriteString(Text(Reveal(p)))
+	secret, unknown, hidden := false, false, false // hidden: what is in text is secret
+	flush := func() {
+		switch {
+		case hidden:
+			merged = append(merged, Secret{text.String()})
+		case text.Len() > 0:
+			merged = append(merged, text.String())
 		}
+		text.Reset()
+		hidden = false
 	}
-	switch {
-	case !unknown && secret:
-		return Secret{text.String()}
-	case !unknown:
+	for _, p := range flatten(parts) {
+		if _, ok := p.(Ref); ok {
+			unknown = true
+			flush()
+			merged = append(merged, p)
+			continue
+		}
+		_, isSecret := p.(Secret)
+		if isSecret != hidden {
+			flush()
+		}
+		hidden = isSecret
+		secret = secret || isSecret
+		text.WriteString(Text(Reveal(p)))
+	}
+	if len(merged) == 0 && !secret {
 		return text.String()
-	case secret:
-		// Secret text must stay wrapped, so the parts are kept apart.
-		return &Template{Parts: append([]Value(nil), parts...)}
 	}
-	if text.Len() > 0 {
-		merged = append(merged, text.String())
+	flush()
+	if unknown {
+		return &Template{Parts: merged}
 	}
-	return &Template{Parts: merged}
+	for _, p := range merged {
+		text.WriteString(Reveal(p).(string))
+	}
+	if secret {
+		return Secret{text.String()}
+	}
+	return text.String()
 }
 
+// flatten puts the parts of inner templates in their place. What was secret as
+// a whole is secret in each of its parts.
 func flatten(parts []Value) []Value {
 	var out []Value
 	for _, p := range parts {
-		switch p := p.(type) {
-		case *Template:
-			out = append(out, flatten(p.Parts)...)
-		case Secret:
-			if t, ok := p.V.(*Template); ok {
-				for _, q := range flatten(t.Parts) {
-					if _, isRef := q.(Ref); !isRef {
-						q = Secret{Reveal(q)}
-					}
-					out = append(out, q)
-				}
-				continue
+		_, secret := p.(Secret)
+		inner := []Value{Reveal(p)}
+		if t, ok := inner[0].(*Template); ok {
+			inner = flatten(t.Parts)
+		}
+		for _, q := range inner {
+			if ref, ok := q.(Ref); ok && secret {
+				ref.Sensitive = true
+				q = ref
+			} else if secret {
+				q = Secret{Reveal(q)}
 			}
-			out = append(out, p)
-		default:
-			out = append(out, p)
+			out = append(out, q)
 		}
 	}
 	return out
@@ -163,13 +174,11 @@ func Known(v Value) bool {
 	case Ref:
 		return false
 	case *Template:
-		for _, p := range v.Parts {
-			if _, ok := p.(Ref); ok {
-				return false
-			}
-		}
+		return allKnown(v.Parts)
 	case Secret:
 		return Known(v.V)
+	case Record:
+		return allKnown(v.Fields)
 	case List:
 		return allKnown(v)
 	case Struct:
@@ -204,6 +213,8 @@ func Refs(v Value, fn func(Ref)) {
 		}
 	case Secret:
 		Refs(v.V, fn)
+	case Record:
+		Refs(v.Fields, fn)
 	case List:
 		for _, e := range v {
 			Refs(e, fn)
@@ -228,6 +239,8 @@ func Sensitive(v Value) bool {
 		return v.Sensitive
 	case *Template:
 		return anySensitive(v.Parts)
+	case Record:
+		return anySensitive(v.Fields)
 	case List:
 		return anySensitive(v)
 	case Struct:
@@ -265,6 +278,14 @@ func RevealAll(v Value) Value {
 		if anySensitive(v) {
 			return Struct(revealEach(v))
 		}
+	case *Template:
+		if anySensitive(v.Parts) {
+			return Join(revealEach(v.Parts))
+		}
+	case Record:
+		if anySensitive(v.Fields) {
+			return Record{v.Type, revealEach(v.Fields)}
+		}
 	case *Map:
 		if Sensitive(v) {
 			out := make([]Entry, len(v.Entries))
@@ -283,69 +304,4 @@ func revealEach(vs []Value) []Value {
 		out[i] = RevealAll(v)
 	}
 	return out
-}
-
-// Equal compares two values to the last leaf. Secrets are compared by what
-// they hold, with a secret equal to the same plain value: the comparison
-// decides, only showing is restricted. Unknown values are equal only to
-// themselves.
-func Equal(a, b Value) bool {
-	switch x := a.(type) { // most are plain, and equal
-	case nil:
-		if b == nil {
-			return true
-		}
-	case string:
-		if y, ok := b.(string); ok {
-			return x == y
-		}
-	case int64:
-		if y, ok := b.(int64); ok {
-			return x == y
-		}
-	case bool:
-		if y, ok := b.(bool); ok {
-			return x == y
-		}
-	}
-	a, b = Reveal(a), Reveal(b)
-	switch a := a.(type) {
-	case List:
-		b, ok := b.(List)
-		return ok && allEqual(a, b)
-	case Struct:
-		b, ok := b.(Struct)
-		return ok && allEqual(a, b)
-	case *Template:
-		b, ok := b.(*Template)
-		return ok && allEqual(a.Parts, b.Parts)
-	case *Map:
-		b, ok := b.(*Map)
-		if !ok || a.Len() != b.Len() {
-			return false
-		}
-		for i, e := range a.all() {
-			if e.Key != b.Entries[i].Key || !Equal(e.Value, b.Entries[i].Value) {
-				return false
-			}
-		}
-		return true
-	}
-	switch b.(type) {
-	case List, Struct:
-		return false
-	}
-	return a == b
-}
-
-func allEqual(a, b []Value) bool {
-	if len(a) != len(b) {
-		return false
-	}
-	for i := range a {
-		if !Equal(a[i], b[i]) {
-			return false
-		}
-	}
-	return true
 }

@@ -1,0 +1,228 @@
+package schema
+
+import (
+	"errors"
+	"fmt"
+	"reflect"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/swarmscript/swarmscript/internal/value"
+)
+
+func build(t reflect.Type) *Struct {
+	s := &Struct{byName: map[string]int{}, short: -1, key: -1, typ: t, Name: strings.ToLower(t.Name())}
+	if n, ok := reflect.New(t).Interface().(Named); ok {
+		s.Name, s.Doc = n.SchemaName()
+	}
+	for i := range t.NumField() {
+		sf := t.Field(i)
+		tag, ok := sf.Tag.Lookup("star")
+		if !ok {
+			continue
+		}
+		f := buildField(sf, tag)
+		f.goIndex, f.Index = i, len(s.Fields)
+		if _, dup := s.byName[f.Name]; dup {
+			panic(fmt.Sprintf("schema: %s has two fields %q", t, f.Name))
+		}
+		if f.Short {
+			s.short = only(t, "short", s.short, f)
+		}
+		if f.Key {
+			s.key = only(t, "key", s.key, f)
+		}
+		s.byName[f.Name] = f.Index
+		s.Fields = append(s.Fields, f)
+	}
+	for _, f := range s.Fields {
+		if _, ok := s.byName[f.From]; f.From != "" && !ok {
+			panic(fmt.Sprintf("schema: %s: field %s is from %q, which it does not have", t, f.Name, f.From))
+		}
+	}
+	return s
+}
+
+// only returns the index of the one field of a struct that has an option.
+func only(t reflect.Type, option string, before int, f *Field) int {
+	if before >= 0 {
+		panic(fmt.Sprintf("schema: %s has two fields that are %s", t, option))
+	}
+	return f.Index
+}
+
+func buildField(sf reflect.StructField, tag string) *Field {
+	words := strings.Split(tag, ",")
+	if words[0] == "" || !sf.IsExported() {
+		panic(fmt.Sprintf("schema: field %s has no name, or is not exported", sf.Name))
+	}
+	f := &Field{Name: words[0], Doc: sf.Tag.Get("doc"), Flag: sf.Tag.Get("flag"), API: sf.Tag.Get("api"), From: sf.Tag.Get("from")}
+	t := sf.Type
+	if t.Kind() == reflect.Pointer {
+		f.pointer, t = true, t.Elem()
+	}
+	f.Type = typeOf(t)
+	for _, w := range words[1:] {
+		switch w {
+		case "required":
+			f.Required = true
+		case "replace":
+			f.Replace = true
+		case "set":
+			f.Type.Set = true
+		case "merge":
+			f.Merge = true
+		case "secret":
+			f.Secret = true
+		case "writeonly":
+			f.WriteOnly = true
+		case "local":
+			f.Local = true
+		case "short":
+			f.Short = true
+		case "pos":
+			f.Pos = true
+		case "key":
+			f.Key = true
+		default:
+			panic(fmt.Sprintf("schema: field %s: unknown option %q", sf.Name, w))
+		}
+	}
+	f.mustBe(sf, f.Type.Set, "set", ListOf)
+	f.mustBe(sf, f.Merge, "merge", MapOf)
+	f.mustBe(sf, f.Key, "key", String, Int)
+	leaf := f.Type
+	for leaf.Kind == ListOf || leaf.Kind == MapOf {
+		leaf = leaf.Elem
+	}
+	if e := sf.Tag.Get("enum"); e != "" {
+		leaf.Enum = strings.Split(e, ",")
+	}
+	leaf.Min, leaf.Max = limit(sf, "min"), limit(sf, "max")
+	if r := sf.Tag.Get("ref"); r != "" {
+		kind, out, ok := strings.Cut(r, ".")
+		if !ok {
+			panic(fmt.Sprintf("schema: field %s: ref %q has no output", sf.Name, r))
+		}
+		leaf.RefKind, leaf.RefOutput = kind, out
+	}
+	lf := &Field{Type: leaf}
+	lf.mustBe(sf, leaf.Enum != nil, "enum", String)
+	lf.mustBe(sf, leaf.RefKind != "", "ref", String)
+	lf.mustBe(sf, leaf.Min != nil || leaf.Max != nil, "min or max", Int, Duration, Bytes, CPUs, Mode)
+	f.Newer = f.API != "" || newerInside(f.Type)
+	f.Default = defaultOf(sf, f)
+	return f
+}
+
+func newerInside(t *Type) bool {
+	switch t.Kind {
+	case ListOf:
+		return newerInside(t.Elem)
+	case StructOf:
+		return slices.ContainsFunc(t.Struct.Fields, func(f *Field) bool { return f.Newer })
+	}
+	return false
+}
+
+// mustBe panics where a tag is given to a field of a type that it says nothing
+// about.
+func (f *Field) mustBe(sf reflect.StructField, given bool, tag string, kinds ...Kind) {
+	if given && !slices.Contains(kinds, f.Type.Kind) {
+		panic(fmt.Sprintf("schema: field %s: %s does not go with %s", sf.Name, tag, f.Type.Name()))
+	}
+}
+
+func limit(sf reflect.StructField, name string) *int64 {
+	s, ok := sf.Tag.Lookup(name)
+	if !ok {
+		return nil
+	}
+	n, err := strconv.ParseInt(s, 10, 64)
+	if err != nil {
+		panic(fmt.Sprintf("schema: field %s: %s: %v", sf.Name, name, err))
+	}
+	return &n
+}
+
+func defaultOf(sf reflect.StructField, f *Field) value.Value {
+	if d, ok := sf.Tag.Lookup("default"); ok {
+		v, err := f.Type.parseDefault(d)
+		if err == nil && f.Required {
+			err = errors.New("a required field has none")
+		}
+		if err != nil {
+			panic(fmt.Sprintf("schema: field %s: default %q: %v", sf.Name, d, err))
+		}
+		f.Shown = true
+		return v
+	}
+	if f.pointer || f.Required || f.Local || f.WriteOnly {
+		return nil
+	}
+	return f.Type.zero()
+}
+
+func (t *Type) parseDefault(s string) (value.Value, error) {
+	switch t.Kind {
+	case Bool:
+		return strconv.ParseBool(s)
+	case Int:
+		n, err := strconv.ParseInt(s, 0, 64)
+		if err == nil {
+			err = t.inRange(n)
+		}
+		return n, err
+	case Float:
+		return strconv.ParseFloat(s, 64)
+	case StructOf: // default:"{}" is the struct with its own defaults
+		return t.Struct.Defaults(), nil
+	case ListOf:
+		var l value.List
+		if s != "" {
+			for _, w := range strings.Split(s, ",") {
+				v, err := t.Elem.parseDefault(w)
+				if err != nil {
+					return nil, err
+				}
+				l = append(l, v)
+			}
+		}
+		return l, nil
+	}
+	v, err := t.Check(s)
+	if err != nil {
+		return nil, err
+	}
+	return v, nil
+}
+
+// Defaults returns a struct in which every field has its default.
+func (s *Struct) Defaults() value.Struct {
+	out := make(value.Struct, len(s.Fields))
+	for i, f := range s.Fields {
+		out[i] = f.Default
+	}
+	return out
+}
+
+func (t *Type) zero() value.Value {
+	switch t.Kind {
+	case Bool:
+		return false
+	case Int, Duration, Bytes, CPUs, Mode:
+		return int64(0)
+	case Float:
+		return float64(0)
+	case String:
+		return ""
+	case ListOf:
+		return value.List(nil)
+	case MapOf:
+		return (*value.Map)(nil)
+	case StructOf:
+		return t.Struct.Defaults()
+	}
+	return nil
+}
