@@ -171,6 +171,9 @@ func (h *Held) renew(ctx context.Context, asked time.Time, lost func(error)) {
 		}
 		asked := time.Now()
 		err := h.renewOnce(ctx, deadline)
+		if errors.Is(err, context.DeadlineExceeded) {
+			err = fmt.Errorf("%w: what holds it did not answer in time: %w", resource.ErrUnreachable, context.DeadlineExceeded)
+		}
 		switch {
 		case ctx.Err() != nil:
 			return

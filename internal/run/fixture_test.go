@@ -88,7 +88,7 @@ func (f *fixture) say(s string) {
 const prelude = `project(var("project"))
 cluster = swarm.init(engine(var("host"), name = "lab"), external = True)
 def svc(address, **kw):
-    args = dict(image = "swarmtest/web:1", no_resolve_image = True, stop_grace_period = "1s", restart = restart_policy(delay = "100ms"), update = update_policy(monitor = "100ms"))
+    args = dict(image = "swarmtest/web:1", no_resolve_image = True, stop_grace_period = "1s", restart = restart_policy(delay = "500ms"), update = update_policy(monitor = "100ms"))
     args.update(kw)
     return service(address, **args)
 `
