@@ -172,7 +172,7 @@ func (h *Held) renew(ctx context.Context, asked time.Time, lost func(error)) {
 		asked := time.Now()
 		err := h.renewOnce(ctx, deadline)
 		if errors.Is(err, context.DeadlineExceeded) {
-			err = fmt.Errorf("%w: what holds it did not answer in time: %w", resource.ErrUnreachable, context.DeadlineExceeded)
+			err = fmt.Errorf("%w: what holds it did not answer in time", resource.ErrUnreachable)
 		}
 		switch {
 		case ctx.Err() != nil:
