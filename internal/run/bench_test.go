@@ -6,6 +6,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"runtime"
 	"runtime/debug"
 	"slices"
 	"testing"
@@ -105,6 +106,7 @@ func (w *stopwatch) pair(fns ...func()) {
 	first := len(w.each[0]) // who begins changes
 	for i := range fns {
 		k := (i + first) % len(fns)
+		runtime.GC() // each begins as a process does, without another's garbage
 		begun := time.Now()
 		fns[k]()
 		w.each[k] = append(w.each[k], time.Since(begun).Seconds())
