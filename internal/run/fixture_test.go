@@ -4,12 +4,9 @@ import (
 	"bytes"
 	"context"
 	"errors"
-	"flag"
 	"fmt"
 	"io"
 	"net/http"
-	"os"
-	"path/filepath"
 	"regexp"
 	"slices"
 	"strings"
@@ -27,68 +24,6 @@ import (
 // The tests in story_*_test.go tell what happens to a project on a real
 // engine. Most share one engine of each version, whose swarm is there already;
 // their projects and the names of what they declare differ.
-
-func TestMain(m *testing.M) {
-	flag.Parse()
-	if f := flag.Lookup("test.parallel"); f.Value.String() == f.DefValue {
-		f.Value.Set("6") // stories wait more than they work
-	}
-	leaseTTL = "6s"
-	code := m.Run()
-	for _, s := range shared {
-		if s.engine != nil {
-			if err := s.engine.Close(); err != nil {
-				fmt.Fprintln(os.Stderr, err)
-				code = 1
-			}
-		}
-	}
-	os.Exit(code)
-}
-
-type sharedEngine struct {
-	version testengine.Version
-	once    sync.Once
-	engine  *testengine.Engine
-	err     error
-}
-
-var shared = []*sharedEngine{{version: testengine.Debian20}, {version: testengine.Docker28}}
-
-func (s *sharedEngine) in(t *testing.T) *testengine.Engine {
-	t.Helper()
-	if os.Geteuid() != 0 {
-		t.Skip("engines need root")
-	}
-	s.once.Do(func() {
-		if s.engine, s.err = testengine.New(s.version); s.err == nil {
-			e := s.engine.In(t)
-			testengine.Images(e)
-			e.Docker("swarm", "init", "--advertise-addr", e.Addr)
-		}
-	})
-	if s.err != nil {
-		t.Fatal(s.err)
-	}
-	return s.engine.In(t)
-}
-
-// onBoth tells a story on the shared engine of each version.
-func onBoth(t *testing.T, story func(f *fixture)) {
-	t.Parallel()
-	for _, s := range shared {
-		t.Run(s.version.String(), func(t *testing.T) {
-			t.Parallel()
-			story(newFixture(t, s.in(t)))
-		})
-	}
-}
-
-// onNewest tells a story on the shared engine of the newest version.
-func onNewest(t *testing.T, story func(f *fixture)) {
-	t.Parallel()
-	story(newFixture(t, shared[1].in(t)))
-}
 
 // fixture is one project in a folder of its own, and an engine.
 type fixture struct {
@@ -419,12 +354,4 @@ func (f *fixture) eventually(what string, is func() bool) {
 		}
 	}
 	f.Fatalf("never: %s", what)
-}
-
-// writeFile puts a file beside the script.
-func (f *fixture) writeFile(name, text string) {
-	f.Helper()
-	if err := os.WriteFile(filepath.Join(f.dir, name), []byte(text), 0o644); err != nil {
-		f.Fatal(err)
-	}
 }

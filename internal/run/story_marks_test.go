@@ -4,6 +4,8 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
+	"github.com/swarmscript/swarmscript/internal/apply"
 )
 
 // What leaves the script is pruned; what is a stranger's stays.
@@ -158,5 +160,29 @@ moved("service.moved_web", "service.site")
 svc("again", name = "moved_web")
 `)
 		f.PlanFails(`service.again has the name of service.site, "moved_web"`)
+	})
+}
+
+// Somebody writes to a service while its new address is written: it is decided
+// again, and the old mark is still known.
+func TestStoryMovedAndWritten(t *testing.T) {
+	onNewest(t, func(f *fixture) {
+		f.Script(`svc("both_web", replicas = 0)`)
+		f.Apply()
+		f.Script(`svc("site", name = "both_web", replicas = 0)` + "\n" + `moved("service.both_web", "service.site")`)
+		wrote := false
+		r, err := f.Carry(f.Plan(), func(o *ApplyOptions) {
+			o.Sink = func(e apply.Event) {
+				if e.Type == apply.Started && !wrote {
+					wrote = true
+					f.Docker("service", "update", "--detach", "--no-resolve-image", "--env-add", "B=1", "both_web")
+				}
+			}
+		})
+		f.wentWell(r, err)
+		f.PlanIsEmpty()
+		if got := f.Names("service"); !slices.Equal(got, []string{"both_web"}) {
+			t.Errorf("the services are %v", got)
+		}
 	})
 }
