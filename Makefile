@@ -26,7 +26,7 @@ lint: ## gofmt, vet, staticcheck
 
 bench: prepare ## speed, and its ratios to peers
 	$(GO) test -run '^$$' -bench . -benchmem ./...
-	@if [ -x bench/run ]; then bench/run; fi
+	$(GO) run ./bench
 
 soak: prepare ## SIGKILL at ROUNDS random moments of an apply, from SEED on
 	$(GO) test -count 1 -timeout 0 -run '^TestSoak$$' -v ./internal/run -soak.rounds=$(ROUNDS) -soak.seed=$(SEED)
@@ -34,10 +34,10 @@ soak: prepare ## SIGKILL at ROUNDS random moments of an apply, from SEED on
 spec: ## the generated part of spec.md
 	$(GO) generate ./internal/docs
 
-cross: ## it builds, tests included, for linux, darwin and windows
-	for os in linux darwin windows; do \
-		echo $$os; CGO_ENABLED=0 GOOS=$$os $(GO) build ./... || exit 1; \
-		CGO_ENABLED=0 GOOS=$$os $(GO) vet ./... || exit 1; done
+cross: ## it builds for linux, darwin and windows, its tests too
+	@for target in linux/arm64 darwin/arm64 windows/amd64; do echo $$target; \
+		export CGO_ENABLED=0 GOOS=$${target%/*} GOARCH=$${target#*/}; \
+		$(GO) build -o /dev/null ./cmd/swarmscript && $(GO) vet ./... || exit 1; done
 
 demo: prepare ## applies examples/one-engine to an engine of its own, and again, and takes it away
 	$(GO) run ./internal/testengine/demo

@@ -14,14 +14,13 @@ import (
 	"runtime/debug"
 
 	"github.com/swarmscript/swarmscript/internal/apply"
+	"github.com/swarmscript/swarmscript/internal/run"
 	"github.com/swarmscript/swarmscript/internal/ui"
 )
 
 func main() {
-	// A run is short and its memory small: collecting less often takes a tenth
-	// to a fifth off a plan of 10,000 declarations. GOGC overrules it.
 	if os.Getenv("GOGC") == "" {
-		debug.SetGCPercent(400)
+		debug.SetGCPercent(run.GCPercent)
 	}
 	a := &app{in: os.Stdin, out: os.Stdout, err: os.Stderr, getenv: os.Getenv, lookupEnv: os.LookupEnv}
 	os.Exit(a.main(os.Args[1:]))

@@ -54,7 +54,7 @@ func (c *Conn) Handover() *swarm.Handover {
 
 // Observe implements [resource.Conn].
 func (c *Conn) Observe(ctx context.Context, _ string) (*resource.Observation, error) {
-	s, err := swarm.Read(ctx, c.remote)
+	s, err := swarm.ReadAll(ctx, c.remote)
 	if err != nil {
 		return nil, err
 	}

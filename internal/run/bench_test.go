@@ -6,6 +6,8 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"runtime"
+	"runtime/debug"
 	"slices"
 	"testing"
 	"time"
@@ -83,6 +85,14 @@ type bareModule struct{ *starlark.Builtin }
 func (m bareModule) Attr(string) (starlark.Value, error) { return m.Builtin, nil }
 func (m bareModule) AttrNames() []string                 { return []string{"init"} }
 
+// collectAsProgram sets the garbage collector as the program sets it.
+func collectAsProgram(b *testing.B) {
+	if os.Getenv("GOGC") == "" {
+		old := debug.SetGCPercent(GCPercent)
+		b.Cleanup(func() { debug.SetGCPercent(old) })
+	}
+}
+
 // stopwatch times what is done in turns with something else: what disturbs
 // the machine disturbs both, and the median of the pairs' ratios forgets it.
 type stopwatch struct {
@@ -96,6 +106,7 @@ func (w *stopwatch) pair(fns ...func()) {
 	first := len(w.each[0]) // who begins changes
 	for i := range fns {
 		k := (i + first) % len(fns)
+		runtime.GC() // each begins as a process does, without another's garbage
 		begun := time.Now()
 		fns[k]()
 		w.each[k] = append(w.each[k], time.Since(begun).Seconds())
@@ -127,6 +138,7 @@ func median(list []float64) float64 {
 // BenchmarkPlan evaluates, compares and renders n creations, against the bare
 // evaluation of the same loop.
 func BenchmarkPlan(b *testing.B) {
+	collectAsProgram(b)
 	for _, n := range []int{1000, 10000} {
 		file := writeLoop(b, n)
 		b.Run(fmt.Sprintf("n=%d", n), func(b *testing.B) {
@@ -152,6 +164,7 @@ func BenchmarkPlanAllocs(b *testing.B) {
 // the bare evaluation, from what a scope's connection returns; and whole, with
 // the requests and the reading of the lists.
 func BenchmarkNoChange(b *testing.B) {
+	collectAsProgram(b)
 	for _, n := range []int{1000, 10000} {
 		b.Run(fmt.Sprintf("n=%d", n), func(b *testing.B) {
 			f := startFake(b)

@@ -152,6 +152,7 @@ func stackFile(b *testing.B, n int) string {
 // a bare client with the same concurrency and docker stack deploy.
 func BenchmarkRealCreate(b *testing.B) {
 	const n = 100
+	collectAsProgram(b)
 	e := startBusy(b)
 	opts := Options{File: write(b, b.TempDir(), fmt.Sprintf(realLoop, n)), Detach: true}
 	stack := stackFile(b, n)
@@ -184,6 +185,7 @@ func BenchmarkRealCreate(b *testing.B) {
 // all that a run does, against the bare lists.
 func BenchmarkRealNoChange(b *testing.B) {
 	const n = 500
+	collectAsProgram(b)
 	e := startBusy(b)
 	b.Setenv("DOCKER_HOST", e.Host)
 	opts := Options{File: write(b, b.TempDir(), fmt.Sprintf(realLoop, n)), Detach: true}
