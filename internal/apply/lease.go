@@ -181,9 +181,6 @@ func (h *Held) renew(ctx context.Context, asked time.Time, lost func(error)) {
 			deadline = asked.Add(h.opts.TTL - interval/2)
 			timer.Reset(interval)
 		case errors.Is(err, resource.ErrConflict) || !time.Now().Before(deadline):
-			if errors.Is(err, context.DeadlineExceeded) {
-				err = fmt.Errorf("%w: no answer until it was about to expire: %w", resource.ErrUnreachable, err)
-			}
 			lost(&LostLease{Project: h.opts.Project, Err: err})
 			return
 		default:
