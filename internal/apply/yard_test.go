@@ -234,32 +234,50 @@ func (y *yard) expect(res *Result, want string, exit int) {
 // checkEvents says what is wrong with the order of a run's events: a step
 // starts, then progresses or is retried, then ends exactly once. A replacement
 // starts twice, once for each half. What was stopped before it began is told
-// by nothing.
+// by nothing. (Old versions are deleted under the address of the new one, so
+// several steps may share one.)
 func checkEvents(events []Event, res *Result) error {
-	started, ended := map[value.Address]int{}, map[value.Address]EventType{}
+	type key struct {
+		address value.Address
+		action  plan.Action
+	}
+	steps := map[value.Address]int{}
+	for _, s := range res.Steps {
+		steps[s.Change.Address]++
+	}
+	started, ends := map[key]int{}, map[value.Address]int{}
+	ended := map[key][]EventType{}
 	for i, e := range events {
-		if end, over := ended[e.Address]; over {
-			return fmt.Errorf("event %d: %s of %s after %s", i, e.Type, e.Address, end)
+		k := key{e.Address, e.Action}
+		if ends[e.Address] == steps[e.Address] {
+			return fmt.Errorf("event %d: %s of %s after its end", i, e.Type, e.Address)
 		}
 		switch e.Type {
 		case Started:
-			if started[e.Address]++; started[e.Address] > 2 || started[e.Address] == 2 && e.Action != plan.Replace {
+			most := steps[e.Address]
+			if e.Action == plan.Replace {
+				most++
+			}
+			if started[k]++; started[k] > most {
 				return fmt.Errorf("event %d: %s starts again", i, e.Address)
 			}
-		case Progressed, Retried, Finished:
-			if started[e.Address] == 0 {
+		case Finished, Retried:
+			if started[k] == 0 {
 				return fmt.Errorf("event %d: %s of %s before it started", i, e.Type, e.Address)
 			}
 		}
 		switch e.Type {
 		case Finished, Failed, Skipped:
-			ended[e.Address] = e.Type
+			ends[e.Address]++
+			ended[k] = append(ended[k], e.Type)
 		}
 	}
 	want := map[Outcome]EventType{OK: Finished, Broken: Failed, Omitted: Skipped}
 	for _, s := range res.Steps {
-		got := ended[s.Change.Address]
-		if got != want[s.Outcome] && !(res.Interrupted && s.Outcome == Omitted && got == "") {
+		got := ended[key{s.Change.Address, s.Change.Action}]
+		if i := slices.Index(got, want[s.Outcome]); i >= 0 {
+			ended[key{s.Change.Address, s.Change.Action}] = slices.Delete(got, i, i+1)
+		} else if !res.Interrupted || s.Outcome != Omitted {
 			return fmt.Errorf("%s ended with %d, and its events with %q", s.Change.Address, s.Outcome, got)
 		}
 	}
