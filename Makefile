@@ -4,7 +4,7 @@
 GO ?= go
 ROUNDS ?= 30
 SEED ?= 1
-STATICCHECK ?= honnef.co/go/tools/cmd/staticcheck@v0.7.0
+STATICCHECK ?= honnef.co/go/tools/cmd/staticcheck@v0.8.2
 TESTFLAGS ?=
 
 .PHONY: build test lint bench soak spec cross demo prepare
@@ -26,18 +26,18 @@ lint: ## gofmt, vet, staticcheck
 
 bench: prepare ## speed, and its ratios to peers
 	$(GO) test -run '^$$' -bench . -benchmem ./...
-	@if [ -x bench/run ]; then bench/run; fi
+	$(GO) run ./bench
 
 soak: prepare ## SIGKILL at ROUNDS random moments of an apply, from SEED on
-	SWARMSCRIPT_SOAK_ROUNDS=$(ROUNDS) SWARMSCRIPT_SOAK_SEED=$(SEED) $(GO) test -count 1 -timeout 0 -run 'Soak' -v ./...
+	$(GO) test -count 1 -timeout 0 -run '^TestSoak$$' -v ./internal/run -soak.rounds=$(ROUNDS) -soak.seed=$(SEED)
 
 spec: ## the generated part of spec.md
 	$(GO) generate ./internal/docs
 
-cross: ## it builds for linux, darwin and windows
-	for os in linux darwin windows; do for arch in amd64 arm64; do \
-		echo $$os/$$arch; CGO_ENABLED=0 GOOS=$$os GOARCH=$$arch $(GO) build -o /dev/null ./cmd/swarmscript || exit 1; \
-		GOOS=$$os GOARCH=$$arch $(GO) vet ./... || exit 1; done; done
+cross: ## it builds for linux, darwin and windows, its tests too
+	@for target in linux/arm64 darwin/arm64 windows/amd64; do echo $$target; \
+		export CGO_ENABLED=0 GOOS=$${target%/*} GOARCH=$${target#*/}; \
+		$(GO) build -o /dev/null ./cmd/swarmscript && $(GO) vet ./... || exit 1; done
 
 demo: prepare ## applies examples/one-engine to an engine of its own, and again, and takes it away
 	$(GO) run ./internal/testengine/demo

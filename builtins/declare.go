@@ -209,16 +209,22 @@ func (c *call) set(f *schema.Field, v starlark.Value, arg string, index int) {
 	} else if !errors.Is(err, errReported) {
 		err = schema.Problems{{Path: f.Name, Msg: err.Error()}}
 	}
+	if err != nil {
+		c.wrong(err, arg, index)
+		return
+	}
+	c.decl.Args[f.Index] = raw
+}
+
+// wrong reports the problems of an argument, unless they have been.
+func (c *call) wrong(err error, arg string, index int) {
 	var problems schema.Problems
-	switch {
-	case err == nil:
-		c.decl.Args[f.Index] = raw
-	case errors.As(err, &problems):
-		for _, p := range problems {
-			c.report(arg, index, "%s: %s: %s", c.d.name, p.Path, p.Msg).Hint = p.Hint
-		}
-	default:
+	if !errors.As(err, &problems) {
 		c.failed = true
+		return
+	}
+	for _, p := range problems {
+		c.report(arg, index, "%s: %s: %s", c.d.name, p.Path, p.Msg).Hint = p.Hint
 	}
 }
 

@@ -173,6 +173,29 @@ output("id", c.id)
 	}
 }
 
+// What reads back from a handle may be given to another.
+func TestHandlesReadBack(t *testing.T) {
+	p, problems := evaluate(t, `
+project("shop")
+swarm.init()
+a = service("a", image = "nginx", stop_grace_period = "1m30s", limit_cpu = 0.5, limit_memory = "64m", ports = ["8080:80"],
+            update = update_policy(delay = 5), env = {"A": "1"}, healthcheck = healthcheck("true", interval = "3s"))
+b = service("b", image = a.image, stop_grace_period = a.stop_grace_period, limit_cpu = a.limit_cpu, limit_memory = a.limit_memory,
+            ports = a.ports, update = a.update, env = a.env, healthcheck = healthcheck("true", interval = a.healthcheck.interval))
+if a.stop_grace_period != "1m30s" or a.limit_cpu != 0.5 or a.limit_memory != 64 << 20:
+    fail(a.stop_grace_period, a.limit_cpu, a.limit_memory)
+`, nil)
+	if problems != nil {
+		t.Fatal(problems)
+	}
+	a, b := p.Declarations[1], p.Declarations[2]
+	for i, f := range a.Kind.Schema.Fields {
+		if f.Name != "name" && !value.Equal(a.Args[i], b.Args[i]) {
+			t.Errorf("%s: %s became %s", f.Name, f.Type.Format(a.Args[i]), f.Type.Format(b.Args[i]))
+		}
+	}
+}
+
 // Without swarm.init the engine's own swarm is meant, as somebody else's.
 func TestImplicitSwarm(t *testing.T) {
 	p, problems := evaluate(t, "project('p')\nnetwork('n')\nnetwork('m')", nil)

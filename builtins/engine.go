@@ -17,7 +17,7 @@ import (
 type Engine struct {
 	Host    string // unix://, tcp://, ssh:// or npipe:// address
 	Context string // the name of a docker context
-	CA      string // files in PEM format, for a tcp address
+	CA      string // files in PEM format, for a tcp address; from the script's root
 	Cert    string
 	Key     string
 	// SkipVerify takes any certificate of the engine.

@@ -89,9 +89,17 @@ func (h *Handle) AttrNames() []string {
 	return names
 }
 
-// plain returns a checked argument as a script reads it: structs as records.
+// plain returns a checked argument as a script reads it: structs as records,
+// durations and CPUs in the form in which they may be given again.
 func plain(t *schema.Type, v value.Value) starlark.Value {
 	switch x := v.(type) {
+	case int64:
+		switch t.Kind {
+		case schema.Duration:
+			return starlark.String(t.Format(x))
+		case schema.CPUs:
+			return starlark.Float(float64(x) / 1e9)
+		}
 	case value.Struct:
 		if t.Struct != nil {
 			return &record{schema: t.Struct, fields: x}

@@ -32,6 +32,7 @@ type Inputs struct {
 
 	declared map[string]bool // variables that the script asked for
 	outputs  []Output
+	byName   map[string]int // their indexes
 }
 
 // Output is a value that a script shows at the end of an apply.

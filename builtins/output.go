@@ -39,14 +39,16 @@ func (in *Inputs) output(thread *starlark.Thread, b *starlark.Builtin, args star
 		return report(&diag.Diagnostic{Summary: fmt.Sprintf("output: for parameter value: %v", err)})
 	}
 	pos := lang.CallPos(thread)
-	for _, old := range in.outputs {
-		if old.Name == name {
-			return report(&diag.Diagnostic{
-				Summary: fmt.Sprintf("output %q is declared twice", name),
-				Related: []diag.Note{{Pos: old.Pos, Text: "the first is here"}},
-			})
-		}
+	if first, ok := in.byName[name]; ok {
+		return report(&diag.Diagnostic{
+			Summary: fmt.Sprintf("output %q is declared twice", name),
+			Related: []diag.Note{{Pos: in.outputs[first].Pos, Text: "the first is here"}},
+		})
 	}
+	if in.byName == nil {
+		in.byName = map[string]int{}
+	}
+	in.byName[name] = len(in.outputs)
 	in.outputs = append(in.outputs, Output{
 		Name: name, Value: plain, Description: description,
 		Sensitive: sensitive || value.Sensitive(plain), Pos: pos,

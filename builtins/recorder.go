@@ -20,6 +20,8 @@ type Recorder struct {
 	kinds    []*resource.Kind
 	program  resource.Program
 	declared map[value.Address]*resource.Declaration
+	names    map[liveName]*resource.Declaration
+	short    map[string][]value.Address // by the short form; made when first asked for
 	scopes   map[string]*resource.Scope
 	swarms   []*Handle             // declared ones, in order
 	implicit *Handle               // the swarm that the default engine is in already
@@ -33,6 +35,7 @@ func NewRecorder(inputs *Inputs, kinds []*resource.Kind) *Recorder {
 	return &Recorder{
 		inputs: inputs, kinds: kinds,
 		declared: map[value.Address]*resource.Declaration{},
+		names:    map[liveName]*resource.Declaration{},
 		scopes:   map[string]*resource.Scope{},
 	}
 }
@@ -128,6 +131,24 @@ func (r *Recorder) Program() (*resource.Program, diag.List) {
 	return p, problems
 }
 
+// liveName is a name that one object of a scope can have.
+type liveName struct{ scope, kind, name string }
+
+// liveNameOf returns the name that a declared object will have, where it is
+// known; what is only read may be read twice.
+func liveNameOf(d *resource.Declaration) (liveName, bool) {
+	n := liveName{d.Scope, d.Kind.Name, d.Address.Name()}
+	if f, ok := d.Kind.Schema.Field("name"); ok {
+		if n.name, ok = d.Args[f.Index].(string); !ok {
+			return n, false
+		}
+	}
+	if d.Kind.Single {
+		n.name = ""
+	}
+	return n, !d.External
+}
+
 // add records a declaration, or returns the problem with its address.
 func (r *Recorder) add(d *resource.Declaration) *diag.Diagnostic {
 	if old := r.declared[d.Address]; old != nil {
@@ -138,6 +159,20 @@ func (r *Recorder) add(d *resource.Declaration) *diag.Diagnostic {
 			Related: []diag.Note{{Pos: old.Pos, Text: "the first is here"}},
 		}
 	}
+	if name, ok := liveNameOf(d); ok {
+		if old := r.names[name]; old != nil {
+			summary := fmt.Sprintf("%s has the name of %s, %q", d.Address.Short(), old.Address.Short(), name.name)
+			if d.Kind.Single {
+				summary = fmt.Sprintf("%s: %s is declared there already", d.Address.Short(), old.Address.Short())
+			}
+			return &diag.Diagnostic{
+				Pos: d.Pos, Summary: summary, Detail: "only one of them could be in " + d.Scope,
+				Related: []diag.Note{{Pos: old.Pos, Text: "the first is here"}},
+			}
+		}
+		r.names[name] = d
+	}
+	r.short = nil
 	r.declared[d.Address] = d
 	r.program.Declarations = append(r.program.Declarations, d)
 	return nil
@@ -148,18 +183,21 @@ func (r *Recorder) find(s string) (value.Address, *diag.Diagnostic) {
 	if r.declared[value.Address(s)] != nil {
 		return value.Address(s), nil
 	}
-	var found []value.Address
-	var names []string
-	for _, d := range r.program.Declarations {
-		if d.Address.Short() == s {
-			found = append(found, d.Address)
+	if r.short == nil {
+		r.short = make(map[string][]value.Address, len(r.program.Declarations))
+		for _, d := range r.program.Declarations {
+			r.short[d.Address.Short()] = append(r.short[d.Address.Short()], d.Address)
 		}
-		names = append(names, d.Address.Short())
 	}
+	found := r.short[s]
 	switch len(found) {
 	case 1:
 		return found[0], nil
 	case 0:
+		names := make([]string, len(r.program.Declarations))
+		for i, d := range r.program.Declarations {
+			names[i] = d.Address.Short()
+		}
 		return "", &diag.Diagnostic{Summary: fmt.Sprintf("%s is not declared", s), Hint: diag.DidYouMean(s, names)}
 	}
 	full := make([]string, len(found))

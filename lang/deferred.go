@@ -3,6 +3,7 @@ package lang
 import (
 	"fmt"
 	"math"
+	"slices"
 
 	"go.starlark.net/starlark"
 	"go.starlark.net/starlarkstruct"
@@ -262,19 +263,7 @@ func toValue(v starlark.Value, depth int) (value.Value, error) {
 	case starlark.String:
 		return string(v), nil
 	case *starlark.Dict:
-		entries := make([]value.Entry, 0, v.Len())
-		for _, item := range v.Items() {
-			k, ok := starlark.AsString(item[0])
-			if !ok {
-				return nil, fmt.Errorf("a key is %s, want string", item[0].Type())
-			}
-			e, err := toValue(item[1], depth-1)
-			if err != nil {
-				return nil, fmt.Errorf("key %q: %w", clip(k), err)
-			}
-			entries = append(entries, value.Entry{Key: k, Value: e})
-		}
-		return value.NewMap(entries), nil
+		return toMap(v, depth)
 	case *starlarkstruct.Struct:
 		var entries []value.Entry
 		for _, k := range v.AttrNames() {
@@ -289,22 +278,44 @@ func toValue(v starlark.Value, depth int) (value.Value, error) {
 			entries = append(entries, value.Entry{Key: k, Value: e})
 		}
 		return value.NewMap(entries), nil
-	case *starlark.List, starlark.Tuple, *starlark.Set:
-		seq := v.(starlark.Sequence)
-		list := make(value.List, 0, seq.Len())
-		iter := seq.Iterate()
-		defer iter.Done()
-		var e starlark.Value
-		for iter.Next(&e) {
-			c, err := toValue(e, depth-1)
-			if err != nil {
-				return nil, fmt.Errorf("element %d: %w", len(list), err)
-			}
-			list = append(list, c)
-		}
-		return list, nil
+	case *starlark.List:
+		return toList(v, depth)
+	case starlark.Tuple:
+		return toList(v, depth)
+	case *starlark.Set:
+		return toList(starlark.Tuple(slices.Collect(v.Elements())), depth)
 	}
 	return nil, fmt.Errorf("a %s cannot be part of a declaration", v.Type())
+}
+
+// toMap is no part of toValue: variables of a loop over a function live on the
+// heap, and would for every value that is no dict too.
+func toMap(v *starlark.Dict, depth int) (value.Value, error) {
+	entries := make([]value.Entry, 0, v.Len())
+	for key, elem := range v.Entries() {
+		k, ok := starlark.AsString(key)
+		if !ok {
+			return nil, fmt.Errorf("a key is %s, want string", key.Type())
+		}
+		e, err := toValue(elem, depth-1)
+		if err != nil {
+			return nil, fmt.Errorf("key %q: %w", clip(k), err)
+		}
+		entries = append(entries, value.Entry{Key: k, Value: e})
+	}
+	return value.NewMap(entries), nil
+}
+
+func toList(seq starlark.Indexable, depth int) (value.Value, error) {
+	list := make(value.List, seq.Len())
+	for i := range list {
+		e, err := toValue(seq.Index(i), depth-1)
+		if err != nil {
+			return nil, fmt.Errorf("element %d: %w", i, err)
+		}
+		list[i] = e
+	}
+	return list, nil
 }
 
 // clip shortens text for a message.

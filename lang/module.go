@@ -70,8 +70,9 @@ type module struct {
 	globals starlark.StringDict
 	err     error
 	done    bool
-	broken  bool         // did not compile, or one of its loads did not
-	tree    *syntax.File // as written, parsed again when a diagnostic needs it
+	broken  bool                     // did not compile, or one of its loads did not
+	nodes   map[[2]int32]syntax.Node // of the tree, by line and column; made when a diagnostic needs it
+	tree    *syntax.File             // as written, parsed again when a diagnostic needs it
 }
 
 type loadStmt struct {

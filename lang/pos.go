@@ -112,21 +112,19 @@ func (m *module) parsed() *syntax.File {
 
 // nodeAt finds the node that the interpreter reports with this position.
 func (m *module) nodeAt(pos diag.Pos) syntax.Node {
-	f := m.parsed()
-	if f == nil {
-		return nil
+	if m.nodes == nil { // once: a script may have a problem on every line
+		m.nodes = map[[2]int32]syntax.Node{}
+		if f := m.parsed(); f != nil {
+			walk(f, func(n syntax.Node) bool {
+				at := anchor(n)
+				if k := [2]int32{at.Line, at.Col}; m.nodes[k] == nil {
+					m.nodes[k] = n
+				}
+				return true
+			})
+		}
 	}
-	var found syntax.Node
-	walk(f, func(n syntax.Node) bool {
-		if found != nil {
-			return false
-		}
-		if at := anchor(n); int(at.Line) == pos.Line && int(at.Col) == pos.Col {
-			found = n
-			return false
-		}
-		return true
-	})
+	found := m.nodes[[2]int32{int32(pos.Line), int32(pos.Col)}]
 	switch n := found.(type) {
 	case *syntax.ForStmt:
 		return n.X

@@ -6,5 +6,5 @@ import "embed"
 
 // FS holds the modules.
 //
-//go:embed *.star
+//go:embed update.star
 var FS embed.FS

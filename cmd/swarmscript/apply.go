@@ -142,7 +142,7 @@ func (a *app) carryOut(ctx context.Context, p *run.Planned, g applying) error {
 	stop, end := a.interrupt.during(func(msg string) {
 		event(apply.Event{Time: time.Now(), Type: apply.Notice, Text: msg})
 	})
-	r, err := p.Apply(ctx, run.ApplyOptions{Stop: stop, Sink: event})
+	r, err := p.Apply(ctx, run.ApplyOptions{Why: g.why(), Stop: stop, Sink: event})
 	end()
 	progress.Close()
 
@@ -152,6 +152,9 @@ func (a *app) carryOut(ctx context.Context, p *run.Planned, g applying) error {
 	}
 	if err != nil {
 		code = apply.ExitCodeOf(err, apply.ExitError)
+	}
+	if code != apply.ExitOK && a.interrupt.begun() {
+		code = apply.ExitInterrupted
 	}
 	if code == apply.ExitOK && len(p.Plan.Unreachable) > 0 {
 		code = apply.ExitUnreachable
@@ -171,6 +174,14 @@ func (a *app) carryOut(ctx context.Context, p *run.Planned, g applying) error {
 		return exit(code)
 	}
 	return nil
+}
+
+// why is what others read in the lease.
+func (g applying) why() string {
+	if g.Destroy {
+		return "destroy " + g.File
+	}
+	return "apply " + g.File
 }
 
 func first(a, b error) error {

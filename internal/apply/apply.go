@@ -53,6 +53,9 @@ type Input struct {
 	// it: the place to take its lease and to begin its ledger. The connection is
 	// the callee's to close. May be nil.
 	Opened func(ctx context.Context, addr string, opener *resource.Object, s *Scope) error
+	// Closing is called before a scope is taken away with the resource that opens
+	// it: its lease goes too. May be nil.
+	Closing func(addr string)
 	// Backoff is the first pause before something transient is tried again; 0
 	// means 250 ms. It doubles up to 16 times that.
 	Backoff time.Duration
@@ -77,9 +80,15 @@ func Run(ctx context.Context, in Input) *Result {
 		e.in.Timeout = DefaultTimeout
 	}
 	for addr, s := range in.Scopes {
-		e.scopes[addr] = newLiveScope(s, in.Program.Project)
+		e.scopes[addr] = newLiveScope(s, in.Program)
 	}
 	e.results = make(map[*plan.Change]*StepResult, len(in.Plan.Changes))
+	e.planned = make(map[value.Address]*plan.Change, len(in.Plan.Changes))
+	for _, c := range in.Plan.Changes {
+		if e.planned[c.Address] == nil { // as Plan.Find, which is asked for every step
+			e.planned[c.Address] = c
+		}
+	}
 	e.walk(ctx)
 	e.closeOpened()
 	return e.result()
@@ -88,6 +97,7 @@ func Run(ctx context.Context, in Input) *Result {
 type executor struct {
 	in      Input
 	limit   int
+	planned map[value.Address]*plan.Change
 	results map[*plan.Change]*StepResult // written by the scheduler only
 
 	mu     sync.Mutex // guards what follows
@@ -110,8 +120,14 @@ type liveScope struct {
 	opened bool // by this run
 }
 
-func newLiveScope(s *Scope, project string) *liveScope {
-	return &liveScope{scope: s, index: plan.NewIndex(s.State, project)}
+func newLiveScope(s *Scope, p *resource.Program) *liveScope {
+	return &liveScope{scope: s, index: newIndex(s.State, p)}
+}
+
+func newIndex(st *plan.ScopeState, p *resource.Program) *plan.Index {
+	ix := plan.NewIndex(st, p.Project)
+	ix.Move(p)
+	return ix
 }
 
 func (e *executor) emit(ev Event) {
@@ -222,7 +238,7 @@ func (e *executor) scopeOf(ctx context.Context, addr string) (*liveScope, error)
 			return nil, err
 		}
 	}
-	s.scope, s.index, s.opened = scope, plan.NewIndex(scope.State, e.in.Program.Project), true
+	s.scope, s.index, s.opened = scope, newIndex(scope.State, e.in.Program), true
 	return s, nil
 }
 
@@ -232,22 +248,22 @@ func (e *executor) replaced(opener *plan.Change, s *liveScope) bool {
 	if opener == nil || s.opened {
 		return false
 	}
-	planned := e.in.Plan.Find(opener.Address)
+	planned := e.planned[opener.Address]
 	return planned != nil && planned.Action == plan.Replace
 }
 
 // refresh observes a scope again.
-func (s *liveScope) refresh(ctx context.Context, project string) error {
+func (s *liveScope) refresh(ctx context.Context, p *resource.Program) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	obs, err := s.scope.Conn.Observe(ctx, project)
+	obs, err := s.scope.Conn.Observe(ctx, p.Project)
 	if err != nil {
 		return err
 	}
 	st := *s.scope.State
 	st.Obs = obs
 	s.scope.State = &st
-	s.index = plan.NewIndex(&st, project)
+	s.index = newIndex(&st, p)
 	return nil
 }
 

@@ -21,7 +21,7 @@ const (
 // ExitCode is the code that says best how the apply ended.
 func (r *Result) ExitCode() int {
 	if r.LeaseLost != nil {
-		return ExitStale
+		return ExitCodeOf(r.LeaseLost, ExitStale)
 	}
 	code := ExitOK
 	for _, s := range r.Steps {
@@ -56,10 +56,10 @@ func ExitCodeOf(err error, otherwise int) int {
 		return ExitOK
 	case errors.As(err, new(*resource.NotConverged)):
 		return ExitNotConverged
+	case errors.Is(err, resource.ErrUnreachable): // a lease may be lost for that
+		return ExitUnreachable
 	case errors.Is(err, ErrStale), errors.As(err, &lost), errors.As(err, &held):
 		return ExitStale
-	case errors.Is(err, resource.ErrUnreachable):
-		return ExitUnreachable
 	}
 	return otherwise
 }

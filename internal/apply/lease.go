@@ -171,6 +171,9 @@ func (h *Held) renew(ctx context.Context, asked time.Time, lost func(error)) {
 		}
 		asked := time.Now()
 		err := h.renewOnce(ctx, deadline)
+		if errors.Is(err, context.DeadlineExceeded) {
+			err = fmt.Errorf("%w: what holds it did not answer in time", resource.ErrUnreachable)
+		}
 		switch {
 		case ctx.Err() != nil:
 			return
@@ -178,6 +181,9 @@ func (h *Held) renew(ctx context.Context, asked time.Time, lost func(error)) {
 			deadline = asked.Add(h.opts.TTL - interval/2)
 			timer.Reset(interval)
 		case errors.Is(err, resource.ErrConflict) || !time.Now().Before(deadline):
+			if errors.Is(err, context.DeadlineExceeded) {
+				err = fmt.Errorf("%w: no answer until it was about to expire: %w", resource.ErrUnreachable, err)
+			}
 			lost(&LostLease{Project: h.opts.Project, Err: err})
 			return
 		default:
@@ -221,11 +227,17 @@ func (h *Held) renewOnce(ctx context.Context, deadline time.Time) error {
 	return nil
 }
 
+// Abandon ends the renewals, where what holds the lease is about to go: until
+// then it keeps others away for as long as a dead holder's would.
+func (h *Held) Abandon() {
+	h.cancel()
+	<-h.ended
+}
+
 // Release gives the lease back. It is given back also when the run was
 // cancelled, within a few seconds; if that fails it expires.
 func (h *Held) Release(ctx context.Context) error {
-	h.cancel()
-	<-h.ended
+	h.Abandon()
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 5*time.Second)
 	defer cancel()
 	for range attempts {

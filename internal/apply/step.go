@@ -16,7 +16,14 @@ import (
 // what is transient.
 const attempts = 6
 
-func blockedError(c *plan.Change) error { return fmt.Errorf("%w: %s", ErrStale, c.Blocked) }
+// blockedError says why a step is not run: what it needs did not answer when
+// the plan was made, or it would do what the plan did not show.
+func blockedError(c *plan.Change) error {
+	if !c.Changes() {
+		return fmt.Errorf("%w: %s", resource.ErrUnreachable, c.Blocked)
+	}
+	return fmt.Errorf("%w: %s", ErrStale, c.Blocked)
+}
 
 // step carries out one node.
 func (e *executor) step(ctx context.Context, n *plan.Node, slot *slot) error {
@@ -65,6 +72,9 @@ func (e *executor) destroy(ctx context.Context, n *plan.Node) error {
 		}
 	}
 	e.emit(Event{Type: Started, Address: c.Address, Action: c.Action, Phase: n.Phase})
+	if c.Kind.Opens != "" && e.in.Closing != nil {
+		e.in.Closing(string(c.Address))
+	}
 	conn, _ := s.current()
 	err = e.retry(ctx, c, s, func(bool) error {
 		return c.Kind.Handler.Delete(ctx, conn, e.request(c))
@@ -176,7 +186,7 @@ func (e *executor) forcedBy(c *plan.Change) (value.Address, bool) {
 	if c.ReplacedBy == "" {
 		return "", false
 	}
-	planned := e.in.Plan.Find(c.ReplacedBy)
+	planned := e.planned[c.ReplacedBy]
 	if planned == nil || !planned.Tentative {
 		return c.ReplacedBy, false
 	}
@@ -292,7 +302,7 @@ func (e *executor) retry(ctx context.Context, c *plan.Change, s *liveScope, fn f
 			if errors.Is(err, resource.ErrExists) && try > 2 {
 				return err
 			}
-			if rerr := s.refresh(ctx, e.in.Program.Project); rerr != nil {
+			if rerr := s.refresh(ctx, e.in.Program); rerr != nil {
 				return errors.Join(err, rerr)
 			}
 			again = true

@@ -97,7 +97,7 @@ func (s *schedule) begin(ctx context.Context, n *plan.Node) {
 	case s.bad[n.ID]:
 		// The first half of a replacement may have run; its second half is what is
 		// skipped.
-		if r := s.e.results[c]; work(c) && (r == nil || r.Outcome == Waiting) {
+		if r := s.e.results[c]; (work(c) || c.Blocked != "") && (r == nil || r.Outcome == Waiting) {
 			s.skip(c, s.because[n.ID])
 		}
 		s.close(n, true)

@@ -54,7 +54,7 @@ func (c *Conn) Handover() *swarm.Handover {
 
 // Observe implements [resource.Conn].
 func (c *Conn) Observe(ctx context.Context, _ string) (*resource.Observation, error) {
-	s, err := swarm.Read(ctx, c.remote)
+	s, err := swarm.ReadAll(ctx, c.remote)
 	if err != nil {
 		return nil, err
 	}
@@ -66,6 +66,7 @@ func (c *Conn) Observe(ctx context.Context, _ string) (*resource.Observation, er
 	c.mu.Unlock()
 	obs := &resource.Observation{
 		API:      s.API,
+		Identity: s.Info.ID,
 		Objects:  swarm.NetworkObjects(s.Hand.Networks(), false),
 		Summary:  "engine " + s.Info.ServerVersion,
 		Warnings: s.Info.Swarm.Warnings,

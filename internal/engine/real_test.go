@@ -56,9 +56,9 @@ func TestRealTLS(t *testing.T) {
 			tls  *remote.TLS
 			want string
 		}{
-			{"no certificate", &remote.TLS{CA: file("ca.pem")}, "cert.pem and key.pem"},
+			{"no certificate", &remote.TLS{CA: file("ca.pem")}, "wants a certificate of ours"},
 			{"stranger", &remote.TLS{Cert: file("cert.pem"), Key: file("key.pem")}, "unknown authority"},
-			{"plain", nil, "HTTPS server"},
+			{"plain", nil, "wants TLS"},
 		} {
 			_, err := connect(t, remote.Endpoint{Host: e.TCPHost, TLS: tt.tls}).Observe(t.Context(), "p")
 			if !errors.Is(err, resource.ErrUnreachable) || !strings.Contains(err.Error(), tt.want) {

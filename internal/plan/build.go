@@ -83,10 +83,13 @@ type builder struct {
 	index    map[string]*Index
 	changes  map[value.Address]*Change
 	decls    map[value.Address]*resource.Declaration
-	failed   map[value.Address]bool // could not be decided, or needs one that could not
-	moved    map[value.Address]value.Address
+	failed   map[value.Address]bool            // could not be decided, or needs one that could not
+	moved    map[value.Address][]value.Address // new addresses by the old one
+	scopes   map[string]bool                   // that a live object of ours has in its mark's address
 	deletes  []*Change
-	adopted  map[string]bool
+	removed  map[string]bool                   // the kinds and IDs of those
+	leaving  map[*resource.Object]bool         // what deletes takes away
+	adopt    map[string]bool                   // Options.Adopt; true once it was made use of
 	users    map[value.Address][]value.Address // declared users, by what they use
 }
 
@@ -99,9 +102,14 @@ func newBuilder(in Input) *builder {
 		changes: make(map[value.Address]*Change, n),
 		decls:   make(map[value.Address]*resource.Declaration, n),
 		failed:  map[value.Address]bool{},
-		moved:   map[value.Address]value.Address{},
-		adopted: map[string]bool{},
+		removed: map[string]bool{},
+		moved:   map[value.Address][]value.Address{},
+		leaving: map[*resource.Object]bool{},
+		adopt:   make(map[string]bool, len(in.Options.Adopt)),
 		users:   map[value.Address][]value.Address{},
+	}
+	for _, s := range in.Options.Adopt {
+		b.adopt[s] = false
 	}
 	for _, d := range in.Program.Declarations {
 		b.decls[d.Address] = d
@@ -131,14 +139,14 @@ func (b *builder) moves() {
 			continue
 		}
 		for _, ix := range b.index {
-			found, taken := ix.Rename(m.From, m.To)
+			found, taken := ix.Rename(m.From, m.To, b.versioned(m.To))
 			if taken {
 				b.fail(diag.Errorf(m.Pos, "moved: both %s and %s exist", m.From.Short(), m.To.Short()))
 			}
 			if !found || taken {
 				continue
 			}
-			b.moved[m.To] = m.From
+			b.moved[m.From] = append(b.moved[m.From], m.To)
 		}
 		b.moveScope(m)
 	}
@@ -146,33 +154,49 @@ func (b *builder) moves() {
 
 // moveScope moves what lives in a scope whose own address has changed.
 func (b *builder) moveScope(m resource.Move) {
-	for _, ix := range b.index {
-		for _, a := range sortedKeys(ix.ours) {
-			if a.Scope() != string(m.From) {
-				continue
-			}
-			to := m.To + "/" + value.Address(a.Short())
-			if found, taken := ix.Rename(a, to); found && !taken {
-				b.moved[to] = a
+	if b.scopes == nil {
+		b.scopes = map[string]bool{}
+		for _, ix := range b.index {
+			for a := range ix.ours {
+				b.scopes[a.Scope()] = true
 			}
 		}
 	}
+	if !b.scopes[string(m.From)] {
+		return // nearly always: what moves is no scope
+	}
+	b.scopes[string(m.To)] = true
+	for _, ix := range b.index {
+		for _, a := range ix.within(m.From) {
+			to := movedInto(m, a)
+			if found, taken := ix.Rename(a, to, b.versioned(to)); found && !taken {
+				b.moved[a] = append(b.moved[a], to)
+			}
+		}
+	}
+}
+
+func (b *builder) versioned(a value.Address) bool {
+	d := b.decls[a]
+	return d != nil && d.Kind.Versioned
 }
 
 // order returns the declarations so that each comes after what it refers to.
 func (b *builder) order() []*resource.Declaration {
 	decls := b.in.Program.Declarations
 	g := &Graph{Nodes: make([]*Node, len(decls))}
+	nodes := make([]Node, len(decls))
 	id := make(map[value.Address]int, len(decls))
 	for i, d := range decls {
-		g.Nodes[i] = &Node{ID: i}
+		nodes[i].ID = i
+		g.Nodes[i] = &nodes[i]
 		id[d.Address] = i
 	}
 	for i, d := range decls {
 		n := g.Nodes[i]
 		b.needs(d, func(a value.Address) {
 			if j, ok := id[a]; ok {
-				n.after(&Node{ID: j})
+				n.afterID(j)
 				b.users[a] = append(b.users[a], d.Address)
 			}
 		})
@@ -225,7 +249,10 @@ func (b *builder) declare(d *resource.Declaration) {
 		}
 	})
 	if b.failed[d.Address] {
-		return // its own problem would only repeat the other's
+		// There is no plan; but what else is wrong with it is told in this run.
+		_, problems := Decide(b.caseOf(d, ix))
+		b.problems = append(b.problems, problems...)
+		return
 	}
 	if ix.State.Status == Unreachable {
 		blocked = d.Scope + " is unreachable"
@@ -248,6 +275,9 @@ func (b *builder) caseOf(d *resource.Declaration, ix *Index) Case {
 	if c.HashKey == nil {
 		c.HashKey = b.in.HashKey
 	}
+	if c.API == "" {
+		c.API = b.futureAPI(d.Scope)
+	}
 	c.Adopt = b.mayAdopt(d.Address)
 	c.Resolve = b.resolve
 	if opener := b.changes[value.Address(d.Scope)]; opener != nil && (opener.Action == Replace || opener.Action == Create) {
@@ -263,10 +293,26 @@ func (b *builder) caseOf(d *resource.Declaration, ix *Index) Case {
 	return c
 }
 
+// futureAPI is the API that a scope will speak which does not exist yet: that
+// of where it is going to be opened.
+func (b *builder) futureAPI(scope string) string {
+	opener := b.decls[value.Address(scope)]
+	if opener == nil {
+		return ""
+	}
+	if ix := b.index[opener.Scope]; ix != nil && ix.State.Obs != nil {
+		return ix.State.Obs.API
+	}
+	return b.futureAPI(opener.Scope)
+}
+
 func (b *builder) mayAdopt(a value.Address) bool {
-	for _, s := range b.in.Options.Adopt {
-		if s == string(a) || s == a.Short() {
-			b.adopted[s] = true
+	if len(b.adopt) == 0 {
+		return false
+	}
+	for _, s := range []string{string(a), a.Short()} {
+		if _, ok := b.adopt[s]; ok {
+			b.adopt[s] = true
 			return true
 		}
 	}
@@ -274,13 +320,15 @@ func (b *builder) mayAdopt(a value.Address) bool {
 }
 
 func (b *builder) checkAdopt(decls []*resource.Declaration) {
+	var names []string
 	for _, s := range b.in.Options.Adopt {
-		if b.adopted[s] {
+		if b.adopt[s] {
 			continue
 		}
-		var names []string
-		for _, d := range decls {
-			names = append(names, d.Address.Short())
+		if names == nil {
+			for _, d := range decls {
+				names = append(names, d.Address.Short())
+			}
 		}
 		if b.failed[value.Address(s)] || slices.Contains(names, s) {
 			continue

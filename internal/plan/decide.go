@@ -113,7 +113,8 @@ func tooNew(s *schema.Struct, args value.Struct, api string) schema.Problems {
 	}
 	var out schema.Problems
 	for i, f := range s.Fields {
-		if args[i] == nil || f.Default != nil && f.Type.Same(args[i], f.Default) {
+		// Few fields are newer than the oldest engine: only those are compared.
+		if args[i] == nil || !f.Newer || f.Default != nil && f.Type.Same(args[i], f.Default) {
 			continue
 		}
 		if f.API != "" && olderThan(api, f.API) {
@@ -223,6 +224,7 @@ func (c Case) mark(args value.Struct) resource.Mark {
 			continue
 		}
 		if keys, ok := value.Reveal(args[i]).(*value.Map); ok && keys != nil {
+			m.Keys = slices.Grow(m.Keys, keys.Len())
 			for _, e := range keys.Entries {
 				m.Keys = append(m.Keys, f.Name+":"+e.Key)
 			}
@@ -238,7 +240,10 @@ func (c Case) mark(args value.Struct) resource.Mark {
 // need.
 func (c Case) compare(ch *Change) {
 	live := ch.Live
-	owned := live.Mark.Owned()
+	var owned map[string][]string
+	if !slices.Equal(live.Mark.Keys, ch.Mark.Keys) { // else what we own is what is declared
+		owned = live.Mark.Owned()
+	}
 	ch.Fields = ch.Kind.Schema.Diff(ch.Args, live.Args, owned)
 	if name := liveName(ch); !ch.Kind.Versioned && live.Name != name {
 		ch.rename(live.Name, name)

@@ -26,6 +26,8 @@ type Node struct {
 	Change *Change // nil for a barrier
 	Phase  Phase
 	Deps   []int
+
+	has map[int]struct{} // what is in Deps, once they are many
 }
 
 func (g *Graph) add(c *Change, p Phase) *Node {
@@ -36,10 +38,35 @@ func (g *Graph) add(c *Change, p Phase) *Node {
 
 func (n *Node) after(others ...*Node) {
 	for _, o := range others {
-		if o != nil && o != n && !slices.Contains(n.Deps, o.ID) {
-			n.Deps = append(n.Deps, o.ID)
+		if o != nil && o != n {
+			n.afterID(o.ID)
 		}
 	}
+}
+
+// few is how many dependencies are searched one by one: most nodes have no
+// more, and a network may wait for ten thousand services.
+const few = 16
+
+func (n *Node) afterID(id int) {
+	switch {
+	case len(n.Deps) <= few:
+		if slices.Contains(n.Deps, id) {
+			return
+		}
+	case n.has == nil:
+		n.has = make(map[int]struct{}, 2*len(n.Deps))
+		for _, d := range n.Deps {
+			n.has[d] = struct{}{}
+		}
+		fallthrough
+	default:
+		if _, ok := n.has[id]; ok {
+			return
+		}
+		n.has[id] = struct{}{}
+	}
+	n.Deps = append(n.Deps, id)
 }
 
 // Order returns the nodes so that each comes after what it depends on, as

@@ -1,6 +1,8 @@
 package plan
 
 import (
+	"slices"
+
 	"github.com/swarmscript/swarmscript/internal/resource"
 	"github.com/swarmscript/swarmscript/internal/value"
 )
@@ -10,10 +12,13 @@ type Index struct {
 	State   *ScopeState
 	project string
 	ours    map[value.Address][]*resource.Object
-	named   map[string]*resource.Object // kind/name
+	named   map[kindName]*resource.Object
 	only    map[string]*resource.Object // kind, for kinds of which there is one
 	byID    map[string]*resource.Object
+	users   map[string][]*resource.Object // by the ID of what they use; made when first asked for
 }
+
+type kindName struct{ kind, name string }
 
 // NewIndex indexes a scope's observation for a project. Marks in the ledger
 // win over those that the objects carry.
@@ -24,7 +29,7 @@ func NewIndex(st *ScopeState, project string) *Index {
 	}
 	n := len(st.Obs.Objects)
 	ix.ours = make(map[value.Address][]*resource.Object, n)
-	ix.named = make(map[string]*resource.Object, n)
+	ix.named = make(map[kindName]*resource.Object, n)
 	ix.only = make(map[string]*resource.Object)
 	ix.byID = make(map[string]*resource.Object, n)
 	for _, o := range st.Obs.Objects {
@@ -34,27 +39,80 @@ func NewIndex(st *ScopeState, project string) *Index {
 		if o.Mark.Project == project && project != "" {
 			ix.ours[o.Mark.Address] = append(ix.ours[o.Mark.Address], o)
 		}
-		ix.named[o.Kind+"/"+o.Name] = o
+		ix.named[kindName{o.Kind, o.Name}] = o
 		ix.only[o.Kind] = o
 		ix.byID[o.ID] = o
 	}
 	return ix
 }
 
+// usersOf returns the live objects that use the one with an ID, in the order
+// of the observation.
+func (ix *Index) usersOf(id string) []*resource.Object {
+	if ix.users == nil && ix.State.Obs != nil {
+		ix.users = map[string][]*resource.Object{}
+		for _, o := range ix.State.Obs.Objects {
+			for i, used := range o.Uses {
+				if !slices.Contains(o.Uses[:i], used) {
+					ix.users[used] = append(ix.users[used], o)
+				}
+			}
+		}
+	}
+	return ix.users[id]
+}
+
 // Rename makes the objects marked with one address count as another's, as
 // moved() asks. It reports whether there were any, and whether the other has
-// some of its own, in which case nothing is done.
-func (ix *Index) Rename(from, to value.Address) (found, taken bool) {
+// some of its own, in which case nothing is done. Versions may have either
+// mark: only the current one gets the new mark, and older ones count as long as
+// moved() stays in the script.
+func (ix *Index) Rename(from, to value.Address, versioned bool) (found, taken bool) {
 	objects := ix.ours[from]
 	if len(objects) == 0 {
 		return false, false
 	}
-	if len(ix.ours[to]) > 0 {
+	if len(ix.ours[to]) > 0 && !versioned {
 		return true, true
 	}
-	ix.ours[to] = objects
+	ix.ours[to] = append(slices.Clone(ix.ours[to]), objects...)
 	delete(ix.ours, from)
 	return true, false
+}
+
+// Move does what all of a program's moved() ask. Whether they can be done, the
+// plan has told.
+func (ix *Index) Move(p *resource.Program) {
+	if len(p.Moves) == 0 {
+		return
+	}
+	versioned := map[value.Address]bool{}
+	for _, d := range p.Declarations {
+		versioned[d.Address] = d.Kind.Versioned
+	}
+	for _, m := range p.Moves {
+		ix.Rename(m.From, m.To, versioned[m.To])
+		for _, a := range ix.within(m.From) {
+			to := movedInto(m, a)
+			ix.Rename(a, to, versioned[to])
+		}
+	}
+}
+
+// within returns the addresses of ours that live in a scope.
+func (ix *Index) within(scope value.Address) []value.Address {
+	var out []value.Address
+	for _, a := range sortedKeys(ix.ours) {
+		if a.Scope() == string(scope) {
+			out = append(out, a)
+		}
+	}
+	return out
+}
+
+// movedInto is the new address of what lives in a scope that has moved.
+func movedInto(m resource.Move, a value.Address) value.Address {
+	return m.To + "/" + value.Address(a.Short())
 }
 
 // Case is what the scope knows about a declaration; references, adoption and
@@ -69,7 +127,7 @@ func (ix *Index) Case(d *resource.Declaration) Case {
 			if d.Kind.Single {
 				return ix.only[d.Kind.Name]
 			}
-			return ix.named[d.Kind.Name+"/"+name]
+			return ix.named[kindName{d.Kind.Name, name}]
 		},
 		Resolve: func(value.Ref) (value.Value, bool) { return nil, false },
 	}
@@ -84,7 +142,7 @@ func (ix *Index) Case(d *resource.Declaration) Case {
 // a scope holds one at most, that one.
 func (ix *Index) find(k *resource.Kind, name string) *resource.Object {
 	if !k.Single {
-		return ix.named[k.Name+"/"+name]
+		return ix.named[kindName{k.Name, name}]
 	}
 	if ix.State.Obs != nil {
 		for _, o := range ix.State.Obs.Objects {

@@ -183,7 +183,7 @@ func (b *builder) linkRanks(g *Graph, pure []*Node) {
 			if r != ranks[len(ranks)-1] {
 				barrier = g.add(nil, Barrier)
 				for _, n := range nodes {
-					barrier.Deps = append(barrier.Deps, n.ID)
+					barrier.after(n)
 				}
 			}
 		}

@@ -21,15 +21,28 @@ func (b *builder) prune() {
 		if ix.State.Status != Present || b.goes(addr) {
 			continue
 		}
-		for _, a := range sortedKeys(ix.ours) {
-			if b.declaredIn(a, addr) {
-				continue
+		var gone []value.Address // few of many, so they are sorted alone
+		for a := range ix.ours {
+			if !b.declaredIn(a, addr) {
+				gone = append(gone, a)
 			}
+		}
+		slices.Sort(gone)
+		for _, a := range gone {
 			for _, o := range ix.ours[a] {
-				b.remove(a, addr, o, b.pruneReason())
+				if !b.elsewhere(a, o) {
+					b.remove(a, addr, o, b.pruneReason())
+				}
 			}
 		}
 	}
+}
+
+// elsewhere reports whether an object is declared, and was found there too, in
+// another scope: one swarm seen from two engines, or one engine under two names.
+func (b *builder) elsewhere(a value.Address, o *resource.Object) bool {
+	c := b.changes[a]
+	return c != nil && c.Live != nil && c.Live.ID == o.ID
 }
 
 func (b *builder) pruneReason() string {
@@ -67,9 +80,11 @@ func (b *builder) goes(scope string) bool {
 
 func (b *builder) remove(a value.Address, scope string, o *resource.Object, reason string) {
 	k := b.in.Kinds(b.index[scope].State.Scope.Type, o.Kind)
-	if k == nil {
-		return
+	if k == nil || b.removed[o.Kind+" "+o.ID] {
+		return // the second: one engine under two names
 	}
+	b.removed[o.Kind+" "+o.ID] = true
+	b.leaving[o] = true
 	b.deletes = append(b.deletes, &Change{Address: a, Kind: k, Scope: scope, Action: Delete, Live: o, Name: o.Name, Reason: reason})
 }
 
@@ -113,20 +128,13 @@ func (b *builder) oldVersions() {
 // stillUsed reports whether something that uses the object now is not going
 // to change.
 func (b *builder) stillUsed(ix *Index, o *resource.Object) bool {
-	for _, user := range ix.State.Obs.Objects {
-		if slices.Contains(user.Uses, o.ID) && b.stays(ix, user) {
-			return true
-		}
-	}
-	return false
+	return slices.ContainsFunc(ix.usersOf(o.ID), func(user *resource.Object) bool { return b.stays(ix, user) })
 }
 
 // stays reports whether a live object is left as it is.
 func (b *builder) stays(ix *Index, o *resource.Object) bool {
-	for _, d := range b.deletes {
-		if d.Live == o {
-			return false
-		}
+	if b.leaving[o] {
+		return false
 	}
 	for _, a := range b.addressesOf(ix, o) {
 		if c := b.changes[a]; c != nil && c.Live == o {
@@ -139,12 +147,7 @@ func (b *builder) stays(ix *Index, o *resource.Object) bool {
 // addressesOf returns the address that an object is planned under: its mark's,
 // or where it is being adopted or moved, the new one.
 func (b *builder) addressesOf(ix *Index, o *resource.Object) []value.Address {
-	out := []value.Address{o.Mark.Address}
-	for to, from := range b.moved {
-		if from == o.Mark.Address {
-			out = append(out, to)
-		}
-	}
+	out := append([]value.Address{o.Mark.Address}, b.moved[o.Mark.Address]...)
 	return append(out, value.NewAddress(ix.State.Scope.Address, o.Kind, o.Name))
 }
 
@@ -190,8 +193,8 @@ func (b *builder) guardOne(c *Change) {
 	if !c.Kind.Busy || ix == nil || ix.State.Obs == nil {
 		return
 	}
-	for _, user := range ix.State.Obs.Objects {
-		if slices.Contains(user.Uses, c.Live.ID) && user.Mark.Project != b.in.Program.Project && b.stays(ix, user) {
+	for _, user := range ix.usersOf(c.Live.ID) {
+		if user.Mark.Project != b.in.Program.Project && b.stays(ix, user) {
 			p := diag.Errorf(pos, "%s: %s is not possible while %s %q uses it", c.Address, verb, user.Kind, user.Name)
 			p.Detail = fmt.Sprintf("%s %q does not belong to this project", user.Kind, user.Name)
 			p.Hint = "detach it first"

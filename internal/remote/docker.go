@@ -1,13 +1,15 @@
 package remote
 
 import (
+	"bytes"
 	"context"
+	"io"
 	"net/http"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
 
-	"github.com/docker/cli/cli/connhelper"
 	"github.com/docker/docker/client"
 	"github.com/docker/go-connections/sockets"
 
@@ -19,6 +21,7 @@ type Docker struct {
 	target *target
 	api    *client.Client
 	trans  *http.Transport
+	tunnel *tunnel // nil but for ssh
 	creds  Credentials
 
 	reads, writes atomic.Int64
@@ -47,14 +50,14 @@ func Dial(e Endpoint) (*Docker, error) {
 		IdleConnTimeout:     30 * time.Second,
 		TLSClientConfig:     t.tls,
 	}
-	helper, err := connhelper.GetConnectionHelper(host)
-	switch {
-	case err != nil:
-		return nil, err
-	case helper != nil:
-		host = helper.Host
-		d.trans.DialContext = helper.Dialer
-	default:
+	if strings.HasPrefix(host, "ssh://") {
+		if d.tunnel, err = newTunnel(host); err != nil {
+			return nil, err
+		}
+		host = "http://docker.example.com" // a name for HTTP's sake, as docker's own
+		d.trans.DialContext = d.tunnel.dial
+		d.trans.MaxConnsPerHost = d.tunnel.conns()
+	} else {
 		u, err := client.ParseHostURL(host)
 		if err != nil {
 			return nil, err
@@ -112,6 +115,9 @@ func (d *Docker) Ready(ctx context.Context) (string, error) {
 // Close lets go of the connections.
 func (d *Docker) Close() error {
 	d.trans.CloseIdleConnections()
+	if d.tunnel != nil {
+		return d.tunnel.close()
+	}
 	return nil
 }
 
@@ -129,7 +135,25 @@ func (t *tripper) RoundTrip(r *http.Request) (*http.Response, error) {
 	if err != nil && r.Context().Err() == nil {
 		return nil, &connError{target: t.d.target, cause: err}
 	}
+	if err == nil && wantsTLS(resp) {
+		return nil, &connError{target: t.d.target, cause: errWantsTLS}
+	}
 	return resp, err
+}
+
+// wantsTLS reports whether a response is the one that a server for TLS written
+// in Go gives to plain HTTP. It has read the body then.
+func wantsTLS(resp *http.Response) bool {
+	if resp.StatusCode != http.StatusBadRequest || resp.ProtoAtLeast(1, 1) {
+		return false
+	}
+	text, _ := io.ReadAll(io.LimitReader(resp.Body, 4096))
+	resp.Body.Close()
+	if strings.Contains(string(text), "HTTP request to an HTTPS server") {
+		return true
+	}
+	resp.Body = io.NopCloser(bytes.NewReader(text))
+	return false
 }
 
 // Client is implemented by connections that speak the Engine API.

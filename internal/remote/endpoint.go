@@ -49,6 +49,8 @@ type target struct {
 	host   string
 	source string // where host comes from: "DOCKER_HOST", "context prod"
 	tls    *tls.Config
+	ca     string // what a hint calls the files, as "tls_ca"
+	cert   string
 }
 
 // Name says where it is for a person.
@@ -111,7 +113,7 @@ func (e Endpoint) address(host, source string) (*target, error) {
 	if err != nil {
 		return nil, fmt.Errorf("engine address %q%s: want unix://, tcp://, ssh:// or npipe:// and a place", host, from(source))
 	}
-	t := &target{host: host, source: source}
+	t := &target{host: host, source: source, ca: "tls_ca", cert: "tls_cert and tls_key"}
 	switch u.Scheme {
 	case "unix", "npipe", "ssh", "fd":
 		return t, nil
@@ -122,6 +124,7 @@ func (e Endpoint) address(host, source string) (*target, error) {
 	conf := e.TLS
 	if conf == nil {
 		conf = e.envTLS()
+		t.ca, t.cert = "ca.pem in DOCKER_CERT_PATH", "cert.pem and key.pem in DOCKER_CERT_PATH"
 	}
 	if conf == nil {
 		if u.Scheme == "https" {
@@ -216,6 +219,7 @@ func (e Endpoint) context(name, source string) (*target, error) {
 	if err != nil {
 		return fail(err)
 	}
+	t.ca, t.cert = "the context's ca.pem", "the context's cert.pem and key.pem"
 	if t.tls == nil {
 		return t, nil
 	}

@@ -12,6 +12,7 @@ import (
 	"os/exec"
 	"strings"
 	"syscall"
+	"time"
 
 	cerrdefs "github.com/containerd/errdefs"
 
@@ -24,6 +25,9 @@ type connError struct {
 	target *target
 	cause  error
 }
+
+// errWantsTLS is an engine that was asked in plain HTTP.
+var errWantsTLS = errors.New("it answers, but not in plain HTTP: it wants TLS")
 
 func (e *connError) Error() string { return "the engine did not answer" }
 
@@ -84,8 +88,6 @@ func classOf(err error, msg string) []error {
 	case has("already exists", "name conflicts with an existing object", "is already in use by",
 		"already part of a swarm", "is already present"):
 		return []error{resource.ErrExists}
-	case has("client sent an http request to an https server"):
-		return []error{resource.ErrUnreachable}
 	case has("does not have a leader", "no leader"):
 		return []error{resource.ErrUnreachable, resource.ErrTransient}
 	case has("leader may have changed", "leadership", "context deadline exceeded", "connection is shutting down", "transport is closing", "error while dialing",
@@ -99,7 +101,7 @@ func classOf(err error, msg string) []error {
 
 // explain says what was tried, why it failed, and what to do.
 func (e *connError) explain() error {
-	why, hint, transient := reason(e.cause)
+	why, hint, transient := e.target.reason(e.cause)
 	msg := fmt.Sprintf("cannot reach the Docker Engine at %s: %s", e.target.Name(), why)
 	if transient {
 		msg = fmt.Sprintf("lost the connection to the Docker Engine at %s: %s", e.target.Name(), why)
@@ -116,7 +118,10 @@ func (e *connError) explain() error {
 
 // reason puts the cause in a person's words. It is transient where an engine
 // had answered before.
-func reason(err error) (why, hint string, transient bool) {
+func (t *target) reason(err error) (why, hint string, transient bool) {
+	if said, ok := sshSaid(err); ok {
+		return t.sshReason(said)
+	}
 	var (
 		dns     *net.DNSError
 		unknown x509.UnknownAuthorityError
@@ -139,16 +144,16 @@ func reason(err error) (why, hint string, transient bool) {
 	case errors.As(err, &dns):
 		return fmt.Sprintf("the name %s cannot be resolved", dns.Name), "check the address", false
 	case errors.As(err, &unknown):
-		return "its certificate is signed by an unknown authority", "check ca.pem in DOCKER_CERT_PATH", false
+		return "its certificate is signed by an unknown authority", "check " + t.ca, false
 	case errors.As(err, &name), errors.As(err, &expired):
 		return "its certificate is not valid: " + text, "check the address and the engine's certificate", false
 	case strings.Contains(text, "remote error: tls"):
-		return "it refused our certificate: " + text[strings.Index(text, "remote error: tls"):],
-			"check cert.pem and key.pem in DOCKER_CERT_PATH", false
+		why, hint := t.refused()
+		return why + ": " + text[strings.Index(text, "remote error: tls"):], hint, false
 	case errors.As(err, &record), strings.Contains(text, "server gave HTTP response to HTTPS client"):
 		return "it does not speak TLS", "unset DOCKER_TLS_VERIFY, or configure the engine with --tlsverify", false
-	case strings.Contains(text, "malformed HTTP response"):
-		return "it answers, but not in plain HTTP", "it may want TLS: set DOCKER_TLS_VERIFY=1 and DOCKER_CERT_PATH", false
+	case errors.Is(err, errWantsTLS), strings.Contains(text, "malformed HTTP response"):
+		return errWantsTLS.Error(), "set DOCKER_TLS_VERIFY=1 and DOCKER_CERT_PATH, or the arguments tls_ca, tls_cert and tls_key of engine()", false
 	case errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF), errors.Is(err, syscall.ECONNRESET), errors.Is(err, syscall.EPIPE):
 		return "it closed the connection", "it may be restarting", true
 	case errors.As(err, &op) && op.Op == "dial":
@@ -159,12 +164,25 @@ func reason(err error) (why, hint string, transient bool) {
 	return text, "", false
 }
 
+// refused says what is wrong with our certificate, which an engine did not
+// take.
+func (t *target) refused() (why, hint string) {
+	if t.tls == nil || len(t.tls.Certificates) == 0 {
+		return "it wants a certificate of ours, and there is none", "set " + t.cert
+	}
+	leaf, err := x509.ParseCertificate(t.tls.Certificates[0].Certificate[0])
+	if err == nil && time.Now().After(leaf.NotAfter) {
+		return "our certificate expired on " + leaf.NotAfter.UTC().Format("2006-01-02"), "renew " + t.cert
+	}
+	return "it refused our certificate", "check " + t.cert
+}
+
 func advice(host string) string {
 	switch {
 	case strings.HasPrefix(host, "unix://"), strings.HasPrefix(host, "npipe://"):
 		return "is the engine running? start it, or set DOCKER_HOST or DOCKER_CONTEXT"
 	case strings.HasPrefix(host, "ssh://"):
-		return "try: ssh " + strings.TrimPrefix(host, "ssh://") + " docker version"
+		return "try: ssh " + sshHost(host) + " docker version"
 	}
 	return "is the engine running, and is the port open?"
 }

@@ -134,8 +134,8 @@ func TestUnreachable(t *testing.T) {
 		{"a file", "unix://" + dir + "/file.sock", nil, []string{"connection refused"}},
 		{"refused", "tcp://" + refused, nil, []string{"connection refused", "is the port open"}},
 		{"no TLS there", "tcp://" + plain.Listener.Addr().String(), &TLS{SkipVerify: true}, []string{"does not speak TLS", "DOCKER_TLS_VERIFY"}},
-		{"TLS there", "tcp://" + secure.Listener.Addr().String(), nil, []string{"HTTPS server"}},
-		{"stranger's certificate", "tcp://" + secure.Listener.Addr().String(), &TLS{}, []string{"unknown authority", "ca.pem"}},
+		{"TLS there", "tcp://" + secure.Listener.Addr().String(), nil, []string{"at tcp://", "wants TLS", "DOCKER_TLS_VERIFY"}},
+		{"stranger's certificate", "tcp://" + secure.Listener.Addr().String(), &TLS{}, []string{"unknown authority", "check tls_ca"}},
 		{"hangs up", "tcp://" + hangup.Addr().String(), nil, []string{"closed the connection"}},
 		{"no such name", "tcp://no-such-host.invalid:2375", nil, []string{"cannot be resolved"}},
 	} {
@@ -210,6 +210,14 @@ func TestCredentials(t *testing.T) {
 		"auths": {"https://index.docker.io/v1/": {"auth": %q}, "plain.example:5000": {"auth": %q}, "id.example": {"auth": %q, "identitytoken": "tok"}},
 		"credHelpers": {"helped.example": "test", "token.example": "test", "none.example": "test", "broken.example": "test"}}`, auth, auth, auth))
 	c := NewCredentials("")
+	stored := t.TempDir()
+	write(t, filepath.Join(stored, "config.json"), `{"credsStore": "test", "credHelpers": {"own.example": "missing"}}`)
+	if got, err := NewCredentials(stored).For("any.example/x"); err != nil || got == "" {
+		t.Errorf("credsStore gives %q, %v", got, err)
+	}
+	if _, err := NewCredentials(stored).For("own.example/x"); err == nil || !strings.Contains(err.Error(), "docker-credential-missing") {
+		t.Errorf("a helper that is not there gives %v", err)
+	}
 	for _, tt := range []struct{ image, user, password, token string }{
 		{image: "nginx", user: "me", password: "pw:with:colons"},
 		{image: "docker.io/library/nginx:1.27", user: "me", password: "pw:with:colons"},

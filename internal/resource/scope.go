@@ -29,7 +29,10 @@ type Conn interface {
 
 // Observation is what is live in a scope.
 type Observation struct {
-	Objects []*Object
+	// Identity is what the scope is, however it is called and reached: an
+	// engine's ID. It may be empty.
+	Identity string
+	Objects  []*Object
 	// API is the version of the engine's API, "" where there is none: fields
 	// that came later are refused.
 	API    string

@@ -35,19 +35,79 @@ func (v *view) remember(entries []resource.ScopeEntry) {
 // forgotten returns scopes that the inventory knows and the program does not.
 func (v *view) forgotten(seen map[string]bool) []*resource.Scope {
 	var out []*resource.Scope
+	known := v.declaredIDs()
 	for _, addr := range slices.Sorted(maps.Keys(v.entries)) {
 		e := v.entries[addr]
-		if seen[addr] {
-			continue
+		if seen[addr] || known[e.ID] {
+			continue // a swarm is its ID: under a new address it is not another one
 		}
 		s := &resource.Scope{Address: addr, Type: e.Type}
 		if e.Type == "engine" {
 			s.Config = parseEndpoint(e.Endpoint)
 		}
-		what := "what the project has there is deleted"
-		v.warnings = append(v.warnings, &diag.Diagnostic{Severity: diag.Warning,
-			Summary: fmt.Sprintf("%s (%s) is in the project's inventory, but not in the script: %s", addr, e.Endpoint, what)})
 		out = append(out, s)
+	}
+	return out
+}
+
+// forget warns of a scope that only the inventory knows. If it is a place that
+// the script has under another name, it is left out instead: what is in it
+// must not be taken for something that is no longer declared. While that cannot
+// be told it counts as unreachable.
+func (v *view) forget(s *resource.Scope) diag.List {
+	e := v.entries[s.Address]
+	if down := v.engineDown(); down != "" {
+		v.put(s, v.scopes[s.Address].Conn, unreachable(s, fmt.Errorf("%s is in the project's inventory, not in the script, and may be the same as %s, which does not answer: %w", s.Address, down, resource.ErrUnreachable)))
+		return nil
+	}
+	if v.renamed(s) || e.Type != "engine" && v.scopes[e.Endpoint] == nil {
+		if conn := v.scopes[s.Address].Conn; conn != nil {
+			conn.Close()
+		}
+		delete(v.scopes, s.Address)
+		return nil
+	}
+	return diag.List{{Severity: diag.Warning,
+		Summary: fmt.Sprintf("%s (%s) is in the project's inventory, but not in the script: what the project has there is deleted", s.Address, e.Endpoint)}}
+}
+
+// engineDown names an engine of the program that does not answer, "" where all
+// do.
+func (v *view) engineDown() string {
+	for _, s := range v.program.Scopes {
+		if s.Type == "engine" && v.scopes[s.Address].State.Status == plan.Unreachable {
+			return s.Address
+		}
+	}
+	return ""
+}
+
+// renamed reports whether a scope of the program is the same place.
+func (v *view) renamed(s *resource.Scope) bool {
+	obs := v.scopes[s.Address].State.Obs
+	if obs == nil || obs.Identity == "" {
+		return false
+	}
+	for _, other := range v.program.Scopes {
+		if o := v.scopes[other.Address]; o != nil && o.State.Obs != nil && other.Address != s.Address && o.State.Obs.Identity == obs.Identity {
+			return true
+		}
+	}
+	return false
+}
+
+// declaredIDs are the IDs of the objects that open the program's scopes, as far
+// as they have been looked at.
+func (v *view) declaredIDs() map[string]bool {
+	out := map[string]bool{}
+	for _, s := range v.program.Scopes {
+		parent := v.parent(s)
+		if v.opener(s) == nil || parent == nil || parent.State.Obs == nil {
+			continue
+		}
+		if o, _ := v.openerObject(s, parent); o != nil {
+			out[o.ID] = true
+		}
 	}
 	return out
 }

@@ -10,18 +10,24 @@ import (
 	"github.com/swarmscript/swarmscript/internal/resource"
 )
 
+// leaseTTL shortens the lives of leases, for tests: a dead holder's lease is in
+// the way for that long. A program gets it from the linker (-X), so that it is
+// nothing a user could set.
+var leaseTTL string
+
 // leases are those that one apply holds.
 type leases struct {
 	opts apply.LeaseOptions
 	lost func(error)
 
 	mu   sync.Mutex
-	held []*apply.Held
+	held map[resource.Leaser]*apply.Held
 }
 
 func newLeases(project string, wait time.Duration, opts ApplyOptions, lost func(error)) *leases {
-	return &leases{lost: lost, opts: apply.LeaseOptions{
-		Project: project, Holder: apply.Holder(), Why: opts.Why, Wait: wait,
+	ttl, _ := time.ParseDuration(leaseTTL) // 0 is the default
+	return &leases{lost: lost, held: map[resource.Leaser]*apply.Held{}, opts: apply.LeaseOptions{
+		Project: project, Holder: apply.Holder(), Why: opts.Why, Wait: wait, TTL: ttl,
 		Notice: func(l resource.Lease) {
 			if opts.Sink != nil {
 				opts.Sink(apply.Event{Time: time.Now(), Type: apply.Notice, Text: "waiting for " + l.Holder + " (" + l.Why + ")"})
@@ -37,8 +43,17 @@ func (l *leases) take(ctx context.Context, store resource.Leaser) error {
 	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	l.held = append(l.held, h)
+	l.held[store] = h
 	return nil
+}
+
+// abandon lets the lease of a scope run out that is about to go.
+func (l *leases) abandon(store resource.Leaser) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if h := l.held[store]; h != nil {
+		h.Abandon()
+	}
 }
 
 // release gives all leases back. One that cannot be given back expires.
@@ -49,6 +64,6 @@ func (l *leases) release(ctx context.Context) error {
 	for _, h := range l.held {
 		errs = append(errs, h.Release(ctx))
 	}
-	l.held = nil
+	clear(l.held)
 	return errors.Join(errs...)
 }

@@ -24,7 +24,7 @@ web = service("web", image = "swarmtest/web:1", replicas = 2, networks = [net], 
 output("network", net.id)
 `
 
-func write(t *testing.T, dir, text string) string {
+func write(t testing.TB, dir, text string) string {
 	t.Helper()
 	path := filepath.Join(dir, "cluster.star")
 	if err := os.WriteFile(path, []byte(text), 0o644); err != nil {

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"path/filepath"
 	"slices"
 	"strings"
 	"sync"
@@ -52,6 +53,7 @@ func (v *view) observe(ctx context.Context) error {
 	for _, s := range todo {
 		seen[s.Address] = true
 	}
+	var forgotten []*resource.Scope
 	for len(todo) > 0 {
 		stage, rest := v.stage(todo)
 		if len(stage) == 0 {
@@ -63,11 +65,14 @@ func (v *view) observe(ctx context.Context) error {
 		todo = rest
 		for _, s := range v.forgotten(seen) {
 			seen[s.Address] = true
-			todo = append(todo, s)
+			todo, forgotten = append(todo, s), append(forgotten, s)
 		}
 	}
 	for _, s := range todo {
 		v.put(s, nil, v.without(s))
+	}
+	for _, s := range forgotten {
+		v.warnings = append(v.warnings, v.forget(s)...)
 	}
 	return nil
 }
@@ -177,7 +182,7 @@ func notReachable(err error) error {
 // connect returns the connection to a scope, nil where it does not exist.
 func (v *view) connect(ctx context.Context, s *resource.Scope) (resource.Conn, error) {
 	if cfg, ok := s.Config.(builtins.Engine); ok {
-		return engine.Connect(endpoint(cfg))
+		return engine.Connect(endpoint(cfg, v.root))
 	}
 	parent := v.parent(s)
 	o, opener := v.openerObject(s, parent)
@@ -208,7 +213,14 @@ func (v *view) openerObject(s *resource.Scope, parent *apply.Scope) (*resource.O
 	return nil, nil
 }
 
-func endpoint(e builtins.Engine) remote.Endpoint {
+// endpoint is the engine that a script means. Files that it names are
+// relative to its root, wherever it is run from.
+func endpoint(e builtins.Engine, root string) remote.Endpoint {
+	for _, file := range []*string{&e.CA, &e.Cert, &e.Key} {
+		if *file != "" && !filepath.IsAbs(*file) {
+			*file = filepath.Join(root, *file)
+		}
+	}
 	out := remote.Endpoint{Host: e.Host, Context: e.Context}
 	if e.CA != "" || e.Cert != "" || e.SkipVerify {
 		out.TLS = &remote.TLS{CA: e.CA, Cert: e.Cert, Key: e.Key, SkipVerify: e.SkipVerify}
@@ -230,6 +242,13 @@ func (v *view) without(s *resource.Scope) *plan.ScopeState {
 		d = v.opener(&resource.Scope{Address: d.Scope})
 	}
 	return &plan.ScopeState{Scope: s, Status: plan.Absent}
+}
+
+// scope returns a scope by its address, nil where there is none.
+func (v *view) scope(addr string) *apply.Scope {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	return v.scopes[addr]
 }
 
 func (v *view) states() map[string]*plan.ScopeState {

@@ -111,8 +111,19 @@ func buildField(sf reflect.StructField, tag string) *Field {
 	lf.mustBe(sf, leaf.Enum != nil, "enum", String)
 	lf.mustBe(sf, leaf.RefKind != "", "ref", String)
 	lf.mustBe(sf, leaf.Min != nil || leaf.Max != nil, "min or max", Int, Duration, Bytes, CPUs, Mode)
+	f.Newer = f.API != "" || newerInside(f.Type)
 	f.Default = defaultOf(sf, f)
 	return f
+}
+
+func newerInside(t *Type) bool {
+	switch t.Kind {
+	case ListOf:
+		return newerInside(t.Elem)
+	case StructOf:
+		return slices.ContainsFunc(t.Struct.Fields, func(f *Field) bool { return f.Newer })
+	}
+	return false
 }
 
 // mustBe panics where a tag is given to a field of a type that it says nothing

@@ -140,12 +140,12 @@ func (t *Type) Check(v value.Value) (value.Value, error) {
 	}
 	switch t.Kind {
 	case Bool:
-		if b, ok := v.(bool); ok {
-			return b, nil
+		if _, ok := v.(bool); ok {
+			return v, nil
 		}
 	case Int:
 		if n, ok := v.(int64); ok {
-			return n, t.inRange(n)
+			return v, t.inRange(n)
 		}
 	case Float:
 		switch n := v.(type) {
@@ -153,13 +153,20 @@ func (t *Type) Check(v value.Value) (value.Value, error) {
 			if math.IsNaN(n) || math.IsInf(n, 0) {
 				return nil, wrong("got %v, want a finite number", n)
 			}
-			return n, nil
+			return v, nil
 		case int64:
 			return float64(n), nil
 		}
 	case String:
 		if s, ok := v.(string); ok {
-			return t.checkString(s)
+			n, err := t.checkString(s)
+			switch {
+			case err != nil:
+				return nil, err
+			case n == s:
+				return v, nil // as it is: to wrap text again allocates
+			}
+			return n, nil
 		}
 	case Duration, Bytes, CPUs, Mode:
 		n, err := t.number(v)
@@ -252,24 +259,31 @@ func (t *Type) accepts(output string) bool {
 	return output == t.Name()
 }
 
-func (t *Type) checkString(s string) (value.Value, error) {
+func (t *Type) checkString(s string) (string, error) {
 	if len(t.Enum) > 0 && !slices.Contains(t.Enum, s) {
-		return nil, Problems{{
+		return "", Problems{{
 			Msg:  fmt.Sprintf("got %q, want one of %s", s, strings.Join(t.Enum, ", ")),
 			Hint: diag.DidYouMean(s, t.Enum),
 		}}
 	}
 	if strings.IndexByte(s, 0) >= 0 {
-		return nil, wrong("text with a NUL byte")
+		return "", wrong("text with a NUL byte")
 	}
 	if t.normal != nil {
 		n, err := t.normal(s)
 		if err != nil {
-			return nil, wrong("%v", err)
+			return "", wrong("%v", err)
 		}
 		return n, nil
 	}
 	return s, nil
+}
+
+// isNormal reports that a value is in the type's normal form for certain: the
+// plain text that most lists and maps are made of. They need no copy then.
+func (t *Type) isNormal(v value.Value) bool {
+	s, ok := v.(string)
+	return ok && t.Kind == String && t.normal == nil && len(t.Enum) == 0 && strings.IndexByte(s, 0) < 0
 }
 
 func (t *Type) inRange(n int64) error {
@@ -351,6 +365,9 @@ func (t *Type) parseNumber(s string) (int64, error) {
 }
 
 func (t *Type) checkList(l value.List) (value.Value, error) {
+	if !t.Set && !slices.ContainsFunc(l, func(e value.Value) bool { return !t.Elem.isNormal(e) }) {
+		return l, nil
+	}
 	out := make(value.List, 0, len(l))
 	var all Problems
 	for i, e := range l {
@@ -373,6 +390,9 @@ func (t *Type) checkList(l value.List) (value.Value, error) {
 func (t *Type) checkMap(m *value.Map) (value.Value, error) {
 	if m.Len() == 0 {
 		return (*value.Map)(nil), nil
+	}
+	if !slices.ContainsFunc(m.Entries, func(e value.Entry) bool { return !t.Elem.isNormal(e.Value) }) {
+		return m, nil
 	}
 	out := make([]value.Entry, 0, m.Len())
 	var all Problems

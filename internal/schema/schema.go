@@ -68,6 +68,8 @@ type Field struct {
 	From      string // the field that it follows where it is not given
 	Flag      string
 	API       string
+	// Newer is set where the field, or one inside it, has an API version.
+	Newer bool
 	// Default is what the script's silence means, nil where it means "leave it
 	// as it is".
 	Default value.Value

@@ -94,7 +94,7 @@ func (configHandler) Update(ctx context.Context, c resource.Conn, r *resource.Re
 	s.Spec.Labels = mergeLabels(s.Spec.Labels, spec.Labels, r)
 	s.Spec.Data = nil // as it is
 	if err := dockerOf(c).ConfigUpdate(ctx, s.ID, s.Version, s.Spec); err != nil {
-		return nil, remote.Err(err)
+		return nil, updateErr(err)
 	}
 	s.Version = swarm.Version{} // changed; the next observation knows
 	return configObject(s), nil

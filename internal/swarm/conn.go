@@ -33,6 +33,7 @@ type Handover struct {
 	lists  lists
 	at     time.Time
 	writes int64 // how many we had sent by then
+	whole  bool  // it holds all lists, not only those that the engine needs itself
 }
 
 // handoverAge bounds how old a list may be that is used again: the time

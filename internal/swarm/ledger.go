@@ -216,6 +216,9 @@ func (c *Conn) readLedger(ctx context.Context, project string) (swarm.Config, bo
 // means that somebody else's change went through.
 const ledgerTries = 50
 
+// lostTries bounds how often one is tried again whose answer was lost.
+const lostTries = 4
+
 // SaveLedger implements [resource.Keeper].
 func (c *Conn) SaveLedger(ctx context.Context, project string, change func(*resource.Ledger)) (resource.Ledger, error) {
 	var l resource.Ledger
@@ -250,17 +253,28 @@ func newKey() []byte {
 }
 
 // changeLedger reads the ledger, lets edit change it, and writes it if edit
-// says so; it starts over where somebody else wrote in between. A ledger that
-// does not exist has no ID, and is created.
+// says so; it starts over where somebody else wrote in between, or an answer
+// was lost: what was written then is read, and edit sees it. A ledger that does
+// not exist has no ID, and is created.
 func (c *Conn) changeLedger(ctx context.Context, project string, edit func(*swarm.Config) (bool, error)) error {
 	var err error
+	lost := 0
 	for try := range ledgerTries {
 		if try > 0 {
 			if err := pause(ctx, time.Duration(try)*10*time.Millisecond); err != nil {
 				return err
 			}
 		}
+		if errors.Is(err, resource.ErrTransient) {
+			if lost++; lost > lostTries {
+				return err
+			}
+		}
 		cfg, exists, rerr := c.readLedger(ctx, project)
+		if errors.Is(rerr, resource.ErrTransient) {
+			err = rerr
+			continue
+		}
 		if rerr != nil {
 			return rerr
 		}
@@ -279,7 +293,8 @@ func (c *Conn) changeLedger(ctx context.Context, project string, edit func(*swar
 			_, err = c.Docker().ConfigCreate(ctx, cfg.Spec)
 			err = remote.Err(err)
 		}
-		if !errors.Is(err, resource.ErrConflict) && !errors.Is(err, resource.ErrExists) && !remote.IsNotFound(err) {
+		if !errors.Is(err, resource.ErrConflict) && !errors.Is(err, resource.ErrExists) && !remote.IsNotFound(err) &&
+			!errors.Is(err, resource.ErrTransient) {
 			return err
 		}
 	}

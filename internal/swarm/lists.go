@@ -45,10 +45,14 @@ func (c *Conn) list(ctx context.Context) (*lists, error) {
 	c.mu.Unlock()
 	l := &lists{}
 	calls := []call{listServices, listSecrets, listConfigs}
-	if h.fresh(c.docker) {
-		*l = h.lists
-	} else {
+	switch {
+	case !h.fresh(c.docker):
 		calls = append(calls, listNetworks, listNodes)
+	case h.whole:
+		*l = h.lists
+		return l, nil
+	default:
+		*l = h.lists
 	}
 	return l, l.fetch(ctx, c.docker, calls...)
 }

@@ -157,7 +157,7 @@ func (secretHandler) Update(ctx context.Context, c resource.Conn, r *resource.Re
 	s := r.Live.Native.(swarm.Secret)
 	s.Spec.Labels = mergeLabels(s.Spec.Labels, spec.Labels, r)
 	if err := dockerOf(c).SecretUpdate(ctx, s.ID, s.Version, s.Spec); err != nil {
-		return nil, remote.Err(err)
+		return nil, updateErr(err)
 	}
 	s.Version = swarm.Version{} // changed; the next observation knows
 	return secretObject(s), nil

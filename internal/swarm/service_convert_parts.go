@@ -64,6 +64,9 @@ func ratio(f float64) float64 {
 // imageFrom leaves out the digest that a tag was pinned to, unless the script
 // said it.
 func imageFrom(image string, labels map[string]string) ImageRef {
+	if ImageRef(image).isPlain() {
+		return ImageRef(image)
+	}
 	named, err := reference.ParseNormalizedNamed(image)
 	if err != nil {
 		return ImageRef(image)

@@ -112,6 +112,12 @@ func writeService(ctx context.Context, c *Conn, live *swarm.Service, version uin
 		if err == nil {
 			return resp.Warnings, nil
 		}
+		if cerrdefs.IsNotFound(err) {
+			if _, _, gone := c.Docker().ServiceInspectWithRaw(ctx, live.ID, swarm.ServiceInspectOptions{}); cerrdefs.IsNotFound(gone) {
+				return nil, updateErr(gone)
+			}
+			return nil, serviceErr(err) // something that it uses is not there
+		}
 		err = serviceErr(err)
 		if try == 5 || !errors.Is(err, resource.ErrConflict) {
 			return nil, err

@@ -9,6 +9,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/distribution/reference"
 	"github.com/docker/docker/api/types/container"
 	"github.com/docker/docker/api/types/swarm"
 	"github.com/docker/docker/pkg/stdcopy"
@@ -35,6 +36,9 @@ func (w *wait) report(ctx context.Context, c *Conn, summary string) error {
 	if f != nil {
 		t := f.last()
 		lines = append(lines, failingText(f, w.host))
+		if hint := pullHint(c, w.r, t); hint != "" {
+			lines = append(lines, hint)
+		}
 		text, err := taskLog(context.WithoutCancel(ctx), c, t)
 		switch {
 		case err != nil:
@@ -66,6 +70,30 @@ func (w *wait) report(ctx context.Context, c *Conn, summary string) error {
 	}
 	e.Detail = strings.Join(lines, "\n")
 	return e
+}
+
+// pullHint says what to do about an image that a node could not pull, where
+// that may be a matter of credentials: the engine says no more than that there
+// is no such image.
+func pullHint(c *Conn, r *resource.Request, t *swarm.Task) string {
+	if t.Status.State != swarm.TaskStateRejected || !strings.Contains(t.Status.Err, "No such image") || t.Spec.ContainerSpec == nil {
+		return ""
+	}
+	creds := c.Credentials()
+	if creds == nil {
+		return ""
+	}
+	image := t.Spec.ContainerSpec.Image
+	auth, err := creds.For(image)
+	named, parseErr := reference.ParseNormalizedNamed(image)
+	if err != nil || parseErr != nil || auth == "" {
+		return ""
+	}
+	host := reference.Domain(named)
+	if (reader{ServiceSchema, r.Args}).bool("with_registry_auth") {
+		return fmt.Sprintf("the node did not get it from %s: check that the image is there, and your credentials (docker login %s)", host, host)
+	}
+	return fmt.Sprintf("the node did not get it from %s, and was sent no credentials: with_registry_auth = True sends it yours", host)
 }
 
 // failingText says "task db.1 on wrk-1 exited with 1 (4 times in 52 s)".

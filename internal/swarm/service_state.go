@@ -188,6 +188,8 @@ func (st *serviceState) inspect(ctx context.Context, c *Conn, image, host string
 			st.mu.Lock()
 			st.silent[host] = true
 			st.mu.Unlock()
+		} else {
+			e.err = remote.Err(e.err)
 		}
 	})
 	return e.got, e.err

@@ -35,35 +35,64 @@ func (r ImageRef) Normal() (string, error) {
 }
 
 // isPlain reports whether the reference is in its short form for certain: a
-// name and a tag in the simplest characters, with nothing that the long form
-// would drop. It spares most references the parser's regular expressions.
+// name and a tag in the common characters, with nothing that the long form
+// would drop. It spares most references the parser's regular expressions,
+// which took a tenth of the time of a plan of 10,000 services.
 func (r ImageRef) isPlain() bool {
-	name, tag, ok := strings.Cut(string(r), ":")
-	if !ok || len(name) > 128 || len(tag) > 128 || tag == "" {
+	i := strings.LastIndexByte(string(r), ':')
+	if i < 0 || i > 128 {
 		return false
 	}
-	plain := func(s string) bool {
-		for i := range len(s) {
-			if c := s[i]; (c < 'a' || c > 'z') && (c < '0' || c > '9') {
-				return false
-			}
-		}
-		return s != ""
+	name, tag := string(r[:i]), string(r[i+1:])
+	if !isPlainTag(tag) {
+		return false
 	}
-	for _, c := range []byte(tag) {
-		if (c < 'a' || c > 'z') && (c < '0' || c > '9') && c != '.' {
+	host, repo, nested := strings.Cut(name, "/")
+	switch {
+	case !nested:
+		return isPlainPath(name)
+	case strings.ContainsAny(host, ".:"):
+		// Docker's own host is left out in the short form, its other name too.
+		return isPlainHost(host) && !strings.HasSuffix(host, "docker.io") && isPlainPath(repo)
+	}
+	return host != "library" && host != "localhost" && isPlainPath(name)
+}
+
+func isLowerOrDigit(c byte) bool { return 'a' <= c && c <= 'z' || '0' <= c && c <= '9' }
+
+func isPlainTag(s string) bool {
+	for i := range len(s) {
+		c := s[i]
+		if !isLowerOrDigit(c) && (c < 'A' || c > 'Z') && c != '_' && (i == 0 || c != '.' && c != '-') {
 			return false
 		}
 	}
-	if tag[0] == '.' {
-		return false
+	return s != "" && len(s) <= 128
+}
+
+// isPlainPath is true of words between slashes, each of letters and digits
+// with single signs between them.
+func isPlainPath(s string) bool { return isWords(s, "/.-_") }
+
+// isPlainHost is true of such a name with a dot in it, or with a port.
+func isPlainHost(s string) bool {
+	name, port, ok := strings.Cut(s, ":")
+	return isWords(name, ".-") && (!ok || port != "" && strings.Trim(port, "0123456789") == "")
+}
+
+func isWords(s, between string) bool {
+	word := false // whether the last character was one of a word
+	for i := range len(s) {
+		if isLowerOrDigit(s[i]) {
+			word = true
+			continue
+		}
+		if !word || strings.IndexByte(between, s[i]) < 0 {
+			return false
+		}
+		word = false
 	}
-	// A second slash, or a dot before the first, makes the part a host's name.
-	owner, repo, nested := strings.Cut(name, "/")
-	if !nested {
-		return plain(name) && len(name) != 64
-	}
-	return owner != "library" && owner != "localhost" && plain(owner) && plain(repo)
+	return word
 }
 
 // Words is a command line.

@@ -31,6 +31,20 @@ type Snapshot struct {
 // Read asks an engine for what its scope holds: two requests outside a swarm,
 // four on a manager, five with autolock, beside the first connection's ping.
 func Read(ctx context.Context, d *remote.Docker) (*Snapshot, error) {
+	return read(ctx, d, listNetworks, listNodes)
+}
+
+// ReadAll also lists, on a manager, what the observation of its swarm asks for
+// next: one round of requests in place of two.
+func ReadAll(ctx context.Context, d *remote.Docker) (*Snapshot, error) {
+	s, err := read(ctx, d, listNetworks, listNodes, listServices, listSecrets, listConfigs)
+	if err == nil {
+		s.Hand.whole = s.Swarm != nil
+	}
+	return s, err
+}
+
+func read(ctx context.Context, d *remote.Docker, calls ...call) (*Snapshot, error) {
 	s := &Snapshot{Hand: &Handover{at: time.Now(), writes: d.Requests().Writes}}
 	var err error
 	if s.API, err = d.Ready(ctx); err != nil {
@@ -55,7 +69,7 @@ func Read(ctx context.Context, d *remote.Docker) (*Snapshot, error) {
 			s.UnlockKey, inspectErr = key.UnlockKey, remote.Err(err)
 		}
 	})
-	err = s.Hand.lists.fetch(ctx, d, listNetworks, listNodes)
+	err = s.Hand.lists.fetch(ctx, d, calls...)
 	wg.Wait()
 	if err == nil {
 		err = inspectErr

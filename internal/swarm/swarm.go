@@ -9,6 +9,8 @@ import (
 	"strconv"
 	"time"
 
+	"github.com/docker/docker/api/types/filters"
+	"github.com/docker/docker/api/types/network"
 	"github.com/docker/docker/api/types/swarm"
 	"github.com/docker/docker/client"
 
@@ -276,9 +278,25 @@ func (swarmHandler) Delete(ctx context.Context, c resource.Conn, r *resource.Req
 	if err != nil {
 		// Left already, which the engine calls unavailable.
 		s, rerr := Read(ctx, c.(EngineConn).Remote())
-		if rerr == nil && s.Info.Swarm.LocalNodeState == swarm.LocalNodeStateInactive {
-			return nil
+		if rerr != nil || s.Info.Swarm.LocalNodeState != swarm.LocalNodeStateInactive {
+			return err
 		}
 	}
-	return err
+	return leftNetworks(ctx, dockerOf(c))
+}
+
+// leftNetworks waits until the engine has forgotten the networks of a swarm
+// that it has left: 20.10 lists them for a second or two, and a new swarm would
+// seem to have them. What stays longer has its own reasons.
+func leftNetworks(ctx context.Context, api client.APIClient) error {
+	for deadline := time.Now().Add(10 * time.Second); time.Now().Before(deadline); {
+		l, err := api.NetworkList(ctx, network.ListOptions{Filters: filters.NewArgs(filters.Arg("scope", "swarm"))})
+		if err != nil || len(l) == 0 {
+			return remote.Err(err)
+		}
+		if err := pause(ctx, 100*time.Millisecond); err != nil {
+			return err
+		}
+	}
+	return nil
 }

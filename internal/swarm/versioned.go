@@ -5,10 +5,13 @@ import (
 	"crypto/sha256"
 	"encoding/binary"
 	"encoding/hex"
+	"fmt"
 	"sync"
 
 	"golang.org/x/crypto/scrypt"
 
+	"github.com/swarmscript/swarmscript/internal/remote"
+	"github.com/swarmscript/swarmscript/internal/resource"
 	"github.com/swarmscript/swarmscript/internal/schema"
 	"github.com/swarmscript/swarmscript/internal/value"
 )
@@ -96,6 +99,15 @@ func texts(s *schema.Struct, args value.Struct, names ...string) (out []string, 
 		out = append(out, value.Text(v))
 	}
 	return out, true
+}
+
+// updateErr says what an update's error means: what is not there any more was
+// removed in between, and what to do about it is decided anew.
+func updateErr(err error) error {
+	if remote.IsNotFound(err) {
+		return fmt.Errorf("%w: it was removed", resource.ErrConflict)
+	}
+	return remote.Err(err)
 }
 
 // checkName finds what is wrong with the name of a secret or config.

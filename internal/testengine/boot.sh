@@ -16,6 +16,9 @@ umount -l "$dir/cgroup"
 mount -t tmpfs -o mode=755 tmpfs /run
 mkdir -p /run/lock
 mount --bind /dev/null /etc/resolv.conf
+# The authorities of registries, which dockerd looks up at a fixed path.
+mkdir -p "$dir/certs.d" /etc/docker/certs.d
+mount --bind "$dir/certs.d" /etc/docker/certs.d
 mount --make-rshared /
 hostname "$name"
 ip link set lo up

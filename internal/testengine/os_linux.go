@@ -15,6 +15,11 @@ func namespaces() *syscall.SysProcAttr {
 	}
 }
 
+// diesWithThread makes a child die with the thread that started it.
+func diesWithThread() *syscall.SysProcAttr {
+	return &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL, Setpgid: true}
+}
+
 const (
 	sigKill = syscall.SIGKILL
 	sigTerm = syscall.SIGTERM

@@ -12,6 +12,8 @@ var errNotLinux = errors.New("test engines need Linux")
 
 func namespaces() *syscall.SysProcAttr { return nil }
 
+func diesWithThread() *syscall.SysProcAttr { return nil }
+
 const (
 	sigKill = syscall.Signal(9)
 	sigTerm = syscall.Signal(15)

@@ -14,12 +14,16 @@ import (
 
 // needed are programs that must be there, and the Debian packages that hold them.
 var needed = map[string]string{
-	"/usr/sbin/dockerd":      "docker.io",
-	"/usr/bin/docker-init":   "docker.io",
-	"/usr/sbin/docker-proxy": "docker.io",
-	"/usr/bin/containerd":    "containerd",
-	"/usr/sbin/runc":         "runc",
-	"/usr/sbin/iptables":     "iptables",
+	"/usr/sbin/dockerd":        "docker.io",
+	"/usr/bin/docker-init":     "docker.io",
+	"/usr/sbin/docker-proxy":   "docker.io",
+	"/usr/bin/containerd":      "containerd",
+	"/usr/sbin/runc":           "runc",
+	"/usr/sbin/iptables":       "iptables",
+	"/usr/bin/docker-registry": "docker-registry",
+	"/usr/sbin/sshd":           "openssh-server",
+	"/usr/bin/ssh":             "openssh-client",
+	"/usr/bin/ssh-keygen":      "openssh-client",
 }
 
 // systemPath is where an engine finds its helpers. What a developer has in front of it must not be taken for Debian's.

@@ -4,6 +4,7 @@ import (
 	"crypto/ecdsa"
 	"crypto/elliptic"
 	"crypto/rand"
+	"crypto/tls"
 	"crypto/x509"
 	"crypto/x509/pkix"
 	"encoding/pem"
@@ -11,6 +12,7 @@ import (
 	"net"
 	"os"
 	"path/filepath"
+	"testing"
 	"time"
 )
 
@@ -78,6 +80,39 @@ func makeCertificates(dir, ip string) error {
 		}
 	}
 	return nil
+}
+
+// Certificates writes what [TLS] makes for an engine that nobody has, and returns the folder.
+func Certificates(tb testing.TB, dir string) string {
+	tb.Helper()
+	dir = filepath.Join(dir, "tls")
+	if err := makeCertificates(dir, "198.18.255.255"); err != nil {
+		tb.Fatal(err)
+	}
+	return dir
+}
+
+// Expire replaces a folder's client certificate by one of the same authority that was valid until yesterday.
+func Expire(tb testing.TB, dir string) {
+	tb.Helper()
+	old := template("testengine client", 4)
+	old.ExtKeyUsage = []x509.ExtKeyUsage{x509.ExtKeyUsageClientAuth}
+	old.NotBefore, old.NotAfter = time.Now().Add(-48*time.Hour), time.Now().Add(-24*time.Hour)
+	authority, err := tls.LoadX509KeyPair(filepath.Join(dir, "ca.pem"), filepath.Join(dir, "ca-key.pem"))
+	if err != nil {
+		tb.Fatal(err)
+	}
+	client, err := tls.LoadX509KeyPair(filepath.Join(dir, "cert.pem"), filepath.Join(dir, "key.pem"))
+	if err != nil {
+		tb.Fatal(err)
+	}
+	cert, err := x509.CreateCertificate(rand.Reader, old, authority.Leaf, client.Leaf.PublicKey, authority.PrivateKey)
+	if err != nil {
+		tb.Fatal(err)
+	}
+	if err := writePEM(filepath.Join(dir, "cert.pem"), "CERTIFICATE", cert); err != nil {
+		tb.Fatal(err)
+	}
 }
 
 func template(name string, serial int64) *x509.Certificate {

@@ -1,6 +1,7 @@
 package ui
 
 import (
+	"slices"
 	"strconv"
 	"sync"
 	"time"
@@ -27,7 +28,9 @@ type tree struct {
 	words *words
 
 	mu      sync.Mutex
-	running []*running
+	running []*running            // in the order of their beginnings
+	steps   map[step]*running     // the same
+	at      map[value.Address]int // how many of an address
 	ended   []string              // lines to write above at the next frame
 	waiting map[value.Address]int // steps that have not begun
 	left    int                   // their sum
@@ -43,6 +46,7 @@ type running struct {
 	step
 	began time.Time
 	state string
+	over  bool   // it has ended, and the next frame leaves it out
 	text  string // what it waits for
 	count string // "4/6"
 }
@@ -57,7 +61,7 @@ const (
 
 func newTree(t Terminal, p *plan.Plan, now func() time.Time) *tree {
 	tr := &tree{term: t, now: now, words: newWords(p), waiting: map[value.Address]int{},
-		stop: make(chan struct{}), done: make(chan struct{})}
+		steps: map[step]*running{}, at: map[value.Address]int{}, stop: make(chan struct{}), done: make(chan struct{})}
 	if p != nil {
 		for _, c := range p.Changes {
 			if shown(c) {
@@ -121,6 +125,8 @@ func (t *tree) Event(e apply.Event) {
 		if r == nil {
 			r = &running{step: stepOf(e), began: t.now().Add(-e.Elapsed), state: t.words.doing(e)}
 			t.running = append(t.running, r)
+			t.steps[r.step] = r
+			t.at[r.address]++
 			t.begun(e)
 		}
 		switch {
@@ -141,16 +147,20 @@ func (t *tree) Event(e apply.Event) {
 	}
 }
 
+// find returns the running step that an event is about, or nil. Ten thousand
+// services may be waited for at once: only what the maps do not know is
+// searched for.
 func (t *tree) find(e apply.Event) *running {
-	for _, r := range t.running {
-		if r.step == stepOf(e) {
-			return r
-		}
+	if r := t.steps[stepOf(e)]; r != nil {
+		return r
+	}
+	if t.at[e.Address] == 0 {
+		return nil
 	}
 	// The action may have become another one when it was compared again; then
 	// it is the one step of that address that is not an old version's end.
 	for _, r := range t.running {
-		if r.address == e.Address && r.action != plan.Delete {
+		if r.address == e.Address && r.action != plan.Delete && !r.over {
 			return r
 		}
 	}
@@ -167,11 +177,10 @@ func (t *tree) begun(e apply.Event) {
 }
 
 func (t *tree) drop(r *running) {
-	for i, x := range t.running {
-		if x == r {
-			t.running = append(t.running[:i], t.running[i+1:]...)
-			return
-		}
+	if r != nil {
+		r.over = true
+		delete(t.steps, r.step)
+		t.at[r.address]--
 	}
 }
 
@@ -260,6 +269,7 @@ const (
 // draw writes one frame: the cursor goes up to where the tree began, ended
 // lines are written, then the tree anew. t.mu is held.
 func (t *tree) draw() {
+	t.running = slices.DeleteFunc(t.running, func(r *running) bool { return r.over })
 	if len(t.ended) == 0 && len(t.running) == 0 && len(t.drawn) == 0 {
 		return
 	}

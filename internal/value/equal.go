@@ -5,6 +5,24 @@ package value
 // decides, only showing is restricted. Unknown values are equal only to
 // themselves.
 func Equal(a, b Value) bool {
+	switch x := a.(type) { // most are plain, and equal
+	case nil:
+		if b == nil {
+			return true
+		}
+	case string:
+		if y, ok := b.(string); ok {
+			return x == y
+		}
+	case int64:
+		if y, ok := b.(int64); ok {
+			return x == y
+		}
+	case bool:
+		if y, ok := b.(bool); ok {
+			return x == y
+		}
+	}
 	a, b = Reveal(a), Reveal(b)
 	switch a := a.(type) {
 	case List:

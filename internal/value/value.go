@@ -22,7 +22,6 @@ import (
 	"fmt"
 	"io"
 	"slices"
-	"sort"
 	"strconv"
 	"strings"
 )
@@ -59,7 +58,7 @@ type Map struct {
 // NewMap returns a map of the entries. The slice is sorted in place and kept;
 // of equal keys the last wins.
 func NewMap(entries []Entry) *Map {
-	sort.SliceStable(entries, func(i, j int) bool { return entries[i].Key < entries[j].Key })
+	slices.SortStableFunc(entries, func(a, b Entry) int { return strings.Compare(a.Key, b.Key) })
 	out := entries[:0]
 	for i, e := range entries {
 		if i+1 < len(entries) && entries[i+1].Key == e.Key {

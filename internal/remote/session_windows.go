@@ -1,0 +1,5 @@
+package remote
+
+import "os/exec"
+
+func ownSession(*exec.Cmd) {}

@@ -1,0 +1,146 @@
+package run
+
+import (
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/swarmscript/swarmscript/internal/apply"
+)
+
+// A database that exits with 1 over and over: the apply says what a person
+// would have dug out, goes on with what does not need it, says so again, and
+// repairs it once the script is right.
+func TestStoryNeverConverges(t *testing.T) {
+	onBoth(t, func(f *fixture) {
+		script := func(image string) string {
+			return `
+db = svc("never_db", image = "` + image + `", update = update_policy(monitor = "1s"))
+api = svc("never_api", after = [db])
+svc("never_page", after = [api])
+svc("never_other")
+`
+		}
+		why := []string{"service.never_db: does not converge: its tasks fail again and again", "task never_db.1 on " + f.e.Hostname + " exited with 1",
+			"times in", "[ERROR] [Entrypoint]: Database is uninitialized", "You need to specify one of MARIADB_ROOT_PASSWORD",
+			"service.never_api: skipped because of service.never_db", "service.never_page: skipped because of service.never_db"}
+		f.Script(script("swarmtest/fail:1"))
+		r := f.ApplyEnds(apply.ExitNotConverged, why...)
+		if ok, failed, skipped := r.Count(); ok != 1 || failed != 1 || skipped != 2 {
+			f.Errorf("%d ok, %d failed, %d skipped", ok, failed, skipped)
+		}
+		// Again: the service is as declared, and still does not run.
+		p := f.Plan()
+		if got := lines(p.Plan); len(got) != 3 || !strings.HasPrefix(got[0], "service.never_db (0/1 running") {
+			f.Errorf("the plan shows %q", got)
+		}
+		f.ApplyEnds(apply.ExitNotConverged, why...)
+		f.Script(script("swarmtest/web:1"))
+		f.Repaired("~ service.never_db: image", "+ service.never_api", "+ service.never_page")
+	})
+}
+
+// An update that fails and is rolled back is a failure, and the difference is
+// there again.
+func TestStoryRolledBack(t *testing.T) {
+	onBoth(t, func(f *fixture) {
+		script := func(image string) string {
+			return `
+svc("back_web", image = "` + image + `", replicas = 2, update = update_policy(monitor = "2s", on_failure = "rollback"), rollback = update_policy(monitor = "100ms"))
+`
+		}
+		f.Script(script("swarmtest/web:1"))
+		f.Apply()
+		f.Script(script("swarmtest/fail:1"))
+		f.ApplyEnds(apply.ExitNotConverged, "did not converge and was rolled back", "back_web is as it was before: rolled back", "exited with 1",
+			"Database is uninitialized")
+		if got := f.Docker("service", "inspect", "back_web", "--format", "{{.Spec.TaskTemplate.ContainerSpec.Image}}"); got != "swarmtest/web:1" {
+			f.Errorf("the image is %s", got)
+		}
+		f.PlanShows("~ service.back_web: image")
+		f.Script(script("swarmtest/web:2"))
+		f.Repaired("~ service.back_web: image")
+	})
+}
+
+// An update that fails and is paused; the next one goes on.
+func TestStoryPaused(t *testing.T) {
+	onNewest(t, func(f *fixture) {
+		script := func(image string) string {
+			return `svc("pause_web", image = "` + image + `", replicas = 2, update = update_policy(monitor = "2s"))`
+		}
+		f.Script(script("swarmtest/web:1"))
+		f.Apply()
+		f.Script(script("swarmtest/fail:1"))
+		f.ApplyEnds(apply.ExitNotConverged, "its update was paused", "exited with 1", "it stays half updated until the next update")
+		f.Script(script("swarmtest/web:2"))
+		f.Repaired("~ service.pause_web: image")
+	})
+}
+
+// Why tasks do not start.
+func TestStoryCannotStart(t *testing.T) {
+	onBoth(t, func(f *fixture) {
+		f.opts.Timeout = 4 * time.Second
+		f.Script(`
+svc("start_image", image = "swarmtest/missing:9")
+svc("start_where", constraints = ["node.labels.zone==nowhere"])
+svc("start_port", ports = [port(8080, published = 8092, mode = "host")], replicas = 2)
+svc("start_fine")
+`)
+		r := f.ApplyEnds(apply.ExitNotConverged,
+			"service.start_image: ", "No such image: swarmtest/missing:9",
+			"service.start_where: did not converge in 4s", "no suitable node",
+			"service.start_port: did not converge in 4s", "host-mode port already in use")
+		if ok, failed, _ := r.Count(); ok != 1 || failed != 3 {
+			f.Errorf("%d ok, %d failed", ok, failed)
+		}
+		f.Script(`
+svc("start_image", image = "swarmtest/web:1")
+svc("start_where")
+svc("start_port", ports = [port(8080, published = 8092, mode = "host")], replicas = 1)
+svc("start_fine")
+`)
+		f.Repaired("~ service.start_image: image", "~ service.start_where: constraints", "~ service.start_port: replicas")
+	})
+}
+
+// A published port that another service of the swarm holds.
+func TestStoryPortTaken(t *testing.T) {
+	onBoth(t, func(f *fixture) {
+		f.Docker("service", "create", "--detach", "--no-resolve-image", "--replicas=0", "--name=taken_stranger", "--publish=8093:8080", "swarmtest/web:1")
+		f.Script(`
+svc("taken_web", replicas = 0, ports = [port(8080, published = 8093)])
+svc("taken_fine", replicas = 0)
+`)
+		r := f.ApplyEnds(apply.ExitFailed, "service.taken_web: port '8093' is already in use by service 'taken_stranger'")
+		if ok, failed, _ := r.Count(); ok != 1 || failed != 1 {
+			f.Errorf("%d ok, %d failed", ok, failed)
+		}
+		f.Docker("service", "rm", "taken_stranger")
+		f.Repaired("+ service.taken_web")
+	})
+}
+
+// --detach, wait = False and timeout = bound what an apply waits for.
+func TestStoryWaiting(t *testing.T) {
+	onNewest(t, func(f *fixture) {
+		f.Script(`
+svc("wait_never", image = "swarmtest/fail:1", wait = False)
+svc("wait_short", constraints = ["node.labels.zone==nowhere"], timeout = "1s")
+`)
+		f.ApplyEnds(apply.ExitNotConverged, "service.wait_short: did not converge in 1s", "no suitable node")
+		if p := f.Plan(); !p.Plan.Empty() {
+			f.Errorf("there is a change:\n%s", show(p.Plan))
+		}
+		f.Script(`
+svc("wait_never", image = "swarmtest/fail:1", env = {"A": "1"})
+svc("wait_short", constraints = ["node.labels.zone==nowhere"], env = {"A": "1"})
+`)
+		begun := time.Now()
+		f.Apply(func(o *Options) { o.Detach = true })
+		if took := time.Since(begun); took > 3*time.Second {
+			f.Errorf("detached, an apply takes %s", took)
+		}
+	})
+}

@@ -1,0 +1,127 @@
+package run
+
+import (
+	"slices"
+	"testing"
+
+	"github.com/swarmscript/swarmscript/internal/apply"
+)
+
+// lifecycle() on a service and a network.
+func TestStoryLifecycle(t *testing.T) {
+	onBoth(t, func(f *fixture) {
+		script := func(tier, image, on string) string {
+			return `
+net = network("life_net", driver = "overlay", labels = {"tier": "` + tier + `"})
+svc("life_kept", networks = [net], lifecycle = lifecycle(prevent_destroy = True))
+svc("life_ignored", image = "` + image + `", replicas = 1, lifecycle = lifecycle(ignore_changes = ["replicas", "image"]))
+svc("life_renewed", lifecycle = lifecycle(replace_on = ["` + on + `"]))
+`
+		}
+		f.Script(script("a", "swarmtest/web:1", "1"))
+		f.Apply()
+
+		// What is ignored stays as a person made it.
+		f.Docker("service", "scale", "--detach", "life_ignored=2")
+		f.Script(script("a", "swarmtest/web:2", "1"))
+		f.eventually("both tasks run", func() bool { return len(lines(f.Plan().Plan)) == 0 })
+
+		// What is to be replaced when a value changes gets new tasks.
+		task := f.Docker("service", "ps", "-q", "--filter", "desired-state=running", "life_renewed")
+		id := f.Docker("service", "inspect", "life_renewed", "--format", "{{.ID}}")
+		f.Script(script("a", "swarmtest/web:1", "2"))
+		f.Repaired("~ service.life_renewed (lifecycle(replace_on) changed)")
+		if now := f.Docker("service", "ps", "-q", "--filter", "desired-state=running", "life_renewed"); now == task {
+			f.Error("the task was not renewed")
+		}
+		if f.Docker("service", "inspect", "life_renewed", "--format", "{{.ID}}") != id {
+			f.Error("the service was made anew")
+		}
+
+		// What is protected cannot go, nor what it uses be replaced.
+		f.Script(script("b", "swarmtest/web:1", "2"))
+		f.PlanFails("service.life_kept: replacing it is forbidden by lifecycle(prevent_destroy = True)", "uses network.life_net")
+		f.Script(script("a", "swarmtest/web:1", "2"))
+		_, err := f.TryPlan(func(o *Options) { o.Destroy = true })
+		if err == nil {
+			f.Error("what is protected could be destroyed")
+		} else {
+			f.says(detail(err), []string{"deleting it is forbidden by lifecycle(prevent_destroy = True)"})
+		}
+		f.PlanIsEmpty()
+	})
+}
+
+// A network that is replaced while services use it: they go first and come
+// back. replace_on makes it so, and so does a changed argument.
+func TestStoryNetworkReplaced(t *testing.T) {
+	onBoth(t, func(f *fixture) {
+		script := func(internal, on string) string {
+			return `
+net = network("repl_net", driver = "overlay", internal = ` + internal + `, lifecycle = lifecycle(replace_on = ["` + on + `"]))
+other = network("repl_other", driver = "overlay")
+svc("repl_a", replicas = 2, networks = [net, other])
+svc("repl_b", networks = [net])
+svc("repl_c", networks = [other])
+`
+		}
+		users := []string{"-/+ service.repl_a (uses network.repl_net, which is replaced)", "-/+ service.repl_b (uses network.repl_net, which is replaced)"}
+		f.Script(script("False", "1"))
+		f.Apply()
+		stays := f.Docker("service", "ps", "-q", "repl_c")
+		f.Script(script("True", "1"))
+		f.Repaired(append([]string{"-/+ network.repl_net: internal"}, users...)...)
+		f.Script(script("True", "2"))
+		f.Repaired(append([]string{"-/+ network.repl_net (lifecycle(replace_on) changed)"}, users...)...)
+		if f.Docker("service", "ps", "-q", "repl_c") != stays {
+			f.Error("a service that does not use the network was touched")
+		}
+
+		// A stranger's service on our network: nothing is done at all.
+		f.Docker("service", "create", "--detach", "--no-resolve-image", "--replicas=0", "--network=repl_net", "--name=repl_stranger", "swarmtest/web:1")
+		f.Script(script("False", "2"))
+		f.PlanFails("network.repl_net", `is not possible while service "repl_stranger" uses it`)
+		f.Script(script("True", "2"))
+		f.PlanIsEmpty()
+		_, err := f.TryPlan(func(o *Options) { o.Destroy = true })
+		if err == nil {
+			f.Error("a network that a stranger uses could be destroyed")
+		}
+		f.Docker("service", "rm", "repl_stranger")
+	})
+}
+
+// Destroy takes everything away, the users first, and the project is no more.
+func TestStoryDestroy(t *testing.T) {
+	onBoth(t, func(f *fixture) {
+		f.Script(`
+net = network("dest_net", driver = "overlay")
+pw = secret("dest_pw", value = "destroyed-password")
+conf = config("dest_conf", content = "x")
+a = svc("dest_a", replicas = 2, networks = [net], secrets = [pw], configs = [conf])
+svc("dest_b", networks = [net], after = [a])
+`)
+		f.Apply()
+		p := f.Plan(func(o *Options) { o.Destroy = true })
+		f.shows(p, "- config.dest_conf", "- network.dest_net", "- secret.dest_pw", "- service.dest_a", "- service.dest_b")
+		var gone []string
+		r, err := f.Carry(p, func(o *ApplyOptions) {
+			o.Sink = func(e apply.Event) {
+				if e.Type == apply.Finished {
+					gone = append(gone, e.Address.Short())
+				}
+			}
+		})
+		f.wentWell(r, err)
+		if len(gone) != 5 || slices.Index(gone, "network.dest_net") < slices.Index(gone, "service.dest_a") ||
+			slices.Index(gone, "network.dest_net") < slices.Index(gone, "service.dest_b") {
+			f.Errorf("they went in the order %v", gone)
+		}
+		for _, kind := range []string{"service", "secret", "config", "network"} {
+			if left := f.Docker(kind, "ls", "-q", "--filter", "label=swarmscript.project="+f.project); left != "" {
+				f.Errorf("left of %s: %s", kind, left)
+			}
+		}
+		f.shows(f.Plan(func(o *Options) { o.Destroy = true }))
+	})
+}
