@@ -173,6 +173,23 @@ output("id", c.id)
 	}
 }
 
+// A declared network that is named in plain text comes first, as by its handle.
+func TestPlainNamesOrder(t *testing.T) {
+	p, problems := evaluate(t, `
+project("shop")
+swarm.init()
+service("web", image = "nginx", networks = ["back", attachment("front"), "theirs"])
+network("back")
+network("edge", name = "front")
+`, nil)
+	if problems != nil {
+		t.Fatal(problems)
+	}
+	if got := fmt.Sprint(p.Declarations[1].After); got != "[swarm.main/network.back swarm.main/network.edge]" {
+		t.Errorf("web comes after %s", got)
+	}
+}
+
 // What reads back from a handle may be given to another.
 func TestHandlesReadBack(t *testing.T) {
 	p, problems := evaluate(t, `

@@ -110,6 +110,7 @@ func (r *Recorder) Program() (*resource.Program, diag.List) {
 			Hint:    `begin with project("NAME", env = "ENV")`,
 		})
 	}
+	r.orderByName()
 	p.Moves = nil
 	for _, m := range r.moves {
 		got, problem := r.resolveMove(m)
