@@ -70,6 +70,8 @@ func (d *declarer) call(thread *starlark.Thread, b *starlark.Builtin, args starl
 	}
 	if p := d.recorder.add(c.decl); p != nil {
 		c.s.Report(thread, p)
+	} else if caller := lang.EntryPos(thread); caller != c.pos {
+		d.recorder.callers[c.decl] = caller
 	}
 	return h, nil
 }
@@ -255,7 +257,7 @@ func (c *call) common(key string, v starlark.Value) bool {
 		}
 		n, ok := raw.(int64)
 		if err != nil || !ok || n <= 0 {
-			c.report(key, -1, `%s: timeout: want a duration such as "60s"`, c.d.name)
+			c.report(key, -1, `%s: timeout: got %s, want a duration such as "60s"`, c.d.name, lang.Repr(v))
 			break
 		}
 		c.decl.Timeout = time.Duration(n)

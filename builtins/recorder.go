@@ -28,6 +28,7 @@ type Recorder struct {
 	used     *resource.Declaration // the first that was bound to it
 	project  diag.Pos
 	moves    []move
+	callers  map[*resource.Declaration]diag.Pos // where the script calls the function that declares
 }
 
 // NewRecorder returns a recorder for scripts that may declare those kinds.
@@ -37,6 +38,7 @@ func NewRecorder(inputs *Inputs, kinds []*resource.Kind) *Recorder {
 		declared: map[value.Address]*resource.Declaration{},
 		names:    map[liveName]*resource.Declaration{},
 		scopes:   map[string]*resource.Scope{},
+		callers:  map[*resource.Declaration]diag.Pos{},
 	}
 }
 
@@ -157,7 +159,7 @@ func (r *Recorder) add(d *resource.Declaration) *diag.Diagnostic {
 			Pos:     d.Pos,
 			Summary: fmt.Sprintf("%s is declared twice", d.Address.Short()),
 			Detail:  "an address names one resource",
-			Related: []diag.Note{{Pos: old.Pos, Text: "the first is here"}},
+			Related: r.first(old),
 		}
 	}
 	if name, ok := liveNameOf(d); ok {
@@ -168,7 +170,7 @@ func (r *Recorder) add(d *resource.Declaration) *diag.Diagnostic {
 			}
 			return &diag.Diagnostic{
 				Pos: d.Pos, Summary: summary, Detail: "only one of them could be in " + d.Scope,
-				Related: []diag.Note{{Pos: old.Pos, Text: "the first is here"}},
+				Related: r.first(old),
 			}
 		}
 		r.names[name] = d
@@ -177,6 +179,16 @@ func (r *Recorder) add(d *resource.Declaration) *diag.Diagnostic {
 	r.declared[d.Address] = d
 	r.program.Declarations = append(r.program.Declarations, d)
 	return nil
+}
+
+// first says where an earlier declaration is and, if that is in a function,
+// which call of it that was: the function may have made both.
+func (r *Recorder) first(old *resource.Declaration) []diag.Note {
+	notes := []diag.Note{{Pos: old.Pos, Text: "the first is here"}}
+	if caller, ok := r.callers[old]; ok {
+		notes = append(notes, diag.Note{Pos: caller, Text: "called from here"})
+	}
+	return notes
 }
 
 // find returns the address of a declared resource by its full or short form.

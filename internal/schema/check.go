@@ -321,6 +321,14 @@ func (t *Type) checkMap(m *value.Map) (value.Value, error) {
 	if m.Len() == 0 {
 		return (*value.Map)(nil), nil
 	}
+	for _, e := range m.Entries { // no API keeps these
+		switch {
+		case e.Key == "":
+			return nil, wrong("a key is empty")
+		case strings.IndexByte(e.Key, 0) >= 0:
+			return nil, wrong("a key has a NUL byte: %q", e.Key)
+		}
+	}
 	if !slices.ContainsFunc(m.Entries, func(e value.Entry) bool { return !t.Elem.isNormal(e.Value) }) {
 		return m, nil
 	}
