@@ -213,10 +213,10 @@ func schemaOf(c *plan.Change) *schema.Struct {
 // sides returns the arguments before and after a change, in full: what the
 // script leaves out is its default, or stays as it is.
 func sides(c *plan.Change) (before, after value.Struct) {
-	if c.Live != nil {
-		before = c.Live.Args
-	}
 	s := schemaOf(c)
+	if c.Live != nil {
+		before = masked(s, c, c.Live.Args)
+	}
 	if c.Action == plan.Delete || c.Args == nil || s == nil {
 		return before, nil
 	}
@@ -233,6 +233,9 @@ func sides(c *plan.Change) (before, after value.Struct) {
 			case f.Merge:
 				v = merged(f.Name, c, v, before[i])
 			}
+		}
+		if c.Decl != nil && i < len(c.Decl.Args) && !value.Sensitive(v) {
+			v = mask(f.Type, c.Decl.Args[i], v) // a live value that is kept
 		}
 		after[i] = v
 	}

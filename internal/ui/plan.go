@@ -337,6 +337,10 @@ func (pr *planPrinter) collect(c *plan.Change) {
 			if c.Action == plan.NewVersion && f.Field != nil && (f.Field.WriteOnly || f.Field.Secret) {
 				continue // the header says that it is hidden
 			}
+			if !f.Secret && hidesList(c, f.Field) {
+				hidden := *f
+				hidden.Secret, f = true, &hidden
+			}
 			pr.pairs = append(pr.pairs, pair{label: clean(f.Path), field: f.Field, change: f})
 		}
 	}
