@@ -57,7 +57,7 @@ var functions = []function{
 	}},
 	{"format", `format(text, *args, **kwargs)`, "Text with `{}` replaced, as Python's `str.format`. Arguments may be values that are known only after apply.", nil},
 	{"fail", `fail(*args)`, "Ends the script with an error.", nil},
-	{"print", `print(*args, sep=" ")`, "Writes to standard error. Secrets are hidden.", nil},
+	{"print", `print(*args, sep=" ")`, "Writes to standard error, under `exec` to standard output. Secrets are hidden.", nil},
 	{"struct", `struct(**kwargs)`, "A value with those attributes.", nil},
 	{"json", `json.encode(x), json.decode(text), json.indent(text)`, "JSON, as Starlark's own module.", nil},
 	{"math", `math.ceil, math.floor, math.sqrt, ...`, "Starlark's own module.", nil},
