@@ -1,6 +1,7 @@
 package ui
 
 import (
+	"context"
 	"errors"
 	"io"
 	"maps"
@@ -99,6 +100,9 @@ func explain(err error, c *plan.Change) (head string, details []string, after st
 			after = "rolled back to " + nc.RolledBack
 		}
 		return clean(strings.TrimPrefix(nc.Summary, string(c.Address)+" ")), details, after
+	}
+	if errors.Is(err, context.Canceled) {
+		return "was aborted; it may be half done", nil, ""
 	}
 	switch c.Action {
 	case plan.NewVersion:

@@ -2,8 +2,10 @@ package ui
 
 import (
 	"bytes"
+	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"strings"
 	"testing"
 
@@ -137,5 +139,16 @@ func TestOutputs(t *testing.T) {
 		if err := OutputRaw(&b, outputResults(), name); err == nil || err.Error() != want {
 			t.Errorf("%s: got error %v, want %s", name, err, want)
 		}
+	}
+}
+
+// What the second Ctrl-C cut short did not fail.
+func TestAborted(t *testing.T) {
+	r := &apply.Result{Interrupted: true, Steps: []*apply.StepResult{{
+		Change: change(serviceKind, "web", plan.Update), Outcome: apply.Broken, Err: fmt.Errorf("update: %w", context.Canceled),
+	}}}
+	got := string(renderSummary(t, r, SummaryOptions{Exit: 130}))
+	if !strings.Contains(got, "service.web was aborted; it may be half done\n") || strings.Contains(got, "canceled") {
+		t.Errorf("got\n%s", got)
 	}
 }
