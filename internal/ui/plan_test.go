@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/swarmscript/swarmscript/internal/plan"
+	"github.com/swarmscript/swarmscript/internal/resource"
 	"github.com/swarmscript/swarmscript/internal/value"
 )
 
@@ -24,6 +25,8 @@ func renderPlan(t *testing.T, p *plan.Plan, o PlanOptions) []byte {
 
 func TestPlanGolden(t *testing.T) {
 	nothing := &plan.Plan{Project: "shop/staging", Changes: []*plan.Change{change(serviceKind, "web", plan.NoOp)}}
+	reads := &plan.Plan{Project: "shop/staging", Changes: []*plan.Change{change(networkKind, "proxy-net", plan.Read)}}
+	reads.Changes[0].Live = &resource.Object{Name: "proxy-net"}
 	waiting := &plan.Plan{Project: "shop/staging", Changes: []*plan.Change{change(serviceKind, "web", plan.NoOp)}}
 	waiting.Changes[0].Unsettled = "2/4 running"
 	destroy := &plan.Plan{Project: "shop/staging"}
@@ -43,6 +46,7 @@ func TestPlanGolden(t *testing.T) {
 		"plan-unreachable.txt":   {broken(), PlanOptions{Style: Style{Width: 80}}},
 		"plan-unreachable-0.txt": {gone, PlanOptions{Style: Style{Width: 80}}},
 		"plan-nothing.txt":       {nothing, PlanOptions{}},
+		"plan-reads.txt":         {reads, PlanOptions{}},
 		"plan-waiting.txt":       {waiting, PlanOptions{}},
 		"plan-destroy.txt":       {destroy, PlanOptions{Destroy: true}},
 		"plan-destroy-0.txt":     {&plan.Plan{Project: "shop/staging"}, PlanOptions{Destroy: true}},
