@@ -118,7 +118,11 @@ func (a *app) approve(ctx context.Context, p *run.Planned, g applying) error {
 	q := ui.Question{Project: p.Plan.Project, Destroy: g.Destroy}
 	for _, c := range p.Plan.Changes {
 		if (c.Action == plan.Delete || c.Action == plan.Replace) && c.Kind.DataLoss != "" {
-			q.Lost = append(q.Lost, string(c.Address)+": "+c.Kind.DataLoss)
+			lost := string(c.Address) + ": " + c.Kind.DataLoss
+			if n := len(c.Takes); n > 0 {
+				lost += ", " + count(n, "object") + " in it"
+			}
+			q.Lost = append(q.Lost, lost)
 		}
 	}
 	yes, err := ui.Approve(ctx, a.stderr(), q)

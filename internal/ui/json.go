@@ -33,6 +33,7 @@ const FormatVersion = "1.0"
 //	  action_reason, effect  in words; absent where there are none
 //	  version                {"before": name, "after": name} of secrets, configs
 //	  rolls[]                addresses that a new version makes change
+//	  takes[]              what goes with a swarm that goes
 //	  unsettled, blocked     why it waits; why it cannot be planned
 //	  deferred               true: compared again once its scope exists
 //	output_changes       name: {after, after_unknown, after_sensitive}
@@ -147,6 +148,16 @@ func (j *jsonPrinter) resource(c *plan.Change) {
 				j.str(",")
 			}
 			j.b = appendJSONString(j.b, string(a))
+		}
+		j.str("]")
+	}
+	if len(c.Takes) > 0 {
+		j.str(`,"takes":[`)
+		for i, t := range c.Takes {
+			if i > 0 {
+				j.str(",")
+			}
+			j.b = appendJSONString(j.b, t)
 		}
 		j.str("]")
 	}

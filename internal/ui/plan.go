@@ -126,7 +126,7 @@ func (pr *planPrinter) print() {
 		lines++
 		pr.pairs = pr.pairs[:0]
 		pr.collect(c)
-		details := len(pr.pairs) > 0 || len(c.Rolls) > 0
+		details := len(pr.pairs) > 0 || len(c.Rolls) > 0 || len(c.Takes) > 0
 		if details || spaced {
 			pr.endLine()
 		}

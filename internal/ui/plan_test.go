@@ -33,6 +33,9 @@ func TestPlanGolden(t *testing.T) {
 	for _, n := range []string{"api", "web"} {
 		destroy.Changes = append(destroy.Changes, change(serviceKind, n, plan.Delete))
 	}
+	swarm := lossy(kind("swarm", testNetwork{}))
+	takes := &plan.Plan{Project: "shop/staging", Changes: []*plan.Change{change(swarm, "main", plan.Delete)}}
+	takes.Changes[0].Takes = []string{"service db of other/prod", "service old, unmanaged", "service web"}
 	gone := broken()
 	gone.Changes = gone.Changes[:10]
 	for name, c := range map[string]struct {
@@ -46,6 +49,7 @@ func TestPlanGolden(t *testing.T) {
 		"plan-unreachable.txt":   {broken(), PlanOptions{Style: Style{Width: 80}}},
 		"plan-unreachable-0.txt": {gone, PlanOptions{Style: Style{Width: 80}}},
 		"plan-nothing.txt":       {nothing, PlanOptions{}},
+		"plan-takes.txt":         {takes, PlanOptions{Destroy: true}},
 		"plan-reads.txt":         {reads, PlanOptions{}},
 		"plan-waiting.txt":       {waiting, PlanOptions{}},
 		"plan-destroy.txt":       {destroy, PlanOptions{Destroy: true}},
