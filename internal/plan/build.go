@@ -72,6 +72,8 @@ func Build(in Input) (*Plan, diag.List) {
 		b.problems.Sort()
 		return nil, b.problems
 	}
+	b.takes()
+	b.checkAdopted()
 	b.outputs()
 	return b.plan, nil
 }
