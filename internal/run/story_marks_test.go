@@ -242,3 +242,37 @@ func TestStoryMovedAndWritten(t *testing.T) {
 		}
 	})
 }
+
+// A script that declares nothing any more, not even an engine: the inventory
+// beside it says where to look.
+func TestStoryNothingDeclared(t *testing.T) {
+	onBoth(t, func(f *fixture) {
+		all := `
+net = network("none_net", driver = "overlay")
+svc("none_web", replicas = 0, networks = [net])
+`
+		empty := `project(var("project"))`
+		for _, change := range []func(*Options){func(*Options) {}, func(o *Options) { o.Destroy = true }} {
+			f.Script(all)
+			f.Apply()
+			f.Bare(empty)
+			p := f.Plan(change)
+			if got := lines(p.Plan); len(got) != 2 || !strings.HasPrefix(got[0], "- network.none_net") || !strings.HasPrefix(got[1], "- service.none_web") {
+				t.Fatalf("the plan shows %v", got)
+			}
+			f.wentWell(f.Carry(p))
+			if left := f.marked(); len(left) > 0 {
+				t.Errorf("left are %v", left)
+			}
+			if out := f.Docker("config", "ls", "-q", "--filter", "label=swarmscript.project="+f.project); out != "" {
+				t.Errorf("its ledger is left: %s", out)
+			}
+			p = f.Plan(change)
+			f.shows(p)
+			if len(p.Plan.Warnings) != 1 {
+				t.Fatalf("the warnings are %v", p.Plan.Warnings)
+			}
+			f.says(p.Plan.Warnings[0].Summary, []string{"the script names no engine", "nothing was looked at"})
+		}
+	})
+}
