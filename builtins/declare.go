@@ -141,6 +141,9 @@ func (c *call) unpack(args starlark.Tuple, kwargs []starlark.Tuple) (name string
 				continue
 			}
 		}
+		if key == "name" && kw[1] != starlark.None {
+			c.decl.NameGiven = true
+		}
 		c.keyword(key, kw[1])
 	}
 	if f, ok := c.kind.Schema.Field("name"); ok && c.decl.Args[f.Index] == nil && name != "" {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"math/rand/v2"
 	"os"
 	"slices"
@@ -34,7 +35,7 @@ func TestConverges(t *testing.T) {
 
 func story(t *testing.T, r *rand.Rand) {
 	w := newWorld()
-	g := &generator{r: r, w: w, kinds: w.kinds()}
+	g := &generator{r: r, w: w, kinds: w.kinds(), alias: map[string]string{}}
 	for chapter := range 2 + r.IntN(4) {
 		s := &session{w: w, program: g.program(), opts: plan.Options{AllowDataLoss: true}}
 		if chapter > 0 && r.IntN(8) == 0 {
@@ -42,6 +43,12 @@ func story(t *testing.T, r *rand.Rand) {
 		}
 		strangers := g.strangers()
 		converge(t, r, s)
+		if len(s.program.Moves) > 0 { // which may leave the script now
+			s.program.Moves = nil
+			if p, err := s.plan(context.Background()); err != nil || !p.Empty() {
+				t.Fatalf("without its moves the program is not what is live: %v\n%s", err, dump(p))
+			}
+		}
 		for id, was := range strangers {
 			if now := w.inside[id]; now == nil && w.room != nil && g.roomID == w.room.ID {
 				t.Fatalf("%s of somebody else is gone", was)
@@ -135,12 +142,21 @@ type generator struct {
 	roomID string
 	wall   int
 	prev   []*resource.Declaration
+	alias  map[string]string // what net0 and the others are called now
 }
 
 const project = "shop"
 
 func (g *generator) program() *resource.Program {
 	p := &resource.Program{Project: project}
+	was := maps.Clone(g.alias)
+	for _, kind := range []string{"net", "blob", "app"} {
+		for i := range 3 {
+			if g.r.IntN(10) == 0 {
+				g.alias[fmt.Sprint(kind, i)] = fmt.Sprint("x", g.r.IntN(2))
+			}
+		}
+	}
 	if g.r.IntN(12) == 0 {
 		g.wall++
 	}
@@ -150,7 +166,7 @@ func (g *generator) program() *resource.Program {
 	}
 	p.Declarations = append(p.Declarations, room)
 	ref := func(kind string, i int, out string) value.Ref {
-		return value.Ref{Address: value.NewAddress("room.main", kind, fmt.Sprint(kind, i)), Output: out, Type: "string"}
+		return value.Ref{Address: g.address(g.alias, kind, i), Output: out, Type: "string"}
 	}
 	var nets, blobs, apps []int
 	for i := range 3 {
@@ -188,14 +204,35 @@ func (g *generator) program() *resource.Program {
 		p.Declarations = append(p.Declarations, d)
 	}
 	p.Outputs = []resource.OutputValue{{Name: "room", Value: value.Ref{Address: "room.main", Output: "id"}}}
+	g.move(p, was)
 	g.prev = p.Declarations
 	return p
 }
 
-func (g *generator) decl(kind string, i int, args value.Struct) *resource.Declaration {
+func (g *generator) address(alias map[string]string, kind string, i int) value.Address {
 	name := fmt.Sprint(kind, i)
-	args[0] = name
-	return &resource.Declaration{Address: value.NewAddress("room.main", kind, name), Kind: g.kinds[kind], Scope: "room.main", Args: args}
+	return value.NewAddress("room.main", kind, name+alias[name])
+}
+
+// move says of what was declared before that it is called otherwise now.
+func (g *generator) move(p *resource.Program, was map[string]string) {
+	declared := func(decls []*resource.Declaration, a value.Address) bool {
+		return slices.ContainsFunc(decls, func(d *resource.Declaration) bool { return d.Address == a })
+	}
+	for _, kind := range []string{"net", "blob", "app"} {
+		for i := range 3 {
+			from, to := g.address(was, kind, i), g.address(g.alias, kind, i)
+			if from != to && declared(g.prev, from) && declared(p.Declarations, to) {
+				p.Moves = append(p.Moves, resource.Move{From: from, To: to})
+			}
+		}
+	}
+}
+
+func (g *generator) decl(kind string, i int, args value.Struct) *resource.Declaration {
+	address := g.address(g.alias, kind, i)
+	args[0] = address.Name()
+	return &resource.Declaration{Address: address, Kind: g.kinds[kind], Scope: "room.main", Args: args}
 }
 
 func (g *generator) labels() value.Value {

@@ -78,6 +78,8 @@ type LeaseOptions struct {
 	Why     string
 	Wait    time.Duration // how long to wait for another holder; 0: not at all
 	TTL     time.Duration // 0: LeaseTTL
+	// Stop, once closed, ends the wait with [ErrStopped]. May be nil.
+	Stop <-chan struct{}
 	// Notice is told once, when there is somebody to wait for. May be nil.
 	Notice func(held resource.Lease)
 }
@@ -115,6 +117,9 @@ func take(ctx context.Context, store resource.Leaser, opts LeaseOptions) (lease 
 	deadline := time.Now().Add(opts.Wait)
 	told := false
 	for pause := 100 * time.Millisecond; ; pause = min(2*pause, time.Second) {
+		if closed(opts.Stop) {
+			return nil, asked, ErrStopped
+		}
 		asked = time.Now()
 		lease, held, err := takeOnce(ctx, store, opts)
 		if lease != nil || err != nil {
@@ -129,6 +134,7 @@ func take(ctx context.Context, store resource.Leaser, opts LeaseOptions) (lease 
 		}
 		select {
 		case <-time.After(pause):
+		case <-opts.Stop:
 		case <-ctx.Done():
 			return nil, asked, context.Cause(ctx)
 		}

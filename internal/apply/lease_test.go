@@ -175,6 +175,30 @@ func losing(t *testing.T, s *store, happen func()) (after time.Duration, why err
 	return after, why
 }
 
+// Stop ends the wait too, and after it nobody asks for the lease.
+func TestLeaseWaitIsStopped(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := &store{}
+		first, err := Acquire(t.Context(), s, LeaseOptions{Project: "shop", Holder: "first"}, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		stop := make(chan struct{})
+		begun := time.Now()
+		second := LeaseOptions{Project: "shop", Holder: "second", Wait: time.Hour, Stop: stop,
+			Notice: func(resource.Lease) { time.AfterFunc(5*time.Second, func() { close(stop) }) }}
+		if _, err := Acquire(t.Context(), s, second, nil); !errors.Is(err, ErrStopped) || time.Since(begun) > 6*time.Second {
+			t.Errorf("after %s: %v", time.Since(begun), err)
+		}
+		if err := first.Release(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := Acquire(t.Context(), s, second, nil); !errors.Is(err, ErrStopped) || s.lease != nil {
+			t.Errorf("of a free lease: %v, %v", err, s.lease)
+		}
+	})
+}
+
 func TestLeaseLost(t *testing.T) {
 	tests := []struct {
 		name   string

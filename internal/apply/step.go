@@ -177,7 +177,7 @@ func (e *executor) afterDestroy(cs plan.Case, c *plan.Change) plan.Case {
 		}
 		return nil
 	}
-	cs.Replaced = ""
+	cs.Replaced, cs.Keep = "", c.Live.Name
 	return cs
 }
 
@@ -241,14 +241,38 @@ func (e *executor) write(ctx context.Context, c *plan.Change, s *liveScope) (*re
 			e.mu.Unlock()
 		}
 		r.Live = nil
-		return c.Kind.Handler.Create(ctx, conn, r)
+		o, err := c.Kind.Handler.Create(ctx, conn, r)
+		if err == nil {
+			err = e.remarkFormer(ctx, c, conn)
+		}
+		return o, err
 	case plan.Update:
 		if c.Kind.MarkFixed && len(c.Fields) == 0 && !c.Restart {
 			return c.Live, e.remark(ctx, c, conn, ix)
 		}
+		if err := e.remarkFormer(ctx, c, conn); err != nil {
+			return nil, err
+		}
+		if len(c.Former) > 0 && len(c.Fields) == 0 && !c.Remark {
+			return c.Live, nil
+		}
 		return c.Kind.Handler.Update(ctx, conn, r)
 	}
 	return c.Live, nil
+}
+
+// remarkFormer gives the older versions of what was moved its new address; they
+// stay as they are otherwise.
+func (e *executor) remarkFormer(ctx context.Context, c *plan.Change, conn resource.Conn) error {
+	for _, o := range c.Former {
+		r := e.request(c)
+		r.Live, r.Args, r.Mark, r.Name = o, o.Args, o.Mark, o.Name
+		r.Mark.Address = c.Address
+		if _, err := c.Kind.Handler.Update(ctx, conn, r); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // remark writes the mark of an object whose labels cannot be changed.

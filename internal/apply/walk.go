@@ -132,7 +132,7 @@ func work(c *plan.Change) bool { return c.Changes() || c.Unsettled != "" || c.De
 // end records how a step ended.
 func (s *schedule) end(r ended) {
 	c := r.node.Change
-	if errors.Is(r.err, errNotBegun) {
+	if errors.Is(r.err, ErrStopped) {
 		s.stopped = true
 		return
 	}
@@ -195,8 +195,9 @@ type slot struct {
 	held  bool
 }
 
-// errNotBegun says that the run was stopped before a step had its turn.
-var errNotBegun = errors.New("stopped before it began")
+// ErrStopped says that the run was stopped before a step had its turn, or while
+// it waited for a lease.
+var ErrStopped = errors.New("stopped before it began")
 
 // take waits for the step's turn. Once the run is stopped there are no more:
 // of a turn and a stop at the same moment, the stop counts.
@@ -209,7 +210,7 @@ func (s *slot) take(ctx context.Context, stop <-chan struct{}) error {
 	}
 	if !s.held || closed(stop) || ctx.Err() != nil {
 		s.free()
-		return errNotBegun
+		return ErrStopped
 	}
 	return nil
 }

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"slices"
 	"sort"
+	"strings"
 	"time"
 
 	"github.com/swarmscript/swarmscript/internal/resource"
@@ -205,6 +206,8 @@ func (h handler) Version(args value.Struct, key []byte) (string, string, bool) {
 	content := value.Text(value.Reveal(args[1]))
 	return fmt.Sprintf("%s-%s", value.Text(args[0]), content), content, true
 }
+
+func (h handler) Base(live string) string { base, _, _ := strings.Cut(live, "-"); return base }
 
 // kinds returns the world's kinds.
 func (w *world) kinds() map[string]*resource.Kind {

@@ -30,6 +30,9 @@ type Case struct {
 	HashKey []byte
 	// API is the engine's, "" where it does not matter.
 	API string
+	// Keep is the name that the object had which this run has removed to make it
+	// anew: its users go by it. It is "" otherwise.
+	Keep string
 	// Replaced names a resource that this one uses and that cannot be replaced
 	// while it does: it must go first.
 	Replaced value.Address
@@ -50,7 +53,8 @@ func Decide(c Case) (*Change, diag.List) {
 	if d.External {
 		return c.external(ch)
 	}
-	ch.Mark = c.mark(args)
+	c.keepName(ch)
+	ch.Mark = c.mark(ch.Args)
 	if d.Kind.Versioned {
 		return c.versioned(ch)
 	}
@@ -170,6 +174,27 @@ func liveName(ch *Change) string {
 	return ch.Address.Name()
 }
 
+// keepName puts the live name into the arguments where the script does not give
+// one: what was moved, or adopted under another name once, keeps it.
+func (c Case) keepName(ch *Change) {
+	f, ok := ch.Kind.Schema.Field("name")
+	if !ok || c.Decl.NameGiven || c.Absent {
+		return
+	}
+	name := c.Keep
+	switch {
+	case name != "" || len(c.Ours) == 0:
+	case ch.Kind.Versioned:
+		name = ch.Kind.Handler.(resource.Versioner).Base(newest(c.Ours).Name)
+	default:
+		name = c.Ours[0].Name
+	}
+	if name != "" && name != ch.Args[f.Index] {
+		ch.Args = slices.Clone(ch.Args)
+		ch.Args[f.Index] = name
+	}
+}
+
 func (c Case) current() *resource.Object {
 	if c.Absent || len(c.Ours) == 0 {
 		return nil
@@ -189,7 +214,11 @@ func (c Case) adopted(name string) (*resource.Object, *diag.Diagnostic) {
 	switch {
 	case o.Mark.Project == c.Project:
 		p.Summary = fmt.Sprintf("%s: the name %q is held by %s of this project", d.Address, name, o.Mark.Address)
-		p.Hint = fmt.Sprintf("moved(%q, %q) keeps the object; or choose another name", o.Mark.Address.Short(), d.Address.Short())
+		from, to := o.Mark.Address.Short(), d.Address.Short()
+		if from == to { // in two scopes
+			from, to = string(o.Mark.Address), string(d.Address)
+		}
+		p.Hint = fmt.Sprintf("moved(%q, %q) keeps the object; or choose another name", from, to)
 	case o.Mark.Project != "":
 		p.Summary = fmt.Sprintf("%s: %s %q belongs to project %s", d.Address, d.Kind.Name, name, o.Mark.Project)
 		p.Hint = fmt.Sprintf("choose another name, or take it over with --adopt %s", d.Address.Short())
@@ -326,8 +355,26 @@ func (c Case) ignore(ch *Change) {
 	}
 }
 
-// versioned decides about kinds of which a change makes a new version.
+// versioned decides about kinds of which a change makes a new version, and
+// about the older ones that are kept: they move with it.
 func (c Case) versioned(ch *Change) (*Change, diag.List) {
+	ch, problems := c.version(ch)
+	if ch == nil || c.Absent {
+		return ch, problems
+	}
+	for _, o := range c.Ours {
+		if o.Mark.Address == ch.Address || o == ch.Live && ch.Action != NewVersion {
+			continue
+		}
+		ch.Former = append(ch.Former, o)
+		if ch.Action == NoOp {
+			ch.Action, ch.Reason = Update, "moved from "+o.Mark.Address.Short()
+		}
+	}
+	return ch, nil
+}
+
+func (c Case) version(ch *Change) (*Change, diag.List) {
 	name, hash, known := ch.Kind.Handler.(resource.Versioner).Version(ch.Args, c.HashKey)
 	if known {
 		ch.Name, ch.Mark.Hash = name, hash

@@ -42,6 +42,8 @@ func (versions) Version(args value.Struct, key []byte) (string, string, bool) {
 	return value.Text(args[0]) + "-" + c, c, true
 }
 
+func (versions) Base(live string) string { base, _, _ := strings.Cut(live, "-"); return base }
+
 type opens struct{ resource.Handler }
 
 func (opens) Open(context.Context, resource.Conn, *resource.Object) (resource.Conn, error) {
@@ -78,10 +80,13 @@ func args(k *resource.Kind, kv ...any) value.Struct {
 
 func decl(k *resource.Kind, name string, kv ...any) *resource.Declaration {
 	a := args(k, kv...)
-	if f, ok := k.Schema.Field("name"); ok && a[f.Index] == nil {
-		a[f.Index] = name
+	given := false
+	if f, ok := k.Schema.Field("name"); ok {
+		if given = a[f.Index] != nil; !given {
+			a[f.Index] = name
+		}
 	}
-	return &resource.Declaration{Address: value.NewAddress("room.main", k.Name, name), Kind: k, Scope: "room.main", Args: a,
+	return &resource.Declaration{Address: value.NewAddress("room.main", k.Name, name), Kind: k, Scope: "room.main", Args: a, NameGiven: given,
 		Pos: diag.Pos{File: "x.star", Line: 3, Col: 5}}
 }
 
@@ -210,8 +215,32 @@ func TestDecisionTable(t *testing.T) {
 		{"adopting what is not declared", scene{decls: []*resource.Declaration{decl(thingKind, "abc")}, opts: Options{Adopt: []string{"thing.abd"}}}, `error: did you mean "thing.abc"?`},
 		{"our own name under another address", scene{decls: []*resource.Declaration{decl(thingKind, "b", "name", "a")},
 			objects: []*resource.Object{live(thingKind, "1", "a")}}, `error: moved("thing.a", "thing.b")`},
+		{"our own name under the same address elsewhere", scene{decls: []*resource.Declaration{decl(thingKind, "a")},
+			objects: []*resource.Object{marked(live(thingKind, "1", "a"), "shop", "room.old/thing.a")}}, `error: moved("room.old/thing.a", "room.main/thing.a")`},
 		{"moved", scene{decls: []*resource.Declaration{decl(thingKind, "b", "name", "a")}, moves: []resource.Move{{From: "room.main/thing.a", To: "room.main/thing.b"}},
 			objects: []*resource.Object{live(thingKind, "1", "a")}}, "~ thing.b (moved from thing.a)"},
+		{"moved, and keeps a name that is not given", scene{
+			decls:   []*resource.Declaration{decl(netKind, "m"), decl(thingKind, "b", "peer", ref("net.m", "name"))},
+			moves:   []resource.Move{{From: "room.main/thing.a", To: "room.main/thing.b"}, {From: "room.main/net.n", To: "room.main/net.m"}},
+			objects: []*resource.Object{live(netKind, "1", "n"), live(thingKind, "2", "a", "peer", "n")}},
+			"~ net.m (moved from net.n)\n~ thing.b (moved from thing.a)"},
+		{"moved, and moved() is gone", scene{decls: []*resource.Declaration{decl(netKind, "m"), decl(thingKind, "b", "peer", ref("net.m", "name"))},
+			objects: []*resource.Object{marked(live(netKind, "1", "n"), "shop", "room.main/net.m"), marked(live(thingKind, "2", "a", "peer", "n"), "shop", "room.main/thing.b")}}, ""},
+		{"moved, and replaced: its users go by its old name", scene{decls: []*resource.Declaration{decl(thingKind, "m", "mode", "z"), decl(thingKind, "b", "peer", ref("thing.m", "name"))},
+			objects: []*resource.Object{marked(live(thingKind, "1", "n"), "shop", "room.main/thing.m"), live(thingKind, "2", "b", "peer", "n")}}, `-/+ thing.m mode:"m">"z"!`},
+		{"a moved version", scene{key: "k", decls: []*resource.Declaration{decl(fileKind, "key", "content", secret("two")), decl(thingKind, "b", "peer", ref("file.key", "name"))},
+			moves:   []resource.Move{{From: "room.main/file.pw", To: "room.main/file.key"}},
+			objects: []*resource.Object{version(1, "one"), version(2, "two"), live(thingKind, "2", "b", "peer", "pw-two")}}, "~ file.key (moved from file.pw)"},
+		{"a moved version, the older one not yet", scene{key: "k", decls: []*resource.Declaration{decl(fileKind, "key", "content", secret("two"))},
+			moves: []resource.Move{{From: "room.main/file.pw", To: "room.main/file.key"}},
+			objects: []*resource.Object{version(1, "one"), func() *resource.Object {
+				o := marked(version(2, "two"), "shop", "room.main/file.key")
+				o.Mark.Hash = "two"
+				return o
+			}()}}, "~ file.key (moved from file.pw)"},
+		{"a moved version, changed too", scene{key: "k", decls: []*resource.Declaration{decl(fileKind, "key", "content", secret("three"))},
+			moves:   []resource.Move{{From: "room.main/file.pw", To: "room.main/file.key"}},
+			objects: []*resource.Object{version(2, "two")}}, "+/- file.key content:none>(sensitive value)"},
 		{"moved already", scene{decls: []*resource.Declaration{decl(thingKind, "b", "name", "a")}, moves: []resource.Move{{From: "room.main/thing.a", To: "room.main/thing.b"}},
 			objects: []*resource.Object{marked(live(thingKind, "1", "a"), "shop", "room.main/thing.b")}}, ""},
 		{"moved what is still declared", scene{decls: []*resource.Declaration{decl(thingKind, "a"), decl(thingKind, "b")},

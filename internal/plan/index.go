@@ -64,9 +64,8 @@ func (ix *Index) usersOf(id string) []*resource.Object {
 
 // Rename makes the objects marked with one address count as another's, as
 // moved() asks. It reports whether there were any, and whether the other has
-// some of its own, in which case nothing is done. Versions may have either
-// mark: only the current one gets the new mark, and older ones count as long as
-// moved() stays in the script.
+// some of its own, in which case nothing is done. Of versions some may have
+// the new mark already, where an apply was cut short.
 func (ix *Index) Rename(from, to value.Address, versioned bool) (found, taken bool) {
 	objects := ix.ours[from]
 	if len(objects) == 0 {

@@ -56,6 +56,9 @@ type Change struct {
 	// Mark is what the object shall carry, Remark that it does not yet.
 	Mark   resource.Mark
 	Remark bool
+	// Former are the older versions whose marks still have another address, as
+	// moved() says: they are marked anew beside the current one.
+	Former []*resource.Object
 	// Name is the live name of a versioned kind's version, "" while unknown.
 	Name string
 	// Restart is set where lifecycle(replace_on=) renews what runs.

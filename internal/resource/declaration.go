@@ -16,7 +16,11 @@ type Declaration struct {
 	// Args are checked and in normal form, with references in them; by the
 	// kind's schema.
 	Args value.Struct
-	Pos  diag.Pos
+	// NameGiven is set where the script gave the live name itself (name=). A
+	// name that was not given is the declaration's own when the object is made,
+	// and afterwards whatever the object is called.
+	NameGiven bool
+	Pos       diag.Pos
 	// After are resources that come first though no argument refers to them.
 	After     []value.Address
 	Lifecycle Lifecycle

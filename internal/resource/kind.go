@@ -99,6 +99,8 @@ type Versioner interface {
 	// Version returns the content's keyed hash and the live name that goes with
 	// it. Known is false where the hash key, or the content, is not known yet.
 	Version(args value.Struct, key []byte) (name, hash string, known bool)
+	// Base returns the declared name that a version's live name was made from.
+	Base(live string) string
 }
 
 // Settler is implemented by handlers whose objects converge after the write.

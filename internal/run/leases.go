@@ -27,7 +27,7 @@ type leases struct {
 func newLeases(project string, wait time.Duration, opts ApplyOptions, lost func(error)) *leases {
 	ttl, _ := time.ParseDuration(leaseTTL) // 0 is the default
 	return &leases{lost: lost, held: map[resource.Leaser]*apply.Held{}, opts: apply.LeaseOptions{
-		Project: project, Holder: apply.Holder(), Why: opts.Why, Wait: wait, TTL: ttl,
+		Project: project, Holder: apply.Holder(), Why: opts.Why, Wait: wait, TTL: ttl, Stop: opts.Stop,
 		Notice: func(l resource.Lease) {
 			if opts.Sink != nil {
 				text := "waiting for " + l.Holder

@@ -209,12 +209,9 @@ func (p *Planned) Apply(ctx context.Context, opts ApplyOptions) (*apply.Result, 
 	defer lost(nil)
 	leases := newLeases(p.Program.Project, p.opts.LockTimeout, opts, lost)
 	defer leases.release(ctx)
-	for _, store := range p.view.leasers() {
-		if err := leases.take(ctx, store); err != nil {
-			return nil, err
-		}
-	}
-	if err := p.begin(ctx); err != nil {
+	if err := p.prepare(ctx, opts, leases); errors.Is(err, apply.ErrStopped) {
+		return p.run(ctx, opts, nil), nil // which begins nothing, and says what was left out
+	} else if err != nil {
 		return nil, err
 	}
 	res := p.run(ctx, opts, leases)
@@ -228,6 +225,32 @@ func (p *Planned) Apply(ctx context.Context, opts ApplyOptions) (*apply.Result, 
 		return res, fmt.Errorf("everything was applied, but the project's ledger could not be written: %w", err)
 	}
 	return res, nil
+}
+
+// prepare takes the leases and looks again. Once the run is stopped it goes no
+// further.
+func (p *Planned) prepare(ctx context.Context, opts ApplyOptions, leases *leases) error {
+	looking, stopped := context.WithCancelCause(ctx)
+	defer stopped(nil)
+	ended := make(chan struct{})
+	defer close(ended)
+	go func() {
+		select {
+		case <-opts.Stop:
+			stopped(apply.ErrStopped)
+		case <-ended:
+		}
+	}()
+	for _, store := range p.view.leasers() {
+		if err := leases.take(ctx, store); err != nil {
+			return err
+		}
+	}
+	err := p.begin(looking)
+	if cause := context.Cause(looking); errors.Is(cause, apply.ErrStopped) {
+		return cause
+	}
+	return err
 }
 
 // tell passes on what came up during the apply beside its steps.
@@ -318,8 +341,8 @@ func (p *Planned) finish(ctx context.Context, res *apply.Result) error {
 			delete(p.view.scopes, string(c.Address)) // its ledger went with it
 		}
 	}
-	gone := p.opts.Destroy && res.ExitCode() == apply.ExitOK
-	if gone {
+	ended := p.opts.Destroy || len(p.Program.Scopes) == 0 // where it declares nothing any more
+	if ended && res.ExitCode() == apply.ExitOK {
 		return p.view.dropLedgers(ctx)
 	}
 	return p.view.saveLedgers(ctx, res.ExitCode() == apply.ExitOK)

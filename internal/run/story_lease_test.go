@@ -177,3 +177,42 @@ func TestStoryLostLease(t *testing.T) {
 		f.PlanIsEmpty()
 	})
 }
+
+// Stop ends the wait for somebody else's lease, and nothing begins after it.
+func TestStoryStoppedBeforeItBegan(t *testing.T) {
+	onNewest(t, func(f *fixture) {
+		f.Script(`svc("stopped_a", replicas = 0)` + "\n" + `svc("stopped_b", replicas = 0)`)
+		f.opts.LockTimeout = 30 * time.Second
+		f.why = "who waits"
+		nothing := func(r *apply.Result, err error) {
+			t.Helper()
+			f.ended(r, err, apply.ExitInterrupted)
+			if ok, failed, skipped := r.Count(); ok+failed > 0 || skipped != 2 {
+				t.Errorf("%d went well, %d failed, %d were skipped", ok, failed, skipped)
+			}
+			if got := f.Names("service"); len(got) > 0 {
+				t.Errorf("there are %v", got)
+			}
+		}
+		p := f.Plan()
+		f.writeLease(p, 6*time.Second)
+		stop := make(chan struct{})
+		began := time.Now()
+		r, err := f.Carry(p, func(o *ApplyOptions) {
+			o.Stop = stop
+			o.Sink = func(e apply.Event) {
+				if e.Type == apply.Notice && strings.Contains(e.Text, "somebody else") {
+					close(stop)
+				}
+			}
+		})
+		nothing(r, err)
+		if took := time.Since(began); took > 4*time.Second {
+			t.Errorf("it took %s", took)
+		}
+		r, err = f.Carry(f.Plan(), func(o *ApplyOptions) { o.Stop = stop }) // closed before
+		nothing(r, err)
+		f.Apply()
+		f.PlanIsEmpty()
+	})
+}

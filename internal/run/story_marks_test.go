@@ -142,10 +142,8 @@ moved("service.moved_web", "service.site")
 		if got := f.Names("secret"); !slices.Equal(got, secrets) || len(got) != 2 {
 			t.Errorf("the secrets were %v, now %v", secrets, got)
 		}
-		// When it leaves the script, so does the old version of the secret, which
-		// is still marked with the old address.
 		f.Script(moved)
-		f.Repaired("- secret.moved_pw (no longer declared)")
+		f.PlanIsEmpty()
 		if got := f.Docker("service", "ps", "-q", "moved_web"); got != tasks {
 			t.Errorf("tasks were renewed: %s, then %s", tasks, got)
 		}
@@ -161,6 +159,64 @@ svc("again", name = "moved_web")
 `)
 		f.PlanFails(`service.again has the name of service.site, "moved_web"`)
 	})
+}
+
+// What is moved keeps its name where the script gives none: users go by it, a
+// secret keeps its value, and moved() may stay in the script or leave it.
+func TestStoryMovedKeepsItsName(t *testing.T) {
+	onBoth(t, func(f *fixture) {
+		for _, n := range []string{"1", "2"} {
+			f.Script(`
+net = network("keep_net", driver = "overlay")
+conf = config("keep_conf", content = "` + n + `")
+pw = secret("keep_pw", generate = 32, rotate = "` + n + `")
+svc("keep_web", networks = [net], secrets = [secret_ref(pw, target = "pw")], configs = [config_ref(conf, target = "/conf")], ports = [port(8080, published = 18461, mode = "host")])
+`)
+			f.Apply()
+		}
+		password := f.Hide(f.Get(18461, "/secret/pw"))
+		if len(password) != 32 {
+			t.Fatalf("the secret is %q", password)
+		}
+		live := append(f.marked(), f.Docker("service", "ps", "-q", "keep_web"))
+
+		after := `
+net = network("mesh", driver = "overlay")
+conf = config("settings", content = "2")
+key = secret("key", generate = 32, rotate = "2")
+svc("site", networks = [net], secrets = [secret_ref(key, target = "pw")], configs = [config_ref(conf, target = "/conf")], ports = [port(8080, published = 18461, mode = "host")])
+`
+		f.Script(after + `
+moved("network.keep_net", "network.mesh")
+moved("config.keep_conf", "config.settings")
+moved("secret.keep_pw", "secret.key")
+moved("service.keep_web", "service.site")
+`)
+		f.Repaired("~ network.mesh (moved from network.keep_net)", "~ config.settings (moved from config.keep_conf)",
+			"~ secret.key (moved from secret.keep_pw)", "~ service.site (moved from service.keep_web)")
+		f.Apply()
+		f.Script(after)
+		f.PlanIsEmpty()
+		if now := append(f.marked(), f.Docker("service", "ps", "-q", "keep_web")); !slices.Equal(now, live) {
+			t.Errorf("there was %v, and now there is %v", live, now)
+		}
+		if f.Get(18461, "/secret/pw") != password {
+			t.Error("the secret has a new value")
+		}
+		f.Script(``)
+		f.Apply()
+		if now := f.marked(); len(now) != 0 {
+			t.Errorf("left are %v", now)
+		}
+	})
+}
+
+// marked are the names of all that is the project's.
+func (f *fixture) marked() (out []string) {
+	for _, kind := range []string{"config", "network", "secret", "service"} {
+		out = append(out, f.Names(kind)...)
+	}
+	return out
 }
 
 // Somebody writes to a service while its new address is written: it is decided
@@ -183,6 +239,40 @@ func TestStoryMovedAndWritten(t *testing.T) {
 		f.PlanIsEmpty()
 		if got := f.Names("service"); !slices.Equal(got, []string{"both_web"}) {
 			t.Errorf("the services are %v", got)
+		}
+	})
+}
+
+// A script that declares nothing any more, not even an engine: the inventory
+// beside it says where to look.
+func TestStoryNothingDeclared(t *testing.T) {
+	onBoth(t, func(f *fixture) {
+		all := `
+net = network("none_net", driver = "overlay")
+svc("none_web", replicas = 0, networks = [net])
+`
+		empty := `project(var("project"))`
+		for _, change := range []func(*Options){func(*Options) {}, func(o *Options) { o.Destroy = true }} {
+			f.Script(all)
+			f.Apply()
+			f.Bare(empty)
+			p := f.Plan(change)
+			if got := lines(p.Plan); len(got) != 2 || !strings.HasPrefix(got[0], "- network.none_net") || !strings.HasPrefix(got[1], "- service.none_web") {
+				t.Fatalf("the plan shows %v", got)
+			}
+			f.wentWell(f.Carry(p))
+			if left := f.marked(); len(left) > 0 {
+				t.Errorf("left are %v", left)
+			}
+			if out := f.Docker("config", "ls", "-q", "--filter", "label=swarmscript.project="+f.project); out != "" {
+				t.Errorf("its ledger is left: %s", out)
+			}
+			p = f.Plan(change)
+			f.shows(p)
+			if len(p.Plan.Warnings) != 1 {
+				t.Fatalf("the warnings are %v", p.Plan.Warnings)
+			}
+			f.says(p.Plan.Warnings[0].Summary, []string{"the script names no engine", "nothing was looked at"})
 		}
 	})
 }

@@ -54,6 +54,18 @@ func (v *view) observe(ctx context.Context) error {
 		seen[s.Address] = true
 	}
 	var forgotten []*resource.Scope
+	recall := func() {
+		for _, s := range v.forgotten(seen) {
+			seen[s.Address] = true
+			todo, forgotten = append(todo, s), append(forgotten, s)
+		}
+	}
+	if len(todo) == 0 { // nothing is declared any more
+		if recall(); len(todo) == 0 && v.program.Project != "" {
+			v.warnings = append(v.warnings, &diag.Diagnostic{Severity: diag.Warning,
+				Summary: "the script names no engine, and there is no inventory beside it: nothing was looked at"})
+		}
+	}
 	for len(todo) > 0 {
 		stage, rest := v.stage(todo)
 		if len(stage) == 0 {
@@ -63,10 +75,7 @@ func (v *view) observe(ctx context.Context) error {
 			return err
 		}
 		todo = rest
-		for _, s := range v.forgotten(seen) {
-			seen[s.Address] = true
-			todo, forgotten = append(todo, s), append(forgotten, s)
-		}
+		recall()
 	}
 	for _, s := range todo {
 		v.put(s, nil, v.without(s))
@@ -278,9 +287,9 @@ func (v *view) leasers() []resource.Leaser {
 	}
 	var all []entry
 	inSwarm := map[resource.Conn]bool{}
-	for _, s := range v.program.Scopes {
-		if d := v.opener(s); d != nil && v.scopes[s.Address].State.Status == plan.Present {
-			inSwarm[v.scopes[d.Scope].Conn] = true
+	for _, s := range v.scopes {
+		if parent := v.parent(s.State.Scope); parent != nil && s.State.Status == plan.Present {
+			inSwarm[parent.Conn] = true
 		}
 	}
 	for addr, s := range v.scopes {

@@ -65,6 +65,9 @@ func (configHandler) Version(args value.Struct, key []byte) (name, hash string, 
 	return versionName(t[0], sum), fmt.Sprintf("%x", sum), true
 }
 
+// Base implements [resource.Versioner].
+func (configHandler) Base(live string) string { return versionBase(live) }
+
 // Create implements [resource.Handler].
 func (configHandler) Create(ctx context.Context, c resource.Conn, r *resource.Request) (*resource.Object, error) {
 	var spec ConfigSpec

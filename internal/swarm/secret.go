@@ -105,6 +105,9 @@ func (secretHandler) Version(args value.Struct, key []byte) (name, hash string, 
 	return versionName(t[0], sum), fmt.Sprintf("%x", sum), true
 }
 
+// Base implements [resource.Versioner].
+func (secretHandler) Base(live string) string { return versionBase(live) }
+
 // Create implements [resource.Handler].
 func (secretHandler) Create(ctx context.Context, c resource.Conn, r *resource.Request) (*resource.Object, error) {
 	var spec SecretSpec

@@ -122,7 +122,9 @@ func (Attachment) SchemaName() (string, string) {
 	return "attachment", "A service's place in a network."
 }
 
-// SecretRef puts a secret into the containers.
+// SecretRef puts a secret into the containers. The file's name follows the name
+// that the secret is declared with: where moved() gives it another one, the plan
+// shows the service's update, unless target is given.
 type SecretRef struct {
 	Secret string          `star:"secret,required,pos,short" ref:"secret.name" doc:"The secret."`
 	Target string          `star:"target,key" from:"secret" doc:"The file, in /run/secrets unless it is a full path; the secret's declared name where it is not given."`
@@ -134,7 +136,8 @@ type SecretRef struct {
 // SchemaName names the builtin.
 func (SecretRef) SchemaName() (string, string) { return "secret_ref", "A secret in a container." }
 
-// ConfigRef puts a config into the containers.
+// ConfigRef puts a config into the containers, in a file that is named as
+// [SecretRef]'s is.
 type ConfigRef struct {
 	Config string          `star:"config,required,pos,short" ref:"config.name" doc:"The config."`
 	Target string          `star:"target,key" from:"config" doc:"The file, in the container's root unless it is a full path; the config's declared name where it is not given."`

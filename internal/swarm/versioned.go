@@ -6,6 +6,7 @@ import (
 	"encoding/binary"
 	"encoding/hex"
 	"fmt"
+	"strings"
 	"sync"
 
 	"golang.org/x/crypto/scrypt"
@@ -31,6 +32,17 @@ const (
 func versionName(declared string, sum []byte) string {
 	return declared + "-" + hex.EncodeToString(sum)[:hashDigits]
 }
+
+// versionBase is the declared part of a version's name. A name that no version
+// has is taken as it is.
+func versionBase(name string) string {
+	if i := len(name) - 1 - hashDigits; i > 0 && name[i] == '-' && !strings.ContainsFunc(name[i+1:], notHex) {
+		return name[:i]
+	}
+	return name
+}
+
+func notHex(r rune) bool { return !strings.ContainsRune("0123456789abcdef", r) }
 
 // content is what decides about a version: length-prefixed, so that no two
 // lists of parts give the same bytes.
