@@ -24,7 +24,7 @@ func (r *Recorder) orderByName() {
 		}
 		for _, f := range refs {
 			namesIn(f.Type, d.Args[f.Index], func(kind, name string) {
-				used := r.names[liveName{d.Scope, kind, name}]
+				used := r.holder(liveName{d.Scope, kind, name})
 				if used != nil && used != d && !used.Kind.Versioned {
 					d.After = append(d.After, used.Address)
 				}

@@ -20,7 +20,9 @@ type Recorder struct {
 	kinds    []*resource.Kind
 	program  resource.Program
 	declared map[value.Address]*resource.Declaration
-	names    map[liveName]*resource.Declaration
+	// renamed holds what has a live name other than its address's; the others
+	// are found by their addresses, which spares ten thousand of them a map.
+	renamed  map[liveName]*resource.Declaration
 	short    map[string][]value.Address // by the short form; made when first asked for
 	scopes   map[string]*resource.Scope
 	swarms   []*Handle             // declared ones, in order
@@ -36,7 +38,7 @@ func NewRecorder(inputs *Inputs, kinds []*resource.Kind) *Recorder {
 	return &Recorder{
 		inputs: inputs, kinds: kinds,
 		declared: map[value.Address]*resource.Declaration{},
-		names:    map[liveName]*resource.Declaration{},
+		renamed:  map[liveName]*resource.Declaration{},
 		scopes:   map[string]*resource.Scope{},
 		callers:  map[*resource.Declaration]diag.Pos{},
 	}
@@ -141,7 +143,8 @@ type liveName struct{ scope, kind, name string }
 // known; what is only read may be read twice.
 func liveNameOf(d *resource.Declaration) (liveName, bool) {
 	n := liveName{d.Scope, d.Kind.Name, d.Address.Name()}
-	if f, ok := d.Kind.Schema.Field("name"); ok {
+	if f := d.Kind.Schema.NameField(); f != nil {
+		var ok bool
 		if n.name, ok = d.Args[f.Index].(string); !ok {
 			return n, false
 		}
@@ -150,6 +153,23 @@ func liveNameOf(d *resource.Declaration) (liveName, bool) {
 		n.name = ""
 	}
 	return n, !d.External
+}
+
+// holder returns the declaration of the object that will have a live name.
+func (r *Recorder) holder(n liveName) *resource.Declaration {
+	if len(r.renamed) > 0 {
+		if d := r.renamed[n]; d != nil {
+			return d
+		}
+	}
+	d := r.declared[value.NewAddress(n.scope, n.kind, n.name)]
+	if d == nil {
+		return nil
+	}
+	if has, ok := liveNameOf(d); !ok || has != n {
+		return nil
+	}
+	return d
 }
 
 // add records a declaration, or returns the problem with its address.
@@ -162,8 +182,8 @@ func (r *Recorder) add(d *resource.Declaration) *diag.Diagnostic {
 			Related: r.first(old),
 		}
 	}
-	if name, ok := liveNameOf(d); ok {
-		if old := r.names[name]; old != nil {
+	if name, ok := liveNameOf(d); ok && !(len(r.renamed) == 0 && !d.Kind.Single && name.name == d.Address.Name()) {
+		if old := r.holder(name); old != nil {
 			summary := fmt.Sprintf("%s has the name of %s, %q", d.Address.Short(), old.Address.Short(), name.name)
 			if d.Kind.Single {
 				summary = fmt.Sprintf("%s: %s is declared there already", d.Address.Short(), old.Address.Short())
@@ -173,7 +193,9 @@ func (r *Recorder) add(d *resource.Declaration) *diag.Diagnostic {
 				Related: r.first(old),
 			}
 		}
-		r.names[name] = d
+		if d.Kind.Single || name.name != d.Address.Name() {
+			r.renamed[name] = d
+		}
 	}
 	r.short = nil
 	r.declared[d.Address] = d

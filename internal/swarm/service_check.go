@@ -188,11 +188,14 @@ var signals = strings.Fields("ABRT ALRM BUS CHLD CLD CONT FPE HUP ILL INT IO IOT
 // SIG. It would say so only when it stops a container.
 func checkSignal(r reader, p *problems) {
 	s := r.str("stop_signal")
-	if n, err := strconv.Atoi(s); s == "" || err == nil && n > 0 && n <= 64 {
+	if s == "" {
 		return
 	}
 	name := strings.TrimPrefix(strings.ToUpper(s), "SIG")
 	if slices.Contains(signals, name) || realtimeSignal.MatchString(name) {
+		return
+	}
+	if n, err := strconv.Atoi(s); err == nil && n > 0 && n <= 64 {
 		return
 	}
 	p.list = append(p.list, &schema.Problem{Path: "stop_signal", Msg: fmt.Sprintf("got %q, want a signal such as SIGTERM", s), Hint: diag.DidYouMean(name, signals)})
