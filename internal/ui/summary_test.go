@@ -151,4 +151,7 @@ func TestAborted(t *testing.T) {
 	if !strings.Contains(got, "service.web was aborted; it may be half done\n") || strings.Contains(got, "canceled") {
 		t.Errorf("got\n%s", got)
 	}
+	if got := firstLine(r.Steps[0].Err); got != "aborted" {
+		t.Errorf("while it runs: got %q", got)
+	}
 }
