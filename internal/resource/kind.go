@@ -55,8 +55,9 @@ type Kind struct {
 	// declared, and again when a reference in them has become known. May be nil.
 	Complete func(args value.Struct)
 	// Effect says in a few words what an update does to what runs ("rolling, 2
-	// at a time"). May be nil.
-	Effect  func(live *Object, args value.Struct, changes []schema.Change) string
+	// at a time"); restart is set where it is renewed though nothing else may
+	// change. May be nil.
+	Effect  func(live *Object, args value.Struct, changes []schema.Change, restart bool) string
 	Handler Handler
 }
 
