@@ -104,6 +104,13 @@ type Versioner interface {
 	Base(live string) string
 }
 
+// SlowVersioner is implemented by versioners whose hash takes long by intent, and
+// which keep it: a plan then asks for those of all its declarations at once.
+type SlowVersioner interface {
+	Versioner
+	SlowVersion()
+}
+
 // Settler is implemented by handlers whose objects converge after the write.
 type Settler interface {
 	// Settle returns when the object has converged, or a [*NotConverged] that
