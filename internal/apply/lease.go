@@ -253,6 +253,13 @@ func (h *Held) Release(ctx context.Context) error {
 	h.Abandon()
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 5*time.Second)
 	defer cancel()
+	h.mu.Lock()
+	last := h.lease
+	h.mu.Unlock()
+	if _, err := h.store.WriteLease(ctx, h.opts.Project, last, nil); !errors.Is(err, resource.ErrConflict) {
+		return err
+	}
+	// It is not as we knew it: an answer to a renewal was lost, or it is not ours.
 	for range attempts {
 		current, _, err := h.store.ReadLease(ctx, h.opts.Project)
 		if err != nil {

@@ -4,7 +4,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 	"time"
+	"unicode"
 
 	"github.com/swarmscript/swarmscript/internal/diag"
 	"github.com/swarmscript/swarmscript/internal/plan"
@@ -311,6 +313,41 @@ func (e *executor) settle(ctx context.Context, c *plan.Change, s *liveScope, o *
 	return err
 }
 
+// gone says that what a step uses was there when the plan was made, and was
+// removed since. This run cannot make it again: it had nothing to do for it.
+type gone struct {
+	name string
+	err  error
+}
+
+func (e *gone) Error() string { return e.name + " went away meanwhile: run it again" }
+
+func (e *gone) Unwrap() []error { return []error{e.err, ErrStale} }
+
+// wentAway says which of the things that a step uses is missing, where the
+// error names one that this run found.
+func (e *executor) wentAway(c *plan.Change, err error) error {
+	if c.Decl == nil {
+		return err
+	}
+	for _, r := range c.Decl.Refs() {
+		e.mu.Lock()
+		used := e.done[r.Address]
+		e.mu.Unlock()
+		if used == nil || used.Live == nil {
+			continue
+		}
+		for _, word := range strings.FieldsFunc(err.Error(), notInNames) {
+			if word == used.Live.Name || word == used.Live.ID {
+				return &gone{used.Kind.Name + " " + used.Live.Name, err}
+			}
+		}
+	}
+	return err
+}
+
+func notInNames(r rune) bool { return unicode.IsSpace(r) || strings.ContainsRune(`:,;"'()`, r) }
+
 // retry runs a step until it ends well or for good. A conflict is looked at
 // again; what is transient is tried again after a pause.
 func (e *executor) retry(ctx context.Context, c *plan.Change, s *liveScope, fn func(again bool) error) error {
@@ -322,6 +359,8 @@ func (e *executor) retry(ctx context.Context, c *plan.Change, s *liveScope, fn f
 			return err
 		case errors.Is(err, ErrStale):
 			return err
+		case errors.Is(err, resource.ErrMissing):
+			return e.wentAway(c, err)
 		case errors.Is(err, resource.ErrExists), errors.Is(err, resource.ErrConflict):
 			if errors.Is(err, resource.ErrExists) && try > 2 {
 				return err

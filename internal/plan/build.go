@@ -2,8 +2,10 @@ package plan
 
 import (
 	"fmt"
+	"runtime"
 	"slices"
 	"strings"
+	"sync"
 
 	"github.com/swarmscript/swarmscript/internal/diag"
 	"github.com/swarmscript/swarmscript/internal/resource"
@@ -56,6 +58,7 @@ func Build(in Input) (*Plan, diag.List) {
 	if in.Options.Destroy {
 		b.checkAdopt(nil)
 	} else {
+		b.warm()
 		for _, d := range b.order() {
 			b.declare(d)
 		}
@@ -233,6 +236,32 @@ func (b *builder) needs(d *resource.Declaration, fn func(value.Address)) {
 	for _, a := range d.After {
 		fn(a)
 	}
+}
+
+// warm asks for the versions that take long to hash, on all processors: their
+// handlers keep them for when they are decided about.
+func (b *builder) warm() {
+	var wg sync.WaitGroup
+	slots := make(chan struct{}, runtime.GOMAXPROCS(0))
+	for _, d := range b.in.Program.Declarations {
+		slow, ok := d.Kind.Handler.(resource.SlowVersioner)
+		ix := b.index[d.Scope]
+		if !ok || d.External || ix == nil || ix.State.Status != Present || len(d.Refs()) > 0 {
+			continue
+		}
+		c := ix.Case(d)
+		if c.HashKey == nil {
+			c.HashKey = b.in.HashKey
+		}
+		ch := &Change{Address: d.Address, Kind: d.Kind, Args: d.Args}
+		c.keepName(ch)
+		slots <- struct{}{}
+		wg.Go(func() {
+			defer func() { <-slots }()
+			slow.Version(ch.Args, c.HashKey)
+		})
+	}
+	wg.Wait()
 }
 
 // declare decides about one declaration; what it refers to is decided already.

@@ -326,7 +326,7 @@ func (c Case) compare(ch *Change) {
 		}
 	}
 	if ch.Action == Update && ch.Kind.Effect != nil {
-		ch.Effect = ch.Kind.Effect(live, ch.Args, ch.Fields)
+		ch.Effect = ch.Kind.Effect(live, ch.Args, ch.Fields, ch.Restart)
 	}
 }
 

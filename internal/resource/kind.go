@@ -55,8 +55,9 @@ type Kind struct {
 	// declared, and again when a reference in them has become known. May be nil.
 	Complete func(args value.Struct)
 	// Effect says in a few words what an update does to what runs ("rolling, 2
-	// at a time"). May be nil.
-	Effect  func(live *Object, args value.Struct, changes []schema.Change) string
+	// at a time"); restart is set where it is renewed though nothing else may
+	// change. May be nil.
+	Effect  func(live *Object, args value.Struct, changes []schema.Change, restart bool) string
 	Handler Handler
 }
 
@@ -101,6 +102,13 @@ type Versioner interface {
 	Version(args value.Struct, key []byte) (name, hash string, known bool)
 	// Base returns the declared name that a version's live name was made from.
 	Base(live string) string
+}
+
+// SlowVersioner is implemented by versioners whose hash takes long by intent, and
+// which keep it: a plan then asks for those of all its declarations at once.
+type SlowVersioner interface {
+	Versioner
+	SlowVersion()
 }
 
 // Settler is implemented by handlers whose objects converge after the write.

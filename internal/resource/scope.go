@@ -99,6 +99,8 @@ var (
 	ErrExists = errors.New("the name is taken")
 	// ErrConflict says that somebody else wrote in between.
 	ErrConflict = errors.New("changed by somebody else in between")
+	// ErrMissing says that something which the object uses is not there.
+	ErrMissing = errors.New("not there")
 	// ErrUnreachable says that a scope did not answer: what is in it is not
 	// known, which is not the same as absent.
 	ErrUnreachable = errors.New("unreachable")

@@ -167,10 +167,16 @@ func (v *view) saveLedgers(ctx context.Context, clean bool) error {
 		if !ok || s.State.Status != plan.Present {
 			continue
 		}
-		_, err := keeper.SaveLedger(ctx, v.program.Project, func(l *resource.Ledger) { l.Scopes = entries })
+		// Under the lease nobody else writes: what was observed is what there is.
+		if l := s.State.Obs.Ledger; l.HashKey != nil && slices.Equal(l.Scopes, entries) {
+			continue
+		}
+		l, err := keeper.SaveLedger(ctx, v.program.Project, func(l *resource.Ledger) { l.Scopes = entries })
 		if err != nil {
 			errs = append(errs, fmt.Errorf("%s: %w", addr, err))
+			continue
 		}
+		s.State.Obs.Ledger = l
 	}
 	v.hint(entries)
 	return errors.Join(errs...)

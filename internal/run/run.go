@@ -287,10 +287,10 @@ func (p *Planned) writes() bool { return !p.Plan.Empty() }
 // what somebody else did since the plan was shown is seen, and nothing may go
 // that was not shown.
 func (p *Planned) begin(ctx context.Context) error {
-	if err := p.view.saveLedgers(ctx, false); err != nil {
+	if err := p.view.observe(ctx); err != nil {
 		return err
 	}
-	if err := p.view.observe(ctx); err != nil {
+	if err := p.view.saveLedgers(ctx, false); err != nil {
 		return err
 	}
 	now, err := p.build()

@@ -1,6 +1,11 @@
 package run
 
-import "testing"
+import (
+	"sync"
+	"testing"
+
+	"github.com/swarmscript/swarmscript/internal/apply"
+)
 
 // Every kind changed in the script, then by hand with the docker CLI: the plan
 // shows just that, and an apply repairs it.
@@ -96,5 +101,33 @@ svc("label_web", replicas = 1, networks = [net], secrets = [pw], configs = [conf
 		if got := f.Docker("network", "inspect", "label_net", "--format", "{{.Labels.tier}}"); got != "b" {
 			t.Errorf("the network's label is %q", got)
 		}
+	})
+}
+
+// A network that an engine still lists while it removes it: what uses it says
+// so, and the next run makes it again.
+func TestStoryNetworkGoesAway(t *testing.T) {
+	onBoth(t, func(f *fixture) {
+		f.Script(`
+net = network("away_net", driver = "overlay")
+svc("away_web", replicas = 0, networks = [net])
+`)
+		f.Apply()
+		f.Docker("service", "rm", "away_web")
+		p := f.Plan()
+		f.shows(p, "+ service.away_web")
+		var once sync.Once
+		r, err := f.Carry(p, func(o *ApplyOptions) {
+			o.Sink = func(e apply.Event) {
+				if e.Type == apply.Started {
+					once.Do(func() {
+						f.Docker("network", "rm", "away_net")
+						f.eventually("the network is gone", func() bool { _, err := f.e.TryDocker("network", "inspect", "away_net"); return err != nil })
+					})
+				}
+			}
+		})
+		f.ended(r, err, apply.ExitStale, "service.away_web: network away_net went away meanwhile: run it again")
+		f.Repaired("+ network.away_net", "+ service.away_web")
 	})
 }

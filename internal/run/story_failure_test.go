@@ -144,3 +144,30 @@ svc("wait_short", constraints = ["node.labels.zone==nowhere"], env = {"A": "1"})
 		}
 	})
 }
+
+// A job that failed for good is not what was asked for: the next run says so,
+// and runs it again.
+func TestStoryFailedJob(t *testing.T) {
+	onBoth(t, func(f *fixture) {
+		script := func(code string) {
+			f.Script(`
+def job(name, mode = "replicated-job", **restart):
+    service(name, mode = mode, image = "swarmtest/fail:1", command = ["exit", "` + code + `"], no_resolve_image = True, restart = restart_policy(delay = "100ms", **restart))
+job("job_once", condition = "none")
+job("job_tried", condition = "on-failure", max_attempts = 1)
+job("job_nodes", mode = "global-job", condition = "none")
+`)
+		}
+		script("3")
+		failed := []string{"service.job_once: does not converge: its task failed, and is not started again", "task job_once.0 on " + f.e.Hostname + " exited with 3",
+			"task job_nodes." + f.e.Hostname + " exited with 3", "task job_tried.0 on "}
+		f.ApplyEnds(apply.ExitNotConverged, failed...)
+		again := []string{"~ service.job_once (0/1 completed, 1 failed: run again)", "~ service.job_tried (0/1 completed, 1 failed: run again)",
+			"~ service.job_nodes (0/1 completed, 1 failed: run again)"}
+		f.PlanShows(again...)
+		f.ApplyEnds(apply.ExitNotConverged, failed...)
+		f.PlanShows(again...)
+		script("0")
+		f.Repaired("~ service.job_once: command", "~ service.job_tried: command", "~ service.job_nodes: command")
+	})
+}

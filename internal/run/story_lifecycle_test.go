@@ -125,3 +125,32 @@ svc("dest_b", networks = [net], after = [a])
 		f.shows(f.Plan(func(o *Options) { o.Destroy = true }))
 	})
 }
+
+// What a plan says that an update does to what runs is what it does.
+func TestStoryEffect(t *testing.T) {
+	onBoth(t, func(f *fixture) {
+		script := func(on, constraint string) string {
+			return `svc("effect_web", constraints = ["` + constraint + `"], lifecycle = lifecycle(replace_on = ["` + on + `"]))`
+		}
+		task := func() string {
+			return f.Docker("service", "ps", "-q", "--filter", "desired-state=running", "effect_web")
+		}
+		update := func(script, effect string, renewed bool) {
+			t.Helper()
+			before := task()
+			f.Script(script)
+			p := f.Plan()
+			if got := p.Plan.Find("swarm.main/service.effect_web").Effect; got != effect {
+				t.Errorf("the plan says %q, want %q", got, effect)
+			}
+			f.wentWell(f.Carry(p))
+			if now := task(); (now != before) != renewed {
+				t.Errorf("%s: the task was %s, and is %s", effect, before, now)
+			}
+		}
+		f.Script(script("1", "node.role==manager"))
+		f.Apply()
+		update(script("1", "node.id!=nowhere"), "in place; tasks leave nodes that no longer match", false)
+		update(script("2", "node.id!=nowhere"), "INTERRUPTED: one replica, stop-first", true)
+	})
+}

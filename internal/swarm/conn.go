@@ -69,6 +69,9 @@ func (c *Conn) Observe(ctx context.Context, project string) (*resource.Observati
 	if err := c.services.addNetworks(ctx, c, l); err != nil {
 		return nil, err
 	}
+	if err := l.listJobs(ctx, c); err != nil {
+		return nil, err
+	}
 	obs := &resource.Observation{API: l.API, Summary: l.summary(), Warnings: l.warnings()}
 	for _, observe := range observers {
 		obs.Objects = append(obs.Objects, observe(l)...)

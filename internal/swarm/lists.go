@@ -7,6 +7,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/docker/docker/api/types/filters"
 	"github.com/docker/docker/api/types/network"
 	"github.com/docker/docker/api/types/swarm"
 	"github.com/docker/docker/client"
@@ -21,6 +22,7 @@ type lists struct {
 	Secrets  []swarm.Secret
 	Configs  []swarm.Config
 	Nodes    []swarm.Node
+	Jobs     []swarm.Task // of the jobs that have not completed
 	API      string
 }
 
@@ -95,6 +97,22 @@ func listNetworks(ctx context.Context, api client.APIClient, l *lists) (err erro
 			return err
 		}
 	}
+}
+
+// listJobs adds the tasks of the jobs that have not completed, in one request,
+// and none where there is no such job: whether one failed for good, only its
+// tasks tell.
+func (l *lists) listJobs(ctx context.Context, c *Conn) (err error) {
+	args := filters.NewArgs()
+	for i := range l.Services {
+		if s := &l.Services[i]; s.JobStatus != nil && !jobDone(s) {
+			args.Add("service", s.ID)
+		}
+	}
+	if args.Len() > 0 {
+		l.Jobs, err = c.Docker().TaskList(ctx, swarm.TaskListOptions{Filters: args})
+	}
+	return remote.Err(err)
 }
 
 func listSecrets(ctx context.Context, api client.APIClient, l *lists) (err error) {

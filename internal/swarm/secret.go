@@ -108,6 +108,9 @@ func (secretHandler) Version(args value.Struct, key []byte) (name, hash string, 
 // Base implements [resource.Versioner].
 func (secretHandler) Base(live string) string { return versionBase(live) }
 
+// SlowVersion implements [resource.SlowVersioner].
+func (secretHandler) SlowVersion() {}
+
 // Create implements [resource.Handler].
 func (secretHandler) Create(ctx context.Context, c resource.Conn, r *resource.Request) (*resource.Object, error) {
 	var spec SecretSpec

@@ -146,5 +146,5 @@ func convertAll[To, From ~string](in []From) []To {
 }
 
 func missing(what, name string) error {
-	return fmt.Errorf("there is no %s %q in the swarm", what, name)
+	return missingError{fmt.Errorf("there is no %s %q in the swarm", what, name)}
 }

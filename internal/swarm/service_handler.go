@@ -212,8 +212,17 @@ func serviceErr(err error) error {
 		}
 		return fmt.Errorf("%s", desc)
 	}
+	if err := remote.Err(err); strings.Contains(err.Error(), "not found") {
+		return missingError{err}
+	}
 	return remote.Err(err)
 }
+
+// missingError is about something that a service uses, in the engine's
+// words.
+type missingError struct{ error }
+
+func (e missingError) Unwrap() []error { return []error{e.error, resource.ErrMissing} }
 
 func warn(r *resource.Request, warnings []string) {
 	for _, w := range warnings {

@@ -72,17 +72,26 @@ func completeService(args value.Struct) {
 	}
 }
 
-// quiet are the arguments of which a change renews no task.
+// quiet are the arguments of which a change renews no task. Of constraints that
+// holds for the tasks whose nodes still match; the swarm moves the others.
 var quiet = []string{"labels", "replicas", "max_concurrent", "update", "rollback", "replicas_max_per_node", "constraints", "placement_prefs"}
 
 // serviceEffect says what an update does to the tasks that run.
-func serviceEffect(live *resource.Object, args value.Struct, changes []schema.Change) string {
+func serviceEffect(live *resource.Object, args value.Struct, changes []schema.Change, restart bool) string {
 	r := reader{ServiceSchema, args}
-	renews := false
+	renews, moves := restart, false
 	for _, c := range changes {
 		renews = renews || !slices.Contains(quiet, c.Field.Name)
+		moves = moves || c.Field.Name == "constraints"
 	}
-	if !renews {
+	if strings.HasSuffix(r.str("mode"), "-job") {
+		return "the job runs again" // any update of it makes it so
+	}
+	switch {
+	case renews:
+	case moves:
+		return "in place; tasks leave nodes that no longer match"
+	default:
 		return "in place"
 	}
 	tasks := r.int("replicas")

@@ -17,11 +17,57 @@ func observeServices(l *lists) []*resource.Object {
 	for _, c := range l.Configs {
 		n.configs[c.ID] = c.Spec.Name
 	}
+	jobs := map[string][]swarm.Task{}
+	for _, t := range l.Jobs {
+		jobs[t.ServiceID] = append(jobs[t.ServiceID], t)
+	}
 	out := make([]*resource.Object, 0, len(l.Services))
 	for i := range l.Services {
-		out = append(out, observeService(&l.Services[i], n))
+		svc := &l.Services[i]
+		o := observeService(svc, n)
+		if svc.JobStatus != nil {
+			o.Unsettled, o.Stuck = unsettledJob(svc, jobs[svc.ID])
+		}
+		out = append(out, o)
 	}
 	return out
+}
+
+// jobDone reports whether a job has completed, as far as its status says. Of one
+// that runs once on each node, it does not say so.
+func jobDone(svc *swarm.Service) bool {
+	s := svc.ServiceStatus
+	if s == nil {
+		return true // not asked for
+	}
+	if m := svc.Spec.Mode.ReplicatedJob; m != nil {
+		return s.CompletedTasks >= completions(m)
+	}
+	return false
+}
+
+func completions(m *swarm.ReplicatedJob) uint64 {
+	return deref(m.TotalCompletions, deref(m.MaxConcurrent, 1))
+}
+
+// unsettledJob says how far a job is that has not completed. It is stuck where
+// tasks of it have failed, and none is left that might still complete.
+func unsettledJob(svc *swarm.Service, tasks []swarm.Task) (why string, stuck bool) {
+	if jobDone(svc) {
+		return "", false
+	}
+	v := viewOf(svc, tasks, func(id string) string { return id })
+	if v.Done >= v.Total {
+		return "", false
+	}
+	why = fmt.Sprintf("%d/%d completed", v.Done, v.Total)
+	if v.GivenUp > 0 {
+		why += fmt.Sprintf(", %d failed", v.GivenUp)
+	}
+	if stuck = v.GivenUp > 0 && !v.Moving; stuck {
+		why += ": run again"
+	}
+	return why, stuck
 }
 
 func networkNames(list []network.Summary) map[string]string {

@@ -35,7 +35,7 @@ func (w *wait) report(ctx context.Context, c *Conn, summary string) error {
 	f := w.worst()
 	if f != nil {
 		t := f.last()
-		lines = append(lines, failingText(f, w.host))
+		lines = append(lines, failingText(w.svc, f, w.host))
 		if hint := pullHint(c, w.r, t); hint != "" {
 			lines = append(lines, hint)
 		}
@@ -97,13 +97,9 @@ func pullHint(c *Conn, r *resource.Request, t *swarm.Task) string {
 }
 
 // failingText says "task db.1 on wrk-1 exited with 1 (4 times in 52 s)".
-func failingText(f *failing, host func(string) string) string {
+func failingText(svc *swarm.Service, f *failing, host func(string) string) string {
 	t := f.last()
-	s := "task " + f.name
-	if t.NodeID != "" && t.Slot != 0 {
-		s += " on " + host(t.NodeID)
-	}
-	s += " " + failureText(t)
+	s := "task " + taskOn(svc, t, host, "") + " " + failureText(t)
 	if n := len(f.tasks); n > 1 {
 		span := t.Status.Timestamp.Sub(f.tasks[0].CreatedAt).Round(time.Second)
 		s += fmt.Sprintf(" (%d times in %s)", n, span)
@@ -149,7 +145,7 @@ func (st *serviceState) taskNames(ctx context.Context, c *Conn, service string, 
 	host := func(id string) string { return orSelf(hosts, id) }
 	var out []string
 	for _, t := range tasks {
-		s := taskName(service, &t, host)
+		s := taskName(service, t.Slot != 0, &t, host)
 		if t.Slot != 0 {
 			s += " on " + host(t.NodeID)
 		}

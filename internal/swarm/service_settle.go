@@ -165,7 +165,13 @@ func (w *wait) see(now time.Time, svc *swarm.Service, tasks []swarm.Task, host f
 		}
 		return true, "did not converge: " + what
 	case stateHopeless:
-		return true, "does not converge: its tasks fail again and again"
+		switch {
+		case v.Worst != nil && len(v.Worst.tasks) > 1:
+			return true, "does not converge: its tasks fail again and again"
+		case v.GivenUp > 1:
+			return true, fmt.Sprintf("does not converge: %d of its tasks failed, and are not started again", v.GivenUp)
+		}
+		return true, "does not converge: its task failed, and is not started again"
 	case stateRunning:
 		if hold := w.hold(svc); now.Sub(w.stable) < hold || now.Sub(w.began) < w.grace {
 			v.Text = "watching the new tasks"
@@ -227,7 +233,7 @@ func (w *wait) remember(svc *swarm.Service, tasks []swarm.Task) {
 func (w *wait) worst() *failing {
 	bySlot := map[string][]swarm.Task{}
 	for _, t := range w.bad {
-		k := taskName(w.svc.Spec.Name, &t, w.host)
+		k := taskName(w.svc.Spec.Name, numbered(w.svc.Spec.Mode), &t, w.host)
 		bySlot[k] = append(bySlot[k], t)
 	}
 	var out *failing

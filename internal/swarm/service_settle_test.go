@@ -108,13 +108,21 @@ func TestServiceEffect(t *testing.T) {
 		args args
 		want string
 		in   []string
+
+		restart bool
 	}{
-		{args{"replicas": int64(4), "update": dict("parallelism", int64(2))}, "rolling, 2 at a time, about 10s", []string{"image"}},
-		{args{}, "INTERRUPTED: one replica, stop-first", []string{"env"}},
-		{args{"update": dict("order", "start-first")}, "rolling, 1 at a time, about 5s", []string{"env"}},
-		{args{"replicas": int64(6)}, "in place", []string{"replicas", "labels"}},
-		{args{"mode": "global"}, "rolling, node by node, 1 at a time", []string{"image"}},
-		{args{"replicas": int64(2), "update": dict("parallelism", int64(0))}, "INTERRUPTED: all at once, stop-first", []string{"image"}},
+		{args: args{"replicas": int64(4), "update": dict("parallelism", int64(2))}, want: "rolling, 2 at a time, about 10s", restart: true},
+		{args: args{}, want: "INTERRUPTED: one replica, stop-first", in: []string{"labels"}, restart: true},
+		{args: args{"replicas": int64(0)}, want: "in place", restart: true},
+		{args: args{}, want: "in place; tasks leave nodes that no longer match", in: []string{"constraints"}},
+		{args: args{}, want: "INTERRUPTED: one replica, stop-first", in: []string{"constraints", "env"}},
+		{args: args{"mode": "replicated-job"}, want: "the job runs again", in: []string{"labels"}},
+		{args: args{"replicas": int64(4), "update": dict("parallelism", int64(2))}, want: "rolling, 2 at a time, about 10s", in: []string{"image"}},
+		{args: args{}, want: "INTERRUPTED: one replica, stop-first", in: []string{"env"}},
+		{args: args{"update": dict("order", "start-first")}, want: "rolling, 1 at a time, about 5s", in: []string{"env"}},
+		{args: args{"replicas": int64(6)}, want: "in place", in: []string{"replicas", "labels"}},
+		{args: args{"mode": "global"}, want: "rolling, node by node, 1 at a time", in: []string{"image"}},
+		{args: args{"replicas": int64(2), "update": dict("parallelism", int64(0))}, want: "INTERRUPTED: all at once, stop-first", in: []string{"image"}},
 	} {
 		test.args["name"], test.args["image"] = "web", "a"
 		var changes []schema.Change
@@ -122,7 +130,7 @@ func TestServiceEffect(t *testing.T) {
 			f, _ := ServiceSchema.Field(name)
 			changes = append(changes, schema.Change{Field: f, Path: name})
 		}
-		if got := serviceEffect(nil, declare(t, test.args), changes); got != test.want {
+		if got := serviceEffect(nil, declare(t, test.args), changes, test.restart); got != test.want {
 			t.Errorf("%v: got %q, want %q", test.args, got, test.want)
 		}
 	}

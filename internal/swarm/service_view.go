@@ -21,6 +21,10 @@ type view struct {
 	Busy bool
 	// Worst is the slot whose tasks failed most, nil where none did.
 	Worst *failing
+	// GivenUp counts the slots that failed and will not be tried again; Moving is
+	// set while a task of another may still get there.
+	GivenUp int
+	Moving  bool
 	// Running are the IDs of the tasks that count as done.
 	Running []string
 }
@@ -55,13 +59,12 @@ func viewOf(svc *swarm.Service, tasks []swarm.Task, host func(nodeID string) str
 	case m.Replicated != nil:
 		v.Total = int(deref(m.Replicated.Replicas, 1))
 	case m.ReplicatedJob != nil:
-		v.Total = int(deref(m.ReplicatedJob.TotalCompletions, deref(m.ReplicatedJob.MaxConcurrent, 1)))
+		v.Total = int(completions(m.ReplicatedJob))
 	default: // the orchestrator makes the tasks of all nodes in one go
 		v.Total = len(slots)
 	}
 	restarts := restartsAlways(svc)
 	var slowest *swarm.Task
-	final := false
 	for _, s := range slots {
 		if t := s.done(job, restarts); t != nil {
 			v.Done++
@@ -72,9 +75,12 @@ func viewOf(svc *swarm.Service, tasks []swarm.Task, host func(nodeID string) str
 			if v.Worst == nil || len(f.tasks) > len(v.Worst.tasks) {
 				v.Worst = f
 			}
-			final = final || s.givenUp(svc)
+			if s.givenUp(svc) {
+				v.GivenUp++
+			}
 		}
 		if t := s.current(); t != nil {
+			v.Moving = true
 			v.Busy = v.Busy || slices.Contains([]swarm.TaskState{swarm.TaskStatePreparing, swarm.TaskStateReady, swarm.TaskStateStarting}, t.Status.State)
 			if slowest == nil || progressOf(t.Status.State) < progressOf(slowest.Status.State) {
 				slowest = t
@@ -103,7 +109,7 @@ func viewOf(svc *swarm.Service, tasks []swarm.Task, host func(nodeID string) str
 		switch {
 		case v.Done >= v.Total:
 			v.State = stateRunning
-		case final || v.Worst != nil && len(v.Worst.tasks) >= hopelessAfter:
+		case v.GivenUp > 0 || v.Worst != nil && len(v.Worst.tasks) >= hopelessAfter:
 			v.State = stateHopeless
 		}
 	}
@@ -130,7 +136,7 @@ func slotsOf(svc *swarm.Service, tasks []swarm.Task) []*slot {
 			continue
 		}
 		key := fmt.Sprint(t.Slot)
-		if t.Slot == 0 {
+		if !numbered(svc.Spec.Mode) {
 			key = t.NodeID
 		}
 		s := byKey[key]
@@ -155,6 +161,10 @@ func slotsOf(svc *swarm.Service, tasks []swarm.Task) []*slot {
 	})
 	return out
 }
+
+// numbered reports whether tasks have numbers, those of jobs from 0, in place
+// of their nodes.
+func numbered(m swarm.ServiceMode) bool { return m.Global == nil && m.GlobalJob == nil }
 
 // taskKey is what of a task's spec decides whether it is renewed. Placement is
 // left out: a task on a node that still fits stays.
@@ -214,6 +224,10 @@ func (s *slot) failed(restarts bool) *failing {
 	return f
 }
 
+// remembered is how many ended tasks of a slot a swarm keeps at least, unless it
+// was told otherwise.
+const remembered = 4
+
 // givenUp reports whether the slot's last task failed and will have no
 // successor.
 func (s *slot) givenUp(svc *swarm.Service) bool {
@@ -221,7 +235,11 @@ func (s *slot) givenUp(svc *swarm.Service) bool {
 	if s.current() != nil || p == nil {
 		return false
 	}
-	return p.Condition == swarm.RestartPolicyConditionNone
+	if p.Condition == swarm.RestartPolicyConditionNone {
+		return true
+	}
+	f, most := s.failed(restartsAlways(svc)), deref(p.MaxAttempts, 0)
+	return f != nil && most > 0 && uint64(len(f.tasks)) > min(most, remembered)
 }
 
 // progressOf orders the states of a task on its way.
@@ -233,20 +251,27 @@ func progressOf(s swarm.TaskState) int {
 }
 
 // taskName is a task's name as docker shows it.
-func taskName(service string, t *swarm.Task, host func(string) string) string {
-	if t.Slot != 0 {
+func taskName(service string, numbered bool, t *swarm.Task, host func(string) string) string {
+	if numbered {
 		return fmt.Sprintf("%s.%d", service, t.Slot)
 	}
 	return service + "." + host(t.NodeID)
 }
 
+// taskOn adds the node to a name that does not hold it.
+func taskOn(svc *swarm.Service, t *swarm.Task, host func(string) string, and string) string {
+	n := numbered(svc.Spec.Mode)
+	s := taskName(svc.Spec.Name, n, t, host) + and
+	if n && t.NodeID != "" {
+		s += " on " + host(t.NodeID)
+	}
+	return s
+}
+
 // taskText says where a task is: "web.5 preparing on wrk-1", "web.2 pending:
 // no suitable node (insufficient resources on 2 nodes)".
 func taskText(svc *swarm.Service, t *swarm.Task, host func(string) string) string {
-	s := taskName(svc.Spec.Name, t, host) + " " + string(t.Status.State)
-	if t.NodeID != "" && t.Slot != 0 {
-		s += " on " + host(t.NodeID)
-	}
+	s := taskOn(svc, t, host, " "+string(t.Status.State))
 	if t.Status.Err != "" {
 		s += ": " + t.Status.Err
 	}
