@@ -25,7 +25,7 @@ func TestSuggest(t *testing.T) {
 		{"volume", ""},
 		{"x", ""},
 		{"", ""},
-		{"dd", ""},
+		{"dd", "id"}, // one edit that leaves something of it
 		{"i", "id"}, // the beginning of a short name is near enough
 		{"réseau", ""},
 		{"nëtwork", "network"},

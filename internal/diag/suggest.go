@@ -6,6 +6,9 @@ import "strings"
 // "" where none is near: within a third of the name's length in edits, or one
 // edit that leaves something of it, case aside.
 func Suggest(name string, candidates []string) string {
+	if name == "" {
+		return ""
+	}
 	best, bestDist := "", max(len(name)/3, 1)+1
 	lower := strings.ToLower(name)
 	for _, c := range candidates {

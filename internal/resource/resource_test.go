@@ -107,8 +107,8 @@ func TestDeclarationRefs(t *testing.T) {
 }
 
 func TestNotConverged(t *testing.T) {
-	err := &NotConverged{Address: "service.web", Summary: "did not converge in 60s", Detail: "web.1: exit 1", RolledBack: "rolled back to nginx:1.26"}
-	want := "did not converge in 60s\n\nweb.1: exit 1\n\nrolled back to nginx:1.26"
+	err := &NotConverged{Address: "service.web", Summary: "did not converge in 60s", Detail: "web.1: exit 1", RolledBack: "version 118"}
+	want := "did not converge in 60s\n\nweb.1: exit 1\n\nrolled back to version 118"
 	if err.Error() != want {
 		t.Errorf("got %q", err)
 	}
