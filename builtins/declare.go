@@ -3,7 +3,6 @@ package builtins
 import (
 	"errors"
 	"fmt"
-	"slices"
 	"strings"
 	"time"
 
@@ -37,6 +36,9 @@ type declarer struct {
 	// swarm.init(engine()), and the name a keyword with a default.
 	scopeFirst  bool
 	defaultName string
+	// last holds the fields of the last call's keywords, by place.
+	last     []*schema.Field
+	lastKind *resource.Kind
 }
 
 // call is one call of the builtin on its way to a declaration.
@@ -70,6 +72,8 @@ func (d *declarer) call(thread *starlark.Thread, b *starlark.Builtin, args starl
 	}
 	if p := d.recorder.add(c.decl); p != nil {
 		c.s.Report(thread, p)
+	} else if caller := lang.EntryPos(thread); caller != c.pos {
+		d.recorder.callers[c.decl] = caller
 	}
 	return h, nil
 }
@@ -125,8 +129,12 @@ func (c *call) unpack(args starlark.Tuple, kwargs []starlark.Tuple) (name string
 			positional = c.positional(fields, positional, i, a)
 		}
 	}
-	for _, kw := range kwargs {
+	for i, kw := range kwargs {
 		key := string(kw[0].(starlark.String))
+		if f := c.d.seen(i, key, c.kind); f != nil {
+			c.given(f, key, kw[1])
+			continue
+		}
 		if key == scopeArgument(c.kind.Scope) {
 			if kw[1] != starlark.None {
 				scope = kw[1]
@@ -135,7 +143,7 @@ func (c *call) unpack(args starlark.Tuple, kwargs []starlark.Tuple) (name string
 		}
 		if key == "name" && name == "" {
 			name = c.nameArg(kw[1], "name", -1)
-			if _, own := c.kind.Schema.Field("name"); !own {
+			if c.kind.Schema.NameField() == nil {
 				continue
 			}
 		}
@@ -144,7 +152,7 @@ func (c *call) unpack(args starlark.Tuple, kwargs []starlark.Tuple) (name string
 		}
 		c.keyword(key, kw[1])
 	}
-	if f, ok := c.kind.Schema.Field("name"); ok && c.decl.Args[f.Index] == nil && name != "" {
+	if f := c.kind.Schema.NameField(); f != nil && c.decl.Args[f.Index] == nil && name != "" {
 		c.decl.Args[f.Index] = name
 	}
 	if name == "" && !c.failed {
@@ -181,14 +189,40 @@ func (c *call) positional(fields []*schema.Field, next, i int, v starlark.Value)
 	return next + 1
 }
 
+// seen returns the field of the keyword at a place of a call, if it is the one
+// that stood there in the call before: in a loop it is, and needs no look-up.
+// Otherwise it notes it for the next call, but for those that unpack treats
+// first.
+func (d *declarer) seen(i int, key string, kind *resource.Kind) *schema.Field {
+	if i < len(d.last) && d.last[i] != nil && d.last[i].Name == key && d.lastKind == kind {
+		return d.last[i]
+	}
+	if d.lastKind != kind {
+		d.last, d.lastKind = d.last[:0], kind
+	}
+	for len(d.last) <= i {
+		d.last = append(d.last, nil)
+	}
+	d.last[i] = nil
+	if f, ok := kind.Schema.Field(key); ok && key != "name" && key != scopeArgument(kind.Scope) {
+		d.last[i] = f
+	}
+	return nil
+}
+
+// given puts a named argument into its field.
+func (c *call) given(f *schema.Field, key string, v starlark.Value) {
+	if c.decl.Args[f.Index] != nil {
+		c.report(key, -1, "%s: got two values for %s", c.d.name, key)
+		return
+	}
+	c.set(f, v, key, -1)
+}
+
 // keyword puts a named argument into its field, or treats it as a common one.
 func (c *call) keyword(key string, v starlark.Value) {
 	if f, ok := c.kind.Schema.Field(key); ok {
-		if c.decl.Args[f.Index] != nil {
-			c.report(key, -1, "%s: got two values for %s", c.d.name, key)
-			return
-		}
-		c.set(f, v, key, -1)
+		c.given(f, key, v)
 		return
 	}
 	if !c.common(key, v) {
@@ -258,7 +292,7 @@ func (c *call) common(key string, v starlark.Value) bool {
 		}
 		n, ok := raw.(int64)
 		if err != nil || !ok || n <= 0 {
-			c.report(key, -1, `%s: timeout: want a duration such as "60s"`, c.d.name)
+			c.report(key, -1, `%s: timeout: got %s, want a duration such as "60s"`, c.d.name, lang.Repr(v))
 			break
 		}
 		c.decl.Timeout = time.Duration(n)
@@ -333,73 +367,5 @@ func (c *call) check() {
 			msg = p.Path + ": " + msg
 		}
 		c.report(arg, -1, "%s: %s", c.d.name, msg).Hint = p.Hint
-	}
-}
-
-// lifecycleValue is what lifecycle() returns.
-type lifecycleValue struct {
-	starlark.NoneType // nothing can be done with it but pass it on
-	resource.Lifecycle
-}
-
-func (lifecycleValue) String() string { return "lifecycle(...)" }
-func (lifecycleValue) Type() string   { return "lifecycle" }
-
-// Truth is true, unlike that of None, which it borrows the rest from.
-func (lifecycleValue) Truth() starlark.Bool { return starlark.True }
-
-// lifecycle(prevent_destroy=False, ignore_changes=[], replace_on=[]) changes
-// how a resource is treated.
-func lifecycle(thread *starlark.Thread, b *starlark.Builtin, args starlark.Tuple, kwargs []starlark.Tuple) (starlark.Value, error) {
-	var prevent bool
-	var ignore *starlark.List
-	var on starlark.Value
-	if err := starlark.UnpackArgs(b.Name(), args, kwargs,
-		"prevent_destroy?", &prevent, "ignore_changes?", &ignore, "replace_on?", &on); err != nil {
-		return nil, err
-	}
-	l := lifecycleValue{Lifecycle: resource.Lifecycle{PreventDestroy: prevent}}
-	if ignore != nil {
-		for i := range ignore.Len() {
-			s, ok := starlark.AsString(ignore.Index(i))
-			if !ok {
-				return nil, fmt.Errorf("lifecycle: ignore_changes[%d]: got %s, want the name of an argument", i, ignore.Index(i).Type())
-			}
-			l.IgnoreChanges = append(l.IgnoreChanges, s)
-		}
-	}
-	if on != nil && on != starlark.None {
-		v, err := lang.ToValue(on)
-		if err != nil {
-			return nil, fmt.Errorf("lifecycle: replace_on: %w", err)
-		}
-		list, ok := v.(value.List)
-		if !ok {
-			list = value.List{v}
-		}
-		l.ReplaceOn = list
-	}
-	return l, nil
-}
-
-func (c *call) lifecycle(v starlark.Value) {
-	l, ok := v.(lifecycleValue)
-	if !ok {
-		c.report("lifecycle", -1, "%s: lifecycle: got %s, want lifecycle(...)", c.d.name, v.Type())
-		return
-	}
-	names := c.kind.Schema.FieldNames()
-	for _, f := range l.IgnoreChanges {
-		if !slices.Contains(names, f) {
-			c.report("lifecycle", -1, "%s: lifecycle: ignore_changes: there is no argument %q", c.d.name, f).Hint = diag.DidYouMean(f, names)
-		}
-	}
-	c.decl.Lifecycle = l.Lifecycle
-	for i, on := range l.ReplaceOn { // a resource as a whole stands for its ID
-		if r, ok := on.(value.Ref); ok && r.Output == "" {
-			r.Output, r.Type = "id", "string"
-			c.decl.Lifecycle.ReplaceOn = slices.Clone(c.decl.Lifecycle.ReplaceOn)
-			c.decl.Lifecycle.ReplaceOn[i] = r
-		}
 	}
 }

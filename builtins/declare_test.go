@@ -53,7 +53,8 @@ func TestDeclarationErrors(t *testing.T) {
 		{"comparing what is not known", "n = network('n')\nif n.id == 'x': pass", "network.n.id"},
 		{"after", "service('web', image = 'nginx', after = ['x'])", "service: after[0]: got string, want a resource"},
 		{"ignore_changes", "service('web', image = 'nginx', lifecycle = lifecycle(ignore_changes = ['replica']))", `(did you mean "replicas"?)`},
-		{"timeout", "service('web', image = 'nginx', timeout = 'soon')", "service: timeout: want a duration"},
+		{"timeout", "service('web', image = 'nginx', timeout = 'soon')", `service: timeout: got "soon", want a duration such as "60s"`},
+		{"a negative timeout", "service('web', image = 'nginx', timeout = -1)", `service: timeout: got -1, want a duration`},
 		{"cluster", "service('web', image = 'nginx', cluster = 4)", "service: cluster: got int, want swarm.init(...)"},
 		{"two clusters", "d = swarm.init(engine('unix:///x', name = 'b'), name = 'two')\nservice('web', image = 'nginx')", "service: there are 2 swarms (say which one with cluster =)"},
 		{"two engines of one name", "engine('unix:///a', name = 'b')\nengine('unix:///c', name = 'b')", `two engines are named "b"`},
@@ -170,6 +171,23 @@ output("id", c.id)
 	}
 	if p.Project != "shop/test" || len(p.Scopes) != 2 || len(p.Outputs) != 1 {
 		t.Errorf("program: %+v", p)
+	}
+}
+
+// A declared network that is named in plain text comes first, as by its handle.
+func TestPlainNamesOrder(t *testing.T) {
+	p, problems := evaluate(t, `
+project("shop")
+swarm.init()
+service("web", image = "nginx", networks = ["back", attachment("front"), "theirs"])
+network("back")
+network("edge", name = "front")
+`, nil)
+	if problems != nil {
+		t.Fatal(problems)
+	}
+	if got := fmt.Sprint(p.Declarations[1].After); got != "[swarm.main/network.back swarm.main/network.edge]" {
+		t.Errorf("web comes after %s", got)
 	}
 }
 

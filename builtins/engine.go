@@ -2,6 +2,8 @@ package builtins
 
 import (
 	"fmt"
+	"slices"
+	"strings"
 
 	"go.starlark.net/starlark"
 	"go.starlark.net/starlarkstruct"
@@ -63,6 +65,15 @@ func (r *Recorder) engine(thread *starlark.Thread, b *starlark.Builtin, args sta
 		report("engine: the tls arguments belong to host", "a context and the environment bring their own")
 	case (cfg.Cert == "") != (cfg.Key == ""):
 		report("engine: tls_cert and tls_key go together", "")
+	case cfg.Host != "" && !isEngineAddress(cfg.Host):
+		at := s.ExpandArg(pos, "host", -1)
+		if len(args) > 0 {
+			at = s.ExpandArg(pos, "", 0)
+		}
+		s.Report(thread, &diag.Diagnostic{
+			Pos:     at,
+			Summary: fmt.Sprintf("engine: host: got %q, want unix://, tcp://, ssh:// or npipe:// and a place", cfg.Host),
+		})
 	case name == "" && cfg == Engine{}:
 		name = "default"
 	case name == "":
@@ -83,6 +94,13 @@ func (r *Recorder) engine(thread *starlark.Thread, b *starlark.Builtin, args sta
 	}
 	r.scopes[scope.Address] = scope
 	return &EngineHandle{scope: scope}, nil
+}
+
+// isEngineAddress reports whether there is a way to connect to such an
+// address: those that docker's client has, and ssh.
+func isEngineAddress(host string) bool {
+	scheme, place, ok := strings.Cut(host, "://")
+	return ok && place != "" && slices.Contains([]string{"unix", "tcp", "ssh", "npipe", "fd", "https"}, scheme)
 }
 
 // defaultEngine is the environment's engine, declared by being needed.

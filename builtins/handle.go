@@ -7,6 +7,7 @@ import (
 	"go.starlark.net/starlark"
 	"go.starlark.net/syntax"
 
+	"github.com/swarmscript/swarmscript/internal/diag"
 	"github.com/swarmscript/swarmscript/internal/resource"
 	"github.com/swarmscript/swarmscript/internal/schema"
 	"github.com/swarmscript/swarmscript/internal/value"
@@ -58,13 +59,22 @@ func (h *Handle) CompareSameType(op syntax.Token, y starlark.Value, depth int) (
 func (h *Handle) ToValue() (value.Value, error) { return value.Ref{Address: h.decl.Address}, nil }
 
 // Attr returns an argument or an output. An argument that was not given has
-// its default, None where that is the engine's to choose.
+// its default, None where that is the engine's to choose. A secret that the
+// script does not give, because it is generated or exists already, is an error:
+// nobody can read it back, and None would say "unset" to what it is passed to.
 func (h *Handle) Attr(name string) (starlark.Value, error) {
 	k := h.decl.Kind
 	if f, ok := k.Schema.Field(name); ok {
 		v := h.decl.Args[f.Index]
 		if v == nil {
 			v = f.Default
+		}
+		if v == nil && f.Secret && f.WriteOnly {
+			return nil, &diag.Diagnostic{
+				Summary: fmt.Sprintf("%s: %s cannot be read: the script does not give it", h.decl.Address.Short(), name),
+				Detail:  "what is generated or exists already is known to the swarm only, which does not tell it",
+				Hint:    "pass the resource itself: a service reads it from a file",
+			}
 		}
 		return plain(f.Type, v), nil
 	}
@@ -90,7 +100,8 @@ func (h *Handle) AttrNames() []string {
 }
 
 // plain returns a checked argument as a script reads it: structs as records,
-// durations and CPUs in the form in which they may be given again.
+// durations and CPUs in the form in which they may be given again, lists and
+// dicts frozen.
 func plain(t *schema.Type, v value.Value) starlark.Value {
 	switch x := v.(type) {
 	case int64:
@@ -107,11 +118,19 @@ func plain(t *schema.Type, v value.Value) starlark.Value {
 	case value.List:
 		elems := make([]starlark.Value, len(x))
 		for i, e := range x {
+			if t.Elem == nil { // any value
+				elems[i] = lang.FromValue(e)
+				continue
+			}
 			elems[i] = plain(t.Elem, e)
 		}
-		return starlark.Tuple(elems)
+		list := starlark.NewList(elems)
+		list.Freeze()
+		return list
 	}
-	return lang.FromValue(v)
+	out := lang.FromValue(v)
+	out.Freeze()
+	return out
 }
 
 // record is a struct that a script made with its builtin, such as port().
@@ -160,7 +179,11 @@ func (r *record) ToValue() (value.Value, error) {
 
 func (r *record) Attr(name string) (starlark.Value, error) {
 	if f, ok := r.schema.Field(name); ok {
-		return plain(f.Type, r.fields[f.Index]), nil
+		v := r.fields[f.Index]
+		if v == nil {
+			v = f.Default
+		}
+		return plain(f.Type, v), nil
 	}
 	return nil, nil
 }

@@ -6,6 +6,7 @@ package builtins
 import (
 	"fmt"
 	"regexp"
+	"slices"
 	"sort"
 	"strings"
 
@@ -22,6 +23,10 @@ type Inputs struct {
 	// Env looks up an environment variable, as os.LookupEnv does. With nil
 	// none is set.
 	Env func(name string) (string, bool)
+
+	// Environ lists the environment, as os.Environ does: a variable that is set
+	// there for a script that does not have it is an error.
+	Environ []string
 
 	// Vars are the values of --var name=value.
 	Vars map[string]string
@@ -67,8 +72,9 @@ func (in *Inputs) Declared() []string {
 	return names
 }
 
-// Unknown returns an error for every variable that was given by a flag or a
-// file and that the script, which has been evaluated, did not ask for.
+// Unknown returns an error for every variable that was given by a flag, a file
+// or the environment and that the script, which has been evaluated, did not
+// ask for.
 func (in *Inputs) Unknown() diag.List {
 	known := in.Declared()
 	var list diag.List
@@ -91,6 +97,13 @@ func (in *Inputs) Unknown() diag.List {
 	for _, f := range in.VarFiles {
 		for _, e := range f.Values.Entries {
 			add(f.Name, e.Key)
+		}
+	}
+	environ := slices.Sorted(slices.Values(in.Environ))
+	for _, e := range environ {
+		key, _, _ := strings.Cut(e, "=")
+		if name, ok := strings.CutPrefix(key, envPrefix); ok {
+			add(key, name)
 		}
 	}
 	return list

@@ -132,7 +132,7 @@ func TestVar(t *testing.T) {
 		)).prints(
 			`5 True 1.5 ["a", "b"] {"a": "1", "b": "2"} [1, [2]] {"a": {"b": None}} "7"`,
 			`5 [1, "two"] {"a": {"b": 1.5}} "8" 5 {"a": {"b": True}} [{"x": 1}, {"x": 2}]`,
-			`None 2026-01-02T00:00:00Z`)
+			`None 2026-01-02`)
 	})
 	t.Run("errors", func(t *testing.T) {
 		in := &Inputs{Vars: map[string]string{"i": "x", "e": "stagin", "pw": "hunter2", "wrokers": "1"}}

@@ -20,7 +20,9 @@ type Recorder struct {
 	kinds    []*resource.Kind
 	program  resource.Program
 	declared map[value.Address]*resource.Declaration
-	names    map[liveName]*resource.Declaration
+	// renamed holds what has a live name other than its address's; the others
+	// are found by their addresses, which spares ten thousand of them a map.
+	renamed  map[liveName]*resource.Declaration
 	short    map[string][]value.Address // by the short form; made when first asked for
 	scopes   map[string]*resource.Scope
 	swarms   []*Handle             // declared ones, in order
@@ -28,6 +30,7 @@ type Recorder struct {
 	used     *resource.Declaration // the first that was bound to it
 	project  diag.Pos
 	moves    []move
+	callers  map[*resource.Declaration]diag.Pos // where the script calls the function that declares
 }
 
 // NewRecorder returns a recorder for scripts that may declare those kinds.
@@ -35,8 +38,9 @@ func NewRecorder(inputs *Inputs, kinds []*resource.Kind) *Recorder {
 	return &Recorder{
 		inputs: inputs, kinds: kinds,
 		declared: map[value.Address]*resource.Declaration{},
-		names:    map[liveName]*resource.Declaration{},
+		renamed:  map[liveName]*resource.Declaration{},
 		scopes:   map[string]*resource.Scope{},
+		callers:  map[*resource.Declaration]diag.Pos{},
 	}
 }
 
@@ -110,6 +114,7 @@ func (r *Recorder) Program() (*resource.Program, diag.List) {
 			Hint:    `begin with project("NAME", env = "ENV")`,
 		})
 	}
+	r.orderByName()
 	p.Moves = nil
 	for _, m := range r.moves {
 		got, problem := r.resolveMove(m)
@@ -138,7 +143,8 @@ type liveName struct{ scope, kind, name string }
 // known; what is only read may be read twice.
 func liveNameOf(d *resource.Declaration) (liveName, bool) {
 	n := liveName{d.Scope, d.Kind.Name, d.Address.Name()}
-	if f, ok := d.Kind.Schema.Field("name"); ok {
+	if f := d.Kind.Schema.NameField(); f != nil {
+		var ok bool
 		if n.name, ok = d.Args[f.Index].(string); !ok {
 			return n, false
 		}
@@ -149,6 +155,23 @@ func liveNameOf(d *resource.Declaration) (liveName, bool) {
 	return n, !d.External
 }
 
+// holder returns the declaration of the object that will have a live name.
+func (r *Recorder) holder(n liveName) *resource.Declaration {
+	if len(r.renamed) > 0 {
+		if d := r.renamed[n]; d != nil {
+			return d
+		}
+	}
+	d := r.declared[value.NewAddress(n.scope, n.kind, n.name)]
+	if d == nil {
+		return nil
+	}
+	if has, ok := liveNameOf(d); !ok || has != n {
+		return nil
+	}
+	return d
+}
+
 // add records a declaration, or returns the problem with its address.
 func (r *Recorder) add(d *resource.Declaration) *diag.Diagnostic {
 	if old := r.declared[d.Address]; old != nil {
@@ -156,26 +179,38 @@ func (r *Recorder) add(d *resource.Declaration) *diag.Diagnostic {
 			Pos:     d.Pos,
 			Summary: fmt.Sprintf("%s is declared twice", d.Address.Short()),
 			Detail:  "an address names one resource",
-			Related: []diag.Note{{Pos: old.Pos, Text: "the first is here"}},
+			Related: r.first(old),
 		}
 	}
-	if name, ok := liveNameOf(d); ok {
-		if old := r.names[name]; old != nil {
+	if name, ok := liveNameOf(d); ok && !(len(r.renamed) == 0 && !d.Kind.Single && name.name == d.Address.Name()) {
+		if old := r.holder(name); old != nil {
 			summary := fmt.Sprintf("%s has the name of %s, %q", d.Address.Short(), old.Address.Short(), name.name)
 			if d.Kind.Single {
 				summary = fmt.Sprintf("%s: %s is declared there already", d.Address.Short(), old.Address.Short())
 			}
 			return &diag.Diagnostic{
 				Pos: d.Pos, Summary: summary, Detail: "only one of them could be in " + d.Scope,
-				Related: []diag.Note{{Pos: old.Pos, Text: "the first is here"}},
+				Related: r.first(old),
 			}
 		}
-		r.names[name] = d
+		if d.Kind.Single || name.name != d.Address.Name() {
+			r.renamed[name] = d
+		}
 	}
 	r.short = nil
 	r.declared[d.Address] = d
 	r.program.Declarations = append(r.program.Declarations, d)
 	return nil
+}
+
+// first says where an earlier declaration is and, if that is in a function,
+// which call of it that was: the function may have made both.
+func (r *Recorder) first(old *resource.Declaration) []diag.Note {
+	notes := []diag.Note{{Pos: old.Pos, Text: "the first is here"}}
+	if caller, ok := r.callers[old]; ok {
+		notes = append(notes, diag.Note{Pos: caller, Text: "called from here"})
+	}
+	return notes
 }
 
 // find returns the address of a declared resource by its full or short form.

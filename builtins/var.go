@@ -60,7 +60,7 @@ func (in *Inputs) variable(thread *starlark.Thread, b *starlark.Builtin, args st
 		})
 	}
 
-	given, where, ok := in.lookup(name)
+	given, where, ok := in.lookup(name, typ)
 	if !ok {
 		s.Record("var", name, nil, sensitive)
 		if dflt == nil {
@@ -100,14 +100,19 @@ func (in *Inputs) variable(thread *starlark.Thread, b *starlark.Builtin, args st
 	return lang.FromValue(v), nil
 }
 
-// lookup finds what was given for a variable, and by what.
-func (in *Inputs) lookup(name string) (v value.Value, where string, ok bool) {
+// lookup finds what was given for a variable of a type, and by what. In a
+// file, null is the same as nothing.
+func (in *Inputs) lookup(name, typ string) (v value.Value, where string, ok bool) {
 	if text, ok := in.Vars[name]; ok {
 		return text, "--var", true
 	}
 	for i := len(in.VarFiles) - 1; i >= 0; i-- {
-		if v, ok := in.VarFiles[i].Values.Get(name); ok {
-			return v, in.VarFiles[i].Name, true
+		f := in.VarFiles[i]
+		if v, ok := f.Values.Get(name); ok && v != nil {
+			if text, ok := f.texts[name]; ok && typ == "string" {
+				v = text
+			}
+			return v, f.Name, true
 		}
 	}
 	if in.Env != nil {

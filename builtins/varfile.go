@@ -21,6 +21,10 @@ import (
 type VarFile struct {
 	Name   string // as given
 	Values *value.Map
+
+	// texts holds, for top-level numbers and the like, what the file has: a
+	// variable of type string keeps the 007 that its format reads as 7.
+	texts map[string]string
 }
 
 const (
@@ -34,15 +38,17 @@ func ParseVarFile(name string, data []byte) (*VarFile, error) {
 	if len(data) > maxVarFile {
 		return nil, fmt.Errorf("%s: larger than %d MiB", name, maxVarFile>>20)
 	}
+	data = bytes.TrimPrefix(data, []byte("\xef\xbb\xbf")) // a byte order mark
 	var v value.Value
+	var texts map[string]string
 	var err error
 	switch ext := strings.ToLower(filepath.Ext(name)); ext {
 	case ".toml":
 		v, err = parseTOML(data)
 	case ".json":
-		v, err = parseJSON(data)
+		v, texts, err = parseJSONTexts(data)
 	case ".yaml", ".yml":
-		v, err = parseYAML(data)
+		v, texts, err = parseYAML(data)
 	default:
 		return nil, fmt.Errorf("%s: want a file named *.toml, *.json, *.yaml or *.yml", name)
 	}
@@ -58,7 +64,7 @@ func ParseVarFile(name string, data []byte) (*VarFile, error) {
 			return nil, fmt.Errorf("%s: %q is not the name of a variable", name, short(e.Key))
 		}
 	}
-	return &VarFile{Name: name, Values: m}, nil
+	return &VarFile{Name: name, Values: m, texts: texts}, nil
 }
 
 func parseTOML(data []byte) (value.Value, error) {
@@ -87,27 +93,128 @@ func parseTOML(data []byte) (value.Value, error) {
 }
 
 func parseJSON(data []byte) (value.Value, error) {
-	dec := json.NewDecoder(bytes.NewReader(data))
-	dec.UseNumber()
-	var v any
-	if err := dec.Decode(&v); err != nil {
-		return nil, err
-	}
-	if _, err := dec.Token(); err != io.EOF {
-		return nil, fmt.Errorf("there is more after the first value")
-	}
-	return fromAny(v, maxVarDepth)
+	v, _, err := parseJSONTexts(data)
+	return v, err
 }
 
-func parseYAML(data []byte) (value.Value, error) {
-	var v any
-	if err := yaml.Unmarshal(data, &v); err != nil {
+// parseJSONTexts reads a value, and the text of numbers at the top level.
+func parseJSONTexts(data []byte) (value.Value, map[string]string, error) {
+	dec := json.NewDecoder(bytes.NewReader(data))
+	dec.UseNumber()
+	raw, err := decodeJSON(dec, maxVarDepth)
+	if err == io.EOF {
+		err = io.ErrUnexpectedEOF
+	}
+	if err != nil {
+		return nil, nil, err
+	}
+	if _, err := dec.Token(); err != io.EOF {
+		return nil, nil, fmt.Errorf("there is more after the first value")
+	}
+	v, err := fromAny(raw, maxVarDepth)
+	if err != nil {
+		return nil, nil, err
+	}
+	texts := map[string]string{}
+	if m, ok := raw.(map[string]any); ok {
+		for k, e := range m {
+			if n, ok := e.(json.Number); ok {
+				texts[k] = n.String()
+			}
+		}
+	}
+	return v, texts, nil
+}
+
+// decodeJSON reads one value. The package's own decoder takes the last of two
+// equal keys without a word.
+func decodeJSON(dec *json.Decoder, depth int) (any, error) {
+	tok, err := dec.Token()
+	if err != nil {
 		return nil, err
 	}
-	if v == nil {
-		return value.NewMap(nil), nil
+	if depth == 0 {
+		return nil, fmt.Errorf("nested more than %d levels deep", maxVarDepth)
 	}
-	return fromAny(v, maxVarDepth)
+	switch tok {
+	case json.Delim('['):
+		list := []any{}
+		for dec.More() {
+			e, err := decodeJSON(dec, depth-1)
+			if err != nil {
+				return nil, err
+			}
+			list = append(list, e)
+		}
+		_, err := dec.Token()
+		return list, err
+	case json.Delim('{'):
+		m := map[string]any{}
+		for dec.More() {
+			tok, err := dec.Token()
+			if err != nil {
+				return nil, err
+			}
+			key, ok := tok.(string)
+			if !ok {
+				return nil, fmt.Errorf("want a name in quotes, got %v", tok)
+			}
+			if _, twice := m[key]; twice {
+				return nil, fmt.Errorf("%q is there twice", short(key))
+			}
+			if m[key], err = decodeJSON(dec, depth-1); err != nil {
+				return nil, err
+			}
+		}
+		_, err := dec.Token()
+		return m, err
+	}
+	return tok, nil
+}
+
+// parseYAML reads a document, and the text of plain scalars at the top level.
+func parseYAML(data []byte) (value.Value, map[string]string, error) {
+	dec := yaml.NewDecoder(bytes.NewReader(data))
+	var doc, second yaml.Node
+	if err := dec.Decode(&doc); err == io.EOF {
+		return value.NewMap(nil), nil, nil
+	} else if err != nil {
+		return nil, nil, err
+	}
+	if err := dec.Decode(&second); err == nil {
+		return nil, nil, fmt.Errorf("line %d: there is a second document", second.Line)
+	} else if err != io.EOF {
+		return nil, nil, err
+	}
+	keepTimes(&doc)
+	var raw any
+	if err := doc.Decode(&raw); err != nil {
+		return nil, nil, err
+	}
+	if raw == nil {
+		return value.NewMap(nil), nil, nil
+	}
+	texts := map[string]string{}
+	if top := doc.Content[0]; top.Kind == yaml.MappingNode {
+		for i := 0; i+1 < len(top.Content); i += 2 {
+			if e := top.Content[i+1]; e.Kind == yaml.ScalarNode && e.ShortTag() != "!!null" && e.ShortTag() != "!!binary" {
+				texts[top.Content[i].Value] = e.Value
+			}
+		}
+	}
+	v, err := fromAny(raw, maxVarDepth)
+	return v, texts, err
+}
+
+// keepTimes makes text of dates and times: there is no such type, and a time
+// that is read and written again is another text.
+func keepTimes(n *yaml.Node) {
+	if n.Kind == yaml.ScalarNode && n.ShortTag() == "!!timestamp" {
+		n.Tag = "!!str"
+	}
+	for _, c := range n.Content {
+		keepTimes(c)
+	}
 }
 
 // fromAny converts what a decoder returned.

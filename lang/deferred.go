@@ -191,6 +191,9 @@ func FromValue(v value.Value) starlark.Value {
 		return elems
 	case *value.Map:
 		d := starlark.NewDict(v.Len())
+		if v == nil { // a map that was not given
+			return d
+		}
 		for _, e := range v.Entries {
 			_ = d.SetKey(starlark.String(e.Key), FromValue(e.Value))
 		}

@@ -31,5 +31,6 @@
 //     stack and a budget. Tuples and structs are hashed by operations too many
 //     to guard (each d[k]), but they never change: they are measured when they
 //     are built, and again only through what they hold.
-//   - Memory, by looking at the heap every million steps.
+//   - Memory, by looking at the heap every million steps, and before operations
+//     that allocate much, one by one or together.
 package lang

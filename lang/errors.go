@@ -2,6 +2,7 @@ package lang
 
 import (
 	"errors"
+	"fmt"
 	"regexp"
 	"runtime/debug"
 	"strings"
@@ -102,6 +103,13 @@ func splitHint(d *diag.Diagnostic) *diag.Diagnostic {
 func (s *Session) explain(d *diag.Diagnostic, eval *starlark.EvalError) {
 	if m := unexpected.FindStringSubmatch(d.Summary); m != nil && d.Hint == "" {
 		d.Hint = diag.DidYouMean(m[1], s.parameters(eval.CallStack))
+	}
+	if rest, ok := strings.CutPrefix(d.Summary, "module has no ."); ok {
+		if m := s.byFile[d.Pos.File]; m != nil {
+			if dot, ok := m.nodeAt(d.Pos).(*syntax.DotExpr); ok {
+				d.Summary = m.text(dot.X) + " has no ." + rest
+			}
+		}
 	}
 	if strings.Contains(d.Summary, "deferred") {
 		s.explainDeferred(d)
@@ -207,10 +215,54 @@ func (m *module) text(n syntax.Node) string {
 // resolveError words a problem that the resolver found.
 func (s *Session) resolveError(m *module, e resolve.Error) *diag.Diagnostic {
 	d := splitHint(diag.Errorf(toPos(e.Pos), "%s", e.Msg))
-	if name := undefined.FindStringSubmatch(d.Summary); name != nil && d.Hint == "" {
-		d.Hint = diag.DidYouMean(name[1], s.names(m))
+	if name := undefined.FindStringSubmatch(d.Summary); name != nil {
+		if line := m.bindsLater(name[1], d.Pos); line > 0 {
+			d.Summary = fmt.Sprintf("%s is used before it is defined (line %d)", name[1], line)
+			d.Hint = ""
+		} else if d.Hint == "" {
+			d.Hint = diag.DidYouMean(name[1], s.names(m))
+		}
 	}
 	return d
+}
+
+// bindsLater returns the line on which a module first binds a name at its top
+// level, if that is after pos, or 0.
+func (m *module) bindsLater(name string, pos diag.Pos) int {
+	f := m.parsed()
+	if f == nil {
+		return 0
+	}
+	found := 0
+	var bind func(n syntax.Node)
+	bind = func(n syntax.Node) {
+		switch n := n.(type) {
+		case *syntax.Ident:
+			if n.Name == name && (found == 0 || int(n.NamePos.Line) < found) {
+				found = int(n.NamePos.Line)
+			}
+		case *syntax.ParenExpr, *syntax.TupleExpr, *syntax.ListExpr:
+			children(n, bind)
+		}
+	}
+	walk(f, func(n syntax.Node) bool {
+		switch n := n.(type) {
+		case *syntax.DefStmt:
+			bind(n.Name)
+			return false
+		case *syntax.LambdaExpr, *syntax.Comprehension:
+			return false
+		case *syntax.AssignStmt:
+			bind(n.LHS)
+		case *syntax.ForStmt:
+			bind(n.Vars)
+		}
+		return true
+	})
+	if found < pos.Line {
+		return 0
+	}
+	return found
 }
 
 // names lists what a module can refer to at its top level.

@@ -77,7 +77,11 @@ func init() {
 		if _, text := args[0].(starlark.String); text {
 			return args[0], nil // slices share the text
 		}
-		return args[0], charge(t, starlark.Len(args[0]))
+		n := starlark.Len(args[0])
+		if err := allocates(t, n*elementBytes); err != nil {
+			return nil, err
+		}
+		return args[0], charge(t, n)
 	})
 	add("spread", func(t *starlark.Thread, _ *starlark.Builtin, args starlark.Tuple, _ []starlark.Tuple) (starlark.Value, error) {
 		if d, ok := args[0].(*Deferred); ok {
@@ -102,6 +106,10 @@ func init() {
 func compare(thread *starlark.Thread, op syntax.Token, x, y starlark.Value) (starlark.Value, error) {
 	if !isScalar(x) || !isScalar(y) {
 		if err := comparable(thread, op, x, y); err != nil {
+			return nil, err
+		}
+	} else if x, ok := x.(starlark.String); ok {
+		if err := charge(thread, len(x)); err != nil {
 			return nil, err
 		}
 	}
@@ -163,9 +171,13 @@ func contains(thread *starlark.Thread, op syntax.Token, x, y starlark.Value) (st
 	if err := searchable(thread, x, "be searched for"); err != nil {
 		return nil, err
 	}
-	switch y.(type) {
+	switch y := y.(type) {
 	case *starlark.List, starlark.Tuple:
 		if err := searchable(thread, y, "be compared"); err != nil {
+			return nil, err
+		}
+	case starlark.String:
+		if err := charge(thread, len(y)); err != nil {
 			return nil, err
 		}
 	}
@@ -227,7 +239,18 @@ func checkProduct(thread *starlark.Thread, x, y starlark.Value) error {
 	if limit := limitsOf(thread).MaxSize; count > int64(limit/size) {
 		return fmt.Errorf("excessive repeat (%d * %d elements)", size, count)
 	}
-	return charge(thread, size*int(count))
+	size *= int(count)
+	switch other.(type) {
+	case *starlark.List, starlark.Tuple:
+		if err := allocates(thread, size*elementBytes); err != nil {
+			return err
+		}
+	default:
+		if err := allocates(thread, size); err != nil {
+			return err
+		}
+	}
+	return charge(thread, size)
 }
 
 // maxBits bounds integers: squaring doubles their length each time.
@@ -262,18 +285,6 @@ func built(thread *starlark.Thread, op syntax.Token, x, y starlark.Value) (starl
 
 // dotMethod is x.name for the methods in copying, and getattr for any name.
 func dotMethod(thread *starlark.Thread, x starlark.Value, name string) (starlark.Value, error) {
-	if copying[name] {
-		switch recv := x.(type) {
-		case starlark.String:
-			if err := charge(thread, len(recv)); err != nil {
-				return nil, err
-			}
-		case *starlark.List, *starlark.Dict, *starlark.Set:
-			if err := charge(thread, starlark.Len(x)); err != nil {
-				return nil, err
-			}
-		}
-	}
 	if own := ownMethod(x, name); own != nil {
 		return own, nil
 	}

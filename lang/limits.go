@@ -13,7 +13,7 @@ type Limits struct {
 	MaxSteps  uint64 // over all modules of a session; default 100 million, about a second
 	MaxDepth  int    // levels of nesting of one value; default 500
 	MaxSize   int    // bytes of one string, elements of one list; default 16 million
-	MaxMemory uint64 // growth of the heap during one evaluation; default 2 GiB
+	MaxMemory uint64 // growth of the heap during one evaluation; default 1 GiB
 }
 
 func (l Limits) orDefault() Limits {
@@ -27,7 +27,7 @@ func (l Limits) orDefault() Limits {
 		l.MaxSize = 16_000_000
 	}
 	if l.MaxMemory == 0 {
-		l.MaxMemory = 2 << 30
+		l.MaxMemory = 1 << 30
 	}
 	return l
 }
@@ -56,7 +56,7 @@ func (s *Session) checkpoint(thread *starlark.Thread) {
 	switch {
 	case thread.Steps >= s.limits.MaxSteps:
 		thread.Cancel(fmt.Sprintf("too many steps: a script may take %d in all", s.limits.MaxSteps))
-	case heapInUse() > s.baseHeap+s.limits.MaxMemory:
+	case heapInUse() > s.baseHeap+s.limits.MaxMemory: // what single steps allocate, allocates does not see
 		thread.Cancel(fmt.Sprintf("too much memory: a script may use %d MiB", s.limits.MaxMemory>>20))
 	}
 	s.scheduleCheckpoint()
@@ -87,16 +87,43 @@ func charge(thread *starlark.Thread, n int) error {
 	if thread.Steps >= s.limits.MaxSteps {
 		return fmt.Errorf("too many steps: a script may take %d in all", s.limits.MaxSteps)
 	}
-	if n > 1<<20 && heapInUse() > s.baseHeap+s.limits.MaxMemory {
+	return nil
+}
+
+// allocates is asked before an operation that makes so many bytes. Looking at
+// the heap costs some microseconds, so it is done for large operations, and
+// for many small ones together. Garbage counts: it is memory until it is
+// collected, and what a process may use is what it has.
+func allocates(thread *starlark.Thread, bytes int) error {
+	s := FromThread(thread)
+	if s == nil {
+		return nil
+	}
+	if s.unseen += bytes; s.unseen < 8<<20 {
+		return nil
+	}
+	s.unseen = 0
+	if heapInUse()+uint64(bytes) > s.baseHeap+s.limits.MaxMemory {
 		return fmt.Errorf("too much memory: a script may use %d MiB", s.limits.MaxMemory>>20)
 	}
 	return nil
 }
 
+// elementBytes is what an element of a list takes.
+const elementBytes = 16
+
 // checkSize refuses a string or a list above the limit, and charges for it.
 func checkSize(thread *starlark.Thread, what string, n int) error {
 	if limit := limitsOf(thread).MaxSize; n > limit {
 		return fmt.Errorf("%s too large: more than %d", what, limit)
+	}
+	each := elementBytes
+	switch what {
+	case "string", "bytes", "text":
+		each = 1
+	}
+	if err := allocates(thread, n*each); err != nil {
+		return err
 	}
 	return charge(thread, n)
 }

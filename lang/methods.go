@@ -39,6 +39,29 @@ func init() {
 			return v, err
 		})
 	}
+	for _, name := range starlark.String("").AttrNames() {
+		if own["string."+name] == nil {
+			method("string", name, throughText(name), nil)
+		}
+	}
+	whole := func(each int) func(*starlark.Thread, starlark.Value, starlark.Tuple) error {
+		return func(thread *starlark.Thread, recv starlark.Value, _ starlark.Tuple) error {
+			n := starlark.Len(recv)
+			if err := allocates(thread, n*each); err != nil {
+				return err
+			}
+			return charge(thread, n)
+		}
+	}
+	method("list", "insert", whole(0), nil)
+	method("list", "pop", func(thread *starlark.Thread, recv starlark.Value, args starlark.Tuple) error {
+		if len(args) == 0 {
+			return nil
+		}
+		return whole(0)(thread, recv, args)
+	}, nil)
+	method("dict", "keys", whole(elementBytes), nil)
+	method("dict", "values", whole(elementBytes), nil)
 	method("list", "extend", func(thread *starlark.Thread, recv starlark.Value, args starlark.Tuple) error {
 		if len(args) == 1 {
 			return checkSum(thread, recv, args[0])
@@ -55,15 +78,61 @@ func init() {
 	}
 	method("list", "index", find, nil)
 	method("list", "remove", find, nil)
-	method("dict", "items", nil, tuplesIn)
+	method("dict", "items", whole(80), tuplesIn)
 	method("dict", "popitem", nil, checkTuple)
 	all := func(thread *starlark.Thread, _ starlark.Value, args starlark.Tuple) error {
 		return iterates(thread, args, "")
 	}
 	method("dict", "update", all, nil)
 	for _, name := range []string{"update", "union", "difference", "intersection", "symmetric_difference", "issubset", "issuperset"} {
-		method("set", name, all, nil)
+		method("set", name, func(thread *starlark.Thread, recv starlark.Value, args starlark.Tuple) error {
+			if name != "update" { // which goes through its arguments only
+				if err := whole(elementBytes)(thread, recv, args); err != nil {
+					return err
+				}
+			}
+			return all(thread, recv, args)
+		}, nil)
 	}
+	for key := range own {
+		_, name, _ := strings.Cut(key, ".")
+		copying[name] = true
+	}
+}
+
+// throughText charges for a method of text: for its length, and for the list
+// that some make of it.
+func throughText(name string) func(*starlark.Thread, starlark.Value, starlark.Tuple) error {
+	return func(thread *starlark.Thread, recv starlark.Value, args starlark.Tuple) error {
+		text := string(recv.(starlark.String))
+		parts, bytes := 0, 0
+		switch name {
+		case "split", "rsplit", "splitlines":
+			parts = len(text)/2 + 1
+			if sep, ok := separator(args); ok && sep != "" {
+				parts = strings.Count(text, sep) + 1
+			} else if name == "splitlines" {
+				parts = strings.Count(text, "\n") + 1
+			}
+			bytes = parts * 3 * elementBytes // the text, its place in Go's list, its place in Starlark's
+		case "elems", "codepoints", "elem_ords", "codepoint_ords":
+			parts = len(text)
+			bytes = parts * 3 * elementBytes
+		case "upper", "lower", "title", "capitalize":
+			bytes = len(text)
+		}
+		if err := allocates(thread, bytes); err != nil {
+			return err
+		}
+		return charge(thread, len(text)+parts*perElement)
+	}
+}
+
+func separator(args starlark.Tuple) (string, bool) {
+	if len(args) == 0 {
+		return "", false
+	}
+	return starlark.AsString(args[0])
 }
 
 // ownMethod returns our method of that name bound to x, or nil.

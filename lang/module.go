@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io/fs"
 	"path"
+	"slices"
 	"strings"
 
 	"go.starlark.net/resolve"
@@ -70,6 +71,7 @@ type module struct {
 	globals starlark.StringDict
 	err     error
 	done    bool
+	binds   []string                 // names of its globals; nil if it did not parse
 	broken  bool                     // did not compile, or one of its loads did not
 	nodes   map[[2]int32]syntax.Node // of the tree, by line and column; made when a diagnostic needs it
 	tree    *syntax.File             // as written, parsed again when a diagnostic needs it
@@ -78,6 +80,7 @@ type module struct {
 type loadStmt struct {
 	label string
 	pos   syntax.Position // of the label
+	from  []*syntax.Ident // what is loaded, by its name there
 }
 
 func (s *Session) addSource(key Key, src []byte) *module {
@@ -137,7 +140,8 @@ func (s *Session) visit(m *module, trail []step) {
 	}
 	for _, st := range m.stmts {
 		label, pos := st.label, st.pos
-		if m.loads[label] != nil {
+		if dep := m.loads[label]; dep != nil {
+			s.checkLoaded(m, dep, st)
 			continue
 		}
 		key, err := parseLabel(label, m.key)
@@ -166,6 +170,7 @@ func (s *Session) visit(m *module, trail []step) {
 			s.visit(dep, here)
 		}
 		m.loads[label] = dep
+		s.checkLoaded(m, dep, st)
 		if dep.broken {
 			m.broken = true
 		}
@@ -175,6 +180,26 @@ func (s *Session) visit(m *module, trail []step) {
 func (s *Session) loadError(m *module, pos syntax.Position, format string, args ...any) {
 	m.broken = true
 	s.diags = append(s.diags, splitHint(diag.Errorf(toPos(pos), format, args...)))
+}
+
+// checkLoaded reports the names that a module never binds, before anything
+// runs and beside whatever else is wrong. A name that is bound only sometimes
+// shows when the load is reached.
+func (s *Session) checkLoaded(m, dep *module, st loadStmt) {
+	if dep.binds == nil || dep.broken && dep.prog != nil {
+		return // it, or what it loads, says enough
+	}
+	for _, id := range st.from {
+		if slices.Contains(dep.binds, id.Name) {
+			continue
+		}
+		m.broken = true
+		s.diags = append(s.diags, &diag.Diagnostic{
+			Pos:     toPos(id.NamePos),
+			Summary: fmt.Sprintf("load: name %s not found in module %s", id.Name, st.label),
+			Hint:    diag.DidYouMean(id.Name, dep.binds),
+		})
+	}
 }
 
 // findCycle describes the way back to key, as "a.star:3 -> b.star:1 -> a.star".
@@ -195,6 +220,10 @@ func findCycle(trail []step, key Key) string {
 // compile parses, checks, rewrites and resolves a module. Problems are
 // recorded, and leave it without a program.
 func (s *Session) compile(m *module) {
+	if d := checkText(m.file, m.src); d != nil {
+		s.diags = append(s.diags, d)
+		return
+	}
 	f, err := dialect().Parse(m.file, m.src, 0)
 	if err != nil {
 		s.addError(err)
@@ -208,13 +237,21 @@ func (s *Session) compile(m *module) {
 	// does not resolve.
 	for _, st := range f.Stmts {
 		if load, ok := st.(*syntax.LoadStmt); ok {
-			m.stmts = append(m.stmts, loadStmt{load.ModuleName(), load.Module.TokenPos})
+			m.stmts = append(m.stmts, loadStmt{load.ModuleName(), load.Module.TokenPos, load.From})
 		}
 	}
 	if !s.opts.Bare {
 		rewrite(f)
 	}
 	prog, err := starlark.FileProgram(f, s.predeclared.Has)
+	if mod, ok := f.Module.(*resolve.Module); ok {
+		m.binds = []string{}
+		for _, b := range mod.Globals {
+			if isIdentifier(b.First.Name) {
+				m.binds = append(m.binds, b.First.Name)
+			}
+		}
+	}
 	if err != nil {
 		var list resolve.ErrorList
 		if errors.As(err, &list) {

@@ -38,6 +38,15 @@ func CallPos(thread *starlark.Thread) diag.Pos {
 	return inner
 }
 
+// EntryPos returns where the entry script, or the module that is being loaded,
+// is at: the outermost frame. Like CallPos it is a point, and cheap.
+func EntryPos(thread *starlark.Thread) diag.Pos {
+	if n := thread.CallStackDepth(); n > 0 {
+		return toPos(thread.CallFrame(n - 1).Pos)
+	}
+	return diag.Pos{}
+}
+
 // Frames returns the calls that led to the running builtin, outermost first,
 // without builtins.
 func Frames(thread *starlark.Thread) []diag.Frame {

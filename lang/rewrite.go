@@ -10,18 +10,10 @@ import (
 // them.
 const hiddenPrefix = "="
 
-// copying names the methods that copy or multiply what they are called on.
-// Taking one of them off a value goes through dotMethod, which charges for it
-// and hands out our own where the language's has to be guarded.
-var copying = map[string]bool{
-	"format": true, "join": true, "replace": true, "extend": true,
-	"items": true, "popitem": true, "keys": true, "values": true,
-	"split": true, "rsplit": true, "splitlines": true,
-	"upper": true, "lower": true, "title": true, "capitalize": true,
-	"union": true, "difference": true, "intersection": true,
-	"symmetric_difference": true, "update": true,
-	"index": true, "remove": true, "issubset": true, "issuperset": true,
-}
+// copying names the methods that look through, copy or multiply what they are
+// called on. Taking one of them off a value goes through dotMethod, which hands
+// out our own. It is filled from own.
+var copying = map[string]bool{}
 
 // rewrite replaces the operations that the interpreter would do without asking
 // us by calls of guards. It keeps every position: the guard's call stands where

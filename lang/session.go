@@ -53,6 +53,7 @@ type Session struct {
 	diags       diag.List
 	loading     int
 	baseHeap    uint64
+	unseen      int // bytes that guarded operations allocated since the heap was looked at
 }
 
 const sessionKey = "swarmscript.session"

@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"fmt"
+	"io"
 	"sync"
 	"time"
 
@@ -67,7 +68,7 @@ func (a *app) changing(use, short string, destroy bool) *cobra.Command {
 }
 
 func (a *app) apply(ctx context.Context, g applying) error {
-	p, err := a.planned(ctx, g.Options, g.asJSON)
+	p, err := a.planned(ctx, g.Options, g.onError())
 	if err != nil {
 		return err
 	}
@@ -91,16 +92,20 @@ func (a *app) apply(ctx context.Context, g applying) error {
 // nothingToDo ends an apply that has no step: nothing is contacted again.
 func (a *app) nothingToDo(p *run.Planned, g applying) error {
 	r := &apply.Result{Outputs: evaluated(p.Plan.Outputs)}
+	code := apply.ExitOK
+	if len(p.Plan.Unreachable) > 0 {
+		code = apply.ExitUnreachable
+	}
 	var err error
 	switch {
 	case g.asJSON:
-		err = ui.SummaryJSON(a.out, r, ui.SummaryOptions{Destroy: g.Destroy}, time.Now())
+		err = ui.SummaryJSON(a.out, r, ui.SummaryOptions{Destroy: g.Destroy, Exit: code, Unreachable: p.Plan.Unreachable}, time.Now())
 	case len(r.Outputs) > 0 && !g.Destroy:
 		fmt.Fprint(a.out, "\nOutputs:\n\n")
 		err = ui.Outputs(a.out, r.Outputs, a.stdout().Style())
 	}
-	if err == nil && len(p.Plan.Unreachable) > 0 {
-		err = exit(apply.ExitUnreachable)
+	if err == nil && code != apply.ExitOK {
+		err = exit(code)
 	}
 	return err
 }
@@ -113,7 +118,11 @@ func (a *app) approve(ctx context.Context, p *run.Planned, g applying) error {
 	q := ui.Question{Project: p.Plan.Project, Destroy: g.Destroy}
 	for _, c := range p.Plan.Changes {
 		if (c.Action == plan.Delete || c.Action == plan.Replace) && c.Kind.DataLoss != "" {
-			q.Lost = append(q.Lost, string(c.Address)+": "+c.Kind.DataLoss)
+			lost := string(c.Address) + ": " + c.Kind.DataLoss
+			if n := len(c.Takes); n > 0 {
+				lost += ", " + count(n, "object") + " in it"
+			}
+			q.Lost = append(q.Lost, lost)
 		}
 	}
 	yes, err := ui.Approve(ctx, a.stderr(), q)
@@ -160,7 +169,7 @@ func (a *app) carryOut(ctx context.Context, p *run.Planned, g applying) error {
 		code = apply.ExitUnreachable
 	}
 	if r != nil {
-		o := ui.SummaryOptions{Style: a.stdout().Style(), Names: ui.NewNames(p.Plan), Destroy: g.Destroy, Exit: code}
+		o := ui.SummaryOptions{Style: a.stdout().Style(), Names: ui.NewNames(p.Plan), Destroy: g.Destroy, Exit: code, Unreachable: p.Plan.Unreachable}
 		if g.asJSON {
 			err = first(err, ui.SummaryJSON(a.out, r, o, time.Now()))
 		} else {
@@ -169,11 +178,19 @@ func (a *app) carryOut(ctx context.Context, p *run.Planned, g applying) error {
 	}
 	switch {
 	case err != nil:
-		return a.failed(err, p.Source, g.asJSON)
+		return a.failed(err, p.Source, g.onError())
 	case code != apply.ExitOK:
 		return exit(code)
 	}
 	return nil
+}
+
+// onError is what --json writes about an error: events, as of all else.
+func (g applying) onError() func(io.Writer, error) error {
+	if !g.asJSON {
+		return nil
+	}
+	return ui.ErrorJSON
 }
 
 // why is what others read in the lease.

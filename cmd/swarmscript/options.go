@@ -58,6 +58,9 @@ func (a *app) script(cmd *cobra.Command, o *run.Options, args []string) error {
 	}
 	if info, err := os.Stat(o.File); err == nil && info.IsDir() {
 		o.File = filepath.Join(o.File, defaultFile)
+		if _, err := os.Stat(o.File); os.IsNotExist(err) {
+			return usagef(cmd.CommandPath(), "", "%s has no %s; name the script: %s FILE", args[0], defaultFile, cmd.CommandPath())
+		}
 	}
 	if a.chdir != "" {
 		o.Chdir = "." // the folder has been changed

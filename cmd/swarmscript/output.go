@@ -37,7 +37,7 @@ func (a *app) outputCommand() *cobra.Command {
 			if err := a.script(cmd, &o, files); err != nil {
 				return err
 			}
-			p, err := a.planned(cmd.Context(), o, false)
+			p, err := a.planned(cmd.Context(), o, nil)
 			if err != nil {
 				return err
 			}
@@ -84,7 +84,7 @@ func evaluated(declared []resource.OutputValue) []apply.OutputResult {
 	list := make([]apply.OutputResult, 0, len(declared))
 	for _, o := range declared {
 		r := apply.OutputResult{Name: o.Name, Sensitive: o.Sensitive || value.Sensitive(o.Value), Text: o.Description}
-		if value.Known(o.Value) {
+		if r.Known = value.Known(o.Value); r.Known {
 			r.Value = o.Value
 		}
 		list = append(list, r)

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 
 	"github.com/spf13/cobra"
 
@@ -39,7 +40,11 @@ func (a *app) planCommand() *cobra.Command {
 }
 
 func (a *app) plan(ctx context.Context, o run.Options, asJSON, detailed bool) error {
-	p, err := a.planned(ctx, o, asJSON)
+	var onError func(io.Writer, error) error
+	if asJSON {
+		onError = func(w io.Writer, err error) error { return ui.PlanErrorJSON(w, err, version) }
+	}
+	p, err := a.planned(ctx, o, onError)
 	if err != nil {
 		return err
 	}
@@ -60,8 +65,8 @@ func (a *app) plan(ctx context.Context, o run.Options, asJSON, detailed bool) er
 	return nil
 }
 
-// planned makes the plan, or shows why there is none.
-func (a *app) planned(ctx context.Context, o run.Options, asJSON bool) (*run.Planned, error) {
+// planned makes the plan, or shows why there is none; see failed for onError.
+func (a *app) planned(ctx context.Context, o run.Options, onError func(io.Writer, error) error) (*run.Planned, error) {
 	p, err := run.Plan(ctx, o)
 	if err == nil {
 		return p, nil
@@ -73,14 +78,14 @@ func (a *app) planned(ctx context.Context, o run.Options, asJSON bool) (*run.Pla
 		}
 		defer p.Close()
 	}
-	return nil, a.failed(err, source, asJSON)
+	return nil, a.failed(err, source, onError)
 }
 
-// failed shows an error, with --json on standard output too, and returns its
-// code as an error.
-func (a *app) failed(err error, source func(string) []byte, asJSON bool) error {
-	if asJSON && !errors.Is(err, context.Canceled) {
-		if werr := ui.ErrorJSON(a.out, err); werr != nil {
+// failed shows an error and returns its code as an error. With --json, onError
+// writes it to standard output too; otherwise it is nil.
+func (a *app) failed(err error, source func(string) []byte, onError func(io.Writer, error) error) error {
+	if onError != nil && !errors.Is(err, context.Canceled) {
+		if werr := onError(a.out, err); werr != nil {
 			return werr
 		}
 	}

@@ -62,6 +62,10 @@ func (a *app) command() *cobra.Command {
 		a.planCommand(), a.applyCommand(), a.destroyCommand(), a.validateCommand(), a.outputCommand(),
 		a.fmtCommand(), a.execCommand(), a.docsCommand(), a.versionCommand(),
 	)
+	root.InitDefaultCompletionCmd()
+	if c, _, err := root.Find([]string{"completion"}); err == nil {
+		c.Args, c.RunE = cobra.ArbitraryArgs, completionUsage
+	}
 	for _, c := range root.Commands() {
 		c.Flags().SortFlags = false
 		c.DisableFlagsInUseLine = true
@@ -88,6 +92,19 @@ func flagError(cmd *cobra.Command, err error) error {
 		hint = diag.DidYouMean(name, names)
 	}
 	return usagef(cmd.CommandPath(), hint, "%s", msg)
+}
+
+// completionUsage is what completion says without one of the shells that are
+// its subcommands.
+func completionUsage(cmd *cobra.Command, args []string) error {
+	var shells []string
+	for _, c := range cmd.Commands() {
+		shells = append(shells, c.Name())
+	}
+	if len(args) == 0 {
+		return usagef(cmd.CommandPath(), "", "completion needs a SHELL: %s", strings.Join(shells, ", "))
+	}
+	return usagef(cmd.CommandPath(), diag.DidYouMean(args[0], shells), "there is no completion for %q: want %s", args[0], strings.Join(shells, ", "))
 }
 
 // atMost refuses more arguments than a verb takes.

@@ -170,7 +170,7 @@ func (e *executor) result() *Result {
 	for _, o := range e.in.Program.Outputs {
 		v := value.Resolve(o.Value, e.resolve)
 		out := OutputResult{Name: o.Name, Sensitive: o.Sensitive || value.Sensitive(v), Text: o.Description}
-		if value.Known(v) {
+		if out.Known = value.Known(v); out.Known {
 			out.Value = v
 		}
 		r.Outputs = append(r.Outputs, out)

@@ -95,6 +95,9 @@ func converge(t *testing.T, r *rand.Rand, s *session) {
 		}
 		res := s.apply(ctx, now)
 		checkDeletions(t, w, p, w.deleted[before:])
+		if err := checkEvents(s.events, res); err != nil {
+			t.Fatalf("%v\n%s", err, describeEvents(s.events))
+		}
 		for _, step := range res.Steps {
 			if step.Err != nil && !w.crashed && !errors.Is(step.Err, context.Canceled) {
 				t.Fatalf("%s %s: %v\nplan:\n%s", step.Change.Action, step.Change.Address, step.Err, dump(p))

@@ -64,7 +64,8 @@ type Result struct {
 // OutputResult is a published value after the apply.
 type OutputResult struct {
 	Name      string
-	Value     value.Value // Known, or nil where what it needs failed
+	Value     value.Value // nil where it is not known, or where the script says None
+	Known     bool        // false where what it needs failed, or was not applied yet
 	Sensitive bool
 	Text      string // the description
 }

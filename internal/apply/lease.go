@@ -24,10 +24,20 @@ type HeldLease struct {
 	Lease   resource.Lease
 }
 
-// Error names the holder.
+// Error names the holder, and what else is known of it.
 func (e *HeldLease) Error() string {
-	return fmt.Sprintf("%s is being applied by %s (%s) since %s; wait for it, or use --lock-timeout; a dead holder's lease expires at %s",
-		e.Project, e.Lease.Holder, e.Lease.Why, e.Lease.Since.Format(time.RFC3339), e.Lease.Expires.Format(time.RFC3339))
+	s := e.Project + " is being applied by " + e.Lease.Holder
+	if e.Lease.Why != "" {
+		s += " (" + e.Lease.Why + ")"
+	}
+	if !e.Lease.Since.IsZero() {
+		s += " since " + e.Lease.Since.Format(time.RFC3339)
+	}
+	s += "; wait for it, or use --lock-timeout"
+	if !e.Lease.Expires.IsZero() {
+		s += "; a dead holder's lease expires at " + e.Lease.Expires.Format(time.RFC3339)
+	}
+	return s
 }
 
 // LostLease says that the lease could not be kept, so that somebody else may
@@ -187,9 +197,6 @@ func (h *Held) renew(ctx context.Context, asked time.Time, lost func(error)) {
 			deadline = asked.Add(h.opts.TTL - interval/2)
 			timer.Reset(interval)
 		case errors.Is(err, resource.ErrConflict) || !time.Now().Before(deadline):
-			if errors.Is(err, context.DeadlineExceeded) {
-				err = fmt.Errorf("%w: no answer until it was about to expire: %w", resource.ErrUnreachable, err)
-			}
 			lost(&LostLease{Project: h.opts.Project, Err: err})
 			return
 		default:

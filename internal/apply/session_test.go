@@ -14,6 +14,7 @@ type session struct {
 	program *resource.Program
 	opts    plan.Options
 	conns   map[string]*Scope
+	events  []Event // of the last apply
 }
 
 func (s *session) observe(ctx context.Context) error {
@@ -73,7 +74,9 @@ func (s *session) begin(ctx context.Context, shown *plan.Plan) (*plan.Plan, erro
 }
 
 func (s *session) apply(ctx context.Context, p *plan.Plan) *Result {
+	s.events = nil
 	return Run(ctx, Input{
+		Sink: func(e Event) { s.events = append(s.events, e) },
 		Plan: p, Program: s.program, Scopes: s.conns, Options: s.opts, Parallelism: 4, Backoff: time.Microsecond,
 		Opened: func(ctx context.Context, addr string, _ *resource.Object, sc *Scope) error {
 			l, err := sc.Conn.(resource.Keeper).SaveLedger(ctx, s.program.Project, func(*resource.Ledger) {})

@@ -3,12 +3,15 @@ package diag
 import "strings"
 
 // Suggest returns the candidate that the name was most likely meant to be, or
-// "" where none is near: within a third of the name's length in edits, case
-// aside.
+// "" where none is near: within a third of the name's length in edits, or one
+// edit that leaves something of it, case aside.
 func Suggest(name string, candidates []string) string {
-	best, bestDist := "", len(name)/3+1
+	best, bestDist := "", max(len(name)/3, 1)+1
 	lower := strings.ToLower(name)
 	for _, c := range candidates {
+		if len(name) == 1 && len(c) == 1 {
+			continue // nothing of the one in the other
+		}
 		d := distance(lower, strings.ToLower(c), bestDist)
 		if d < bestDist || (d == bestDist && best == "" && strings.HasPrefix(strings.ToLower(c), lower)) {
 			best, bestDist = c, d

@@ -15,7 +15,7 @@ var functions = []function{
 		{"name", "string", "", "Letters, digits, `_`, `.` and `-`."},
 		{"env", "string", `""`, "Such as `staging`: the same project in another environment is another mark."},
 	}},
-	{"engine", `engine(host=None, context=None, name="default", tls_ca=None, tls_cert=None, tls_key=None, tls_verify=True)`, "A Docker Engine that exists. Without arguments it is the one that the docker CLI would talk to: `DOCKER_HOST`, `DOCKER_CONTEXT`, the current context. Returns a handle for `swarm.init` and for `engine=`.", []argument{
+	{"engine", `engine(host="", context="", name="default", tls_ca="", tls_cert="", tls_key="", tls_verify=True)`, "A Docker Engine that exists. Without arguments it is the one that the docker CLI would talk to: `DOCKER_HOST`, `DOCKER_CONTEXT`, the current context. Returns a handle for `swarm.init` and for `engine=`.", []argument{
 		{"host", "string", "", "An address: `unix:///run/docker.sock`, `tcp://10.0.0.4:2376`, `ssh://root@10.0.0.4`."},
 		{"context", "string", "", "The name of a docker context, in place of host."},
 		{"name", "string", `"default"`, "Its name in addresses: `engine.NAME`. An engine other than the environment's needs one."},
@@ -57,7 +57,7 @@ var functions = []function{
 	}},
 	{"format", `format(text, *args, **kwargs)`, "Text with `{}` replaced, as Python's `str.format`. Arguments may be values that are known only after apply.", nil},
 	{"fail", `fail(*args)`, "Ends the script with an error.", nil},
-	{"print", `print(*args, sep=" ")`, "Writes to standard error. Secrets are hidden.", nil},
+	{"print", `print(*args, sep=" ")`, "Writes to standard error, under `exec` to standard output. Secrets are hidden.", nil},
 	{"struct", `struct(**kwargs)`, "A value with those attributes.", nil},
 	{"json", `json.encode(x), json.decode(text), json.indent(text)`, "JSON, as Starlark's own module.", nil},
 	{"math", `math.ceil, math.floor, math.sqrt, ...`, "Starlark's own module.", nil},

@@ -60,6 +60,13 @@ func Markdown(w io.Writer) error {
 			m.entry(e)
 		}
 	}
+	m.line("### Flags without an argument", "", "What these flags of docker do is said in another way, or is nothing to declare.", "")
+	m.row("command", "flag", "")
+	m.row("---", "---", "---")
+	for _, f := range Flagless {
+		m.row("`"+f.Command+"`", "`"+f.Flag+"`", f.Why)
+	}
+	m.line("")
 	return m.err
 }
 
@@ -143,7 +150,7 @@ func (m *markdown) rows(e *Entry) {
 		m.row("argument", "type", "default", "flag", "API", "")
 		m.row("---", "---", "---", "---", "---", "---")
 		for _, r := range e.Rows {
-			m.row("`"+r.Name+"`", typeLink(r), code(r.Default), code(r.Flag), r.API, r.Doc)
+			m.row("`"+r.Name+"`", typeLink(r), code(r.Default), codes(r.Flag), r.API, r.Doc)
 		}
 	default:
 		m.row("argument", "type", "default", "")
@@ -181,11 +188,13 @@ func typeLink(r Row) string {
 }
 
 func code(s string) string {
-	if s == "" || s == "required" {
+	if s == "" || s == "required" || s == leftAlone || strings.HasPrefix(s, leftTo) {
 		return s
 	}
 	return "`" + s + "`"
 }
+
+func codes(s string) string { return strings.ReplaceAll(code(s), ", ", "`, `") }
 
 func scopes(list []string) string {
 	in := map[string]string{"swarm": "in a swarm", "engine": "on an engine"}

@@ -59,7 +59,7 @@ func All() []*Entry {
 		out = append(out, kindEntry(k))
 	}
 	for _, s := range builtins.Structs(kinds) {
-		out = append(out, structEntry(s))
+		out = append(out, structEntry(s, kinds))
 	}
 	return out
 }
@@ -87,18 +87,54 @@ func functionEntry(f function) *Entry {
 }
 
 func kindEntry(k *resource.Kind) *Entry {
+	var positional []string
 	e := &Entry{Name: k.Name, Doc: k.Schema.Doc, Command: commands[k.Name], Outputs: k.Out, Kind: k, Scopes: []string{k.Scope}}
 	if k.Opens != "" {
 		e.Name += ".init"
+		positional = []string{"engine=None"}
 	}
 	e.Rows = rows(k.Schema, func(f *schema.Field) string { return change(k, f) })
-	e.Signature = signature(e.Name, k.Schema)
+	e.Signature = signature(e.Name, k.Schema, positional...)
 	return e
 }
 
-func structEntry(s *schema.Struct) *Entry {
-	return &Entry{Name: s.Name, Doc: s.Doc, Signature: signature(s.Name, s), Struct: true,
+func structEntry(s *schema.Struct, kinds []*resource.Kind) *Entry {
+	e := &Entry{Name: s.Name, Doc: s.Doc, Signature: signature(s.Name, s), Struct: true,
 		Rows: rows(s, func(*schema.Field) string { return "" })}
+	families := flagFamilies(s, kinds)
+	for i := range e.Rows {
+		e.Rows[i].Flag = inFamilies(e.Rows[i].Flag, families)
+	}
+	return e
+}
+
+// flagFamilies are the prefixes of the flags that a struct's arguments are, by
+// the arguments that take it: "--update-" and "--rollback-" of update_policy.
+func flagFamilies(s *schema.Struct, kinds []*resource.Kind) []string {
+	var out []string
+	for _, k := range kinds {
+		for _, f := range k.Schema.Fields {
+			prefix, ok := strings.CutSuffix(f.Flag, "*")
+			if ok && f.Type.Struct == s && !slices.Contains(out, prefix) {
+				out = append(out, prefix)
+			}
+		}
+	}
+	return out
+}
+
+// inFamilies writes a flag once for each family, where it belongs to one.
+func inFamilies(flag string, families []string) string {
+	for _, own := range families {
+		if rest, ok := strings.CutPrefix(flag, own); ok {
+			flags := make([]string, len(families))
+			for i, f := range families {
+				flags[i] = f + rest
+			}
+			return strings.Join(flags, ", ")
+		}
+	}
+	return flag
 }
 
 func rows(s *schema.Struct, change func(*schema.Field) string) []Row {
@@ -108,8 +144,12 @@ func rows(s *schema.Struct, change func(*schema.Field) string) []Row {
 		switch {
 		case f.Required:
 			r.Default = "required"
-		case f.Shown && f.Type.Kind != schema.StructOf:
+		case f.Default != nil:
 			r.Default = literal(f)
+		case f.From != "":
+			r.Default = leftTo + "`" + f.From + "`"
+		case !f.Local && !f.WriteOnly:
+			r.Default = leftAlone
 		}
 		r.Doc += limits(leaf(f.Type))
 		if st := leaf(f.Type).Struct; st != nil {
@@ -147,6 +187,12 @@ func limits(t *schema.Type) string {
 	return ""
 }
 
+// What silence means where it is no value.
+const (
+	leftAlone = "left as it is"
+	leftTo    = "that of "
+)
+
 // literal shows a default as a script would write it.
 func literal(f *schema.Field) string {
 	switch v := f.Default.(type) {
@@ -160,6 +206,12 @@ func literal(f *schema.Field) string {
 	}
 	text := f.Type.Format(f.Default)
 	switch f.Type.Kind {
+	case schema.StructOf:
+		return f.Type.Struct.Name + "()"
+	case schema.Bytes, schema.CPUs:
+		if f.Default == int64(0) {
+			return "0"
+		}
 	case schema.Duration:
 		return strconv.Quote(shortDuration(text))
 	case schema.Mode:
@@ -195,19 +247,28 @@ func change(k *resource.Kind, f *schema.Field) string {
 	return "in place"
 }
 
-func signature(name string, s *schema.Struct) string {
-	var parts []string
+// signature shows a call as Python writes one: what comes after the * is given
+// by its name.
+func signature(name string, s *schema.Struct, parts ...string) string {
+	var named []string
 	options := false
 	for _, f := range s.Fields {
 		switch {
-		case f.Pos || f.Required:
+		case f.Pos && f.Required:
 			parts = append(parts, f.Name)
+		case f.Pos:
+			parts = append(parts, f.Name+"=None")
+		case f.Required:
+			named = append(named, f.Name)
 		default:
 			options = true
 		}
 	}
 	if options {
-		parts = append(parts, "...")
+		named = append(named, "...")
+	}
+	if len(named) > 0 {
+		parts = append(append(parts, "*"), named...)
 	}
 	return name + "(" + strings.Join(parts, ", ") + ")"
 }

@@ -89,6 +89,8 @@ func facts(r Row) []string {
 	switch {
 	case r.Default == "required":
 		out = append(out, "required")
+	case r.Default == leftAlone, strings.HasPrefix(r.Default, leftTo):
+		out = append(out, "if not given, "+plain(r.Default))
 	case r.Default != "":
 		out = append(out, "default "+r.Default)
 	}

@@ -75,6 +75,8 @@ func Build(in Input) (*Plan, diag.List) {
 		b.problems.Sort()
 		return nil, b.problems
 	}
+	b.takes()
+	b.checkAdopted()
 	b.outputs()
 	return b.plan, nil
 }
@@ -312,14 +314,26 @@ func (b *builder) caseOf(d *resource.Declaration, ix *Index) Case {
 	if opener := b.changes[value.Address(d.Scope)]; opener != nil && (opener.Action == Replace || opener.Action == Create) {
 		c.Absent = true
 	}
-	for _, r := range d.Refs() {
-		if used := b.changes[r.Address]; used != nil && used.Kind.Busy && used.Action == Replace {
-			if c.Replaced == "" || c.ReplacedMaybe { // a definite one decides
-				c.Replaced, c.ReplacedMaybe = r.Address, used.Tentative
-			}
+	b.needs(d, func(a value.Address) {
+		used := b.changes[a]
+		if used == nil || !used.Kind.Busy || used.Action != Replace || !refersTo(d, a) && !usesNow(c.Ours, used.Live) {
+			return
 		}
-	}
+		if c.Replaced == "" || c.ReplacedMaybe { // a definite one decides
+			c.Replaced, c.ReplacedMaybe = a, used.Tentative
+		}
+	})
 	return c
+}
+
+func refersTo(d *resource.Declaration, a value.Address) bool {
+	return slices.ContainsFunc(d.Refs(), func(r value.Ref) bool { return r.Address == a })
+}
+
+// usesNow reports whether a live object uses another: it may name it in plain
+// text, which is no reference.
+func usesNow(objects []*resource.Object, used *resource.Object) bool {
+	return slices.ContainsFunc(objects, func(o *resource.Object) bool { return slices.Contains(o.Uses, used.ID) })
 }
 
 // futureAPI is the API that a scope will speak which does not exist yet: that

@@ -166,7 +166,7 @@ func olderThan(a, b string) bool {
 
 // liveName is the name that the object has, or will have, in its scope.
 func liveName(ch *Change) string {
-	if f, ok := ch.Kind.Schema.Field("name"); ok {
+	if f := ch.Kind.Schema.NameField(); f != nil {
 		if s, ok := ch.Args[f.Index].(string); ok {
 			return s
 		}
@@ -177,8 +177,8 @@ func liveName(ch *Change) string {
 // keepName puts the live name into the arguments where the script does not give
 // one: what was moved, or adopted under another name once, keeps it.
 func (c Case) keepName(ch *Change) {
-	f, ok := ch.Kind.Schema.Field("name")
-	if !ok || c.Decl.NameGiven || c.Absent {
+	f := ch.Kind.Schema.NameField()
+	if f == nil || c.Decl.NameGiven || c.Absent {
 		return
 	}
 	name := c.Keep
@@ -333,8 +333,8 @@ func (c Case) compare(ch *Change) {
 // rename adds the difference of the live name, where the comparison of the
 // arguments has not found it: nothing can be renamed in place.
 func (ch *Change) rename(from, to string) {
-	f, ok := ch.Kind.Schema.Field("name")
-	if !ok || slices.ContainsFunc(ch.Fields, func(c schema.Change) bool { return c.Field == f }) {
+	f := ch.Kind.Schema.NameField()
+	if f == nil || slices.ContainsFunc(ch.Fields, func(c schema.Change) bool { return c.Field == f }) {
 		return
 	}
 	ch.Fields = append(ch.Fields, schema.Change{Path: "name", Field: f, Type: f.Type, Before: from, After: to, Replace: true})

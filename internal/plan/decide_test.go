@@ -281,6 +281,11 @@ func TestDecisionTable(t *testing.T) {
 		{"replacing what is in use replaces its users", scene{decls: []*resource.Declaration{decl(netKind, "n", "mode", "z"), decl(thingKind, "b", "peer", ref("net.n", "name"))},
 			objects: []*resource.Object{live(netKind, "1", "n"), uses(live(thingKind, "2", "b", "peer", "n"), "1")}},
 			`-/+ net.n mode:"m">"z"!` + "\n" + `-/+ thing.b (uses net.n, which is replaced)`},
+		{"also users that name it in plain text", scene{decls: []*resource.Declaration{decl(netKind, "n", "mode", "z"), after(decl(thingKind, "b", "peer", "n"), "room.main/net.n")},
+			objects: []*resource.Object{live(netKind, "1", "n"), uses(live(thingKind, "2", "b", "peer", "n"), "1")}},
+			`-/+ net.n mode:"m">"z"!` + "\n" + `-/+ thing.b (uses net.n, which is replaced)`},
+		{"not what only comes after it", scene{decls: []*resource.Declaration{decl(netKind, "n", "mode", "z"), after(decl(thingKind, "b"), "room.main/net.n")},
+			objects: []*resource.Object{live(netKind, "1", "n"), live(thingKind, "2", "b")}}, `-/+ net.n mode:"m">"z"!`},
 		{"not while a stranger uses it", scene{decls: []*resource.Declaration{decl(netKind, "n", "mode", "z")},
 			objects: []*resource.Object{live(netKind, "1", "n"), uses(marked(live(thingKind, "2", "theirs"), "", ""), "1")}}, `error: not possible while thing "theirs" uses it`},
 		{"data is not lost unasked", scene{objects: []*resource.Object{live(diskKind, "1", "d")}}, "error: --allow-data-loss"},
@@ -340,6 +345,11 @@ func TestDecisionTable(t *testing.T) {
 
 func with(d *resource.Declaration, l resource.Lifecycle) *resource.Declaration {
 	d.Lifecycle = l
+	return d
+}
+
+func after(d *resource.Declaration, a value.Address) *resource.Declaration {
+	d.After = append(d.After, a)
 	return d
 }
 

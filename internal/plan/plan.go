@@ -71,6 +71,9 @@ type Change struct {
 	Effect string
 	// Rolls are the resources that a new version makes change.
 	Rolls []value.Address
+	// Takes names what goes with a scope that is deleted or replaced: first what
+	// is not this project's.
+	Takes []string
 	// Deferred is set where the scope does not exist yet: what is in it is
 	// compared again when it does.
 	Deferred bool

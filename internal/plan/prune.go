@@ -85,7 +85,9 @@ func (b *builder) remove(a value.Address, scope string, o *resource.Object, reas
 	}
 	b.removed[o.Kind+" "+o.ID] = true
 	b.leaving[o] = true
-	b.deletes = append(b.deletes, &Change{Address: a, Kind: k, Scope: scope, Action: Delete, Live: o, Name: o.Name, Reason: reason})
+	b.deletes = append(b.deletes, &Change{
+		Address: a, Kind: k, Scope: scope, Action: Delete, Decl: b.decls[a], Live: o, Name: o.Name, Reason: reason,
+	})
 }
 
 // oldVersions plans the deletion of versions that nobody needs any more: all

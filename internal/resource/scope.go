@@ -113,7 +113,7 @@ type NotConverged struct {
 	Address    value.Address
 	Summary    string // "did not converge in 60s"
 	Detail     string // the tasks' errors, nodes, last log lines
-	RolledBack string // what it was rolled back to, "" where it was not
+	RolledBack string // what it was rolled back to: "version 118"; "" where it was not
 }
 
 // Error returns the summary and the detail.
@@ -123,7 +123,7 @@ func (e *NotConverged) Error() string {
 		s += "\n\n" + e.Detail
 	}
 	if e.RolledBack != "" {
-		s += "\n\n" + e.RolledBack
+		s += "\n\nrolled back to " + e.RolledBack
 	}
 	return s
 }

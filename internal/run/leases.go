@@ -30,7 +30,11 @@ func newLeases(project string, wait time.Duration, opts ApplyOptions, lost func(
 		Project: project, Holder: apply.Holder(), Why: opts.Why, Wait: wait, TTL: ttl, Stop: opts.Stop,
 		Notice: func(l resource.Lease) {
 			if opts.Sink != nil {
-				opts.Sink(apply.Event{Time: time.Now(), Type: apply.Notice, Text: "waiting for " + l.Holder + " (" + l.Why + ")"})
+				text := "waiting for " + l.Holder
+				if l.Why != "" {
+					text += " (" + l.Why + ")"
+				}
+				opts.Sink(apply.Event{Time: time.Now(), Type: apply.Notice, Text: text})
 			}
 		},
 	}}

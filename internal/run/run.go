@@ -107,7 +107,7 @@ func (s *Script) expand(list diag.List) diag.List {
 }
 
 func readInputs(opts Options) (*builtins.Inputs, error) {
-	in := &builtins.Inputs{Env: opts.Env, Vars: map[string]string{}}
+	in := &builtins.Inputs{Env: opts.Env, Environ: os.Environ(), Vars: map[string]string{}}
 	var problems diag.List
 	for _, v := range opts.Vars {
 		name, val, err := builtins.ParseVar(v)

@@ -52,7 +52,7 @@ svc("back_web", image = "` + image + `", replicas = 2, update = update_policy(mo
 		f.Script(script("swarmtest/web:1"))
 		f.Apply()
 		f.Script(script("swarmtest/fail:1"))
-		f.ApplyEnds(apply.ExitNotConverged, "did not converge and was rolled back", "back_web is as it was before: rolled back", "exited with 1",
+		f.ApplyEnds(apply.ExitNotConverged, "did not converge and was rolled back", "rolled back to version ", "exited with 1",
 			"Database is uninitialized")
 		if got := f.Docker("service", "inspect", "back_web", "--format", "{{.Spec.TaskTemplate.ContainerSpec.Image}}"); got != "swarmtest/web:1" {
 			f.Errorf("the image is %s", got)

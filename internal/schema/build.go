@@ -33,6 +33,9 @@ func build(t reflect.Type) *Struct {
 		if f.Key {
 			s.key = only(t, "key", s.key, f)
 		}
+		if f.Name == "name" {
+			s.name = f
+		}
 		s.byName[f.Name] = f.Index
 		s.Fields = append(s.Fields, f)
 	}

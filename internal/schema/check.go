@@ -1,7 +1,6 @@
 package schema
 
 import (
-	"errors"
 	"fmt"
 	"math"
 	"reflect"
@@ -15,63 +14,6 @@ import (
 	"github.com/swarmscript/swarmscript/internal/diag"
 	"github.com/swarmscript/swarmscript/internal/value"
 )
-
-// Problem is one thing wrong with an argument.
-type Problem struct {
-	Path string // as in ports[0].published; "" for the value as a whole
-	Msg  string
-	Hint string
-}
-
-// Error returns path: message (hint).
-func (p *Problem) Error() string {
-	s := p.Msg
-	if p.Path != "" {
-		s = p.Path + ": " + s
-	}
-	if p.Hint != "" {
-		s += " (" + p.Hint + ")"
-	}
-	return s
-}
-
-// Problems is all that is wrong with a value.
-type Problems []*Problem
-
-// Error joins the problems with "; ".
-func (ps Problems) Error() string {
-	msgs := make([]string, len(ps))
-	for i, p := range ps {
-		msgs[i] = p.Error()
-	}
-	return strings.Join(msgs, "; ")
-}
-
-func wrong(format string, args ...any) error {
-	return Problems{{Msg: fmt.Sprintf(format, args...)}}
-}
-
-// within puts a step before the paths of an error's problems.
-func within(step string, err error) Problems {
-	var ps Problems
-	if !errors.As(err, &ps) {
-		ps = Problems{{Msg: err.Error()}}
-	}
-	out := make(Problems, len(ps))
-	for i, p := range ps {
-		q := *p
-		switch {
-		case q.Path == "":
-			q.Path = step
-		case q.Path[0] == '[':
-			q.Path = step + q.Path
-		default:
-			q.Path = step + "." + q.Path
-		}
-		out[i] = &q
-	}
-	return out
-}
 
 // Check brings a script's value to the field's normal form, or returns
 // [Problems]. References and templates pass: they are checked again when they
@@ -195,18 +137,6 @@ func (t *Type) Check(v value.Value) (value.Value, error) {
 		return v, nil
 	}
 	return nil, wrong("got %s, want %s", describe(v), t.want())
-}
-
-// hideValue replaces the problems with a secret value by one that tells only
-// its type: their messages may quote it, and their paths the keys of a map. A
-// wrong type is told as ever.
-func hideValue(err error, v value.Value) error {
-	v = value.Reveal(v)
-	switch v.(type) {
-	case nil, bool, value.Ref:
-		return err
-	}
-	return wrong("the sensitive value (%s) is not valid here", typeName(v))
 }
 
 func (t *Type) want() string {
@@ -390,6 +320,14 @@ func (t *Type) checkList(l value.List) (value.Value, error) {
 func (t *Type) checkMap(m *value.Map) (value.Value, error) {
 	if m.Len() == 0 {
 		return (*value.Map)(nil), nil
+	}
+	for _, e := range m.Entries { // no API keeps these
+		switch {
+		case e.Key == "":
+			return nil, wrong("a key is empty")
+		case strings.IndexByte(e.Key, 0) >= 0:
+			return nil, wrong("a key has a NUL byte: %q", e.Key)
+		}
 	}
 	if !slices.ContainsFunc(m.Entries, func(e value.Entry) bool { return !t.Elem.isNormal(e.Value) }) {
 		return m, nil

@@ -45,6 +45,7 @@ type Struct struct {
 	Fields []*Field
 
 	byName map[string]int
+	name   *Field
 	short  int // index of the short field, -1 where none
 	key    int // index of the key field, -1 where none
 	typ    reflect.Type
@@ -159,6 +160,10 @@ func (s *Struct) Field(name string) (*Field, bool) {
 	}
 	return s.Fields[i], true
 }
+
+// NameField returns the field "name", nil where there is none. Every
+// declaration is asked for it, so it needs no look-up.
+func (s *Struct) NameField() *Field { return s.name }
 
 // FieldNames returns all names in order.
 func (s *Struct) FieldNames() []string {

@@ -49,7 +49,8 @@ func checkConfig(args value.Struct) schema.Problems {
 	if name, ok := get("name").(string); ok && strings.HasPrefix(name, ledgerPrefix) {
 		ps = append(ps, &schema.Problem{Path: "name", Msg: "names that begin with " + ledgerPrefix + " are ours"})
 	}
-	return append(ps, checkSize("content", get("content"), configSize)...)
+	ps = append(ps, checkSize("content", get("content"), configSize)...)
+	return configSchema.HideSecrets(args, append(ps, checkLabels("labels", get("labels"))...))
 }
 
 type configHandler struct{}

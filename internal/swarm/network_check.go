@@ -10,10 +10,23 @@ import (
 )
 
 // What engines accept as a name; a swarm wants a part of a DNS name.
-var (
-	localName = regexp.MustCompile(`^[a-zA-Z0-9][a-zA-Z0-9_.-]*$`)
-	dnsName   = regexp.MustCompile(`^[a-zA-Z0-9](?:[-_]*[A-Za-z0-9]+)*$`)
-)
+var localName = regexp.MustCompile(`^[a-zA-Z0-9][a-zA-Z0-9_.-]*$`)
+
+const maxDNSName = 63
+
+// isDNSName is SwarmKit's rule for services and networks, as a loop: a script
+// may declare ten thousand.
+func isDNSName(s string) bool {
+	for i := range len(s) {
+		switch c := s[i]; {
+		case 'a' <= c && c <= 'z', 'A' <= c && c <= 'Z', '0' <= c && c <= '9':
+		case (c == '-' || c == '_') && i > 0 && i < len(s)-1:
+		default:
+			return false
+		}
+	}
+	return s != ""
+}
 
 func checkNetwork(scope string, args value.Struct) schema.Problems {
 	get, _ := fieldsOf(networkSchema, args)
@@ -24,12 +37,12 @@ func checkNetwork(scope string, args value.Struct) schema.Problems {
 	given := func(name string) bool { return get(name) != nil }
 	if name, ok := get("name").(string); ok {
 		switch {
-		case scope == "swarm" && !dnsName.MatchString(name):
+		case scope == "swarm" && !isDNSName(name):
 			add("name", "", "got %q, want letters, digits, '_' and '-', beginning and ending with a letter or digit", name)
 		case !localName.MatchString(name):
 			add("name", "", "got %q, want letters, digits, '_', '.' and '-', beginning with a letter or digit", name)
-		case len(name) > 63 && scope == "swarm":
-			add("name", "", "has %d characters, and a swarm allows 63", len(name))
+		case len(name) > maxDNSName && scope == "swarm":
+			add("name", "", "has %d characters, and a swarm allows %d", len(name), maxDNSName)
 		case name == "bridge", name == "host", name == "none", name == "default":
 			add("name", "", "%q is the engine's own network", name)
 		}
@@ -77,7 +90,8 @@ func checkNetwork(scope string, args value.Struct) schema.Problems {
 	}
 	subnets, _ := value.Reveal(get("subnets")).(value.List)
 	ps = append(ps, checkSubnets(scope, subnets)...)
-	return ps
+	ps = append(ps, checkLabels("labels", get("labels"))...)
+	return networkSchema.HideSecrets(args, ps)
 }
 
 func checkSubnets(scope string, subnets value.List) (ps schema.Problems) {

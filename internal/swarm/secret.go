@@ -74,7 +74,9 @@ func checkSecret(args value.Struct) schema.Problems {
 	case len(from) > 1:
 		ps = append(ps, &schema.Problem{Path: from[1], Msg: "cannot be given beside " + from[0]})
 	}
-	return append(ps, checkSize("value", get("value"), secretSize)...)
+	ps = append(ps, checkLabels("labels", get("labels"))...)
+	// Of a value's problems only its size is told.
+	return append(secretSchema.HideSecrets(args, ps), checkSize("value", get("value"), secretSize)...)
 }
 
 func checkSize(field string, v value.Value, max int) schema.Problems {

@@ -2,10 +2,17 @@ package swarm
 
 import (
 	"fmt"
+	"net"
+	"regexp"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
+	units "github.com/docker/go-units"
+
+	"github.com/swarmscript/swarmscript/internal/diag"
+	"github.com/swarmscript/swarmscript/internal/resource"
 	"github.com/swarmscript/swarmscript/internal/schema"
 	"github.com/swarmscript/swarmscript/internal/value"
 )
@@ -73,6 +80,11 @@ func (p *problems) add(path, format string, args ...any) {
 // made where one of its arguments is given: of 80 arguments a service has ten,
 // and looking for the others by their names was a tenth of a plan's time.
 var serviceChecks = checksOf(
+	check{checkServiceName, []string{"name"}},
+	check{checkEnv, []string{"env"}},
+	check{checkServiceLabels, []string{"labels", "container_labels"}},
+	check{checkSignal, []string{"stop_signal"}},
+	check{checkDNS, []string{"dns"}},
 	check{checkMode, []string{"mode", "max_concurrent"}},
 	check{checkCounts, []string{"replicas", "max_concurrent", "replicas_max_per_node"}},
 	check{checkCPU, []string{"limit_cpu"}},
@@ -121,7 +133,83 @@ func checkService(args value.Struct) schema.Problems {
 			c.find(r, p)
 		}
 	}
-	return p.list
+	return ServiceSchema.HideSecrets(args, p.list)
+}
+
+func checkServiceName(r reader, p *problems) {
+	switch name, given := r.raw("name").(string); {
+	case !given:
+	case !isDNSName(name):
+		p.add("name", "got %q, want letters, digits, '_' and '-', beginning and ending with a letter or digit", name)
+	case len(name) > maxDNSName:
+		p.add("name", "has %d characters, and a swarm allows %d", len(name), maxDNSName)
+	}
+}
+
+// checkEnv refuses names that would be other variables once they stand before
+// an equals sign.
+func checkEnv(r reader, p *problems) {
+	env, _ := r.raw("env").(*value.Map)
+	if env == nil {
+		return
+	}
+	for _, e := range env.Entries {
+		if strings.Contains(e.Key, "=") {
+			p.add("env", "%q is not the name of a variable: it contains =", e.Key)
+		}
+	}
+}
+
+func checkServiceLabels(r reader, p *problems) {
+	for _, f := range []string{"labels", "container_labels"} {
+		p.list = append(p.list, checkLabels(f, r.raw(f))...)
+	}
+}
+
+// checkLabels refuses labels that would be taken for a mark of ours.
+func checkLabels(path string, v value.Value) (ps schema.Problems) {
+	labels, _ := value.Reveal(v).(*value.Map)
+	if labels == nil {
+		return nil
+	}
+	for _, e := range labels.Entries {
+		if resource.IsMark(e.Key) {
+			ps = append(ps, &schema.Problem{Path: path, Msg: fmt.Sprintf("%q is reserved: labels that begin with swarmscript. say whose an object is", e.Key)})
+		}
+	}
+	return ps
+}
+
+// signals are those of Linux, and the two that Windows has.
+var signals = strings.Fields("ABRT ALRM BUS CHLD CLD CONT FPE HUP ILL INT IO IOT KILL PIPE POLL PROF PWR QUIT SEGV STKFLT STOP SYS " +
+	"TERM TRAP TSTP TTIN TTOU URG USR1 USR2 VTALRM WINCH XCPU XFSZ")
+
+// checkSignal takes what the engine takes: a number, or a name with or without
+// SIG. It would say so only when it stops a container.
+func checkSignal(r reader, p *problems) {
+	s := r.str("stop_signal")
+	if s == "" {
+		return
+	}
+	name := strings.TrimPrefix(strings.ToUpper(s), "SIG")
+	if slices.Contains(signals, name) || realtimeSignal.MatchString(name) {
+		return
+	}
+	if n, err := strconv.Atoi(s); err == nil && n > 0 && n <= 64 {
+		return
+	}
+	p.list = append(p.list, &schema.Problem{Path: "stop_signal", Msg: fmt.Sprintf("got %q, want a signal such as SIGTERM", s), Hint: diag.DidYouMean(name, signals)})
+}
+
+var realtimeSignal = regexp.MustCompile(`^RT(MIN(\+([1-9]|1[0-5]))?|MAX(-([1-9]|1[0-4]))?)$`)
+
+// checkDNS checks as the docker CLI does.
+func checkDNS(r reader, p *problems) {
+	for i, s := range names(r, "dns") {
+		if net.ParseIP(s) == nil {
+			p.add(fmt.Sprintf("dns[%d]", i), "got %q, want an IP address", s)
+		}
+	}
 }
 
 func checkLog(r reader, p *problems) {
@@ -138,8 +226,16 @@ func checkCaps(r reader, p *problems) {
 	}
 }
 
+// ulimitNames are for suggestions; what is right, docker's parser knows.
+var ulimitNames = strings.Fields("core cpu data fsize locks memlock msgqueue nice nofile nproc rss rtprio rttime sigpending stack")
+
 func checkUlimits(r reader, p *problems) {
 	for _, u := range r.each("ulimits") {
+		if name, ok := u.raw("name").(string); ok {
+			if _, err := (&units.Ulimit{Name: name}).GetRlimit(); err != nil {
+				p.list = append(p.list, &schema.Problem{Path: "ulimits", Msg: fmt.Sprintf("there is no limit %q", name), Hint: diag.DidYouMean(name, ulimitNames)})
+			}
+		}
 		if hard := u.int("hard"); u.raw("hard") != nil && hard != -1 && (u.int("soft") > hard || u.int("soft") == -1) {
 			p.add("ulimits", "%s: the soft limit %d is above the hard limit %d", u.str("name"), u.int("soft"), hard)
 		}
@@ -172,7 +268,7 @@ func names(r reader, field string) []string {
 	l, _ := r.raw(field).(value.List)
 	var out []string
 	for _, e := range l {
-		if s, ok := e.(string); ok {
+		if s, ok := value.Reveal(e).(string); ok {
 			out = append(out, s)
 		}
 	}
@@ -207,10 +303,16 @@ func checkMode(r reader, p *problems) {
 	}
 }
 
+// maxTasks is far above any swarm. The engine would take a larger number and
+// make tasks until its manager runs out of memory.
+const maxTasks = 1_000_000
+
 func checkCounts(r reader, p *problems) {
 	for _, f := range []string{"replicas", "max_concurrent", "replicas_max_per_node"} {
 		if r.int(f) < 0 {
 			p.add(f, "got %d, want at least 0", r.int(f))
+		} else if r.int(f) > maxTasks {
+			p.add(f, "got %d, want at most %d", r.int(f), maxTasks)
 		}
 	}
 }
@@ -301,6 +403,7 @@ func checkMounts(r reader, p *problems) {
 	for _, m := range r.each("mounts") {
 		at := fmt.Sprintf("mounts[%q]", m.str("target"))
 		kind := m.str("type")
+		p.list = append(p.list, checkLabels(at+".volume_labels", m.raw("volume_labels"))...)
 		if t := m.str("target"); t != "" {
 			if seen[t] {
 				p.add("mounts", "%s is mounted on twice", t)

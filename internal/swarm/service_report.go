@@ -60,10 +60,10 @@ func (w *wait) report(ctx context.Context, c *Conn, summary string) error {
 	}
 	switch w.view.State {
 	case stateRolledBack:
-		e.RolledBack = w.svc.Spec.Name + " is as it was before: rolled back"
+		e.RolledBack = "its previous version"
 		lines = slices.DeleteFunc(lines, func(s string) bool { return strings.HasSuffix(s, "are as they should be") })
 		if w.live != nil {
-			e.RolledBack += fmt.Sprintf(" to version %d", w.live.Version.Index)
+			e.RolledBack = fmt.Sprintf("version %d", w.live.Version.Index)
 		}
 	case statePaused:
 		lines = append(lines, "it stays half updated until the next update")

@@ -249,4 +249,15 @@ func (w *wait) worst() *failing {
 	return out
 }
 
-func since(t time.Time) string { return time.Since(t).Round(time.Second).String() }
+// since says how long ago a time was: to the second, or as exactly as it takes
+// for it to be more than nothing.
+func since(t time.Time) string { return roughly(time.Since(t)) }
+
+func roughly(d time.Duration) string {
+	for _, unit := range []time.Duration{time.Second, time.Millisecond, time.Microsecond} {
+		if r := d.Round(unit); r > 0 {
+			return r.String()
+		}
+	}
+	return d.String()
+}

@@ -182,7 +182,7 @@ func testRollback(r *rig) {
 	base["command"] = list("exit", "3")
 	_, err := r.settle("api", declare(r, base))
 	nc := failure(r, err)
-	contains(r, nc.Error(), "was rolled back", "api.1 on "+r.e.Hostname+" exited with 3", "api is as it was before: rolled back")
+	contains(r, nc.Error(), "was rolled back", "api.1 on "+r.e.Hostname+" exited with 3", "rolled back to version ")
 	if got := r.diff("api", declare(r, base)); got != "command" {
 		r.Errorf("after the rollback the plan shows %q", got)
 	}

@@ -154,3 +154,13 @@ func TestServiceLabels(t *testing.T) {
 		t.Errorf("got %v", got)
 	}
 }
+
+func TestRoughly(t *testing.T) {
+	for d, want := range map[time.Duration]string{
+		61400 * time.Millisecond: "1m1s", 1200 * time.Microsecond: "1ms", 300 * time.Microsecond: "300µs", 0: "0s",
+	} {
+		if got := roughly(d); got != want {
+			t.Errorf("%d: got %s, want %s", d, got, want)
+		}
+	}
+}

@@ -81,7 +81,7 @@ func (ServiceSpec) SchemaName() (string, string) {
 
 // Port is one published port.
 type Port struct {
-	Target    uint16 `star:"target,required,pos" min:"1" max:"65535" doc:"The container's port."`
+	Target    uint16 `star:"target,required,pos,short" min:"1" max:"65535" doc:"The container's port."`
 	Published uint16 `star:"published" min:"0" max:"65535" doc:"The port on the nodes; 0 lets the swarm choose one."`
 	Protocol  string `star:"protocol" enum:"tcp,udp,sctp" default:"tcp" doc:"The protocol."`
 	Mode      string `star:"mode" enum:"ingress,host" default:"ingress" doc:"On every node through the routing mesh, or only where a task runs."`

@@ -114,7 +114,7 @@ func checkSwarm(args value.Struct) schema.Problems {
 	if l, ok := get("default_addr_pool").(value.List); ok && len(l) == 0 {
 		ps = append(ps, &schema.Problem{Path: "default_addr_pool", Msg: "is empty", Hint: "leave it out for docker's own"})
 	}
-	return ps
+	return swarmSchema.HideSecrets(args, ps)
 }
 
 type swarmHandler struct{}

@@ -66,11 +66,12 @@ func failedResult() *apply.Result {
 
 func outputResults() []apply.OutputResult {
 	return []apply.OutputResult{
-		{Name: "url", Value: "http://10.0.0.4:8080"},
-		{Name: "password", Value: hush, Sensitive: true},
-		{Name: "token", Value: value.Secret{V: hush}},
-		{Name: "replicas", Value: int64(4)},
-		{Name: "nodes", Value: texts_("wrk-1", "wrk-2")},
+		{Name: "url", Value: "http://10.0.0.4:8080", Known: true},
+		{Name: "password", Value: hush, Known: true, Sensitive: true},
+		{Name: "token", Value: value.Secret{V: hush}, Known: true},
+		{Name: "replicas", Value: int64(4), Known: true},
+		{Name: "nodes", Value: texts_("wrk-1", "wrk-2"), Known: true},
 		{Name: "lost"},
+		{Name: "nothing", Known: true},
 	}
 }

@@ -35,6 +35,9 @@ func (pr *planPrinter) fields(c *plan.Change) {
 	if len(c.Rolls) > 0 {
 		pr.rolls(c)
 	}
+	if len(c.Takes) > 0 {
+		pr.takes(c)
+	}
 }
 
 // field writes one argument: in one line if it fits, otherwise below its name.
@@ -287,5 +290,15 @@ func (pr *planPrinter) rolls(c *plan.Change) {
 	for i, l := range fold(what+strings.Join(names, ", "), max(pr.Width-fieldIndent-2, 0)) {
 		pr.spaces(fieldIndent + 2*min(i, 1))
 		pr.line(l)
+	}
+}
+
+// takes says what goes with a scope. It is whole: there is no undo.
+func (pr *planPrinter) takes(c *plan.Change) {
+	pr.spaces(fieldIndent)
+	pr.line("takes with it " + countOf(len(c.Takes), "object", "objects") + ":")
+	for _, t := range c.Takes {
+		pr.spaces(fieldIndent + 2)
+		pr.line(clean(t))
 	}
 }

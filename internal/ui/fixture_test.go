@@ -245,7 +245,9 @@ func everything() *plan.Plan {
 	add(wait, change(serviceKind, "quiet", plan.NoOp))
 	lookup := change(networkKind, "shared", plan.Read)
 	lookup.Deferred = true
-	add(lookup)
+	found := change(networkKind, "proxy-net", plan.Read)
+	found.Live = &resource.Object{Name: "proxy-net"}
+	add(lookup, found)
 
 	legacy := change(serviceKind, "legacy", plan.Delete)
 	legacy.Decl, legacy.Live, legacy.Reason = nil, &resource.Object{Name: "legacy"}, "no longer declared"

@@ -33,6 +33,7 @@ const FormatVersion = "1.0"
 //	  action_reason, effect  in words; absent where there are none
 //	  version                {"before": name, "after": name} of secrets, configs
 //	  rolls[]                addresses that a new version makes change
+//	  takes[]              what goes with a swarm that goes
 //	  unsettled, blocked     why it waits; why it cannot be planned
 //	  deferred               true: compared again once its scope exists
 //	output_changes       name: {after, after_unknown, after_sensitive}
@@ -150,6 +151,16 @@ func (j *jsonPrinter) resource(c *plan.Change) {
 		}
 		j.str("]")
 	}
+	if len(c.Takes) > 0 {
+		j.str(`,"takes":[`)
+		for i, t := range c.Takes {
+			if i > 0 {
+				j.str(",")
+			}
+			j.b = appendJSONString(j.b, t)
+		}
+		j.str("]")
+	}
 	j.textIf("unsettled", c.Unsettled)
 	j.textIf("blocked", c.Blocked)
 	if c.Deferred {
@@ -213,10 +224,10 @@ func schemaOf(c *plan.Change) *schema.Struct {
 // sides returns the arguments before and after a change, in full: what the
 // script leaves out is its default, or stays as it is.
 func sides(c *plan.Change) (before, after value.Struct) {
-	if c.Live != nil {
-		before = c.Live.Args
-	}
 	s := schemaOf(c)
+	if c.Live != nil {
+		before = masked(s, c, c.Live.Args)
+	}
 	if c.Action == plan.Delete || c.Args == nil || s == nil {
 		return before, nil
 	}
@@ -233,6 +244,9 @@ func sides(c *plan.Change) (before, after value.Struct) {
 			case f.Merge:
 				v = merged(f.Name, c, v, before[i])
 			}
+		}
+		if c.Decl != nil && i < len(c.Decl.Args) && !value.Sensitive(v) {
+			v = mask(f.Type, c.Decl.Args[i], v) // a live value that is kept
 		}
 		after[i] = v
 	}

@@ -33,6 +33,21 @@ func ErrorJSON(w io.Writer, err error) error {
 	return werr
 }
 
+// PlanErrorJSON writes why there is no plan, as one object where [PlanJSON]
+// would write the plan: format_version, swarmscript_version, diagnostics.
+func PlanErrorJSON(w io.Writer, err error, version string) error {
+	b := []byte(`{"format_version":"` + FormatVersion + `","swarmscript_version":`)
+	b = append(appendJSONString(b, version), `,"diagnostics":[`...)
+	for i, d := range diag.From(err) {
+		if i > 0 {
+			b = append(b, ',')
+		}
+		b = appendDiagnostic(b, d)
+	}
+	_, werr := w.Write(append(b, "]}\n"...))
+	return werr
+}
+
 // ValidateJSON writes how a validation ended, as `terraform validate -json`
 // does: format_version, valid, error_count, warning_count, diagnostics.
 func ValidateJSON(w io.Writer, err error) error {

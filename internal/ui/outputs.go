@@ -5,24 +5,29 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"maps"
+	"slices"
 	"strconv"
 	"time"
 
 	"github.com/swarmscript/swarmscript/internal/apply"
 	"github.com/swarmscript/swarmscript/internal/diag"
+	"github.com/swarmscript/swarmscript/internal/schema"
 	"github.com/swarmscript/swarmscript/internal/value"
 )
 
 // Outputs writes what a script published, for a person: sensitive values
-// hidden.
+// hidden. There was no apply: what is not known, an apply will tell.
 func Outputs(w io.Writer, list []apply.OutputResult, style Style) error {
 	o := &out{w: w, Style: style}
-	outputLines(o, list)
+	outputLines(o, list, schema.UnknownText)
 	o.flush()
 	return o.err
 }
 
-func outputLines(o *out, list []apply.OutputResult) {
+// outputLines writes outputs; unknown stands for what is not known, and says
+// why.
+func outputLines(o *out, list []apply.OutputResult, unknown string) {
 	width := 0
 	for _, r := range list {
 		width = max(width, min(textWidth(clean(r.Name)), maxLabel))
@@ -33,8 +38,8 @@ func outputLines(o *out, list []apply.OutputResult) {
 		switch {
 		case r.Sensitive || value.Sensitive(r.Value):
 			o.in(dim, value.Hidden)
-		case r.Value == nil:
-			o.in(dim, "(not known: what it needs failed)")
+		case !r.Known:
+			o.in(dim, unknown)
 		default:
 			o.b = appendNested(o.b, anyType, r.Value) // whole: it is there to be copied
 		}
@@ -107,7 +112,10 @@ func OutputRaw(w io.Writer, list []apply.OutputResult, name string) error {
 		var b []byte
 		switch v.(type) {
 		case nil:
-			return fmt.Errorf("output %q is not known: what it needs does not exist", name)
+			if !r.Known {
+				return fmt.Errorf("output %q is not known: what it needs does not exist", name)
+			}
+			b = []byte("None")
 		case value.List, *value.Map:
 			b = appendJSONValue(nil, anyType, v)
 		default:
@@ -138,10 +146,18 @@ func SummaryJSON(w io.Writer, r *apply.Result, o SummaryOptions, at time.Time) e
 		b = appendEventHead(b, "error", "Error: "+clean(d.Summary), at, "diagnostic")
 		b = append(appendDiagnostic(append(b, `,"diagnostic":`...), d), '}', '\n')
 	}
+	for _, scope := range slices.Sorted(maps.Keys(o.Unreachable)) {
+		d := &diag.Diagnostic{Summary: scope + " is unreachable; what is in it was not planned"}
+		if err := o.Unreachable[scope]; err != nil {
+			d.Detail = err.Error()
+		}
+		b = appendEventHead(b, "error", "Error: "+clean(d.Summary), at, "diagnostic")
+		b = append(appendDiagnostic(append(b, `,"diagnostic":`...), d), '}', '\n')
+	}
 	t := count(r)
 	s := &summary{r: r, o: o}
 	level, message, operation := "info", "", "apply"
-	if t.whole(r) {
+	if s.whole(t) {
 		message = s.complete(t)
 	} else {
 		level, message = "error", s.incomplete(t)

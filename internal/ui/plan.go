@@ -94,7 +94,13 @@ const (
 	maxColumn = 48
 )
 
-// shown reports whether the plan's text has something to say of a change.
+// listed reports whether a change has a line in the plan's text: what happens,
+// and what was looked up.
+func listed(c *plan.Change) bool {
+	return shown(c) || c.Action == plan.Read && c.Blocked == ""
+}
+
+// shown reports whether something is still to happen for a change.
 func shown(c *plan.Change) bool {
 	if c.Blocked != "" {
 		return false // said once for all of them, at the end
@@ -110,7 +116,7 @@ func (pr *planPrinter) print() {
 	lines := 0
 	spaced := true // whether the last one had lines below it, and so wants a blank
 	for _, c := range pr.p.Changes {
-		if !shown(c) {
+		if !listed(c) {
 			continue
 		}
 		if pr.destroy && lines == 0 {
@@ -120,7 +126,7 @@ func (pr *planPrinter) print() {
 		lines++
 		pr.pairs = pr.pairs[:0]
 		pr.collect(c)
-		details := len(pr.pairs) > 0 || len(c.Rolls) > 0
+		details := len(pr.pairs) > 0 || len(c.Rolls) > 0 || len(c.Takes) > 0
 		if details || spaced {
 			pr.endLine()
 		}
@@ -143,7 +149,7 @@ func (pr *planPrinter) layout() {
 		limit = min(limit, pr.Width/2)
 	}
 	for _, c := range pr.p.Changes {
-		if shown(c) {
+		if listed(c) {
 			if n := textWidth(pr.names.Of(c.Address)); n <= limit {
 				pr.column = max(pr.column, n)
 			}
@@ -256,7 +262,7 @@ func (pr *planPrinter) summary(c *plan.Change) string {
 		add("only if what is known after apply differs")
 	}
 	switch {
-	case c.Action == plan.Read:
+	case c.Action == plan.Read && c.Live == nil:
 		add("during apply, when its scope exists")
 	case c.Action == plan.NoOp && c.Unsettled != "":
 		add("as declared; waits: " + c.Unsettled)
@@ -336,6 +342,10 @@ func (pr *planPrinter) collect(c *plan.Change) {
 			f := &c.Fields[i]
 			if c.Action == plan.NewVersion && f.Field != nil && (f.Field.WriteOnly || f.Field.Secret) {
 				continue // the header says that it is hidden
+			}
+			if !f.Secret && hidesList(c, f.Field) {
+				hidden := *f
+				hidden.Secret, f = true, &hidden
 			}
 			pr.pairs = append(pr.pairs, pair{label: clean(f.Path), field: f.Field, change: f})
 		}

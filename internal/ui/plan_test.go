@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/swarmscript/swarmscript/internal/plan"
+	"github.com/swarmscript/swarmscript/internal/resource"
 	"github.com/swarmscript/swarmscript/internal/value"
 )
 
@@ -24,12 +25,17 @@ func renderPlan(t *testing.T, p *plan.Plan, o PlanOptions) []byte {
 
 func TestPlanGolden(t *testing.T) {
 	nothing := &plan.Plan{Project: "shop/staging", Changes: []*plan.Change{change(serviceKind, "web", plan.NoOp)}}
+	reads := &plan.Plan{Project: "shop/staging", Changes: []*plan.Change{change(networkKind, "proxy-net", plan.Read)}}
+	reads.Changes[0].Live = &resource.Object{Name: "proxy-net"}
 	waiting := &plan.Plan{Project: "shop/staging", Changes: []*plan.Change{change(serviceKind, "web", plan.NoOp)}}
 	waiting.Changes[0].Unsettled = "2/4 running"
 	destroy := &plan.Plan{Project: "shop/staging"}
 	for _, n := range []string{"api", "web"} {
 		destroy.Changes = append(destroy.Changes, change(serviceKind, n, plan.Delete))
 	}
+	swarm := lossy(kind("swarm", testNetwork{}))
+	takes := &plan.Plan{Project: "shop/staging", Changes: []*plan.Change{change(swarm, "main", plan.Delete)}}
+	takes.Changes[0].Takes = []string{"service db of other/prod", "service old, unmanaged", "service web"}
 	gone := broken()
 	gone.Changes = gone.Changes[:10]
 	for name, c := range map[string]struct {
@@ -43,6 +49,8 @@ func TestPlanGolden(t *testing.T) {
 		"plan-unreachable.txt":   {broken(), PlanOptions{Style: Style{Width: 80}}},
 		"plan-unreachable-0.txt": {gone, PlanOptions{Style: Style{Width: 80}}},
 		"plan-nothing.txt":       {nothing, PlanOptions{}},
+		"plan-takes.txt":         {takes, PlanOptions{Destroy: true}},
+		"plan-reads.txt":         {reads, PlanOptions{}},
 		"plan-waiting.txt":       {waiting, PlanOptions{}},
 		"plan-destroy.txt":       {destroy, PlanOptions{Destroy: true}},
 		"plan-destroy-0.txt":     {&plan.Plan{Project: "shop/staging"}, PlanOptions{Destroy: true}},

@@ -1,6 +1,7 @@
 package ui
 
 import (
+	"context"
 	"errors"
 	"strconv"
 	"strings"
@@ -240,8 +241,11 @@ func firstLine(err error) string {
 	}
 	s := err.Error()
 	var nc *resource.NotConverged
-	if errors.As(err, &nc) {
+	switch {
+	case errors.As(err, &nc):
 		s = nc.Summary
+	case errors.Is(err, context.Canceled):
+		s = "aborted"
 	}
 	s, _, _ = strings.Cut(strings.TrimSpace(stripEscapes(s)), "\n")
 	return clean(s)

@@ -139,7 +139,7 @@ func frames(s *fakeScreen) (middle, end string) {
 }
 
 func TestTree(t *testing.T) {
-	for _, size := range [][2]int{{80, 24}, {120, 24}, {40, 24}, {80, 4}} {
+	for _, size := range [][2]int{{80, 24}, {60, 24}, {120, 24}, {40, 24}, {80, 4}} {
 		name := fmt.Sprintf("%dx%d", size[0], size[1])
 		t.Run(name, func(t *testing.T) {
 			s := newScreen(t, size[0], size[1])

@@ -1,8 +1,11 @@
 package ui
 
 import (
+	"context"
 	"errors"
 	"io"
+	"maps"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -19,6 +22,9 @@ type SummaryOptions struct {
 	Names   *Names // as in the plan; nil shows short addresses
 	Destroy bool
 	Exit    int // the exit code, shown where it is not 0
+	// Unreachable are the plan's scopes that did not answer: what is in them
+	// was not planned, so nothing is complete.
+	Unreachable map[string]error
 }
 
 // Summary writes how an apply ended: each failure whole, with what was skipped
@@ -90,10 +96,13 @@ func explain(err error, c *plan.Change) (head string, details []string, after st
 		if nc.Detail != "" {
 			details = cleanLines(nc.Detail)
 		}
-		if after = nc.RolledBack; after != "" && !strings.HasPrefix(after, "rolled back") {
-			after = "rolled back to " + after
+		if nc.RolledBack != "" {
+			after = "rolled back to " + nc.RolledBack
 		}
 		return clean(strings.TrimPrefix(nc.Summary, string(c.Address)+" ")), details, after
+	}
+	if errors.Is(err, context.Canceled) {
+		return "was aborted; it may be half done", nil, ""
 	}
 	switch c.Action {
 	case plan.NewVersion:
@@ -176,8 +185,8 @@ func count(r *apply.Result) tally {
 }
 
 // whole reports whether everything that was planned was done.
-func (t tally) whole(r *apply.Result) bool {
-	return t.ok == t.total && !r.Interrupted && r.LeaseLost == nil
+func (s *summary) whole(t tally) bool {
+	return t.ok == t.total && !s.r.Interrupted && s.r.LeaseLost == nil && len(s.o.Unreachable) == 0
 }
 
 // ending writes the line that a person looks for.
@@ -189,8 +198,11 @@ func (s *summary) ending() {
 		s.note(plain, "", "another apply may be running; nothing more was begun")
 		s.endLine()
 	}
+	for _, scope := range slices.Sorted(maps.Keys(s.o.Unreachable)) {
+		s.note(red, "unreachable: ", clean(scope)+": "+firstLine(s.o.Unreachable[scope]))
+	}
 	color, text := green, ""
-	if t.whole(s.r) {
+	if s.whole(t) {
 		text = s.complete(t)
 	} else {
 		color, text = red, s.incomplete(t)
@@ -218,7 +230,17 @@ func (s *summary) incomplete(t tally) string {
 	if s.r.Interrupted {
 		text = "Interrupted. " + text
 	}
+	if t.total == 0 && len(s.o.Unreachable) > 0 {
+		text = "Nothing was changed: not all of it could be reached. Run it again to go on."
+		if s.o.Exit != 0 {
+			text += " (exit " + strconv.Itoa(s.o.Exit) + ")"
+		}
+		return text
+	}
 	text += strconv.Itoa(t.ok) + " of " + strconv.Itoa(t.total)
+	if len(s.o.Unreachable) > 0 {
+		text += " in what could be reached"
+	}
 	var rest []string
 	if t.failed > 0 {
 		rest = append(rest, strconv.Itoa(t.failed)+" failed")
@@ -247,5 +269,5 @@ func (s *summary) outputs() {
 	s.endLine()
 	s.line("Outputs:")
 	s.endLine()
-	outputLines(&s.out, s.r.Outputs)
+	outputLines(&s.out, s.r.Outputs, "(not known: what it needs failed)")
 }

@@ -2,12 +2,15 @@ package ui
 
 import (
 	"bytes"
+	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"strings"
 	"testing"
 
 	"github.com/swarmscript/swarmscript/internal/apply"
+	"github.com/swarmscript/swarmscript/internal/diag"
 	"github.com/swarmscript/swarmscript/internal/plan"
 )
 
@@ -52,6 +55,7 @@ func TestSummaryGolden(t *testing.T) {
 		"summary-lease.txt":       {lost, SummaryOptions{Exit: 6}},
 		"summary-destroyed.txt":   {destroyed, SummaryOptions{Destroy: true}},
 		"summary-nothing.txt":     {&apply.Result{}, SummaryOptions{}},
+		"summary-unreachable.txt": {&apply.Result{Steps: wholeResult().Steps[:2]}, SummaryOptions{Exit: 3, Unreachable: broken().Unreachable}},
 	} {
 		t.Run(name, func(t *testing.T) { golden(t, name, renderSummary(t, c.r, c.o)) })
 	}
@@ -68,6 +72,43 @@ func TestSummaryJSON(t *testing.T) {
 		}
 	}
 	golden(t, "summary.ndjson", b.Bytes())
+	b.Reset()
+	if err := SummaryJSON(&b, &apply.Result{}, SummaryOptions{Exit: 3, Unreachable: broken().Unreachable}, start); err != nil {
+		t.Fatal(err)
+	}
+	golden(t, "summary-unreachable.ndjson", b.Bytes())
+}
+
+// An output that nobody knows yet is not one whose resource failed, and None is
+// neither.
+func TestUnknownOutputs(t *testing.T) {
+	list := []apply.OutputResult{{Name: "none", Known: true}, {Name: "id"}}
+	var b bytes.Buffer
+	if err := Outputs(&b, list, Style{}); err != nil {
+		t.Fatal(err)
+	}
+	if got, want := b.String(), "none = none\nid   = (known after apply)\n"; got != want {
+		t.Errorf("before an apply: got\n%swant\n%s", got, want)
+	}
+	got := string(renderSummary(t, &apply.Result{Outputs: list}, SummaryOptions{}))
+	if want := "none = none\nid   = (not known: what it needs failed)\n"; !strings.HasSuffix(got, want) {
+		t.Errorf("after an apply: got\n%swant\n%s", got, want)
+	}
+}
+
+func TestPlanErrorJSON(t *testing.T) {
+	var b bytes.Buffer
+	err := diag.List{{Summary: "one", Pos: diag.Pos{File: "c.star", Line: 2, Col: 1}}, {Summary: "two"}}
+	if err := PlanErrorJSON(&b, err, "1.2.3"); err != nil {
+		t.Fatal(err)
+	}
+	var doc struct {
+		FormatVersion string `json:"format_version"`
+		Diagnostics   []struct{ Summary string }
+	}
+	if err := json.Unmarshal(b.Bytes(), &doc); err != nil || doc.FormatVersion != FormatVersion || len(doc.Diagnostics) != 2 {
+		t.Errorf("got %s, %v", b.String(), err)
+	}
 }
 
 func TestOutputs(t *testing.T) {
@@ -84,7 +125,7 @@ func TestOutputs(t *testing.T) {
 		t.Errorf("asked to reveal: got %d secrets, want 2", n)
 	}
 	for name, want := range map[string]string{
-		"url": "http://10.0.0.4:8080\n", "password": hush + "\n", "replicas": "4\n", "nodes": `["wrk-1","wrk-2"]` + "\n",
+		"url": "http://10.0.0.4:8080\n", "nothing": "None\n", "password": hush + "\n", "replicas": "4\n", "nodes": `["wrk-1","wrk-2"]` + "\n",
 	} {
 		b.Reset()
 		if err := OutputRaw(&b, outputResults(), name); err != nil || b.String() != want {
@@ -98,5 +139,19 @@ func TestOutputs(t *testing.T) {
 		if err := OutputRaw(&b, outputResults(), name); err == nil || err.Error() != want {
 			t.Errorf("%s: got error %v, want %s", name, err, want)
 		}
+	}
+}
+
+// What the second Ctrl-C cut short did not fail.
+func TestAborted(t *testing.T) {
+	r := &apply.Result{Interrupted: true, Steps: []*apply.StepResult{{
+		Change: change(serviceKind, "web", plan.Update), Outcome: apply.Broken, Err: fmt.Errorf("update: %w", context.Canceled),
+	}}}
+	got := string(renderSummary(t, r, SummaryOptions{Exit: 130}))
+	if !strings.Contains(got, "service.web was aborted; it may be half done\n") || strings.Contains(got, "canceled") {
+		t.Errorf("got\n%s", got)
+	}
+	if got := firstLine(r.Steps[0].Err); got != "aborted" {
+		t.Errorf("while it runs: got %q", got)
 	}
 }

@@ -232,20 +232,49 @@ func (t *tree) address(width int, name string) []byte {
 	return appendPadded([]byte("  "), cut(name, column), column+2)
 }
 
-// rest ends a line of the tree: the state, how long, and where there is room,
-// what it waits for.
-func rest(b []byte, width int, state string, took time.Duration, text string) []byte {
-	clock := seconds(took)
-	stateRoom, tookRoom := rooms(width, clock)
-	room := width - 1 - textWidth(string(b))
+// A row is a line of the tree behind its address.
+type row struct{ state, clock, text string }
+
+// layout finds the columns of the states and the clocks. Where a text is cut,
+// it gets what no row with a text needs of the other two: it is what a person
+// looks for.
+func layout(rows []row, width, room int) (stateRoom, tookRoom int) {
+	state, clock, text := 0, 0, 0
+	for _, r := range rows {
+		clock, text = max(clock, len(r.clock)), max(text, textWidth(r.text))
+		if r.text != "" {
+			state = max(state, textWidth(r.state))
+		}
+	}
+	stateRoom, tookRoom = stateWidth, tookWidth
+	if width >= wideWindow {
+		stateRoom = wideState
+	}
+	if width < narrowWindow {
+		stateRoom, tookRoom = 0, narrowTookWidth
+	}
+	tookRoom = max(tookRoom, clock+1)
 	if stateRoom == 0 || stateRoom+tookRoom > room {
 		stateRoom = max(room-tookRoom, 8)
 	}
-	state = cut(state, stateRoom)
-	b = appendPadded(b, state, stateRoom)
-	b = append(appendSpaces(b, tookRoom-len(clock)), clock...)
-	if left := room - stateRoom - tookRoom - 3; text != "" && left >= 8 {
-		b = append(append(b, "   "...), cut(text, left)...)
+	if short := text + 3 - (room - stateRoom - tookRoom); text > 0 && short > 0 && width >= narrowWindow {
+		give := min(short, max(stateRoom-state, 0))
+		stateRoom -= give
+		tookRoom -= min(short-give, max(tookRoom-clock-2, 0))
+	}
+	return stateRoom, tookRoom
+}
+
+// rest ends a line of the tree: the state, how long, and where there is room,
+// what it waits for.
+func rest(b []byte, r row, room, stateRoom, tookRoom int) []byte {
+	if r.text == "" { // it may reach into the text's column
+		stateRoom = max(stateRoom, min(textWidth(r.state), room-tookRoom))
+	}
+	b = appendPadded(b, cut(r.state, stateRoom), stateRoom)
+	b = append(appendSpaces(b, tookRoom-len(r.clock)), r.clock...)
+	if left := room - stateRoom - tookRoom - 3; r.text != "" && left >= 8 {
+		b = append(append(b, "   "...), cut(r.text, left)...)
 	}
 	return b
 }
@@ -314,15 +343,20 @@ func (t *tree) live(width, height int) []string {
 	}
 	var lines []string
 	now := t.now()
-	for _, r := range shown {
-		b := t.address(width, t.words.names.Of(r.address))
+	rows := make([]row, len(shown))
+	for i, r := range shown {
 		state, text := r.state, r.text
 		if r.count != "" {
 			state += " " + r.count
 		} else if text != "" && textWidth(state)+2+textWidth(text) <= wideState {
 			state, text = state+": "+text, ""
 		}
-		lines = append(lines, string(rest(b, width, state, now.Sub(r.began), text)))
+		rows[i] = row{state, seconds(now.Sub(r.began)), text}
+	}
+	room := width - 1 - (t.columnIn(width) + 4)
+	stateRoom, tookRoom := layout(rows, width, room)
+	for i, r := range shown {
+		lines = append(lines, string(rest(t.address(width, t.words.names.Of(r.address)), rows[i], room, stateRoom, tookRoom)))
 	}
 	more := ""
 	if n := len(t.running) - len(shown); n > 0 {

@@ -1,0 +1,71 @@
+package builtins
+
+import (
+	"github.com/swarmscript/swarmscript/internal/resource"
+	"github.com/swarmscript/swarmscript/internal/schema"
+	"github.com/swarmscript/swarmscript/internal/value"
+)
+
+// orderByName puts resources after those that they name in plain text, as in
+// networks = ["backend"], where the script declares them: what a handle would
+// say. Names of versioned kinds are left alone: a secret's live name is not
+// the one in the script.
+func (r *Recorder) orderByName() {
+	fields := map[*resource.Kind][]*schema.Field{}
+	for _, d := range r.program.Declarations {
+		refs, ok := fields[d.Kind]
+		if !ok {
+			for _, f := range d.Kind.Schema.Fields {
+				if mayRefer(f.Type) {
+					refs = append(refs, f)
+				}
+			}
+			fields[d.Kind] = refs
+		}
+		for _, f := range refs {
+			namesIn(f.Type, d.Args[f.Index], func(kind, name string) {
+				used := r.holder(liveName{d.Scope, kind, name})
+				if used != nil && used != d && !used.Kind.Versioned {
+					d.After = append(d.After, used.Address)
+				}
+			})
+		}
+	}
+}
+
+// mayRefer reports whether a handle may be given somewhere in a type.
+func mayRefer(t *schema.Type) bool {
+	switch {
+	case t.RefKind != "":
+		return true
+	case t.Elem != nil:
+		return mayRefer(t.Elem)
+	case t.Struct != nil:
+		for _, f := range t.Struct.Fields {
+			if mayRefer(f.Type) {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+// namesIn calls fn for every plain name that stands where a handle may.
+func namesIn(t *schema.Type, v value.Value, fn func(kind, name string)) {
+	switch x := v.(type) {
+	case string:
+		if t.RefKind != "" {
+			fn(t.RefKind, x)
+		}
+	case value.List:
+		for _, e := range x {
+			namesIn(t.Elem, e, fn)
+		}
+	case value.Struct:
+		for i, e := range x {
+			if e != nil {
+				namesIn(t.Struct.Fields[i].Type, e, fn)
+			}
+		}
+	}
+}

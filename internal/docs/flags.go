@@ -1,0 +1,13 @@
+package docs
+
+// Flag is a flag of docker's that is no argument.
+type Flag struct{ Command, Flag, Why string }
+
+// Flagless are the flags of the commands that the kinds stand for, of docker
+// 28.5, that are no argument. A test compares them with the commands' own help.
+var Flagless = []Flag{
+	{"docker service create", "--detach", "`wait = False`, or `--detach` of apply."},
+	{"docker service create", "--quiet", "Apply's output is its own; see `--json`."},
+	{"docker service create", "--env-file", "Use `env` with `read_file(...)`, split into lines."},
+	{"docker swarm init", "--force-new-cluster", "An act of recovery, not a state to declare: run it by hand on the manager that is left."},
+}

@@ -1,0 +1,96 @@
+package docs
+
+import (
+	"context"
+	"fmt"
+	"strings"
+	"testing"
+
+	"github.com/swarmscript/swarmscript/builtins"
+	"github.com/swarmscript/swarmscript/internal/diag"
+	"github.com/swarmscript/swarmscript/internal/registry"
+	"github.com/swarmscript/swarmscript/lang"
+)
+
+// samples are values for the arguments that signatures name.
+var samples = map[string]string{
+	"name": `"n"`, "image": `"nginx"`, "content": `"x"`, "engine": `engine()`, "network": `"n"`, "config": `"n"`, "secret": `"n"`,
+	"cmd": `"true"`, "target": `"/x"`, "port.target": `80`, "url": `"https://ca.example.com"`, "cidr": `"10.1.0.0/24"`, "soft": `1`, "hard": `2`,
+	"protocol": `"cfssl"`, "value": `"x"`, "env": `"e"`, "context": `""`, "host": `""`, "env.name": `"HOME"`, "env.default": `"d"`,
+	"default": `1`, "type": `"int"`, "choices": `[1]`, "sensitive": `False`, "description": `"d"`, "tls_ca": `""`, "tls_cert": `""`,
+	"tls_key": `""`, "tls_verify": "True", "path": `"cluster.star"`, "prevent_destroy": "False", "ignore_changes": "[]", "replace_on": "[]",
+	"old": `"service.old"`, "new": `"service.new"`, "engine.name": `"default"`,
+}
+
+// Every builtin can be called as its signature says: by position up to the *,
+// by name after it, and not by position there.
+func TestSignatures(t *testing.T) {
+	for _, e := range All() {
+		_, list, _ := strings.Cut(strings.TrimSuffix(e.Signature, ")"), "(")
+		if e.Kind == nil && !e.Struct && len(e.Rows) == 0 {
+			continue // Starlark's own
+		}
+		var args []string
+		named := false
+		for _, p := range strings.Split(list, ", ") {
+			name, _, _ := strings.Cut(p, "=")
+			sample, ok := samples[e.Name+"."+name]
+			if !ok {
+				sample, ok = samples[name]
+			}
+			switch {
+			case p == "*":
+				named = true
+				continue
+			case p == "...":
+				continue
+			case !ok:
+				t.Errorf("%s: no sample of %s", e.Signature, name)
+			case named:
+				sample = name + " = " + sample
+			}
+			args = append(args, sample)
+		}
+		if e.Name == "secret" {
+			args = append(args, `value = "x"`) // or generate
+		}
+		call := e.Name + "(" + strings.Join(args, ", ") + ")"
+		for _, d := range evaluate(call) {
+			for _, wrong := range []string{"positional", "missing", "unexpected", "required", "got "} {
+				if strings.Contains(d.Summary, wrong) {
+					t.Errorf("%s, called as %s: %s", e.Signature, call, d.Summary)
+				}
+			}
+		}
+		if !named {
+			continue
+		}
+		var first []string // all by position: one too many
+		for _, a := range args {
+			if _, v, ok := strings.Cut(a, " = "); ok {
+				a = v
+			}
+			first = append(first, a)
+		}
+		call = e.Name + "(" + strings.Join(append(first, `"x"`), ", ") + ")"
+		if got := fmt.Sprint(evaluate(call)); !strings.Contains(got, "positional") {
+			t.Errorf("%s, called as %s: got %s, want an error", e.Signature, call, got)
+		}
+	}
+}
+
+// evaluate returns the problems of a script of one call.
+func evaluate(call string) diag.List {
+	src := call + "\n"
+	if !strings.HasPrefix(call, "project(") {
+		src = "project(\"p\")\n" + src
+	}
+	env := func(string) (string, bool) { return "", false }
+	rec := builtins.NewRecorder(&builtins.Inputs{Env: env, Vars: map[string]string{}}, registry.Kinds())
+	s := lang.NewSession(lang.Options{Root: "testdata", Predeclared: rec.Predeclared()})
+	if _, err := s.ExecSource(context.Background(), "cluster.star", []byte(src)); err != nil {
+		return diag.From(err)
+	}
+	_, problems := rec.Program()
+	return problems
+}

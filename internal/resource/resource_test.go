@@ -1,0 +1,128 @@
+package resource
+
+import (
+	"fmt"
+	"maps"
+	"reflect"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/swarmscript/swarmscript/internal/value"
+)
+
+func ExampleMark_Labels() {
+	m := Mark{Project: "shop/staging", Address: "swarm.main/service.web", Keys: []string{"labels:tier"}}
+	labels := m.Labels(map[string]string{"tier": "web"})
+	for _, k := range slices.Sorted(maps.Keys(labels)) {
+		fmt.Println(k, "=", labels[k])
+	}
+	// Output:
+	// swarmscript.address = swarm.main/service.web
+	// swarmscript.keys = labels:tier
+	// swarmscript.project = shop/staging
+	// tier = web
+}
+
+// A mark that was written to labels is read back from them, with the labels
+// that are not its own, whatever its keys hold.
+func FuzzMark(f *testing.F) {
+	f.Add("shop", "service.web", "hash", "labels:a,b", "labels:50%", "tier")
+	f.Add("shop", "service.web", "", "%2C", ",", "swarmscript.x")
+	f.Fuzz(func(t *testing.T, project, address, hash, key1, key2, label string) {
+		m := Mark{Project: project, Address: value.Address(address), Hash: hash, Keys: []string{key1, "field:" + key2}, Triggers: hash}
+		plain := map[string]string{label: "x"}
+		got, rest := ReadMark(m.Labels(plain))
+		if !got.Equal(m) {
+			t.Errorf("got %+v, want %+v", got, m)
+		}
+		if IsMark(label) {
+			plain = map[string]string{}
+		}
+		if !maps.Equal(rest, plain) {
+			t.Errorf("the rest is %v, want %v", rest, plain)
+		}
+	})
+}
+
+// A new mark takes the place of an old one, and does not change what it is
+// given.
+func TestLabelsReplaceAMark(t *testing.T) {
+	old := Mark{Project: "shop", Address: "service.a", Hash: "h", Keys: []string{"k"}, Triggers: "t"}.Labels(map[string]string{"tier": "web"})
+	before := maps.Clone(old)
+	next := Mark{Project: "shop", Address: "service.b"}
+	want := map[string]string{"tier": "web", LabelProject: "shop", LabelAddress: "service.b"}
+	if got := next.Labels(old); !maps.Equal(got, want) {
+		t.Errorf("got %v, want %v", got, want)
+	}
+	if !maps.Equal(old, before) {
+		t.Error("the argument was changed")
+	}
+}
+
+func TestReadMarkOfNobody(t *testing.T) {
+	m, rest := ReadMark(map[string]string{"tier": "web"})
+	if !m.Equal(Mark{}) || !maps.Equal(rest, map[string]string{"tier": "web"}) {
+		t.Errorf("got %+v, %v", m, rest)
+	}
+	if m, rest = ReadMark(nil); !m.Equal(Mark{}) || len(rest) > 0 {
+		t.Errorf("got %+v, %v", m, rest)
+	}
+}
+
+func TestMarkEqual(t *testing.T) {
+	m := Mark{Project: "p", Address: "a", Hash: "h", Keys: []string{"k"}, Triggers: "t"}
+	for i := range reflect.TypeFor[Mark]().NumField() {
+		other := m
+		f := reflect.ValueOf(&other).Elem().Field(i)
+		f.SetZero()
+		if m.Equal(other) {
+			t.Errorf("equal without its %s", reflect.TypeFor[Mark]().Field(i).Name)
+		}
+	}
+	if !m.Equal(m) {
+		t.Error("not equal to itself")
+	}
+}
+
+func TestOwned(t *testing.T) {
+	m := Mark{Keys: []string{"labels:a", "labels:b:c", "container_labels:a", "malformed"}}
+	want := map[string][]string{"labels": {"a", "b:c"}, "container_labels": {"a"}}
+	if got := m.Owned(); !reflect.DeepEqual(got, want) {
+		t.Errorf("got %v, want %v", got, want)
+	}
+	if (Mark{}).Owned() != nil {
+		t.Error("nothing is owned by nobody")
+	}
+}
+
+func TestDeclarationRefs(t *testing.T) {
+	a, b := value.Ref{Address: "vm.a", Output: "ip"}, value.Ref{Address: "vm.b", Output: "ip"}
+	d := &Declaration{Args: value.Struct{nil, a, value.List{value.Join([]value.Value{"x", b}), value.Secret{V: a}}}}
+	for range 2 { // the first call collects them, the second remembers
+		if got := d.Refs(); !slices.Equal(got, []value.Ref{a, b, a}) {
+			t.Errorf("got %v", got)
+		}
+	}
+}
+
+func TestNotConverged(t *testing.T) {
+	err := &NotConverged{Address: "service.web", Summary: "did not converge in 60s", Detail: "web.1: exit 1", RolledBack: "rolled back to nginx:1.26"}
+	want := "did not converge in 60s\n\nweb.1: exit 1\n\nrolled back to nginx:1.26"
+	if err.Error() != want {
+		t.Errorf("got %q", err)
+	}
+	if got := (&NotConverged{Summary: "paused"}).Error(); strings.Contains(got, "\n") {
+		t.Errorf("got %q", got)
+	}
+}
+
+func TestKindOutput(t *testing.T) {
+	k := &Kind{Out: []Output{{Name: "id", Stable: true}, {Name: "ip"}}}
+	if o, ok := k.Output("id"); !ok || !o.Stable {
+		t.Errorf("got %+v, %t", o, ok)
+	}
+	if _, ok := k.Output("mac"); ok {
+		t.Error("an output that is not there was found")
+	}
+}
