@@ -188,10 +188,10 @@ func (w *wait) hold(svc *swarm.Service) time.Duration {
 	if svc.UpdateStatus != nil && svc.UpdateStatus.State == swarm.UpdateStateCompleted {
 		return 0
 	}
-	if svc.Spec.Mode.ReplicatedJob != nil || svc.Spec.Mode.GlobalJob != nil {
+	global := svc.Spec.Mode.Global != nil || svc.Spec.Mode.GlobalJob != nil
+	if svc.JobStatus != nil && (!global || w.view.Total > 0) {
 		return 0
 	}
-	global := svc.Spec.Mode.Global != nil
 	if w.view.Total == 0 {
 		if global { // its tasks may not have been made yet
 			return 3 * time.Second
