@@ -26,7 +26,7 @@ func TestSuggest(t *testing.T) {
 		{"x", ""},
 		{"", ""},
 		{"dd", "id"}, // one edit that leaves something of it
-		{"i", "id"}, // the beginning of a short name is near enough
+		{"i", "id"},  // the beginning of a short name is near enough
 		{"réseau", ""},
 		{"nëtwork", "network"},
 	}

@@ -241,9 +241,10 @@ func testMany(r *rig) {
 	began := time.Now()
 	defer func() {
 		// Two lists each 250 ms, and at once for each that begins to wait; beside
-		// them the nodes, the image, the version.
+		// them the nodes, the image, the version. Twice that is allowed, for what a
+		// busy machine repeats; a poll for each service would be twelve times it.
 		reads := r.conn.docker.Requests().Reads
-		if most := 2*(int64(time.Since(began)/tickMin)+2*n+2) + 6; reads > most {
+		if most := 4*(int64(time.Since(began)/tickMin)+2*n+2) + 6; reads > most {
 			r.Errorf("%d reading calls, want at most %d", reads, most)
 		}
 		r.Logf("%d services made, watched and removed with %d reading calls", n, reads)
