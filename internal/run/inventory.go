@@ -26,6 +26,10 @@ import (
 // remember adds what an inventory lists.
 func (v *view) remember(entries []resource.ScopeEntry) {
 	for _, e := range entries {
+		if slices.Contains(v.forgets, e.Address) || slices.Contains(v.forgets, e.Endpoint) { // a swarm goes with its engine
+			v.letGo = true
+			continue
+		}
 		if _, known := v.entries[e.Address]; !known || e.ID != "" {
 			v.entries[e.Address] = e
 		}
@@ -60,6 +64,10 @@ func (v *view) forget(s *resource.Scope) diag.List {
 		v.put(s, v.scopes[s.Address].Conn, unreachable(s, fmt.Errorf("%s is in the project's inventory, not in the script, and may be the same as %s, which does not answer: %w", s.Address, down, resource.ErrUnreachable)))
 		return nil
 	}
+	if st := v.scopes[s.Address].State; e.Type == "engine" && st.Obs != nil && e.ID != "" && st.Obs.Identity != e.ID {
+		// What is in that one is not what the project left behind.
+		v.put(s, v.scopes[s.Address].Conn, unreachable(s, fmt.Errorf("%s (%s) is in the project's inventory, not in the script, and another engine answers there now: %w", s.Address, place(e), resource.ErrUnreachable)))
+	}
 	if v.renamed(s) || e.Type != "engine" && v.scopes[e.Endpoint] == nil {
 		if conn := v.scopes[s.Address].Conn; conn != nil {
 			conn.Close()
@@ -67,8 +75,20 @@ func (v *view) forget(s *resource.Scope) diag.List {
 		delete(v.scopes, s.Address)
 		return nil
 	}
+	if st := v.scopes[s.Address].State; st.Status == plan.Unreachable {
+		return diag.List{{Severity: diag.Warning, Hint: "if it is gone for good: --forget " + s.Address,
+			Summary: fmt.Sprintf("%s (%s) is in the project's inventory, but not in the script, and cannot be reached: what the project has there stays", s.Address, place(e))}}
+	}
 	return diag.List{{Severity: diag.Warning,
-		Summary: fmt.Sprintf("%s (%s) is in the project's inventory, but not in the script: what the project has there is deleted", s.Address, e.Endpoint)}}
+		Summary: fmt.Sprintf("%s (%s) is in the project's inventory, but not in the script: what the project has there is deleted", s.Address, place(e))}}
+}
+
+// place says where a scope of the inventory is.
+func place(e resource.ScopeEntry) string {
+	if e.Endpoint == "" {
+		return "the environment's engine"
+	}
+	return e.Endpoint
 }
 
 // engineDown names an engine of the program that does not answer, "" where all
@@ -143,7 +163,10 @@ func (v *view) inventory(clean bool) []resource.ScopeEntry {
 		}
 		e := resource.ScopeEntry{Address: addr, Type: s.Scope.Type}
 		if cfg, ok := s.Scope.Config.(builtins.Engine); ok {
-			e.Endpoint = describeEndpoint(cfg)
+			e.Endpoint, e.ID = describeEndpoint(cfg), v.entries[addr].ID
+			if s.Obs != nil {
+				e.ID = s.Obs.Identity
+			}
 		} else if d := v.opener(s.Scope); d != nil {
 			e.Endpoint = d.Scope
 		} else {
@@ -247,8 +270,13 @@ func readHints(root string) (map[string][]resource.ScopeEntry, error) {
 		return nil, err
 	}
 	var all map[string][]resource.ScopeEntry
-	err = json.Unmarshal(data, &all)
-	return all, err
+	if err := json.Unmarshal(data, &all); err != nil {
+		return nil, err
+	}
+	if all == nil { // the file says null
+		all = map[string][]resource.ScopeEntry{}
+	}
+	return all, nil
 }
 
 // writeHint changes a project's entry; without entries it goes. Nothing is

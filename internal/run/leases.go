@@ -40,7 +40,11 @@ func newLeases(project string, wait time.Duration, opts ApplyOptions, lost func(
 	}}
 }
 
+// take takes the lease of a scope, unless this run holds it already.
 func (l *leases) take(ctx context.Context, store resource.Leaser) error {
+	if l.holds(store) {
+		return nil
+	}
 	h, err := apply.Acquire(ctx, store, l.opts, l.lost)
 	if err != nil {
 		return err
@@ -49,6 +53,12 @@ func (l *leases) take(ctx context.Context, store resource.Leaser) error {
 	defer l.mu.Unlock()
 	l.held[store] = h
 	return nil
+}
+
+func (l *leases) holds(store resource.Leaser) bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.held[store] != nil
 }
 
 // abandon lets the lease of a scope run out that is about to go.

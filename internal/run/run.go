@@ -39,6 +39,9 @@ type Options struct {
 	Destroy       bool
 	AllowDataLoss bool
 	Adopt         []string
+	// Forget names scopes of the inventory that are gone for good: what the
+	// project had there is not looked for any more.
+	Forget []string
 
 	Parallelism int
 	Detach      bool
@@ -143,7 +146,8 @@ type Planned struct {
 	Observed string
 	Took     time.Duration
 
-	view *view
+	view  *view
+	shown *plan.Plan // what was approved, once a later plan has taken its place
 }
 
 // Plan evaluates, observes and plans. It writes nothing. What it returns has
@@ -156,6 +160,7 @@ func Plan(ctx context.Context, opts Options) (*Planned, error) {
 	}
 	begun := time.Now()
 	p.view = newView(s.Program, s.root)
+	p.view.forgets = opts.Forget
 	if err := p.view.observe(ctx); err != nil {
 		return p, errors.Join(err, p.view.close())
 	}
@@ -208,7 +213,11 @@ func (p *Planned) Apply(ctx context.Context, opts ApplyOptions) (*apply.Result, 
 	ctx, lost := context.WithCancelCause(ctx)
 	defer lost(nil)
 	leases := newLeases(p.Program.Project, p.opts.LockTimeout, opts, lost)
-	defer leases.release(ctx)
+	defer func() {
+		if err := leases.release(ctx); err != nil {
+			p.note(opts, "a lease could not be given back, and expires by itself: "+err.Error())
+		}
+	}()
 	if err := p.prepare(ctx, opts, leases); errors.Is(err, apply.ErrStopped) {
 		return p.run(ctx, opts, nil), nil // which begins nothing, and says what was left out
 	} else if err != nil {
@@ -221,10 +230,19 @@ func (p *Planned) Apply(ctx context.Context, opts ApplyOptions) (*apply.Result, 
 		res.LeaseLost = lease
 	}
 	defer p.tell(opts)
-	if err := p.finish(ctx, res); err != nil && res.ExitCode() == apply.ExitOK {
-		return res, fmt.Errorf("everything was applied, but the project's ledger could not be written: %w", err)
+	if err := p.finish(ctx, res); err != nil {
+		if res.ExitCode() == apply.ExitOK {
+			return res, fmt.Errorf("everything was applied, but the project's ledger could not be written: %w", err)
+		}
+		p.note(opts, "the project's ledger could not be written: "+err.Error())
 	}
 	return res, nil
+}
+
+func (p *Planned) note(opts ApplyOptions, text string) {
+	if opts.Sink != nil {
+		opts.Sink(apply.Event{Time: time.Now(), Type: apply.Notice, Text: "warning: " + text})
+	}
 }
 
 // prepare takes the leases and looks again. Once the run is stopped it goes no
@@ -241,16 +259,35 @@ func (p *Planned) prepare(ctx context.Context, opts ApplyOptions, leases *leases
 		case <-ended:
 		}
 	}()
-	for _, store := range p.view.leasers() {
-		if err := leases.take(ctx, store); err != nil {
-			return err
-		}
-	}
-	err := p.begin(looking)
+	err := p.underLeases(ctx, looking, leases)
 	if cause := context.Cause(looking); errors.Is(cause, apply.ErrStopped) {
 		return cause
 	}
 	return err
+}
+
+// underLeases takes the leases of all scopes and plans again. A scope that has
+// come to be since the plan was shown, by another apply that was waited for, is
+// seen only then: its lease is taken as well, and everything looked at anew.
+func (p *Planned) underLeases(ctx, looking context.Context, leases *leases) error {
+	for {
+		taken := false
+		for _, store := range p.view.leasers() {
+			if leases.holds(store) {
+				continue
+			}
+			if err := leases.take(ctx, store); err != nil {
+				return err
+			}
+			taken = true
+		}
+		if !taken {
+			return nil
+		}
+		if err := p.begin(looking); err != nil {
+			return err
+		}
+	}
 }
 
 // tell passes on what came up during the apply beside its steps.
@@ -281,7 +318,7 @@ func (p *Planned) locate(res *apply.Result) {
 
 // writes reports whether the plan has a step that writes; a plan may also only
 // wait.
-func (p *Planned) writes() bool { return !p.Plan.Empty() }
+func (p *Planned) writes() bool { return !p.Plan.Empty() || p.view.letGo }
 
 // begin prepares the scopes that are there and plans again under the lease:
 // what somebody else did since the plan was shown is seen, and nothing may go
@@ -297,7 +334,10 @@ func (p *Planned) begin(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	plan.Restrict(now, p.Plan)
+	if p.shown == nil {
+		p.shown = p.Plan
+	}
+	plan.Restrict(now, p.shown)
 	p.Plan = now
 	return nil
 }
@@ -342,7 +382,7 @@ func (p *Planned) finish(ctx context.Context, res *apply.Result) error {
 		}
 	}
 	ended := p.opts.Destroy || len(p.Program.Scopes) == 0 // where it declares nothing any more
-	if ended && res.ExitCode() == apply.ExitOK {
+	if ended && res.ExitCode() == apply.ExitOK && len(p.Plan.Unreachable) == 0 {
 		return p.view.dropLedgers(ctx)
 	}
 	return p.view.saveLedgers(ctx, res.ExitCode() == apply.ExitOK)

@@ -33,6 +33,8 @@ type view struct {
 	scopes   map[string]*apply.Scope
 	entries  map[string]resource.ScopeEntry // of the inventory
 	warnings diag.List
+	forgets  []string // scopes that the inventory shall let go of
+	letGo    bool     // one of them was in it
 
 	mu  sync.Mutex        // held while an apply adds scopes
 	ids map[string]string // of the objects that opened those
@@ -160,7 +162,8 @@ func (v *view) observeOne(ctx context.Context, s *resource.Scope) (resource.Conn
 	if old := v.scopes[s.Address]; old != nil {
 		conn = old.Conn
 	}
-	if conn == nil {
+	made := conn == nil
+	if made {
 		var err error
 		if conn, err = v.connect(ctx, s); err != nil {
 			return nil, unreachable(s, err), notReachable(err)
@@ -171,6 +174,9 @@ func (v *view) observeOne(ctx context.Context, s *resource.Scope) (resource.Conn
 	}
 	obs, err := conn.Observe(ctx, v.program.Project)
 	if err != nil {
+		if notReachable(err) != nil && made {
+			conn.Close() // it is not kept
+		}
 		return conn, unreachable(s, err), notReachable(err)
 	}
 	return conn, &plan.ScopeState{Scope: s, Status: plan.Present, Obs: obs}, nil
