@@ -1,6 +1,7 @@
 package builtins_test
 
 import (
+	"fmt"
 	"strings"
 	"testing"
 )
