@@ -1,6 +1,7 @@
 package builtins_test
 
 import (
+	"fmt"
 	"strings"
 	"testing"
 )
@@ -70,5 +71,24 @@ service("w", image = "nginx", env = {"X": g.value})
 `, nil)
 	if len(problems) != 1 || !strings.Contains(problems[0].Error(), "x.star:4:") || !strings.Contains(problems[0].Summary, "secret.g: value cannot be read") {
 		t.Errorf("got %v", problems)
+	}
+}
+
+// What a builtin returns can be compared, looked for and used as a key, or the
+// script says that it cannot: nothing of it is a bug of ours.
+func TestValuesAreComparedAndHashed(t *testing.T) {
+	for _, v := range []struct{ expr, keyProblem string }{
+		{"lifecycle(ignore_changes = ['labels'])", "unhashable type: lifecycle"},
+		{"engine('unix:///x', name = 'b')", ""},
+		{"port(80)", ""},
+	} {
+		src := "project('p')\na = " + v.expr + "\nb = " + v.expr + "\nx = a == b\ny = a != b\nz = a in [b, a]\nif a != a: fail('it is not itself')\n"
+		if _, problems := evaluate(t, src, nil); len(problems) > 0 {
+			t.Errorf("%s: %v", v.expr, problems)
+		}
+		_, problems := evaluate(t, src+"d = {a: 1}\nd[b] = 2\n", nil)
+		if v.keyProblem == "" && len(problems) > 0 || v.keyProblem != "" && !strings.Contains(fmt.Sprint(problems), v.keyProblem) {
+			t.Errorf("%s as a key: %v, want %q", v.expr, problems, v.keyProblem)
+		}
 	}
 }

@@ -1,6 +1,7 @@
 package builtins
 
 import (
+	"errors"
 	"fmt"
 	"slices"
 
@@ -18,11 +19,14 @@ type lifecycleValue struct {
 	resource.Lifecycle
 }
 
-func (lifecycleValue) String() string { return "lifecycle(...)" }
-func (lifecycleValue) Type() string   { return "lifecycle" }
+func (*lifecycleValue) String() string { return "lifecycle(...)" }
+func (*lifecycleValue) Type() string   { return "lifecycle" }
 
 // Truth is true, unlike that of None, which it borrows the rest from.
-func (lifecycleValue) Truth() starlark.Bool { return starlark.True }
+func (*lifecycleValue) Truth() starlark.Bool { return starlark.True }
+
+// Hash is an error: it holds lists.
+func (*lifecycleValue) Hash() (uint32, error) { return 0, errors.New("unhashable type: lifecycle") }
 
 // lifecycle(prevent_destroy=False, ignore_changes=[], replace_on=[]) changes
 // how a resource is treated.
@@ -34,7 +38,7 @@ func lifecycle(thread *starlark.Thread, b *starlark.Builtin, args starlark.Tuple
 		"prevent_destroy?", &prevent, "ignore_changes?", &ignore, "replace_on?", &on); err != nil {
 		return nil, err
 	}
-	l := lifecycleValue{Lifecycle: resource.Lifecycle{PreventDestroy: prevent}}
+	l := &lifecycleValue{Lifecycle: resource.Lifecycle{PreventDestroy: prevent}}
 	if ignore != nil {
 		for i := range ignore.Len() {
 			s, ok := starlark.AsString(ignore.Index(i))
@@ -59,7 +63,7 @@ func lifecycle(thread *starlark.Thread, b *starlark.Builtin, args starlark.Tuple
 }
 
 func (c *call) lifecycle(v starlark.Value) {
-	l, ok := v.(lifecycleValue)
+	l, ok := v.(*lifecycleValue)
 	if !ok {
 		c.report("lifecycle", -1, "%s: lifecycle: got %s, want lifecycle(...)", c.d.name, v.Type())
 		return
