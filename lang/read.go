@@ -26,6 +26,9 @@ type Read struct {
 	Sensitive bool
 }
 
+// readKey is what an input is known by.
+type readKey struct{ kind, name string }
+
 // Reads returns everything that was read, in the order it was, each once.
 func (s *Session) Reads() []Read { return s.reads }
 
@@ -37,14 +40,14 @@ func (s *Session) Record(kind, name string, data []byte, sensitive bool) {
 		sum := sha256.Sum256(data)
 		r.Digest = hex.EncodeToString(sum[:])
 	}
-	for i, old := range s.reads {
-		if old.Kind == kind && old.Name == name {
-			if sensitive {
-				s.reads[i] = r
-			}
-			return
+	k := readKey{kind, name}
+	if i, ok := s.readAt[k]; ok {
+		if sensitive {
+			s.reads[i] = r
 		}
+		return
 	}
+	s.readAt[k] = len(s.reads)
 	s.reads = append(s.reads, r)
 }
 
@@ -101,6 +104,14 @@ func (s *Session) openRoot() (*root, error) {
 	}
 	s.root = &root{dir, r}
 	return s.root, nil
+}
+
+// closeRoot lets go of the root folder; the next read opens it again.
+func (s *Session) closeRoot() {
+	if s.root != nil {
+		_ = s.root.fs.Close() // it was only read from
+		s.root = nil
+	}
 }
 
 // readUnderRoot reads a slash-separated path under the root.

@@ -50,6 +50,7 @@ type Session struct {
 	modules     map[Key]*module
 	byFile      map[string]*module // by the name in positions
 	reads       []Read
+	readAt      map[readKey]int // where reads has it
 	diags       diag.List
 	loading     int
 	baseHeap    uint64
@@ -65,6 +66,7 @@ func NewSession(opts Options) *Session {
 		limits:  opts.Limits.orDefault(),
 		modules: map[Key]*module{},
 		byFile:  map[string]*module{},
+		readAt:  map[readKey]int{},
 	}
 	s.predeclared = starlark.StringDict{}
 	if !opts.Bare {
@@ -112,6 +114,7 @@ func (s *Session) ExecFile(ctx context.Context, path string) (starlark.StringDic
 		path = rel
 	}
 	key := Key{Path: filepath.ToSlash(filepath.Clean(path))}
+	defer s.closeRoot()
 	src, err := s.readModule(key)
 	if err != nil {
 		return nil, diag.List{{Summary: err.Error(), Pos: diag.Pos{File: key.Path}}}
@@ -129,6 +132,7 @@ func (s *Session) ExecSource(ctx context.Context, name string, src []byte) (star
 // cache: only what is loaded is a module.
 func (s *Session) exec(ctx context.Context, key Key, src []byte) (globals starlark.StringDict, err error) {
 	s.diags = nil
+	defer s.closeRoot()
 	if err := ctx.Err(); err != nil {
 		return nil, diag.List{{Summary: cancelText(ctx)}}
 	}
