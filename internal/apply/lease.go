@@ -149,7 +149,7 @@ func takeOnce(ctx context.Context, store resource.Leaser, opts LeaseOptions) (le
 	defer cancel()
 	old, now, err := store.ReadLease(ctx, opts.Project)
 	if err != nil {
-		return nil, nil, fmt.Errorf("read the lease of %s: %w", opts.Project, err)
+		return nil, nil, fmt.Errorf("read the lease of %s: %w", opts.Project, inTime(err))
 	}
 	if old != nil && old.Expires.After(now) {
 		return nil, old, nil
@@ -160,13 +160,21 @@ func takeOnce(ctx context.Context, store resource.Leaser, opts LeaseOptions) (le
 	case err == nil:
 		return lease, nil, nil
 	case !errors.Is(err, resource.ErrConflict):
-		return nil, nil, fmt.Errorf("take the lease of %s: %w", opts.Project, err)
+		return nil, nil, fmt.Errorf("take the lease of %s: %w", opts.Project, inTime(err))
 	}
 	// Somebody was faster; who, the next read says.
 	if held, _, err = store.ReadLease(ctx, opts.Project); err != nil || held == nil {
 		held = &resource.Lease{Holder: "somebody who was faster"}
 	}
 	return nil, held, nil
+}
+
+// inTime says of a call that a limit of ours ended what that means.
+func inTime(err error) error {
+	if errors.Is(err, context.DeadlineExceeded) {
+		return fmt.Errorf("%w: what holds it did not answer in time", resource.ErrUnreachable)
+	}
+	return err
 }
 
 // renew keeps the lease until it is released, or tells that it was lost:
@@ -187,9 +195,6 @@ func (h *Held) renew(ctx context.Context, asked time.Time, lost func(error)) {
 		}
 		asked := time.Now()
 		err := h.renewOnce(ctx, deadline)
-		if errors.Is(err, context.DeadlineExceeded) {
-			err = fmt.Errorf("%w: what holds it did not answer in time", resource.ErrUnreachable)
-		}
 		switch {
 		case ctx.Err() != nil:
 			return
@@ -205,7 +210,8 @@ func (h *Held) renew(ctx context.Context, asked time.Time, lost func(error)) {
 	}
 }
 
-func (h *Held) renewOnce(ctx context.Context, deadline time.Time) error {
+func (h *Held) renewOnce(ctx context.Context, deadline time.Time) (err error) {
+	defer func() { err = inTime(err) }()
 	ctx, cancel := context.WithDeadline(ctx, deadline)
 	defer cancel()
 	ctx, cancelTry := context.WithTimeout(ctx, h.opts.TTL/3)

@@ -350,3 +350,22 @@ func TestHolderTellsRunsApart(t *testing.T) {
 		t.Errorf("got %q and %q", a, b)
 	}
 }
+
+// A store that does not answer while the lease is taken is out of reach.
+func TestLeaseStoreHangs(t *testing.T) {
+	for _, hangs := range []string{"read", "write"} {
+		synctest.Test(t, func(t *testing.T) {
+			s := &store{before: func(ctx context.Context, op string) error {
+				if op != hangs {
+					return nil
+				}
+				<-ctx.Done()
+				return ctx.Err()
+			}}
+			_, err := Acquire(t.Context(), s, options("ann"), neverLost(t))
+			if !errors.Is(err, resource.ErrUnreachable) || ExitCodeOf(err, ExitError) != ExitUnreachable || !strings.Contains(err.Error(), "did not answer in time") {
+				t.Errorf("%s: %v, exit code %d", hangs, err, ExitCodeOf(err, ExitError))
+			}
+		})
+	}
+}
