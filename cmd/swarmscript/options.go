@@ -47,9 +47,12 @@ func (a *app) script(cmd *cobra.Command, o *run.Options, args []string) error {
 	if o.Parallelism < 0 || cmd.Flags().Changed("parallelism") && o.Parallelism == 0 {
 		return usagef(cmd.CommandPath(), "", "--parallelism %d: want 1 or more", o.Parallelism)
 	}
-	for name, d := range map[string]time.Duration{"timeout": o.Timeout, "lock-timeout": o.LockTimeout} {
-		if d < 0 {
-			return usagef(cmd.CommandPath(), "", "--%s %s: want no less than 0", name, d)
+	for _, f := range []struct {
+		name string
+		d    time.Duration
+	}{{"timeout", o.Timeout}, {"lock-timeout", o.LockTimeout}} {
+		if f.d < 0 {
+			return usagef(cmd.CommandPath(), "", "--%s %s: want no less than 0", f.name, f.d)
 		}
 	}
 	o.File = defaultFile

@@ -1,6 +1,9 @@
 package main
 
 import (
+	"maps"
+	"slices"
+
 	"github.com/spf13/cobra"
 
 	"github.com/swarmscript/swarmscript/internal/apply"
@@ -71,8 +74,8 @@ func (a *app) showOutputs(p *run.Planned, names []string, asJSON bool) error {
 		err = ui.Outputs(a.out, list, a.stdout().Style())
 	}
 	if len(p.Plan.Unreachable) > 0 {
-		for scope, why := range p.Plan.Unreachable {
-			a.notef("%s: %v", scope, why)
+		for _, scope := range slices.Sorted(maps.Keys(p.Plan.Unreachable)) {
+			a.notef("%s: %v", scope, p.Plan.Unreachable[scope])
 		}
 		return exit(apply.ExitUnreachable)
 	}
