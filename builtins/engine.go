@@ -58,6 +58,17 @@ func (r *Recorder) engine(thread *starlark.Thread, b *starlark.Builtin, args sta
 	report := func(summary, hint string) {
 		s.Report(thread, &diag.Diagnostic{Pos: pos, Summary: summary, Hint: hint})
 	}
+	hostPos := func() diag.Pos {
+		if len(args) > 0 {
+			return s.ExpandArg(pos, "", 0)
+		}
+		return s.ExpandArg(pos, "host", -1)
+	}
+	// First: what is said about the others may show the address.
+	if err := resource.CheckUserinfo(cfg.Host); err != nil {
+		s.Report(thread, &diag.Diagnostic{Pos: hostPos(), Summary: "engine: host: " + err.Error()})
+		cfg.Host = resource.RedactAddress(cfg.Host)
+	}
 	switch {
 	case cfg.Host != "" && cfg.Context != "":
 		report("engine: give host or context, not both", "")
@@ -66,12 +77,8 @@ func (r *Recorder) engine(thread *starlark.Thread, b *starlark.Builtin, args sta
 	case (cfg.Cert == "") != (cfg.Key == ""):
 		report("engine: tls_cert and tls_key go together", "")
 	case cfg.Host != "" && !isEngineAddress(cfg.Host):
-		at := s.ExpandArg(pos, "host", -1)
-		if len(args) > 0 {
-			at = s.ExpandArg(pos, "", 0)
-		}
 		s.Report(thread, &diag.Diagnostic{
-			Pos:     at,
+			Pos:     hostPos(),
 			Summary: fmt.Sprintf("engine: host: got %q, want unix://, tcp://, ssh:// or npipe:// and a place", cfg.Host),
 		})
 	case name == "" && cfg == Engine{}:

@@ -86,7 +86,7 @@ func TestValuesAreComparedAndHashed(t *testing.T) {
 		if _, problems := evaluate(t, src, nil); len(problems) > 0 {
 			t.Errorf("%s: %v", v.expr, problems)
 		}
-		_, problems := evaluate(t, src+"d = {a: 1, b: 2}\n", nil)
+		_, problems := evaluate(t, src+"d = {a: 1}\nd[b] = 2\n", nil)
 		if v.keyProblem == "" && len(problems) > 0 || v.keyProblem != "" && !strings.Contains(fmt.Sprint(problems), v.keyProblem) {
 			t.Errorf("%s as a key: %v, want %q", v.expr, problems, v.keyProblem)
 		}

@@ -177,12 +177,26 @@ func (a *app) carryOut(ctx context.Context, p *run.Planned, g applying) error {
 		}
 	}
 	switch {
+	case err != nil && r != nil:
+		return a.failedAfter(err, code, p.Source, g.onError())
 	case err != nil:
 		return a.failed(err, p.Source, g.onError())
 	case code != apply.ExitOK:
 		return exit(code)
 	}
 	return nil
+}
+
+// failedAfter shows what failed once there is a result: also where an abort
+// caused it, it is not true that nothing was changed.
+func (a *app) failedAfter(err error, code int, source func(string) []byte, onError func(io.Writer, error) error) error {
+	if onError != nil {
+		if werr := onError(a.out, err); werr != nil {
+			return werr
+		}
+	}
+	a.problems(err, source)
+	return exit(code)
 }
 
 // onError is what --json writes about an error: events, as of all else.

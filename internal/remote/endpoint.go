@@ -19,6 +19,8 @@ import (
 	"github.com/docker/cli/cli/context/store"
 	"github.com/docker/docker/client"
 	"github.com/docker/go-connections/tlsconfig"
+
+	"github.com/swarmscript/swarmscript/internal/resource"
 )
 
 // Endpoint says which engine is meant. The zero value means what the docker
@@ -109,6 +111,9 @@ func (e Endpoint) dir() string {
 }
 
 func (e Endpoint) address(host, source string) (*target, error) {
+	if err := resource.CheckUserinfo(host); err != nil {
+		return nil, fmt.Errorf("engine address %q%s: %w", resource.RedactAddress(host), from(source), err)
+	}
 	u, err := client.ParseHostURL(host)
 	if err != nil {
 		return nil, fmt.Errorf("engine address %q%s: want unix://, tcp://, ssh:// or npipe:// and a place", host, from(source))
