@@ -295,14 +295,17 @@ func (c Case) compare(ch *Change) {
 	} else if was := live.Mark.Triggers; was != "" && ch.Mark.Triggers != was {
 		// An unknown trigger counts as changed, like any other unknown value.
 		ch.Reason = "lifecycle(replace_on) changed"
-		if ch.Kind.Restarts {
+		switch {
+		case ch.Kind.Versioned: // its versions are renewed by what is in them
+			ch.Reason = ""
+		case ch.Kind.Restarts:
 			ch.Restart, ch.Action = true, max(ch.Action, Update)
-		} else {
+		default:
 			ch.Action = Replace
 			ch.Tentative = ch.Mark.Triggers == ""
 		}
 	}
-	if c.Replaced != "" {
+	if c.Replaced != "" && !ch.Kind.Versioned {
 		ch.Action, ch.Reason = Replace, "uses "+c.Replaced.Short()+", which is replaced"
 		ch.Tentative, ch.ReplacedBy = c.ReplacedMaybe, c.Replaced
 	}

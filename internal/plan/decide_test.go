@@ -310,6 +310,12 @@ func TestDecisionTable(t *testing.T) {
 				o.Mark.Triggers = triggerHash(value.List{"1"}, []byte("k"))
 				return o
 			}()}}, ""},
+		{"replace_on: never deletes a version first", scene{key: "k", decls: []*resource.Declaration{with(decl(fileKind, "pw", "content", secret("one")), resource.Lifecycle{ReplaceOn: value.List{"2"}})},
+			objects: []*resource.Object{func() *resource.Object {
+				o := version(1, "one")
+				o.Mark.Hash, o.Mark.Triggers = "one", triggerHash(value.List{"1"}, []byte("k"))
+				return o
+			}()}}, "~ file.pw"},
 		{"too new for the engine", scene{api: "1.41", decls: []*resource.Declaration{decl(thingKind, "a", "fresh", int64(1))}}, "error: fresh: needs engine API 1.46, this engine speaks 1.41"},
 		{"new enough", scene{api: "1.46", decls: []*resource.Declaration{decl(thingKind, "a", "fresh", int64(1))}}, "+ thing.a"},
 		{"too new, but the default", scene{api: "1.41", decls: []*resource.Declaration{decl(thingKind, "a", "fresh", int64(0))}}, "+ thing.a"},
