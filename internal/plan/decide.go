@@ -378,6 +378,11 @@ func (c Case) versioned(ch *Change) (*Change, diag.List) {
 }
 
 func (c Case) version(ch *Change) (*Change, diag.List) {
+	if o := c.kept(ch); o != nil {
+		ch.Live, ch.Name, ch.Mark.Hash = o, o.Name, o.Mark.Hash
+		c.compare(ch)
+		return ch, nil
+	}
 	name, hash, known := ch.Kind.Handler.(resource.Versioner).Version(ch.Args, c.HashKey)
 	if known {
 		ch.Name, ch.Mark.Hash = name, hash
@@ -419,6 +424,22 @@ func (c Case) version(ch *Change) (*Change, diag.List) {
 		}
 	}
 	return ch, nil
+}
+
+// kept returns the version that stays because lifecycle(ignore_changes=) names
+// what a version is made from, or nil. Under another name there is none to keep.
+func (c Case) kept(ch *Change) *resource.Object {
+	if c.Absent || len(c.Ours) == 0 {
+		return nil
+	}
+	ignored := slices.ContainsFunc(ch.Kind.Schema.Fields, func(f *schema.Field) bool {
+		return f.WriteOnly && slices.Contains(c.Decl.Lifecycle.IgnoreChanges, f.Name)
+	})
+	o := newest(c.Ours)
+	if !ignored || ch.Kind.Handler.(resource.Versioner).Base(o.Name) != liveName(ch) {
+		return nil
+	}
+	return o
 }
 
 func newest(objects []*resource.Object) *resource.Object {
