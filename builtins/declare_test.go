@@ -52,6 +52,8 @@ func TestDeclarationErrors(t *testing.T) {
 		{"an attribute that is not there", "n = network('n')\nx = n.idd", "did you mean"},
 		{"comparing what is not known", "n = network('n')\nif n.id == 'x': pass", "network.n.id"},
 		{"after", "service('web', image = 'nginx', after = ['x'])", "service: after[0]: got string, want a resource"},
+		{"replace_on a secret", "secret('pw', value = 'x', lifecycle = lifecycle(replace_on = ['1']))", "rotate = ... makes a new version"},
+		{"replace_on a config", "config('c', content = 'x', lifecycle = lifecycle(replace_on = ['1']))", "put what shall renew it into its content"},
 		{"ignore_changes", "service('web', image = 'nginx', lifecycle = lifecycle(ignore_changes = ['replica']))", `(did you mean "replicas"?)`},
 		{"timeout", "service('web', image = 'nginx', timeout = 'soon')", `service: timeout: got "soon", want a duration such as "60s"`},
 		{"a negative timeout", "service('web', image = 'nginx', timeout = -1)", `service: timeout: got -1, want a duration`},

@@ -49,7 +49,7 @@ var functions = []function{
 	{"lifecycle", `lifecycle(prevent_destroy=False, ignore_changes=[], replace_on=[])`, "How a resource is treated: for every kind's argument `lifecycle`.", []argument{
 		{"prevent_destroy", "bool", "False", "A plan that would delete or replace it is an error."},
 		{"ignore_changes", "list of string", "[]", "Arguments whose live value is kept."},
-		{"replace_on", "list", "[]", "Values, or resources, that renew it when they change: a service starts new tasks, anything else is replaced."},
+		{"replace_on", "list", "[]", "Values, or resources, that renew it when they change: a service starts new tasks, a secret or config does not take it, anything else is replaced."},
 	}},
 	{"moved", `moved(old, new)`, "Says that a resource was declared under another address before. Its mark is rewritten; nothing else changes.", []argument{
 		{"old", "string", "", "The old address, such as `service.old`."},

@@ -295,14 +295,17 @@ func (c Case) compare(ch *Change) {
 	} else if was := live.Mark.Triggers; was != "" && ch.Mark.Triggers != was {
 		// An unknown trigger counts as changed, like any other unknown value.
 		ch.Reason = "lifecycle(replace_on) changed"
-		if ch.Kind.Restarts {
+		switch {
+		case ch.Kind.Versioned: // its versions are renewed by what is in them
+			ch.Reason = ""
+		case ch.Kind.Restarts:
 			ch.Restart, ch.Action = true, max(ch.Action, Update)
-		} else {
+		default:
 			ch.Action = Replace
 			ch.Tentative = ch.Mark.Triggers == ""
 		}
 	}
-	if c.Replaced != "" {
+	if c.Replaced != "" && !ch.Kind.Versioned {
 		ch.Action, ch.Reason = Replace, "uses "+c.Replaced.Short()+", which is replaced"
 		ch.Tentative, ch.ReplacedBy = c.ReplacedMaybe, c.Replaced
 	}
@@ -375,6 +378,11 @@ func (c Case) versioned(ch *Change) (*Change, diag.List) {
 }
 
 func (c Case) version(ch *Change) (*Change, diag.List) {
+	if o := c.kept(ch); o != nil {
+		ch.Live, ch.Name, ch.Mark.Hash = o, o.Name, o.Mark.Hash
+		c.compare(ch)
+		return ch, nil
+	}
 	name, hash, known := ch.Kind.Handler.(resource.Versioner).Version(ch.Args, c.HashKey)
 	if known {
 		ch.Name, ch.Mark.Hash = name, hash
@@ -416,6 +424,22 @@ func (c Case) version(ch *Change) (*Change, diag.List) {
 		}
 	}
 	return ch, nil
+}
+
+// kept returns the version that stays because lifecycle(ignore_changes=) names
+// what a version is made from, or nil. Under another name there is none to keep.
+func (c Case) kept(ch *Change) *resource.Object {
+	if c.Absent || len(c.Ours) == 0 {
+		return nil
+	}
+	ignored := slices.ContainsFunc(ch.Kind.Schema.Fields, func(f *schema.Field) bool {
+		return f.WriteOnly && slices.Contains(c.Decl.Lifecycle.IgnoreChanges, f.Name)
+	})
+	o := newest(c.Ours)
+	if !ignored || ch.Kind.Handler.(resource.Versioner).Base(o.Name) != liveName(ch) {
+		return nil
+	}
+	return o
 }
 
 func newest(objects []*resource.Object) *resource.Object {

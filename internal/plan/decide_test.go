@@ -296,6 +296,17 @@ func TestDecisionTable(t *testing.T) {
 			objects: []*resource.Object{live(thingKind, "1", "a")}}, "error: forbidden by lifecycle(prevent_destroy = True)"},
 		{"ignore_changes", scene{decls: []*resource.Declaration{with(decl(thingKind, "a", "image", "x", "peer", "p"), resource.Lifecycle{IgnoreChanges: []string{"image"}})},
 			objects: []*resource.Object{live(thingKind, "1", "a", "image", "by hand")}}, `~ thing.a peer:"">"p"`},
+		{"ignore_changes of what a version is made from", scene{key: "k", decls: []*resource.Declaration{
+			with(decl(fileKind, "pw", "content", secret("three")), resource.Lifecycle{IgnoreChanges: []string{"content"}}), decl(thingKind, "b", "peer", ref("file.pw", "name"))},
+			objects: []*resource.Object{version(2, "two"), version(1, "one"), live(thingKind, "2", "b", "peer", "pw-two")}}, ""},
+		{"ignore_changes of what a version is made from: the rest changes", scene{key: "k", decls: []*resource.Declaration{
+			with(decl(fileKind, "pw", "content", secret("three"), "labels", value.MapOf(map[string]string{"k": "1"})), resource.Lifecycle{IgnoreChanges: []string{"content"}})},
+			objects: []*resource.Object{version(1, "one")}}, `~ file.pw labels["k"]:none>"1"`},
+		{"ignore_changes of what a version is made from: the first", scene{key: "k", decls: []*resource.Declaration{
+			with(decl(fileKind, "pw", "content", secret("one")), resource.Lifecycle{IgnoreChanges: []string{"content"}})}}, "+ file.pw"},
+		{"ignore_changes of what a version is made from: another name", scene{key: "k", decls: []*resource.Declaration{
+			with(decl(fileKind, "pw", "name", "key", "content", secret("two")), resource.Lifecycle{IgnoreChanges: []string{"content"}})},
+			objects: []*resource.Object{version(1, "one")}}, "+/- file.pw content:none>(sensitive value)"},
 		{"replace_on: first recorded", scene{key: "k", decls: []*resource.Declaration{with(decl(thingKind, "a"), resource.Lifecycle{ReplaceOn: value.List{"1"}})},
 			objects: []*resource.Object{live(thingKind, "1", "a")}}, "~ thing.a"},
 		{"replace_on: changed", scene{key: "k", decls: []*resource.Declaration{with(decl(thingKind, "a"), resource.Lifecycle{ReplaceOn: value.List{"2"}})},
@@ -310,6 +321,12 @@ func TestDecisionTable(t *testing.T) {
 				o.Mark.Triggers = triggerHash(value.List{"1"}, []byte("k"))
 				return o
 			}()}}, ""},
+		{"replace_on: never deletes a version first", scene{key: "k", decls: []*resource.Declaration{with(decl(fileKind, "pw", "content", secret("one")), resource.Lifecycle{ReplaceOn: value.List{"2"}})},
+			objects: []*resource.Object{func() *resource.Object {
+				o := version(1, "one")
+				o.Mark.Hash, o.Mark.Triggers = "one", triggerHash(value.List{"1"}, []byte("k"))
+				return o
+			}()}}, "~ file.pw"},
 		{"too new for the engine", scene{api: "1.41", decls: []*resource.Declaration{decl(thingKind, "a", "fresh", int64(1))}}, "error: fresh: needs engine API 1.46, this engine speaks 1.41"},
 		{"new enough", scene{api: "1.46", decls: []*resource.Declaration{decl(thingKind, "a", "fresh", int64(1))}}, "+ thing.a"},
 		{"too new, but the default", scene{api: "1.41", decls: []*resource.Declaration{decl(thingKind, "a", "fresh", int64(0))}}, "+ thing.a"},

@@ -122,6 +122,22 @@ svc("taken_fine", replicas = 0)
 	})
 }
 
+// A published port that moves from one service to another in one apply: also
+// from one that goes, and where the port is taken first.
+func TestStoryPortMoves(t *testing.T) {
+	onNewest(t, func(f *fixture) {
+		const at = `, replicas = 0, ports = [port(8080, published = 8094)])`
+		f.Script(`svc("moves_z"` + at)
+		f.Apply()
+		f.Script(`svc("moves_a"` + at)
+		f.Repaired("+ service.moves_a", "- service.moves_z (no longer declared)")
+		f.Script(`
+svc("moves_a", replicas = 0)
+svc("moves_b"` + at)
+		f.Repaired("~ service.moves_a: ports[8094/tcp ingress]", "+ service.moves_b")
+	})
+}
+
 // --detach, wait = False and timeout = bound what an apply waits for.
 func TestStoryWaiting(t *testing.T) {
 	onNewest(t, func(f *fixture) {

@@ -203,20 +203,29 @@ func registryAuth(c *Conn, args value.Struct, image string) (string, error) {
 }
 
 // serviceErr says what an error means. A taken port is no taken name, though
-// the words are alike.
+// the words are alike. It may be free in a moment: the same apply may take it
+// from the service that has it.
 func serviceErr(err error) error {
 	if text := err.Error(); strings.Contains(text, "port '") && strings.Contains(text, "is already in use by service") {
 		_, desc, ok := strings.Cut(text, " desc = ")
 		if !ok {
 			desc = text
 		}
-		return fmt.Errorf("%s", desc)
+		return portError(desc)
 	}
 	if err := remote.Err(err); strings.Contains(err.Error(), "not found") {
 		return missingError{err}
 	}
 	return remote.Err(err)
 }
+
+// portError is about a published port that another service has, in the
+// engine's words.
+type portError string
+
+func (e portError) Error() string { return string(e) }
+
+func (portError) Unwrap() error { return resource.ErrTransient }
 
 // missingError is about something that a service uses, in the engine's
 // words.
