@@ -107,6 +107,60 @@ func TestStale(t *testing.T) {
 	})
 }
 
+// Between the halves of a replacement somebody made the object anew, in another
+// way: it is not the one that the plan showed as going.
+func TestReplacesOnlyWhatWasShown(t *testing.T) {
+	inYard(t, func(t *testing.T, y *yard) {
+		y.step(plan.Replace, "a")
+		y.on("create a", func(context.Context, int) error {
+			y.mu.Lock()
+			defer y.mu.Unlock()
+			o := y.live("a")
+			o.ID, o.Args = "another", value.Struct{"a", int64(0), "elsewhere"}
+			return resource.ErrExists
+		})
+		y.expect(y.run(t.Context()), "a failed: the plan did not show this: another yard.y/box.a would be replaced", ExitStale)
+		if got := y.did("delete"); got != "delete a" {
+			t.Errorf("did %s", got)
+		}
+	})
+}
+
+// keepingYard keeps a ledger too.
+type keepingYard struct {
+	*yard
+	ledger resource.Ledger
+}
+
+func (k *keepingYard) SaveLedger(_ context.Context, _ string, change func(*resource.Ledger)) (resource.Ledger, error) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	change(&k.ledger)
+	return k.ledger, nil
+}
+
+func (k *keepingYard) DropLedger(context.Context, string) error { return nil }
+
+// The ledger's mark goes with its object, also where the first half of the
+// replacement is made late.
+func TestReplacementForgetsTheMark(t *testing.T) {
+	for _, late := range []bool{false, true} {
+		inYard(t, func(t *testing.T, y *yard) {
+			c := y.step(plan.Replace, "a")
+			if late {
+				y.plan.Graph.Nodes[0].Change = nil
+			}
+			k := &keepingYard{yard: y, ledger: resource.Ledger{Marks: map[string]resource.Mark{c.Live.ID: c.Live.Mark}}}
+			sc := y.in.Scopes[yardAddr]
+			sc.Conn, sc.State.Obs.Ledger.Marks = k, map[string]resource.Mark{c.Live.ID: c.Live.Mark}
+			y.expect(y.run(t.Context()), "a ok", ExitOK)
+			if got := y.did("delete", "create"); got != "delete a, create a" || len(k.ledger.Marks) != 0 {
+				t.Errorf("late %v: did %s, and %v is left", late, got, k.ledger.Marks)
+			}
+		})
+	}
+}
+
 // A replacement that only an unknown value asked for deletes nothing where the
 // value turns out to be the one that it has.
 func TestTentativeReplacement(t *testing.T) {

@@ -159,6 +159,9 @@ func (e *executor) decide(c *plan.Change, s *liveScope, again bool) (*plan.Chang
 	if now.Action == plan.Replace && c.Action != plan.Replace {
 		return nil, fmt.Errorf("%w: %s would be replaced", ErrStale, c.Address)
 	}
+	if now.Action == plan.Replace && now.Live.ID != c.Live.ID {
+		return nil, fmt.Errorf("%w: another %s would be replaced", ErrStale, c.Address)
+	}
 	return now, nil
 }
 
@@ -241,6 +244,9 @@ func (e *executor) write(ctx context.Context, c *plan.Change, s *liveScope) (*re
 			e.mu.Lock()
 			e.destroyed[c.Live.ID] = true
 			e.mu.Unlock()
+			if err := e.forget(ctx, c, s); err != nil {
+				return nil, err
+			}
 		}
 		r.Live = nil
 		o, err := c.Kind.Handler.Create(ctx, conn, r)
