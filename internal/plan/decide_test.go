@@ -381,6 +381,18 @@ func external(d *resource.Declaration) *resource.Declaration {
 	return d
 }
 
+// What forces a replacement is told without what is sensitive, also what it was
+// before.
+func TestWhatForcesHidesSecrets(t *testing.T) {
+	f, _ := thingKind.Schema.Field("mode")
+	for _, after := range []value.Value{value.Secret{V: "new"}, value.List{"x", value.Secret{V: "new"}}} {
+		c := &Change{Fields: []schema.Change{{Path: "mode", Field: f, Type: f.Type, Before: "old", After: after, Replace: true}}}
+		if got := whatForces(c); got != "mode changed, which forces replacement" {
+			t.Errorf("got %q", got)
+		}
+	}
+}
+
 // The same input gives the same plan, whatever order maps are walked in.
 func TestPlanIsStable(t *testing.T) {
 	s := scene{key: "k", decls: []*resource.Declaration{

@@ -218,7 +218,8 @@ func whatForces(c *Change) string {
 		if !f.Replace {
 			continue
 		}
-		if f.Secret {
+		// What is sensitive now may have been so before.
+		if f.Secret || value.Sensitive(f.Before) || value.Sensitive(f.After) {
 			lines = append(lines, f.Path+" changed, which forces replacement")
 		} else {
 			lines = append(lines, fmt.Sprintf("%s: %s -> %s forces replacement", f.Path, f.Type.Format(f.Before), f.Type.Format(f.After)))
