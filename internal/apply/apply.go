@@ -85,7 +85,7 @@ func Run(ctx context.Context, in Input) *Result {
 	e.results = make(map[*plan.Change]*StepResult, len(in.Plan.Changes))
 	e.planned = make(map[value.Address]*plan.Change, len(in.Plan.Changes))
 	for _, c := range in.Plan.Changes {
-		if e.planned[c.Address] == nil { // as Plan.Find, which is asked for every step
+		if e.planned[c.Address] == nil { // what is declared is before its old versions
 			e.planned[c.Address] = c
 		}
 	}
