@@ -85,7 +85,7 @@ func Run(ctx context.Context, in Input) *Result {
 	e.results = make(map[*plan.Change]*StepResult, len(in.Plan.Changes))
 	e.planned = make(map[value.Address]*plan.Change, len(in.Plan.Changes))
 	for _, c := range in.Plan.Changes {
-		if e.planned[c.Address] == nil { // as Plan.Find, which is asked for every step
+		if e.planned[c.Address] == nil { // what is declared is before its old versions
 			e.planned[c.Address] = c
 		}
 	}
@@ -118,6 +118,9 @@ type liveScope struct {
 	scope  *Scope
 	index  *plan.Index
 	opened bool // by this run
+	// refused says why Opened would not have it: a lease that somebody holds is
+	// not waited for once for every step.
+	refused error
 }
 
 func newLiveScope(s *Scope, p *resource.Program) *liveScope {
@@ -208,6 +211,9 @@ func (e *executor) scopeOf(ctx context.Context, addr string) (*liveScope, error)
 	if s.scope != nil && s.scope.State.Status == plan.Present && !e.replaced(opener, s) {
 		return s, nil
 	}
+	if s.refused != nil {
+		return nil, s.refused
+	}
 	if opener == nil || opener.Live == nil {
 		return nil, fmt.Errorf("%s does not exist", addr)
 	}
@@ -235,6 +241,7 @@ func (e *executor) scopeOf(ctx context.Context, addr string) (*liveScope, error)
 	if e.in.Opened != nil {
 		if err := e.in.Opened(ctx, addr, opener.Live, scope); err != nil {
 			conn.Close()
+			s.refused = err
 			return nil, err
 		}
 	}

@@ -253,6 +253,24 @@ func TestScopeCannotBeOpened(t *testing.T) {
 	})
 }
 
+// A scope that whoever is told of it refuses is opened once, and what is in it
+// fails for the same reason.
+func TestScopeIsRefusedOnce(t *testing.T) {
+	inYard(t, func(t *testing.T, y *yard) {
+		told := 0
+		y.in.Opened = func(context.Context, string, *resource.Object, *Scope) error { told++; return errBroken }
+		opener := y.step(plan.Create, "house")
+		for _, name := range []string{"room1", "room2", "room3"} {
+			c := y.step(plan.Create, name, "house")
+			c.Scope, c.Deferred = string(opener.Address), true
+		}
+		y.expect(y.run(t.Context()), "house ok, room1 failed: broken, room2 failed: broken, room3 failed: broken", ExitFailed)
+		if told != 1 || y.opens != 1 {
+			t.Errorf("opened %d times, told %d", y.opens, told)
+		}
+	})
+}
+
 func TestOutputs(t *testing.T) {
 	inYard(t, func(t *testing.T, y *yard) {
 		y.step(plan.Create, "a")

@@ -93,7 +93,6 @@ type builder struct {
 	scopes   map[string]bool                   // that a live object of ours has in its mark's address
 	deletes  []*Change
 	removed  map[string]bool                   // the kinds and IDs of those
-	leaving  map[*resource.Object]bool         // what deletes takes away
 	adopt    map[string]bool                   // Options.Adopt; true once it was made use of
 	users    map[value.Address][]value.Address // declared users, by what they use
 }
@@ -109,7 +108,6 @@ func newBuilder(in Input) *builder {
 		failed:  map[value.Address]bool{},
 		removed: map[string]bool{},
 		moved:   map[value.Address][]value.Address{},
-		leaving: map[*resource.Object]bool{},
 		adopt:   make(map[string]bool, len(in.Options.Adopt)),
 		users:   map[value.Address][]value.Address{},
 	}

@@ -288,6 +288,12 @@ func TestDecisionTable(t *testing.T) {
 			objects: []*resource.Object{live(netKind, "1", "n"), live(thingKind, "2", "b")}}, `-/+ net.n mode:"m">"z"!`},
 		{"not while a stranger uses it", scene{decls: []*resource.Declaration{decl(netKind, "n", "mode", "z")},
 			objects: []*resource.Object{live(netKind, "1", "n"), uses(marked(live(thingKind, "2", "theirs"), "", ""), "1")}}, `error: not possible while thing "theirs" uses it`},
+		{"nor while our own uses it, named in plain text", scene{decls: []*resource.Declaration{decl(netKind, "n", "mode", "z"), decl(thingKind, "b", "peer", "n")},
+			objects: []*resource.Object{live(netKind, "1", "n"), uses(live(thingKind, "2", "b", "peer", "n"), "1")}}, `error: not possible while thing "b" uses it`},
+		{"nor goes what our own uses", scene{decls: []*resource.Declaration{decl(thingKind, "b", "peer", "n")},
+			objects: []*resource.Object{live(netKind, "1", "n"), uses(live(thingKind, "2", "b", "peer", "n"), "1")}}, `error: deleting it is not possible while thing "b" uses it`},
+		{"but when that lets go of it", scene{decls: []*resource.Declaration{decl(thingKind, "b")},
+			objects: []*resource.Object{live(netKind, "1", "n"), uses(live(thingKind, "2", "b", "peer", "n"), "1")}}, `~ thing.b peer:"n">""` + "\n- net.n (no longer declared)"},
 		{"data is not lost unasked", scene{objects: []*resource.Object{live(diskKind, "1", "d")}}, "error: --allow-data-loss"},
 		{"data is lost when told", scene{objects: []*resource.Object{live(diskKind, "1", "d")}, opts: Options{AllowDataLoss: true}}, "- disk.d (no longer declared)"},
 		{"prevent_destroy", scene{decls: []*resource.Declaration{with(decl(thingKind, "a", "mode", "n"), resource.Lifecycle{PreventDestroy: true})},
@@ -373,6 +379,18 @@ func after(d *resource.Declaration, a value.Address) *resource.Declaration {
 func external(d *resource.Declaration) *resource.Declaration {
 	d.External = true
 	return d
+}
+
+// What forces a replacement is told without what is sensitive, also what it was
+// before.
+func TestWhatForcesHidesSecrets(t *testing.T) {
+	f, _ := thingKind.Schema.Field("mode")
+	for _, after := range []value.Value{value.Secret{V: "new"}, value.List{"x", value.Secret{V: "new"}}} {
+		c := &Change{Fields: []schema.Change{{Path: "mode", Field: f, Type: f.Type, Before: "old", After: after, Replace: true}}}
+		if got := whatForces(c); got != "mode changed, which forces replacement" {
+			t.Errorf("got %q", got)
+		}
+	}
 }
 
 // The same input gives the same plan, whatever order maps are walked in.

@@ -122,12 +122,7 @@ func (ix *Index) Case(d *resource.Declaration) Case {
 		Decl:    d,
 		Absent:  ix.State.Status == Absent,
 		Ours:    ix.ours[d.Address],
-		Named: func(name string) *resource.Object {
-			if d.Kind.Single {
-				return ix.only[d.Kind.Name]
-			}
-			return ix.named[kindName{d.Kind.Name, name}]
-		},
+		Named:   func(name string) *resource.Object { return ix.find(d.Kind, name) },
 		Resolve: func(value.Ref) (value.Value, bool) { return nil, false },
 	}
 	if ix.State.Obs != nil {
@@ -140,17 +135,10 @@ func (ix *Index) Case(d *resource.Declaration) Case {
 // find returns the live object of a name, whoever's it is; of a kind of which
 // a scope holds one at most, that one.
 func (ix *Index) find(k *resource.Kind, name string) *resource.Object {
-	if !k.Single {
-		return ix.named[kindName{k.Name, name}]
+	if k.Single {
+		return ix.only[k.Name]
 	}
-	if ix.State.Obs != nil {
-		for _, o := range ix.State.Obs.Objects {
-			if o.Kind == k.Name {
-				return o
-			}
-		}
-	}
-	return nil
+	return ix.named[kindName{k.Name, name}]
 }
 
 // Live returns the object that a declaration most likely means: ours, or the

@@ -142,13 +142,3 @@ func (p *Plan) Empty() bool {
 	}
 	return true
 }
-
-// Find returns the change of an address, or nil.
-func (p *Plan) Find(a value.Address) *Change {
-	for _, c := range p.Changes {
-		if c.Address == a {
-			return c
-		}
-	}
-	return nil
-}

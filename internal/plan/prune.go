@@ -84,7 +84,6 @@ func (b *builder) remove(a value.Address, scope string, o *resource.Object, reas
 		return // the second: one engine under two names
 	}
 	b.removed[o.Kind+" "+o.ID] = true
-	b.leaving[o] = true
 	b.deletes = append(b.deletes, &Change{
 		Address: a, Kind: k, Scope: scope, Action: Delete, Decl: b.decls[a], Live: o, Name: o.Name, Reason: reason,
 	})
@@ -135,11 +134,11 @@ func (b *builder) stillUsed(ix *Index, o *resource.Object) bool {
 
 // stays reports whether a live object is left as it is.
 func (b *builder) stays(ix *Index, o *resource.Object) bool {
-	if b.leaving[o] {
+	if b.removed[o.Kind+" "+o.ID] {
 		return false
 	}
 	for _, a := range b.addressesOf(ix, o) {
-		if c := b.changes[a]; c != nil && c.Live == o {
+		if c := b.changes[a]; c != nil && c.Live != nil && c.Live.ID == o.ID {
 			return !c.Changes() || c.Blocked != ""
 		}
 	}
@@ -154,7 +153,8 @@ func (b *builder) addressesOf(ix *Index, o *resource.Object) []value.Address {
 }
 
 // guard refuses what would lose data or was forbidden, and the removal of what
-// strangers use.
+// something uses that stays as it is: strangers, and what names it in plain
+// text.
 func (b *builder) guard() {
 	all := append([]*Change(nil), b.deletes...)
 	for _, d := range b.in.Program.Declarations {
@@ -196,12 +196,18 @@ func (b *builder) guardOne(c *Change) {
 		return
 	}
 	for _, user := range ix.usersOf(c.Live.ID) {
-		if user.Mark.Project != b.in.Program.Project && b.stays(ix, user) {
-			p := diag.Errorf(pos, "%s: %s is not possible while %s %q uses it", c.Address, verb, user.Kind, user.Name)
+		if !b.stays(ix, user) {
+			continue
+		}
+		p := diag.Errorf(pos, "%s: %s is not possible while %s %q uses it", c.Address, verb, user.Kind, user.Name)
+		if user.Mark.Project == b.in.Program.Project {
+			p.Detail = fmt.Sprintf("%s names it in plain text, and stays as it is", user.Mark.Address.Short())
+			p.Hint = fmt.Sprintf("let %s refer to the resource itself, not to its name, or take it out there", user.Mark.Address.Short())
+		} else {
 			p.Detail = fmt.Sprintf("%s %q does not belong to this project", user.Kind, user.Name)
 			p.Hint = "detach it first"
-			b.fail(p)
 		}
+		b.fail(p)
 	}
 }
 
@@ -212,7 +218,8 @@ func whatForces(c *Change) string {
 		if !f.Replace {
 			continue
 		}
-		if f.Secret {
+		// What is sensitive now may have been so before.
+		if f.Secret || value.Sensitive(f.Before) || value.Sensitive(f.After) {
 			lines = append(lines, f.Path+" changed, which forces replacement")
 		} else {
 			lines = append(lines, fmt.Sprintf("%s: %s -> %s forces replacement", f.Path, f.Type.Format(f.Before), f.Type.Format(f.After)))

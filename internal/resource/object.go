@@ -30,8 +30,8 @@ type Object struct {
 	// Stuck is set where it will not converge without a new update, such as a
 	// paused one.
 	Stuck bool
-	// Unlisted is set on what belongs to the system and is never pruned or
-	// adopted by its name, such as the ingress network unless declared.
+	// Unlisted is set on what belongs to the system, such as the ingress network
+	// unless declared: it is not told among what goes with its scope.
 	Unlisted bool
 	// Native is what the kind's own handler needs later, such as the API's
 	// struct.

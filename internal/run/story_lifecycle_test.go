@@ -5,6 +5,7 @@ import (
 	"testing"
 
 	"github.com/swarmscript/swarmscript/internal/apply"
+	"github.com/swarmscript/swarmscript/internal/plan"
 )
 
 // lifecycle() on a service and a network.
@@ -140,7 +141,8 @@ func TestStoryEffect(t *testing.T) {
 			before := task()
 			f.Script(script)
 			p := f.Plan()
-			if got := p.Plan.Find("swarm.main/service.effect_web").Effect; got != effect {
+			i := slices.IndexFunc(p.Plan.Changes, func(c *plan.Change) bool { return c.Address == "swarm.main/service.effect_web" })
+			if got := p.Plan.Changes[i].Effect; got != effect {
 				t.Errorf("the plan says %q, want %q", got, effect)
 			}
 			f.wentWell(f.Carry(p))

@@ -36,8 +36,9 @@ func (h networkHandler) Create(ctx context.Context, c resource.Conn, r *resource
 	}
 	o := networkObject(n)
 	if spec.ConfigFrom != nil {
-		if o.Mark = r.Mark; c.(resource.Keeper) != nil {
-			_, err = c.(resource.Keeper).SaveLedger(ctx, r.Mark.Project, func(l *resource.Ledger) {
+		o.Mark = r.Mark
+		if keeper, ok := c.(resource.Keeper); ok {
+			_, err = keeper.SaveLedger(ctx, r.Mark.Project, func(l *resource.Ledger) {
 				if l.Marks == nil {
 					l.Marks = map[string]resource.Mark{}
 				}
