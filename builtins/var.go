@@ -52,7 +52,7 @@ func (in *Inputs) variable(thread *starlark.Thread, b *starlark.Builtin, args st
 		}
 	}
 	if typ == "" {
-		typ = typeOf(fallback)
+		typ = lang.TypeName(value.Reveal(fallback))
 	} else if !contains(varTypes, typ) {
 		return report(&diag.Diagnostic{
 			Summary: fmt.Sprintf("var: for parameter type: got %q, want one of %s", typ, strings.Join(varTypes, ", ")),
@@ -159,23 +159,6 @@ func contains(list []string, s string) bool {
 	return false
 }
 
-// typeOf is the type of a variable with that default.
-func typeOf(v value.Value) string {
-	switch value.Reveal(v).(type) {
-	case bool:
-		return "bool"
-	case int64:
-		return "int"
-	case float64:
-		return "float"
-	case value.List:
-		return "list"
-	case *value.Map:
-		return "map"
-	}
-	return "string"
-}
-
 // convert makes a value of the type. Text comes from flags and the
 // environment; files have types of their own.
 func convert(v value.Value, typ string) (value.Value, error) {
@@ -183,7 +166,7 @@ func convert(v value.Value, typ string) (value.Value, error) {
 		if text, ok := v.(string); ok {
 			return nil, fmt.Errorf("got %q, want %s", short(text), typ)
 		}
-		return nil, fmt.Errorf("got %s, want %s", typeOf(v), typ)
+		return nil, fmt.Errorf("got %s, want %s", lang.TypeName(value.Reveal(v)), typ)
 	}
 	text, isText := v.(string)
 	switch typ {

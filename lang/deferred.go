@@ -203,12 +203,13 @@ func FromValue(v value.Value) starlark.Value {
 	case *value.Template:
 		return NewDeferred(v, "string")
 	case value.Secret:
-		return NewDeferred(v, typeName(v.V))
+		return NewDeferred(v, TypeName(v.V))
 	}
 	panic(fmt.Sprintf("lang.FromValue: unexpected %T", v))
 }
 
-func typeName(v value.Value) string {
+// TypeName is the schema's name of a plain value's type.
+func TypeName(v value.Value) string {
 	switch v.(type) {
 	case bool:
 		return "bool"

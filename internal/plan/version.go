@@ -1,0 +1,104 @@
+package plan
+
+import (
+	"slices"
+	"strings"
+
+	"github.com/swarmscript/swarmscript/internal/diag"
+	"github.com/swarmscript/swarmscript/internal/resource"
+	"github.com/swarmscript/swarmscript/internal/schema"
+	"github.com/swarmscript/swarmscript/internal/value"
+)
+
+// versioned decides about kinds of which a change makes a new version, and
+// about the older ones that are kept: they move with it.
+func (c Case) versioned(ch *Change) (*Change, diag.List) {
+	ch, problems := c.version(ch)
+	if ch == nil || c.Absent {
+		return ch, problems
+	}
+	for _, o := range c.Ours {
+		if o.Mark.Address == ch.Address || o == ch.Live && ch.Action != NewVersion {
+			continue
+		}
+		ch.Former = append(ch.Former, o)
+		if ch.Action == NoOp {
+			ch.Action, ch.Reason = Update, "moved from "+o.Mark.Address.Short()
+		}
+	}
+	return ch, nil
+}
+
+func (c Case) version(ch *Change) (*Change, diag.List) {
+	if o := c.kept(ch); o != nil {
+		ch.Live, ch.Name, ch.Mark.Hash = o, o.Name, o.Mark.Hash
+		c.compare(ch)
+		return ch, nil
+	}
+	name, hash, known := ch.Kind.Handler.(resource.Versioner).Version(ch.Args, c.HashKey)
+	if known {
+		ch.Name, ch.Mark.Hash = name, hash
+	}
+	if c.Absent {
+		ch.Action = Create
+		return ch, nil
+	}
+	if known {
+		for _, o := range c.Ours {
+			if o.Name == name {
+				ch.Live = o
+				c.compare(ch)
+				return ch, nil
+			}
+		}
+		found, problem := c.adopted(name)
+		if problem != nil {
+			return nil, diag.List{problem}
+		}
+		if found != nil {
+			ch.Live = found
+			c.compare(ch)
+			return ch, nil
+		}
+	}
+	if len(c.Ours) == 0 {
+		ch.Action = Create
+		return ch, nil
+	}
+	ch.Live = newest(c.Ours)
+	ch.Action = NewVersion
+	ch.Fields = ch.Kind.Schema.Diff(ch.Args, ch.Live.Args, ch.Live.Mark.Owned())
+	for i, f := range ch.Kind.Schema.Fields {
+		if f.WriteOnly && ch.Args[i] != nil {
+			ch.Fields = append(ch.Fields, schema.Change{
+				Path: f.Name, Field: f, Type: f.Type, After: ch.Args[i], Secret: f.Secret, Unknown: !value.Known(ch.Args[i]),
+			})
+		}
+	}
+	return ch, nil
+}
+
+// kept returns the version that stays because lifecycle(ignore_changes=) names
+// what a version is made from, or nil. Under another name there is none to keep.
+func (c Case) kept(ch *Change) *resource.Object {
+	if c.Absent || len(c.Ours) == 0 {
+		return nil
+	}
+	ignored := slices.ContainsFunc(ch.Kind.Schema.Fields, func(f *schema.Field) bool {
+		return f.WriteOnly && slices.Contains(c.Decl.Lifecycle.IgnoreChanges, f.Name)
+	})
+	o := newest(c.Ours)
+	if !ignored || ch.Kind.Handler.(resource.Versioner).Base(o.Name) != liveName(ch) {
+		return nil
+	}
+	return o
+}
+
+func newest(objects []*resource.Object) *resource.Object {
+	return slices.MaxFunc(objects, func(a, b *resource.Object) int {
+		if c := a.Created.Compare(b.Created); c != 0 {
+			return c
+		}
+		return strings.Compare(a.Name, b.Name)
+	})
+}
