@@ -38,8 +38,9 @@ type Input struct {
 	Program *resource.Program
 	Scopes  map[string]*Scope
 	Options plan.Options
-	// Parallelism bounds the steps that write at once; steps that only wait for
-	// convergence do not count. 0 means the default.
+	// Parallelism bounds the steps that write at once; steps that only wait, for
+	// convergence or for the tasks of a deleted service to end, do not count. 0
+	// means the default.
 	Parallelism int
 	// Detach ends each step at its accepted write.
 	Detach bool

@@ -253,6 +253,22 @@ func TestScopeCannotBeOpened(t *testing.T) {
 	})
 }
 
+// A deletion that only waits lets others write.
+func TestDeletionGivesItsSlotBack(t *testing.T) {
+	inYard(t, func(t *testing.T, y *yard) {
+		y.in.Parallelism = 1
+		for _, name := range []string{"a", "b", "c"} {
+			y.step(plan.Delete, name)
+			y.on("stop "+name, after(time.Minute, nil))
+		}
+		begun := time.Now()
+		y.expect(y.run(t.Context()), "a ok, b ok, c ok", ExitOK)
+		if took := time.Since(begun); took != time.Minute {
+			t.Errorf("took %s", took)
+		}
+	})
+}
+
 // A scope that whoever is told of it refuses is opened once, and what is in it
 // fails for the same reason.
 func TestScopeIsRefusedOnce(t *testing.T) {

@@ -31,7 +31,7 @@ func blockedError(c *plan.Change) error {
 func (e *executor) step(ctx context.Context, n *plan.Node, slot *slot) error {
 	c := n.Change
 	if n.Phase == plan.Destroy || c.Action == plan.Delete {
-		return e.destroy(ctx, n)
+		return e.destroy(ctx, n, slot)
 	}
 	s, err := e.scopeOf(ctx, c.Scope)
 	if err != nil {
@@ -61,7 +61,7 @@ func (e *executor) step(ctx context.Context, n *plan.Node, slot *slot) error {
 }
 
 // destroy carries out a deletion, or the first half of a replacement.
-func (e *executor) destroy(ctx context.Context, n *plan.Node) error {
+func (e *executor) destroy(ctx context.Context, n *plan.Node, slot *slot) error {
 	c := n.Change
 	s, err := e.scopeOf(ctx, c.Scope)
 	if err != nil {
@@ -79,7 +79,9 @@ func (e *executor) destroy(ctx context.Context, n *plan.Node) error {
 	}
 	conn, _ := s.current()
 	err = e.retry(ctx, c, s, func(bool) error {
-		return c.Kind.Handler.Delete(ctx, conn, e.request(c))
+		r := e.request(c)
+		r.Waits = slot.free
+		return c.Kind.Handler.Delete(ctx, conn, r)
 	})
 	if err != nil {
 		return err

@@ -174,6 +174,12 @@ func (h boxes) Delete(ctx context.Context, _ resource.Conn, r *resource.Request)
 	if err := h.y.call(ctx, "delete", r.Live.Name); err != nil {
 		return err
 	}
+	if r.Waits != nil {
+		r.Waits()
+	}
+	if err := h.y.call(ctx, "stop", r.Live.Name); err != nil {
+		return err
+	}
 	h.y.mu.Lock()
 	defer h.y.mu.Unlock()
 	h.y.objects = slices.DeleteFunc(h.y.objects, func(o *resource.Object) bool { return o.ID == r.Live.ID })

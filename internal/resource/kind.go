@@ -140,6 +140,9 @@ type Request struct {
 	Restart bool
 	// Progress tells a person how far it is. Never nil.
 	Progress func(Progress)
+	// Waits is called by a deletion that has written all it will and only waits
+	// from then on, so that others may write. It may be nil.
+	Waits func()
 }
 
 // Progress is how far a step is.

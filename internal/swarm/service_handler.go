@@ -147,6 +147,9 @@ func (serviceHandler) Delete(ctx context.Context, rc resource.Conn, r *resource.
 	if err := c.Docker().ServiceRemove(ctx, r.Live.ID); err != nil && !cerrdefs.IsNotFound(err) {
 		return serviceErr(err)
 	}
+	if r.Waits != nil {
+		r.Waits()
+	}
 	grace := defaultGrace
 	if f, ok := ServiceSchema.Field("stop_grace_period"); ok && r.Live.Args != nil {
 		if n, ok := r.Live.Args[f.Index].(int64); ok {
