@@ -148,26 +148,18 @@ func iterates(thread *starlark.Thread, args starlark.Tuple, _ string) error {
 
 // eachKnown refuses deferred elements, whose truth would be asked.
 func eachKnown(thread *starlark.Thread, args starlark.Tuple, verb string) error {
-	if err := iterates(thread, args, verb); err != nil {
-		return err
-	}
-	for _, a := range args {
-		seq, ok := a.(starlark.Sequence)
-		if !ok {
-			continue
-		}
-		for e := range starlark.Elements(seq) {
-			if d, ok := e.(*Deferred); ok {
-				return d.misuse(verb)
-			}
-		}
-	}
-	return nil
+	return eachElem(thread, args, verb, func(starlark.Value) error { return nil })
 }
 
 // comparableElems refuses to sort what is deferred, or what would take forever
 // to compare.
 func comparableElems(thread *starlark.Thread, args starlark.Tuple, verb string) error {
+	return eachElem(thread, args, verb, func(e starlark.Value) error { return searchable(thread, e, verb) })
+}
+
+// eachElem refuses deferred elements of the sequences among the arguments, and
+// those that check refuses.
+func eachElem(thread *starlark.Thread, args starlark.Tuple, verb string, check func(starlark.Value) error) error {
 	if err := iterates(thread, args, verb); err != nil {
 		return err
 	}
@@ -180,7 +172,7 @@ func comparableElems(thread *starlark.Thread, args starlark.Tuple, verb string) 
 			if d, ok := e.(*Deferred); ok {
 				return d.misuse(verb)
 			}
-			if err := searchable(thread, e, verb); err != nil {
+			if err := check(e); err != nil {
 				return err
 			}
 		}

@@ -174,13 +174,17 @@ func Plan(ctx context.Context, opts Options) (*Planned, error) {
 func (p *Planned) build() (*plan.Plan, error) {
 	built, problems := plan.Build(plan.Input{
 		Program: p.Program, Scopes: p.view.states(), Kinds: registry.Kind, HashKey: p.view.hashKey(),
-		Options: plan.Options{Destroy: p.opts.Destroy, AllowDataLoss: p.opts.AllowDataLoss, Adopt: p.opts.Adopt},
+		Options: p.planOptions(),
 	})
 	if built == nil {
 		return nil, p.expand(problems)
 	}
 	built.Warnings = append(built.Warnings, p.view.warnings...)
 	return built, nil
+}
+
+func (p *Planned) planOptions() plan.Options {
+	return plan.Options{Destroy: p.opts.Destroy, AllowDataLoss: p.opts.AllowDataLoss, Adopt: p.opts.Adopt}
 }
 
 // Close closes the connections.
@@ -345,7 +349,7 @@ func (p *Planned) begin(ctx context.Context) error {
 func (p *Planned) run(ctx context.Context, opts ApplyOptions, leases *leases) *apply.Result {
 	return apply.Run(ctx, apply.Input{
 		Plan: p.Plan, Program: p.Program, Scopes: p.view.scopes, Parallelism: p.opts.Parallelism,
-		Options: plan.Options{Destroy: p.opts.Destroy, AllowDataLoss: p.opts.AllowDataLoss, Adopt: p.opts.Adopt},
+		Options: p.planOptions(),
 		Detach:  p.opts.Detach, Timeout: p.opts.Timeout, Sink: opts.Sink, Stop: opts.Stop,
 		Closing: func(addr string) { p.closing(addr, leases) },
 		Opened: func(ctx context.Context, addr string, opener *resource.Object, s *apply.Scope) error {

@@ -80,11 +80,7 @@ func (st *serviceState) lookup(ctx context.Context, c *Conn, secrets, configs []
 			return ids, false, remote.Err(err)
 		}
 		fresh = true
-		m := make(map[string]string, len(list))
-		for _, s := range list {
-			m[s.Spec.Name] = s.ID
-		}
-		st.ids.secrets = m
+		st.ids.secrets = idsByName(list, func(s swarm.Secret) (string, string) { return s.Spec.Name, s.ID })
 	}
 	if again || !knowsAll(st.ids.configs, configs) {
 		list, err := c.Docker().ConfigList(ctx, swarm.ConfigListOptions{})
@@ -92,13 +88,18 @@ func (st *serviceState) lookup(ctx context.Context, c *Conn, secrets, configs []
 			return ids, false, remote.Err(err)
 		}
 		fresh = true
-		m := make(map[string]string, len(list))
-		for _, s := range list {
-			m[s.Spec.Name] = s.ID
-		}
-		st.ids.configs = m
+		st.ids.configs = idsByName(list, func(c swarm.Config) (string, string) { return c.Spec.Name, c.ID })
 	}
 	return st.ids, fresh, nil // the maps are replaced, never changed
+}
+
+func idsByName[T any](list []T, of func(T) (name, id string)) map[string]string {
+	m := make(map[string]string, len(list))
+	for _, e := range list {
+		name, id := of(e)
+		m[name] = id
+	}
+	return m
 }
 
 func knowsAll(m map[string]string, names []string) bool {
