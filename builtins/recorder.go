@@ -157,10 +157,8 @@ func liveNameOf(d *resource.Declaration) (liveName, bool) {
 
 // holder returns the declaration of the object that will have a live name.
 func (r *Recorder) holder(n liveName) *resource.Declaration {
-	if len(r.renamed) > 0 {
-		if d := r.renamed[n]; d != nil {
-			return d
-		}
+	if d := r.renamed[n]; d != nil {
+		return d
 	}
 	d := r.declared[value.NewAddress(n.scope, n.kind, n.name)]
 	if d == nil {
@@ -182,8 +180,13 @@ func (r *Recorder) add(d *resource.Declaration) *diag.Diagnostic {
 			Related: r.first(old),
 		}
 	}
-	if name, ok := liveNameOf(d); ok && !(len(r.renamed) == 0 && !d.Kind.Single && name.name == d.Address.Name()) {
-		if old := r.holder(name); old != nil {
+	if name, ok := liveNameOf(d); ok {
+		renamed := d.Kind.Single || name.name != d.Address.Name()
+		old := r.renamed[name]
+		if renamed { // otherwise nothing else has its address
+			old = r.holder(name)
+		}
+		if old != nil {
 			summary := fmt.Sprintf("%s has the name of %s, %q", d.Address.Short(), old.Address.Short(), name.name)
 			if d.Kind.Single {
 				summary = fmt.Sprintf("%s: %s is declared there already", d.Address.Short(), old.Address.Short())
@@ -193,7 +196,7 @@ func (r *Recorder) add(d *resource.Declaration) *diag.Diagnostic {
 				Related: r.first(old),
 			}
 		}
-		if d.Kind.Single || name.name != d.Address.Name() {
+		if renamed {
 			r.renamed[name] = d
 		}
 	}

@@ -19,6 +19,7 @@ type Conn struct {
 
 	mu   sync.Mutex
 	hand *swarm.Handover
+	last *swarm.Snapshot
 }
 
 // Connect returns the connection to the engine that e means. Nothing is
@@ -54,12 +55,15 @@ func (c *Conn) Handover() *swarm.Handover {
 
 // Observe implements [resource.Conn].
 func (c *Conn) Observe(ctx context.Context, _ string) (*resource.Observation, error) {
-	s, err := swarm.ReadAll(ctx, c.remote)
+	c.mu.Lock()
+	last := c.last
+	c.mu.Unlock()
+	s, err := swarm.ReadAll(ctx, c.remote, last)
 	if err != nil {
 		return nil, err
 	}
 	c.mu.Lock()
-	c.hand = nil
+	c.hand, c.last = nil, s
 	if s.Swarm != nil {
 		c.hand = s.Hand
 	}

@@ -28,6 +28,7 @@ type Docker struct {
 
 	mu      sync.Mutex
 	version string // the negotiated API version, "" before Ready
+	manager bool   // what the first answer said
 }
 
 // Requests counts the requests that were sent: those that only read, and
@@ -109,7 +110,17 @@ func (d *Docker) Ready(ctx context.Context) (string, error) {
 	}
 	d.api.NegotiateAPIVersionPing(ping)
 	d.version = d.api.ClientVersion()
+	d.manager = ping.SwarmStatus != nil && ping.SwarmStatus.ControlAvailable
 	return d.version, nil
+}
+
+// SaidManager reports whether the engine's first answer said that it manages a
+// swarm. Engines before 23 say nothing there, and what is said may be over: it
+// is a guess of what is worth asking.
+func (d *Docker) SaidManager() bool {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return d.manager
 }
 
 // Close lets go of the connections.

@@ -49,6 +49,9 @@ func newView(p *resource.Program, root string) *view {
 // next.
 func (v *view) observe(ctx context.Context) error {
 	v.warnings = nil
+	for _, s := range v.scopes { // what was seen before says nothing now
+		v.put(s.State.Scope, s.Conn, unreachable(s.State.Scope, nil))
+	}
 	v.remember(readHint(v.root, v.program.Project))
 	todo := slices.Clone(v.program.Scopes)
 	seen := map[string]bool{}

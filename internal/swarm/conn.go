@@ -11,6 +11,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/docker/docker/api/types/swarm"
 	"github.com/docker/docker/client"
 
 	"github.com/swarmscript/swarmscript/internal/remote"
@@ -22,9 +23,11 @@ type Conn struct {
 	docker *remote.Docker
 
 	services serviceState
+	hand     func() *Handover // may be nil
 
-	mu   sync.Mutex
-	hand *Handover
+	mu     sync.Mutex
+	seen   *swarm.Config // the ledger of the last observation
+	seenAt time.Time
 }
 
 // Handover is what the engine's own observation has listed a moment ago and
@@ -47,9 +50,9 @@ func (h *Handover) fresh(d *remote.Docker) bool {
 }
 
 // NewConn returns the connection to the swarm that d's engine manages. The
-// engine's connection outlives it. The handover is used by the first
-// observation, and may be nil.
-func NewConn(d *remote.Docker, h *Handover) *Conn { return &Conn{docker: d, hand: h} }
+// engine's connection outlives it. What hand returns is used by an
+// observation in place of lists of its own; it may be nil.
+func NewConn(d *remote.Docker, hand func() *Handover) *Conn { return &Conn{docker: d, hand: hand} }
 
 // Docker returns the Engine API's client. Its errors go through [remote.Err].
 func (c *Conn) Docker() client.APIClient { return c.docker.API() }
@@ -66,6 +69,7 @@ func (c *Conn) Observe(ctx context.Context, project string) (*resource.Observati
 	if err != nil {
 		return nil, err
 	}
+	c.services.knowNetworks(l.Networks)
 	if err := c.services.addNetworks(ctx, c, l); err != nil {
 		return nil, err
 	}
@@ -77,6 +81,7 @@ func (c *Conn) Observe(ctx context.Context, project string) (*resource.Observati
 		obs.Objects = append(obs.Objects, observe(l)...)
 	}
 	obs.Ledger, err = ledgerIn(l.Configs, project)
+	c.saw(l.Configs, project)
 	return obs, err
 }
 

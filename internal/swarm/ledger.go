@@ -212,6 +212,33 @@ func (c *Conn) readLedger(ctx context.Context, project string) (swarm.Config, bo
 	return got, err == nil, remote.Err(err)
 }
 
+// saw takes down the ledger that an observation has listed.
+func (c *Conn) saw(configs []swarm.Config, project string) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.seen, c.seenAt = nil, time.Now()
+	name := ledgerName(project)
+	for i := range configs {
+		if configs[i].Spec.Name == name {
+			c.seen = &configs[i]
+		}
+	}
+}
+
+// takeSeen returns, once, the ledger that was listed a moment ago, or nil.
+func (c *Conn) takeSeen(project string) *swarm.Config {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	seen := c.seen
+	c.seen = nil
+	if seen == nil || time.Since(c.seenAt) > infoAge || seen.Spec.Name != ledgerName(project) {
+		return nil
+	}
+	out := *seen
+	out.Spec.Labels = maps.Clone(seen.Spec.Labels)
+	return &out
+}
+
 // ledgerTries bounds how often a change of the ledger starts over. Each loss
 // means that somebody else's change went through.
 const ledgerTries = 50
@@ -270,18 +297,30 @@ func (c *Conn) changeLedger(ctx context.Context, project string, edit func(*swar
 				return err
 			}
 		}
-		cfg, exists, rerr := c.readLedger(ctx, project)
-		if errors.Is(rerr, resource.ErrTransient) {
-			err = rerr
-			continue
+		var cfg swarm.Config
+		exists, write := true, false
+		var eerr error
+		// What an observation has just seen spares a read. It decides nothing
+		// but a write, which the engine refuses where it is old.
+		if seen := c.takeSeen(project); seen != nil && try == 0 {
+			cfg = *seen
+			write, eerr = edit(&cfg)
 		}
-		if rerr != nil {
-			return rerr
+		if !write || eerr != nil {
+			var rerr error
+			cfg, exists, rerr = c.readLedger(ctx, project)
+			if errors.Is(rerr, resource.ErrTransient) {
+				err = rerr
+				continue
+			}
+			if rerr != nil {
+				return rerr
+			}
+			if !exists {
+				cfg = swarm.Config{}
+			}
+			write, eerr = edit(&cfg)
 		}
-		if !exists {
-			cfg = swarm.Config{}
-		}
-		write, eerr := edit(&cfg)
 		if eerr != nil || !write {
 			return eerr
 		}

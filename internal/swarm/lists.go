@@ -41,10 +41,10 @@ func (h *Handover) Node(id string) *swarm.Node {
 
 // list reads all lists at once.
 func (c *Conn) list(ctx context.Context) (*lists, error) {
-	c.mu.Lock()
-	h := c.hand
-	c.hand = nil
-	c.mu.Unlock()
+	var h *Handover
+	if c.hand != nil {
+		h = c.hand()
+	}
 	l := &lists{}
 	calls := []call{listServices, listSecrets, listConfigs}
 	switch {

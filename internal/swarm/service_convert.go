@@ -38,9 +38,10 @@ func orSelf(m map[string]string, id string) string {
 	return id
 }
 
-// liveIDs gives the IDs that a service must hold for secrets and configs.
+// liveIDs gives the IDs that a service must hold for secrets and configs, and
+// those of networks that it may hold in place of their names.
 type liveIDs struct {
-	secrets, configs map[string]string
+	secrets, configs, networks map[string]string
 }
 
 // conversion reads and writes one part of Docker's spec: the arguments that

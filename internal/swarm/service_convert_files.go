@@ -29,18 +29,18 @@ var fileConversions = []conversion{
 		},
 	},
 	{
-		// The swarm resolves names to IDs itself. Old services have their
-		// networks beside the task template.
+		// The swarm resolves names to IDs itself, but that costs it a list for
+		// each. Old services have their networks beside the task template.
 		fields: []string{"networks"},
 		get: func(d *swarm.ServiceSpec, s *ServiceSpec, n liveNames) {
 			for _, a := range attachments(d) {
 				s.Networks = append(s.Networks, Attachment{Network: n.network(a.Target), Aliases: a.Aliases, DriverOpts: a.DriverOpts})
 			}
 		},
-		set: func(s *ServiceSpec, d *swarm.ServiceSpec, _ liveIDs) error {
+		set: func(s *ServiceSpec, d *swarm.ServiceSpec, ids liveIDs) error {
 			var list []swarm.NetworkAttachmentConfig
 			for _, a := range s.Networks {
-				list = append(list, swarm.NetworkAttachmentConfig{Target: a.Network, Aliases: a.Aliases, DriverOpts: a.DriverOpts})
+				list = append(list, swarm.NetworkAttachmentConfig{Target: orSelf(ids.networks, a.Network), Aliases: a.Aliases, DriverOpts: a.DriverOpts})
 			}
 			d.TaskTemplate.Networks = list
 			//lint:ignore SA1019 the old place must not hold other ones

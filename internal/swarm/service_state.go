@@ -38,9 +38,10 @@ type imageEntry struct {
 	err  error
 }
 
-// withIDs calls do with the IDs of the secrets and configs that the arguments
-// name. They are listed when one is not known yet, and once more when do finds
-// that one has gone: a name may have got a new ID.
+// withIDs calls do with the IDs of the secrets, configs and networks that the
+// arguments name. Secrets and configs are listed when one is not known yet, and
+// once more when do finds that something has gone: a name may have got a new
+// ID. Networks then go by their names.
 func (st *serviceState) withIDs(ctx context.Context, c *Conn, args value.Struct, do func(liveIDs) error) error {
 	secrets, configs := usedNames(args)
 	ids, fresh, err := st.lookup(ctx, c, secrets, configs, false)
@@ -48,10 +49,14 @@ func (st *serviceState) withIDs(ctx context.Context, c *Conn, args value.Struct,
 		return err
 	}
 	err = do(ids)
-	if err == nil || fresh || len(secrets)+len(configs) == 0 || !strings.Contains(err.Error(), "not found") {
+	if err == nil || !strings.Contains(err.Error(), "not found") {
 		return err
 	}
-	if ids, _, err = st.lookup(ctx, c, secrets, configs, true); err != nil {
+	again := !fresh && len(secrets)+len(configs) > 0
+	if !st.knowNetworks(nil) && !again {
+		return err
+	}
+	if ids, _, err = st.lookup(ctx, c, secrets, configs, again); err != nil {
 		return err
 	}
 	return do(ids)
@@ -91,6 +96,22 @@ func (st *serviceState) lookup(ctx context.Context, c *Conn, secrets, configs []
 		st.ids.configs = idsByName(list, func(c swarm.Config) (string, string) { return c.Spec.Name, c.ID })
 	}
 	return st.ids, fresh, nil // the maps are replaced, never changed
+}
+
+// knowNetworks takes down the networks of the swarm that were listed, and
+// reports whether it knew some before.
+func (st *serviceState) knowNetworks(list []network.Summary) (knew bool) {
+	byName := map[string]string{}
+	for _, n := range list {
+		if n.Scope == "swarm" && !n.Ingress {
+			byName[n.Name] = n.ID
+		}
+	}
+	st.mu.Lock()
+	defer st.mu.Unlock()
+	knew = len(st.ids.networks) > 0
+	st.ids.networks = byName
+	return knew
 }
 
 func idsByName[T any](list []T, of func(T) (name, id string)) map[string]string {

@@ -35,30 +35,78 @@ func Read(ctx context.Context, d *remote.Docker) (*Snapshot, error) {
 }
 
 // ReadAll also lists, on a manager, what the observation of its swarm asks for
-// next: one round of requests in place of two.
-func ReadAll(ctx context.Context, d *remote.Docker) (*Snapshot, error) {
-	s, err := read(ctx, d, listNetworks, listNodes, listServices, listSecrets, listConfigs)
+// next: one round of requests in place of two. The last snapshot of this
+// connection may be nil.
+func ReadAll(ctx context.Context, d *remote.Docker, last *Snapshot) (*Snapshot, error) {
+	calls := []call{listNetworks, listNodes, listServices, listSecrets, listConfigs}
+	if s := readAgain(ctx, d, last, calls); s != nil {
+		return s, nil
+	}
+	s, err := read(ctx, d, calls...)
 	if err == nil {
 		s.Hand.whole = s.Swarm != nil
 	}
 	return s, err
 }
 
+// readAgain reads what is in the swarm of an engine that was seen to manage it
+// a moment ago, without asking for the engine's information again: that takes
+// longer than all lists, since it runs programs. It returns nil where it is
+// not the same manager of the same swarm any more.
+func readAgain(ctx context.Context, d *remote.Docker, last *Snapshot, calls []call) *Snapshot {
+	if last == nil || last.Swarm == nil || time.Since(last.Hand.at) > infoAge {
+		return nil
+	}
+	s := newSnapshot(d)
+	s.API, s.Info = last.API, last.Info
+	if s.readSwarm(ctx, d, calls) != nil || s.Swarm.ID != last.Swarm.ID || s.Node() == nil {
+		return nil
+	}
+	s.Hand.whole = true
+	return s
+}
+
+// infoAge bounds how old an engine's information may be that is used again.
+const infoAge = 10 * time.Second
+
+func newSnapshot(d *remote.Docker) *Snapshot {
+	return &Snapshot{Hand: &Handover{at: time.Now(), writes: d.Requests().Writes}}
+}
+
 func read(ctx context.Context, d *remote.Docker, calls ...call) (*Snapshot, error) {
-	s := &Snapshot{Hand: &Handover{at: time.Now(), writes: d.Requests().Writes}}
+	s := newSnapshot(d)
 	var err error
 	if s.API, err = d.Ready(ctx); err != nil {
 		return nil, err
 	}
-	if s.Info, err = d.API().Info(ctx); err != nil {
+	// An engine that says that it is a manager is asked for everything at once.
+	guessed := d.SaidManager()
+	var guessErr error
+	var wg sync.WaitGroup
+	if guessed {
+		wg.Go(func() { guessErr = s.readSwarm(ctx, d, calls) })
+	}
+	s.Info, err = d.API().Info(ctx)
+	wg.Wait()
+	if err != nil {
 		return nil, remote.Err(err)
 	}
 	if err := s.usable(d.Endpoint()); err != nil {
 		return nil, err
 	}
-	if !s.Info.Swarm.ControlAvailable {
+	switch {
+	case !s.Info.Swarm.ControlAvailable:
+		s.Swarm, s.UnlockKey = nil, ""
 		return s, s.Hand.lists.fetch(ctx, d, listNetworks)
+	case guessed && guessErr == nil:
+		return s, nil
 	}
+	return s, s.readSwarm(ctx, d, calls)
+}
+
+// readSwarm reads the swarm that the engine manages, and the lists of those
+// calls.
+func (s *Snapshot) readSwarm(ctx context.Context, d *remote.Docker, calls []call) error {
 	var wg sync.WaitGroup
 	var inspectErr error
 	wg.Go(func() {
@@ -69,12 +117,9 @@ func read(ctx context.Context, d *remote.Docker, calls ...call) (*Snapshot, erro
 			s.UnlockKey, inspectErr = key.UnlockKey, remote.Err(err)
 		}
 	})
-	err = s.Hand.lists.fetch(ctx, d, calls...)
+	err := s.Hand.lists.fetch(ctx, d, calls...)
 	wg.Wait()
-	if err == nil {
-		err = inspectErr
-	}
-	return s, err
+	return cmp.Or(err, inspectErr)
 }
 
 // usable refuses states of a swarm that say nothing about what is in it.

@@ -134,7 +134,7 @@ func (swarmHandler) Open(_ context.Context, parent resource.Conn, o *resource.Ob
 		return nil, errNotManager
 	}
 	p := parent.(EngineConn)
-	return NewConn(p.Remote(), p.Handover()), nil
+	return NewConn(p.Remote(), p.Handover), nil
 }
 
 // Create implements [resource.Handler].
