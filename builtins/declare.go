@@ -66,6 +66,7 @@ func (d *declarer) call(thread *starlark.Thread, b *starlark.Builtin, args starl
 	name, scope := c.unpack(args, kwargs)
 	c.bind(name, scope)
 	c.check()
+	c.decl.Refs() // while the arguments are at hand
 	h := &Handle{c.decl}
 	if c.failed && name == "" {
 		return h, nil // without an address there is nothing to record

@@ -2,6 +2,7 @@ package plan
 
 import (
 	"slices"
+	"sync"
 
 	"github.com/swarmscript/swarmscript/internal/resource"
 	"github.com/swarmscript/swarmscript/internal/value"
@@ -12,10 +13,13 @@ type Index struct {
 	State   *ScopeState
 	project string
 	ours    map[value.Address][]*resource.Object
-	named   map[kindName]*resource.Object
-	only    map[string]*resource.Object // kind, for kinds of which there is one
-	byID    map[string]*resource.Object
-	users   map[string][]*resource.Object // by the ID of what they use; made when first asked for
+	// Of a plan without changes nothing is asked for by its name or its ID, so
+	// these are made when it is; the executor's steps ask at the same time. Of
+	// kinds that are single the last one counts.
+	names sync.Once
+	named map[kindName]*resource.Object
+	byID  map[string]*resource.Object
+	users map[string][]*resource.Object // by the ID of what they use
 }
 
 type kindName struct{ kind, name string }
@@ -27,23 +31,35 @@ func NewIndex(st *ScopeState, project string) *Index {
 	if st.Status != Present {
 		return ix
 	}
-	n := len(st.Obs.Objects)
-	ix.ours = make(map[value.Address][]*resource.Object, n)
-	ix.named = make(map[kindName]*resource.Object, n)
-	ix.only = make(map[string]*resource.Object)
-	ix.byID = make(map[string]*resource.Object, n)
-	for _, o := range st.Obs.Objects {
+	objects := st.Obs.Objects
+	ix.ours = make(map[value.Address][]*resource.Object, len(objects))
+	alone := make([]*resource.Object, len(objects)) // most addresses have one
+	for i, o := range objects {
 		if m, ok := st.Obs.Ledger.Marks[o.ID]; ok {
 			o.Mark = m
 		}
-		if o.Mark.Project == project && project != "" {
-			ix.ours[o.Mark.Address] = append(ix.ours[o.Mark.Address], o)
+		if o.Mark.Project != project || project == "" {
+			continue
 		}
-		ix.named[kindName{o.Kind, o.Name}] = o
-		ix.only[o.Kind] = o
-		ix.byID[o.ID] = o
+		if others := ix.ours[o.Mark.Address]; others != nil {
+			ix.ours[o.Mark.Address] = append(others, o)
+			continue
+		}
+		alone[i] = o
+		ix.ours[o.Mark.Address] = alone[i : i+1 : i+1]
 	}
 	return ix
+}
+
+// withID returns the live object that has an ID, or nil.
+func (ix *Index) withID(id string) *resource.Object {
+	if ix.byID == nil && ix.State.Obs != nil {
+		ix.byID = make(map[string]*resource.Object, len(ix.State.Obs.Objects))
+		for _, o := range ix.State.Obs.Objects {
+			ix.byID[o.ID] = o
+		}
+	}
+	return ix.byID[id]
 }
 
 // usersOf returns the live objects that use the one with an ID, in the order
@@ -135,8 +151,18 @@ func (ix *Index) Case(d *resource.Declaration) Case {
 // find returns the live object of a name, whoever's it is; of a kind of which
 // a scope holds one at most, that one.
 func (ix *Index) find(k *resource.Kind, name string) *resource.Object {
+	ix.names.Do(func() {
+		if ix.State.Obs == nil {
+			return
+		}
+		ix.named = make(map[kindName]*resource.Object, len(ix.State.Obs.Objects))
+		for _, o := range ix.State.Obs.Objects {
+			ix.named[kindName{o.Kind, o.Name}] = o
+			ix.named[kindName{kind: o.Kind}] = o
+		}
+	})
 	if k.Single {
-		return ix.only[k.Name]
+		name = ""
 	}
 	return ix.named[kindName{k.Name, name}]
 }

@@ -125,7 +125,7 @@ func (b *builder) linkUsers(g *Graph, gone map[*resource.Object]*Node, do map[va
 				continue
 			}
 			for _, id := range user.Uses {
-				if n := gone[ix.byID[id]]; n != nil && (n.Change.Action == Delete || n.Phase == Destroy) {
+				if n := gone[ix.withID(id)]; n != nil && (n.Change.Action == Delete || n.Phase == Destroy) {
 					n.after(un)
 					switch {
 					case !un.Change.Tentative:
