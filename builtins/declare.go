@@ -346,8 +346,8 @@ func (c *call) check() {
 	if c.failed {
 		return
 	}
-	for i, f := range c.kind.Schema.Fields {
-		if f.Required && c.decl.Args[i] == nil && (!c.decl.External || f.Name == "name") {
+	for _, f := range c.kind.Schema.Required {
+		if c.decl.Args[f.Index] == nil && (!c.decl.External || f.Name == "name") {
 			c.report("", -1, "%s: missing argument %s", c.d.name, f.Name)
 		}
 	}

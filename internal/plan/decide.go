@@ -115,9 +115,9 @@ func tooNew(s *schema.Struct, args value.Struct, api string) schema.Problems {
 		return nil
 	}
 	var out schema.Problems
-	for i, f := range s.Fields {
-		// Few fields are newer than the oldest engine: only those are compared.
-		if args[i] == nil || !f.Newer || f.Default != nil && f.Type.Same(args[i], f.Default) {
+	for _, f := range s.Newer {
+		i := f.Index
+		if args[i] == nil || f.Default != nil && f.Type.Same(args[i], f.Default) {
 			continue
 		}
 		if f.API != "" && olderThan(api, f.API) {
@@ -247,11 +247,8 @@ func (c Case) external(ch *Change) (*Change, diag.List) {
 // mark is what the object shall carry.
 func (c Case) mark(args value.Struct) resource.Mark {
 	m := resource.Mark{Project: c.Project, Address: c.Decl.Address}
-	for i, f := range c.Decl.Kind.Schema.Fields {
-		if !f.Merge {
-			continue
-		}
-		if keys, ok := value.Reveal(args[i]).(*value.Map); ok && keys != nil {
+	for _, f := range c.Decl.Kind.Schema.Merged {
+		if keys, ok := value.Reveal(args[f.Index]).(*value.Map); ok && keys != nil {
 			m.Keys = slices.Grow(m.Keys, keys.Len())
 			for _, e := range keys.Entries {
 				m.Keys = append(m.Keys, f.Name+":"+e.Key)

@@ -38,6 +38,15 @@ func build(t reflect.Type) *Struct {
 		}
 		s.byName[f.Name] = f.Index
 		s.Fields = append(s.Fields, f)
+		if f.Required {
+			s.Required = append(s.Required, f)
+		}
+		if f.Merge {
+			s.Merged = append(s.Merged, f)
+		}
+		if f.API != "" || newerInside(f.Type) {
+			s.Newer = append(s.Newer, f)
+		}
 	}
 	for _, f := range s.Fields {
 		if _, ok := s.byName[f.From]; f.From != "" && !ok {
@@ -114,7 +123,6 @@ func buildField(sf reflect.StructField, tag string) *Field {
 	lf.mustBe(sf, leaf.Enum != nil, "enum", String)
 	lf.mustBe(sf, leaf.RefKind != "", "ref", String)
 	lf.mustBe(sf, leaf.Min != nil || leaf.Max != nil, "min or max", Int, Duration, Bytes, CPUs, Mode)
-	f.Newer = f.API != "" || newerInside(f.Type)
 	f.Default = defaultOf(sf, f)
 	return f
 }
@@ -124,7 +132,7 @@ func newerInside(t *Type) bool {
 	case ListOf:
 		return newerInside(t.Elem)
 	case StructOf:
-		return slices.ContainsFunc(t.Struct.Fields, func(f *Field) bool { return f.Newer })
+		return len(t.Struct.Newer) > 0
 	}
 	return false
 }

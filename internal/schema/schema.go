@@ -43,6 +43,9 @@ type Struct struct {
 	Name   string // as in a script: "service", "port"
 	Doc    string
 	Fields []*Field
+	// Few fields are required, merged, or newer than the oldest engine: every
+	// declaration is looked at for those, so that they have lists of their own.
+	Required, Merged, Newer []*Field
 
 	byName map[string]int
 	name   *Field
@@ -69,8 +72,6 @@ type Field struct {
 	From      string // the field that it follows where it is not given
 	Flag      string
 	API       string
-	// Newer is set where the field, or one inside it, has an API version.
-	Newer bool
 	// Default is what the script's silence means, nil where it means "leave it
 	// as it is".
 	Default value.Value
