@@ -230,7 +230,7 @@ func (e *executor) scopeOf(ctx context.Context, addr string) (*liveScope, error)
 	if err != nil {
 		return nil, fmt.Errorf("open %s: %w", addr, err)
 	}
-	obs, err := conn.Observe(ctx, e.in.Program.Project)
+	obs, err := conn.Observe(ctx, e.in.Program.Query(addr))
 	if err != nil {
 		conn.Close()
 		return nil, fmt.Errorf("observe %s: %w", addr, err)
@@ -264,7 +264,7 @@ func (e *executor) replaced(opener *plan.Change, s *liveScope) bool {
 func (s *liveScope) refresh(ctx context.Context, p *resource.Program) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	obs, err := s.scope.Conn.Observe(ctx, p.Project)
+	obs, err := s.scope.Conn.Observe(ctx, p.Query(s.scope.State.Scope.Address))
 	if err != nil {
 		return err
 	}

@@ -20,7 +20,7 @@ type session struct {
 func (s *session) observe(ctx context.Context) error {
 	s.conns = map[string]*Scope{}
 	outer := &worldConn{w: s.w}
-	obs, err := outer.Observe(ctx, s.program.Project)
+	obs, err := outer.Observe(ctx, s.program.Query("world.w"))
 	if err != nil {
 		return err
 	}
@@ -33,7 +33,7 @@ func (s *session) observe(ctx context.Context) error {
 		return nil
 	}
 	inner := &worldConn{w: s.w, room: obs.Objects[0].ID}
-	iobs, err := inner.Observe(ctx, s.program.Project)
+	iobs, err := inner.Observe(ctx, s.program.Query("room.main"))
 	if err != nil {
 		return err
 	}

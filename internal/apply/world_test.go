@@ -95,7 +95,7 @@ type worldConn struct {
 
 func (c *worldConn) Close() error { return nil }
 
-func (c *worldConn) Observe(ctx context.Context, project string) (*resource.Observation, error) {
+func (c *worldConn) Observe(ctx context.Context, q resource.Query) (*resource.Observation, error) {
 	w := c.w
 	w.mu.Lock()
 	defer w.mu.Unlock()

@@ -136,7 +136,7 @@ func (y *yard) call(ctx context.Context, verb, name string) error {
 	return fn(ctx, try)
 }
 
-func (y *yard) Observe(ctx context.Context, _ string) (*resource.Observation, error) {
+func (y *yard) Observe(ctx context.Context, _ resource.Query) (*resource.Observation, error) {
 	err := y.call(ctx, "observe", "yard")
 	y.mu.Lock()
 	defer y.mu.Unlock()

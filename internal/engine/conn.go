@@ -3,6 +3,7 @@
 package engine
 
 import (
+	"cmp"
 	"context"
 	"sync"
 
@@ -54,12 +55,17 @@ func (c *Conn) Handover() *swarm.Handover {
 }
 
 // Observe implements [resource.Conn].
-func (c *Conn) Observe(ctx context.Context, _ string) (*resource.Observation, error) {
+func (c *Conn) Observe(ctx context.Context, q resource.Query) (*resource.Observation, error) {
 	c.mu.Lock()
 	last := c.last
 	c.mu.Unlock()
+	var own []*resource.Object
+	var ownErr error
+	var wg sync.WaitGroup
+	wg.Go(func() { own, ownErr = list(ctx, c.remote, q) })
 	s, err := swarm.ReadAll(ctx, c.remote, last)
-	if err != nil {
+	wg.Wait()
+	if err = cmp.Or(err, ownErr); err != nil {
 		return nil, err
 	}
 	c.mu.Lock()
@@ -71,7 +77,7 @@ func (c *Conn) Observe(ctx context.Context, _ string) (*resource.Observation, er
 	obs := &resource.Observation{
 		API:      s.API,
 		Identity: s.Info.ID,
-		Objects:  swarm.NetworkObjects(s.Hand.Networks(), false),
+		Objects:  append(swarm.NetworkObjects(s.Hand.Networks(), false), own...),
 		Summary:  "engine " + s.Info.ServerVersion,
 		Warnings: s.Info.Swarm.Warnings,
 	}

@@ -47,7 +47,7 @@ func TestRealTLS(t *testing.T) {
 		e := testengine.Start(t, v, testengine.TLS())
 		file := func(name string) string { return filepath.Join(e.CertPath, name) }
 		full := &remote.TLS{CA: file("ca.pem"), Cert: file("cert.pem"), Key: file("key.pem")}
-		obs, err := connect(t, remote.Endpoint{Host: e.TCPHost, TLS: full}).Observe(t.Context(), "p")
+		obs, err := connect(t, remote.Endpoint{Host: e.TCPHost, TLS: full}).Observe(t.Context(), resource.Query{Project: "p"})
 		if err != nil || obs.API == "" || obs.Summary == "" {
 			t.Fatalf("got %+v, %v", obs, err)
 		}
@@ -60,7 +60,7 @@ func TestRealTLS(t *testing.T) {
 			{"stranger", &remote.TLS{Cert: file("cert.pem"), Key: file("key.pem")}, "unknown authority"},
 			{"plain", nil, "wants TLS"},
 		} {
-			_, err := connect(t, remote.Endpoint{Host: e.TCPHost, TLS: tt.tls}).Observe(t.Context(), "p")
+			_, err := connect(t, remote.Endpoint{Host: e.TCPHost, TLS: tt.tls}).Observe(t.Context(), resource.Query{Project: "p"})
 			if !errors.Is(err, resource.ErrUnreachable) || !strings.Contains(err.Error(), tt.want) {
 				t.Errorf("%s: got %v, want %q", tt.name, err, tt.want)
 			}
@@ -77,7 +77,7 @@ func TestRealSwarmStates(t *testing.T) {
 		e.Docker("swarm", "init", "--advertise-addr", e.Addr, "--autolock")
 		worker.Docker("swarm", "join", "--token", e.Docker("swarm", "join-token", "--quiet", "worker"), e.Addr+":2377")
 
-		obs, err := cw.Observe(t.Context(), "p")
+		obs, err := cw.Observe(t.Context(), resource.Query{Project: "p"})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -90,12 +90,12 @@ func TestRealSwarmStates(t *testing.T) {
 		}
 
 		e.Kill()
-		if _, err := c.Observe(t.Context(), "p"); !errors.Is(err, resource.ErrUnreachable) {
+		if _, err := c.Observe(t.Context(), resource.Query{Project: "p"}); !errors.Is(err, resource.ErrUnreachable) {
 			t.Errorf("an engine that is down gives %v", err)
 		}
 		e.Restart()
 		for deadline := time.Now().Add(20 * time.Second); ; time.Sleep(100 * time.Millisecond) {
-			_, err = c.Observe(t.Context(), "p")
+			_, err = c.Observe(t.Context(), resource.Query{Project: "p"})
 			if err != nil && strings.Contains(err.Error(), "is locked") || time.Now().After(deadline) {
 				break
 			}

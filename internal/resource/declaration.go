@@ -78,3 +78,14 @@ type Program struct {
 	Moves        []Move
 	Outputs      []OutputValue
 }
+
+// Query returns what an observation of one of its scopes is for.
+func (p *Program) Query(scope string) Query {
+	q := Query{Project: p.Project, Kinds: map[string]bool{}}
+	for _, d := range p.Declarations {
+		if d.Scope == scope {
+			q.Kinds[d.Kind.Name] = true
+		}
+	}
+	return q
+}

@@ -19,11 +19,20 @@ type Scope struct {
 	Pos    diag.Pos
 }
 
+// Query is what an observation is for.
+type Query struct {
+	Project string
+	// Kinds are the names of the kinds that the program declares in the scope.
+	// What carries no mark, and so is never pruned, is listed only where it is
+	// asked for.
+	Kinds map[string]bool
+}
+
 // Conn reaches one scope.
 type Conn interface {
 	// Observe reads all the live objects of the scope in one batch, those of
 	// every project, and the project's ledger.
-	Observe(ctx context.Context, project string) (*Observation, error)
+	Observe(ctx context.Context, q Query) (*Observation, error)
 	Close() error
 }
 

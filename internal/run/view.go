@@ -175,7 +175,7 @@ func (v *view) observeOne(ctx context.Context, s *resource.Scope) (resource.Conn
 	if conn == nil {
 		return nil, &plan.ScopeState{Scope: s, Status: plan.Absent}, nil
 	}
-	obs, err := conn.Observe(ctx, v.program.Project)
+	obs, err := conn.Observe(ctx, v.program.Query(s.Address))
 	if err != nil {
 		if notReachable(err) != nil && made {
 			conn.Close() // it is not kept

@@ -64,7 +64,7 @@ func (c *Conn) Credentials() remote.Credentials { return c.docker.Credentials() 
 func (c *Conn) Close() error { return nil }
 
 // Observe implements [resource.Conn].
-func (c *Conn) Observe(ctx context.Context, project string) (*resource.Observation, error) {
+func (c *Conn) Observe(ctx context.Context, q resource.Query) (*resource.Observation, error) {
 	l, err := c.list(ctx)
 	if err != nil {
 		return nil, err
@@ -80,8 +80,8 @@ func (c *Conn) Observe(ctx context.Context, project string) (*resource.Observati
 	for _, observe := range observers {
 		obs.Objects = append(obs.Objects, observe(l)...)
 	}
-	obs.Ledger, err = ledgerIn(l.Configs, project)
-	c.saw(l.Configs, project)
+	obs.Ledger, err = ledgerIn(l.Configs, q.Project)
+	c.saw(l.Configs, q.Project)
 	return obs, err
 }
 

@@ -258,14 +258,14 @@ func TestRealCallCount(t *testing.T) {
 
 		// An engine that is lost is not one without objects.
 		proxy.Fault(func(testengine.Call) testengine.Fault { return testengine.Cut })
-		_, err = conn.Observe(t.Context(), w.project)
+		_, err = conn.Observe(t.Context(), resource.Query{Project: w.project})
 		if !errors.Is(err, resource.ErrUnreachable) || !errors.Is(err, resource.ErrTransient) {
 			t.Errorf("a lost connection gives %v", err)
 		}
-		_, err = fresh.sw.Observe(t.Context(), w.project)
+		_, err = fresh.sw.Observe(t.Context(), resource.Query{Project: w.project})
 		contains(t, err, "lost the connection to the Docker Engine at "+proxy.Host)
 		proxy.Refuse(true)
-		_, err = conn.Observe(t.Context(), w.project)
+		_, err = conn.Observe(t.Context(), resource.Query{Project: w.project})
 		if !errors.Is(err, resource.ErrUnreachable) || errors.Is(err, resource.ErrTransient) {
 			t.Errorf("an engine that is down gives %v", err)
 		}

@@ -77,7 +77,7 @@ func (w *world) conn(k *resource.Kind) resource.Conn {
 
 func (w *world) observe(c resource.Conn) *resource.Observation {
 	w.t.Helper()
-	obs, err := c.Observe(w.t.Context(), w.project)
+	obs, err := c.Observe(w.t.Context(), resource.Query{Project: w.project})
 	if err != nil {
 		w.t.Fatal(err)
 	}

@@ -89,7 +89,7 @@ func (r *rig) request(name string, a value.Struct) *resource.Request {
 
 func (r *rig) live(name string) *resource.Object {
 	r.Helper()
-	obs, err := r.conn.Observe(context.Background(), "shop")
+	obs, err := r.conn.Observe(context.Background(), resource.Query{Project: "shop"})
 	if err != nil {
 		r.Fatal(err)
 	}
