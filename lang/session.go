@@ -131,29 +131,45 @@ func (s *Session) ExecSource(ctx context.Context, name string, src []byte) (star
 // exec evaluates one entry script. An entry script is never taken from the
 // cache: only what is loaded is a module.
 func (s *Session) exec(ctx context.Context, key Key, src []byte) (globals starlark.StringDict, err error) {
-	s.diags = nil
-	defer s.closeRoot()
-	if err := ctx.Err(); err != nil {
-		return nil, diag.List{{Summary: cancelText(ctx)}}
+	stop, err := s.begin(ctx)
+	if err != nil {
+		return nil, err
 	}
-	s.thread.Uncancel()
-	stop := context.AfterFunc(ctx, func() { s.thread.Cancel(cancelText(ctx)) })
 	defer stop()
-	s.baseHeap = heapInUse()
-
 	entry := s.addSource(key, src)
 	s.buildGraph(entry)
 	if len(s.diags) > 0 {
-		// What did not load is tried again by the next script: a REPL's user
-		// has mended it by then.
-		maps.DeleteFunc(s.modules, func(_ Key, m *module) bool { return !m.done })
-		return nil, s.finish()
+		return nil, s.finishUnrun()
 	}
 	globals, err = s.run(entry)
 	if err != nil {
 		s.addError(err)
 	}
 	return globals, s.finish()
+}
+
+// begin readies the session for an evaluation, which ends with the context or
+// with what is returned.
+func (s *Session) begin(ctx context.Context) (stop func(), err error) {
+	s.diags = nil
+	if err := ctx.Err(); err != nil {
+		return nil, diag.List{{Summary: cancelText(ctx)}}
+	}
+	s.thread.Uncancel()
+	unhook := context.AfterFunc(ctx, func() { s.thread.Cancel(cancelText(ctx)) })
+	s.baseHeap = heapInUse()
+	return func() {
+		unhook()
+		s.closeRoot()
+	}, nil
+}
+
+// finishUnrun returns the problems of what is not run because of them. What did
+// not load is tried again by the next script: a REPL's user has mended it by
+// then.
+func (s *Session) finishUnrun() error {
+	maps.DeleteFunc(s.modules, func(_ Key, m *module) bool { return !m.done })
+	return s.finish()
 }
 
 // run executes a module's top level and freezes what it made. A panic in a
