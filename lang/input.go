@@ -170,3 +170,11 @@ func Text(v starlark.Value) string {
 	}
 	return v.String()
 }
+
+// Adopt takes over the texts that another session read, for showing the lines of
+// its problems.
+func (s *Session) Adopt(other *Session) {
+	for name, m := range other.byFile {
+		s.byFile[name] = m
+	}
+}

@@ -54,7 +54,8 @@ type Session struct {
 	diags       diag.List
 	loading     int
 	baseHeap    uint64
-	unseen      int // bytes that guarded operations allocated since the heap was looked at
+	ctx         context.Context // of the running evaluation
+	unseen      int             // bytes that guarded operations allocated since the heap was looked at
 }
 
 const sessionKey = "swarmscript.session"
@@ -97,6 +98,14 @@ func NewSession(opts Options) *Session {
 func FromThread(thread *starlark.Thread) *Session {
 	s, _ := thread.Local(sessionKey).(*Session)
 	return s
+}
+
+// Context returns the context of the evaluation that a builtin is called in.
+func Context(thread *starlark.Thread) context.Context {
+	if s := FromThread(thread); s != nil && s.ctx != nil {
+		return s.ctx
+	}
+	return context.Background()
 }
 
 // ExecFile evaluates the script at path, which is absolute or relative to the
@@ -151,7 +160,7 @@ func (s *Session) exec(ctx context.Context, key Key, src []byte) (globals starla
 // begin readies the session for an evaluation, which ends with the context or
 // with what is returned.
 func (s *Session) begin(ctx context.Context) (stop func(), err error) {
-	s.diags = nil
+	s.diags, s.ctx = nil, ctx
 	if err := ctx.Err(); err != nil {
 		return nil, diag.List{{Summary: cancelText(ctx)}}
 	}
@@ -260,6 +269,17 @@ func (s *Session) Source(file string) []byte {
 		return m.src
 	}
 	return nil
+}
+
+// Predeclared returns the names that every script can use, beside Starlark's own.
+func (s *Session) Predeclared() starlark.StringDict {
+	out := make(starlark.StringDict, len(s.predeclared))
+	for name, v := range s.predeclared {
+		if isIdentifier(name) {
+			out[name] = v
+		}
+	}
+	return out
 }
 
 // Steps returns how much of the budget is spent.

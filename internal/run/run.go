@@ -70,18 +70,9 @@ func (s *Script) Source(file string) []byte {
 // with an error, for showing its lines.
 func Evaluate(ctx context.Context, opts Options) (*Script, error) {
 	s := &Script{opts: opts, Program: &resource.Program{}}
-	file, err := filepath.Abs(opts.File)
+	file, err := s.locateFile()
 	if err != nil {
 		return s, err
-	}
-	s.root = filepath.Dir(file)
-	if opts.Chdir != "" {
-		if s.root, err = filepath.Abs(opts.Chdir); err != nil {
-			return s, err
-		}
-		if !filepath.IsAbs(opts.File) {
-			file = filepath.Join(s.root, opts.File)
-		}
 	}
 	inputs, err := readInputs(opts)
 	if err != nil {
@@ -98,6 +89,23 @@ func Evaluate(ctx context.Context, opts Options) (*Script, error) {
 		return s, s.expand(problems)
 	}
 	return s, nil
+}
+
+// locateFile finds the script, and the root folder.
+func (s *Script) locateFile() (file string, err error) {
+	if file, err = filepath.Abs(s.opts.File); err != nil {
+		return "", err
+	}
+	s.root = filepath.Dir(file)
+	if s.opts.Chdir != "" {
+		if s.root, err = filepath.Abs(s.opts.Chdir); err != nil {
+			return "", err
+		}
+		if !filepath.IsAbs(s.opts.File) {
+			file = filepath.Join(s.root, s.opts.File)
+		}
+	}
+	return file, nil
 }
 
 // expand makes the points in a list of problems the spans of their
@@ -154,13 +162,19 @@ type Planned struct {
 // the script also with an error, for showing its lines.
 func Plan(ctx context.Context, opts Options) (*Planned, error) {
 	s, err := Evaluate(ctx, opts)
-	p := &Planned{Script: s}
 	if err != nil {
-		return p, err
+		return &Planned{Script: s}, err
 	}
+	return s.plan(ctx)
+}
+
+// plan observes and plans what was evaluated.
+func (s *Script) plan(ctx context.Context) (*Planned, error) {
+	p := &Planned{Script: s}
 	begun := time.Now()
 	p.view = newView(s.Program, s.root)
-	p.view.forgets = opts.Forget
+	p.view.forgets = s.opts.Forget
+	var err error
 	if err := p.view.observe(ctx); err != nil {
 		return p, errors.Join(err, p.view.close())
 	}

@@ -1,0 +1,430 @@
+package run
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+
+	"go.starlark.net/starlark"
+
+	"github.com/swarmscript/swarmscript/builtins"
+	"github.com/swarmscript/swarmscript/internal/diag"
+	"github.com/swarmscript/swarmscript/internal/plan"
+	"github.com/swarmscript/swarmscript/internal/registry"
+	"github.com/swarmscript/swarmscript/internal/resource"
+	"github.com/swarmscript/swarmscript/internal/schema"
+	"github.com/swarmscript/swarmscript/internal/value"
+	"github.com/swarmscript/swarmscript/lang"
+)
+
+// live(what=None) observes and returns what is there, as values that a script
+// can read.
+func (s *Session) live(thread *starlark.Thread, args starlark.Tuple, kwargs []starlark.Tuple) (starlark.Value, error) {
+	var what starlark.Value = starlark.None
+	if err := starlark.UnpackArgs("live", args, kwargs, "what?", &what); err != nil {
+		return nil, err
+	}
+	pick := ""
+	if b, ok := what.(*starlark.Builtin); ok {
+		pick = strings.TrimSuffix(b.Name(), ".init") // live(service)
+	} else if what != starlark.None {
+		var err error
+		if pick, err = addressOf("live", what); err != nil {
+			return nil, err
+		}
+	}
+	all, err := s.observed(thread)
+	if err != nil {
+		return nil, err
+	}
+	return all.pick(pick)
+}
+
+// observed looks at the scopes of what is declared, and lists all in them.
+func (s *Session) observed(thread *starlark.Thread) (*objects, error) {
+	script, err := s.current(thread, true)
+	if err != nil {
+		return nil, err
+	}
+	v := newView(script.Program, script.root)
+	v.all = true
+	defer v.close() // it was only read from
+	if err := v.observe(lang.Context(thread)); err != nil {
+		return nil, explained(err)
+	}
+	out := &objects{of: registry.Kinds()}
+	states := v.states()
+	for _, addr := range sortedKeys(states) {
+		switch st := states[addr]; st.Status {
+		case plan.Present:
+			out.add(addr, st, script.Program)
+		case plan.Unreachable:
+			return nil, fmt.Errorf("%s did not answer: %w", addr, st.Err)
+		default:
+			out.absent = append(out.absent, addr)
+		}
+	}
+	return out, nil
+}
+
+func sortedKeys[V any](m map[string]V) []string {
+	keys := make([]string, 0, len(m))
+	for k := range m {
+		keys = append(keys, k)
+	}
+	slices.Sort(keys)
+	return keys
+}
+
+// objects is a list of live objects, found by their place or their name; that of
+// everything is found by its kinds.
+type objects struct {
+	of     []*resource.Kind // that there could be, for what holds every kind; otherwise nil
+	list   []*object
+	absent []string // scopes that do not exist
+}
+
+// add lists what was observed in a scope.
+func (o *objects) add(scope string, st *plan.ScopeState, program *resource.Program) {
+	declared := map[*resource.Object]*resource.Declaration{}
+	ix := plan.NewIndex(st, program.Project)
+	ix.Move(program)
+	for _, d := range program.Declarations {
+		if live := ix.Live(d); d.Scope == scope && live != nil {
+			declared[live] = d
+		}
+	}
+	found := slices.Clone(st.Obs.Objects)
+	slices.SortStableFunc(found, func(a, b *resource.Object) int {
+		if a.Kind != b.Kind {
+			return strings.Compare(a.Kind, b.Kind)
+		}
+		return strings.Compare(a.Name, b.Name)
+	})
+	for _, live := range found {
+		if k := registry.Kind(st.Scope.Type, live.Kind); k != nil {
+			o.list = append(o.list, &object{scope: scope, kind: k, live: live, decl: declared[live]})
+		}
+	}
+}
+
+// pick returns all, the objects of a kind, or the one of an address.
+func (o *objects) pick(what string) (starlark.Value, error) {
+	if what == "" {
+		return o, nil
+	}
+	if of := o.ofKind(what); of != nil {
+		return of, nil
+	}
+	var found []*object
+	for _, e := range o.list {
+		if string(e.address()) == what || e.address().Short() == what {
+			found = append(found, e)
+		}
+	}
+	switch len(found) {
+	case 1:
+		return found[0], nil
+	case 0:
+		d := &diag.Diagnostic{Summary: "live: there is no " + what}
+		if kind := value.Address(what).Kind(); kind == what {
+			d.Summary, d.Hint = fmt.Sprintf("live: there is no kind %q", what), diag.DidYouMean(what, o.kinds())
+		} else {
+			d.Hint = diag.DidYouMean(what, o.addresses())
+		}
+		return nil, d
+	}
+	names := make([]string, len(found))
+	for i, e := range found {
+		names[i] = string(e.address())
+	}
+	return nil, fmt.Errorf("live: %s could be %s", what, strings.Join(names, " or "))
+}
+
+func (o *objects) addresses() []string {
+	var out []string
+	for _, e := range o.list {
+		out = append(out, e.address().Short())
+	}
+	return out
+}
+
+// kinds are the names of all kinds, each once.
+func (o *objects) kinds() []string {
+	var out []string
+	for _, k := range o.of {
+		if !slices.Contains(out, k.Name) {
+			out = append(out, k.Name)
+		}
+	}
+	return out
+}
+
+func (o *objects) ofKind(name string) *objects {
+	if !slices.Contains(o.kinds(), name) {
+		return nil
+	}
+	out := &objects{absent: o.absent}
+	for _, e := range o.list {
+		if e.kind.Name == name {
+			out.list = append(out.list, e)
+		}
+	}
+	return out
+}
+
+func (o *objects) Type() string          { return "live" }
+func (o *objects) Freeze()               {}
+func (o *objects) Truth() starlark.Bool  { return len(o.list) > 0 }
+func (o *objects) Hash() (uint32, error) { return 0, errors.New("unhashable type: live") }
+func (o *objects) String() string        { return fmt.Sprintf("<%d live objects>", len(o.list)) }
+func (o *objects) Len() int              { return len(o.list) }
+func (o *objects) Iterate() starlark.Iterator {
+	elems := make([]starlark.Value, len(o.list))
+	for i, e := range o.list {
+		elems[i] = e
+	}
+	return starlark.Tuple(elems).Iterate()
+}
+
+// Get finds an object by its place, its name or its address; where every kind is
+// held, the objects of a kind by its name.
+func (o *objects) Get(k starlark.Value) (starlark.Value, bool, error) {
+	if i, ok := k.(starlark.Int); ok {
+		n, _ := i.Int64()
+		if n < 0 {
+			n += int64(len(o.list))
+		}
+		if n < 0 || n >= int64(len(o.list)) {
+			return nil, false, fmt.Errorf("live: index %v is out of range: there are %d", i, len(o.list))
+		}
+		return o.list[n], true, nil
+	}
+	name, ok := starlark.AsString(k)
+	if !ok {
+		return nil, false, fmt.Errorf("live: got %s, want a name or a number", k.Type())
+	}
+	if o.of != nil {
+		v, err := o.pick(name)
+		return v, err == nil, err
+	}
+	var found *object
+	for _, e := range o.list {
+		if e.live.Name == name || e.address().Name() == name || string(e.address()) == name {
+			if found != nil {
+				return nil, false, fmt.Errorf("live: %s could be %s or %s", name, found.address(), e.address())
+			}
+			found = e
+		}
+	}
+	if found == nil {
+		return nil, false, &diag.Diagnostic{Summary: fmt.Sprintf("live: there is no %q", name), Hint: diag.DidYouMean(name, o.names())}
+	}
+	return found, true, nil
+}
+
+func (o *objects) names() []string {
+	var out []string
+	for _, e := range o.list {
+		out = append(out, e.live.Name)
+	}
+	return out
+}
+
+// Attr is what Get finds, for kinds.
+func (o *objects) Attr(name string) (starlark.Value, error) {
+	if of := o.ofKind(name); of != nil {
+		return of, nil
+	}
+	return nil, nil
+}
+
+func (o *objects) AttrNames() []string { return slices.Sorted(slices.Values(o.kinds())) }
+
+// show lists the objects by scope, a line each.
+func (o *objects) show(width int) string {
+	var b strings.Builder
+	scope, column := "", 0
+	for _, e := range o.list {
+		column = max(column, len(e.address().Short()))
+	}
+	column = min(column, 48)
+	for _, e := range o.list {
+		if e.scope != scope {
+			scope = e.scope
+			b.WriteString(scope + "\n")
+		}
+		line := fmt.Sprintf("  %-*s  %s", column, e.address().Short(), e.summary())
+		b.WriteString(cut(strings.TrimRight(line, " "), width) + "\n")
+	}
+	for _, a := range o.absent {
+		b.WriteString(a + "\n  does not exist\n")
+	}
+	if b.Len() == 0 {
+		return "nothing"
+	}
+	return strings.TrimSuffix(b.String(), "\n")
+}
+
+// cut shortens a line to a width.
+func cut(s string, width int) string {
+	if r := []rune(s); width > 3 && len(r) > width {
+		return string(r[:width-3]) + "..."
+	}
+	return s
+}
+
+// object is one live object. Its arguments and outputs are what they are now.
+type object struct {
+	scope string
+	kind  *resource.Kind
+	live  *resource.Object
+	decl  *resource.Declaration // nil where it is not declared
+}
+
+// address is that of its declaration or its mark, or what it would be.
+func (e *object) address() value.Address {
+	if e.decl != nil {
+		return e.decl.Address
+	}
+	if e.live.Mark.Address != "" {
+		return e.live.Mark.Address
+	}
+	scope := e.scope
+	if e.kind.Opens != "" {
+		scope = ""
+	}
+	return value.NewAddress(scope, e.kind.Name, e.live.Name)
+}
+
+// field is an argument's live value, hidden where the script hides it.
+func (e *object) field(f *schema.Field) value.Value {
+	if f.Index >= len(e.live.Args) {
+		return nil
+	}
+	v := e.live.Args[f.Index]
+	if v != nil && (f.Secret || e.decl != nil && value.Sensitive(e.decl.Args[f.Index])) {
+		return value.Secret{V: v}
+	}
+	return v
+}
+
+func (e *object) Type() string          { return e.kind.Name }
+func (e *object) Freeze()               {}
+func (e *object) Truth() starlark.Bool  { return starlark.True }
+func (e *object) Hash() (uint32, error) { return starlark.String(e.address()).Hash() }
+func (e *object) String() string        { return "<live " + string(e.address()) + ">" }
+
+// Attr returns an argument, an output, or what every object has.
+func (e *object) Attr(name string) (starlark.Value, error) {
+	if f, ok := e.kind.Schema.Field(name); ok && name != "name" {
+		v := builtins.Plain(f.Type, e.field(f))
+		return v, nil
+	}
+	if o, ok := e.kind.Output(name); ok && e.live.Out[name] != nil {
+		v := e.live.Out[name]
+		if o.Sensitive {
+			v = value.Secret{V: value.Reveal(v)}
+		}
+		return lang.FromValue(v), nil
+	}
+	switch name {
+	case "address":
+		return starlark.String(e.address()), nil
+	case "id":
+		return starlark.String(e.live.ID), nil
+	case "kind":
+		return starlark.String(e.kind.Name), nil
+	case "name":
+		return starlark.String(e.live.Name), nil
+	case "project":
+		return starlark.String(e.live.Mark.Project), nil
+	case "scope":
+		return starlark.String(e.scope), nil
+	}
+	return nil, nil
+}
+
+func (e *object) AttrNames() []string {
+	names := append(e.kind.Schema.FieldNames(), "address", "id", "kind", "name", "project", "scope")
+	for _, o := range e.kind.Out {
+		if e.live.Out[o.Name] != nil {
+			names = append(names, o.Name)
+		}
+	}
+	slices.Sort(names)
+	return slices.Compact(names)
+}
+
+// summary is what a list says of it: whose it is, and the arguments without
+// which it would not be what it is.
+func (e *object) summary() string {
+	var parts []string
+	if p := e.live.Mark.Project; p != "" {
+		parts = append(parts, "of "+p)
+	}
+	if e.live.Unsettled != "" {
+		parts = append(parts, e.live.Unsettled)
+	}
+	for _, f := range e.kind.Schema.Fields {
+		if v := e.field(f); v != nil && f.Name != "name" && (f.Required || f.Pos) && !f.Secret {
+			parts = append(parts, f.Name+" = "+f.Type.Format(v))
+		}
+	}
+	return strings.Join(parts, ", ")
+}
+
+// show writes the object with all that it has and that is not what silence would
+// mean.
+func (e *object) show(int) string {
+	rows := [][2]string{{"id", e.live.ID}}
+	if e.live.Mark.Project != "" {
+		rows = append(rows, [2]string{"project", e.live.Mark.Project})
+	}
+	if e.live.Name != e.address().Name() {
+		rows = append(rows, [2]string{"name", strconv.Quote(e.live.Name)})
+	}
+	for _, f := range e.kind.Schema.Fields {
+		if v := e.field(f); f.Name != "name" && !f.Local && !isEmpty(v) && !value.Equal(v, f.Default) {
+			rows = append(rows, [2]string{f.Name, f.Type.Format(v)})
+		}
+	}
+	for _, o := range e.kind.Out {
+		if _, arg := e.kind.Schema.Field(o.Name); arg || o.Name == "id" || e.live.Out[o.Name] == nil {
+			continue
+		}
+		text := value.Hidden
+		if !o.Sensitive {
+			text = (&schema.Type{Kind: schema.Any}).Format(e.live.Out[o.Name])
+		}
+		rows = append(rows, [2]string{o.Name, text})
+	}
+	return string(e.address()) + "\n" + table(rows)
+}
+
+func isEmpty(v value.Value) bool {
+	switch v := v.(type) {
+	case nil:
+		return true
+	case value.List:
+		return len(v) == 0
+	case *value.Map:
+		return v.Len() == 0
+	}
+	return false
+}
+
+// table aligns names and values.
+func table(rows [][2]string) string {
+	column := 0
+	for _, r := range rows {
+		column = max(column, len(r[0]))
+	}
+	out := make([]string, len(rows))
+	for i, r := range rows {
+		out[i] = fmt.Sprintf("  %-*s  %s", column, r[0], r[1])
+	}
+	return strings.Join(out, "\n")
+}
