@@ -21,7 +21,7 @@ var (
 		pkg string // a prefix of the importing package
 		may []string
 	}{
-		{"cmd/swarmscript", []string{"internal/run", "internal/ui", "internal/docs", "internal/format", "internal/apply", "internal/diag", "lang", "internal/plan", "internal/resource", "internal/value"}},
+		{"cmd/swarmscript", []string{"internal/run", "internal/repl", "internal/ui", "internal/docs", "internal/format", "internal/apply", "internal/diag", "lang", "internal/plan", "internal/resource", "internal/value"}},
 		{"internal/run", nil}, // joins everything
 		{"builtins", append([]string{"lang", "internal/registry"}, data...)},
 		{"lang", data},
@@ -35,6 +35,7 @@ var (
 		{"internal/engine", append([]string{"internal/remote", "internal/swarm"}, data...)},
 		{"internal/swarm", append([]string{"internal/remote"}, data...)},
 		{"internal/registry", []string{"internal/resource", "internal/swarm", "internal/engine"}},
+		{"internal/repl", []string{"lang"}},
 		{"internal/ui", append([]string{"internal/plan", "internal/apply"}, data...)},
 	}
 	// Only these see Starlark.

@@ -107,6 +107,7 @@ func (p *prompt) evaluate(ctx context.Context, session *run.Session, do func(con
 	switch {
 	case err != nil && interrupted:
 		p.failed = true
+		fmt.Fprintln(p.err) // after the terminal's own ^C
 		p.notef("interrupted")
 	case err != nil:
 		p.failed = true
