@@ -71,7 +71,7 @@ func (f *typed) declares(want ...string) {
 	for _, d := range p.Declarations {
 		text := d.Address.Short()
 		if field, ok := d.Kind.Schema.Field("image"); ok {
-			text += " " + value.Text(d.Args[field.Index])
+			text += " " + strings.TrimSuffix(value.Text(d.Args[field.Index]), ":latest")
 		}
 		got = append(got, text)
 	}
