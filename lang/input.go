@@ -16,10 +16,11 @@ import (
 // statement, if that is an expression.
 const lastName = hiddenPrefix + "last"
 
-// ExecInput evaluates one input of an interactive session. before are the names
-// that it sees beside the predeclared ones: what earlier inputs bound. It
-// returns what this one bound, not frozen, and the value of its last statement
-// where that is an expression, otherwise nil. With an error nothing is bound.
+// ExecInput evaluates one input of an interactive session; where src is nil, the
+// file of that name below the root. before are the names that it sees beside the
+// predeclared ones: what earlier inputs bound. It returns what this one bound,
+// not frozen, and the value of its last statement where that is an expression,
+// otherwise nil. With an error nothing is bound.
 //
 // Every input has a budget of steps of its own. A function keeps the globals
 // that it saw when it was defined: a later input that binds one of them anew
@@ -33,7 +34,13 @@ func (s *Session) ExecInput(ctx context.Context, name string, src []byte, before
 	s.thread.Steps, s.unseen = 0, 0
 	s.scheduleCheckpoint()
 
-	m := s.addSource(Key{Path: name}, src)
+	key := Key{Path: name}
+	if src == nil {
+		if src, err = s.readModule(key); err != nil {
+			return nil, nil, diag.List{{Summary: err.Error(), Pos: diag.Pos{File: name}}}
+		}
+	}
+	m := s.addSource(key, src)
 	m.before = before.Keys()
 	opts := dialect()
 	opts.LoadBindsGlobally = true

@@ -94,12 +94,7 @@ func (s *Session) Load(ctx context.Context) error {
 	if s.file == "" {
 		return nil
 	}
-	text, err := os.ReadFile(filepath.Join(s.script.root, s.file))
-	if err != nil {
-		*s = before
-		return err
-	}
-	bound, _, err := s.script.session.ExecInput(ctx, filepath.ToSlash(s.file), text, nil)
+	bound, _, err := s.script.session.ExecInput(ctx, filepath.ToSlash(s.file), nil, nil)
 	list := diag.From(err)
 	if err == nil {
 		list = inputs.Unknown()

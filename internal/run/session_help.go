@@ -101,29 +101,24 @@ func (s *Session) helpName(w io.Writer, name string) error {
 // helpFunction shows a function of the script: how it is called, and its
 // docstring.
 func helpFunction(w io.Writer, fn *starlark.Function) error {
-	params := make([]string, 0, fn.NumParams())
-	plain := fn.NumParams()
-	if fn.HasKwargs() {
-		plain--
-	}
-	if fn.HasVarargs() {
-		plain--
-	}
-	keywords := plain - fn.NumKwonlyParams()
-	for i := range fn.NumParams() {
-		name, _ := fn.Param(i)
-		if i == keywords && fn.NumKwonlyParams() > 0 && !fn.HasVarargs() {
-			params = append(params, "*")
+	var params []string
+	plain := fn.NumParams() - starred(fn) // after those come *args and **kwargs
+	for i := range plain {
+		if i == plain-fn.NumKwonlyParams() {
+			params = append(params, star(fn))
 		}
-		switch {
-		case i >= plain && fn.HasVarargs() && i == plain:
-			name = "*" + name
-		case i >= plain:
-			name = "**" + name
-		case fn.ParamDefault(i) != nil:
-			name += "=" + lang.Repr(fn.ParamDefault(i))
+		name, _ := fn.Param(i)
+		if d := fn.ParamDefault(i); d != nil {
+			name += "=" + lang.Repr(d)
 		}
 		params = append(params, name)
+	}
+	if fn.NumKwonlyParams() == 0 && fn.HasVarargs() {
+		params = append(params, star(fn))
+	}
+	if fn.HasKwargs() {
+		name, _ := fn.Param(fn.NumParams() - 1)
+		params = append(params, "**"+name)
 	}
 	_, err := fmt.Fprintf(w, "%s(%s)\n", fn.Name(), strings.Join(params, ", "))
 	if doc := dedent(fn.Doc()); doc != "" && err == nil {
@@ -133,6 +128,15 @@ func helpFunction(w io.Writer, fn *starlark.Function) error {
 		_, err = fmt.Fprintf(w, "\n  defined at %s:%d\n", fn.Position().Filename(), fn.Position().Line)
 	}
 	return err
+}
+
+// star is what stands before a function's keyword arguments.
+func star(fn *starlark.Function) string {
+	if !fn.HasVarargs() {
+		return "*"
+	}
+	name, _ := fn.Param(fn.NumParams() - starred(fn))
+	return "*" + name
 }
 
 // dedent indents a docstring by two, however deep it stood in its script.
