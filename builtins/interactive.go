@@ -102,15 +102,18 @@ func (r *Recorder) forget(d *resource.Declaration) {
 	r.short = nil
 }
 
-// Observed returns the program, and where it names no scope the one that
-// declarations would go to: the environment's engine and the swarm it is in.
-func (r *Recorder) Observed() (*resource.Program, diag.List) {
+// Observed returns the program to look around with, whether or not it could be
+// planned. Where it names no scope it has the one that declarations would go to:
+// the environment's engine and the swarm it is in.
+func (r *Recorder) Observed() *resource.Program {
 	if len(r.scopes) > 0 {
-		return r.Current()
+		p, _ := r.Current()
+		return p
 	}
 	look := &Recorder{inputs: &Inputs{}, kinds: r.kinds, recorded: r.recorded.clone()}
 	look.existingSwarm(&call{})
-	return look.Current()
+	p, _ := look.Current()
+	return p
 }
 
 func (r *Recorder) isEarlier(d *resource.Declaration) bool {

@@ -126,7 +126,7 @@ func TestCurrent(t *testing.T) {
 	if p, problems := empty.rec.Current(); problems.Err() != nil || len(p.Scopes) != 0 {
 		t.Errorf("nothing was declared: %v, %v", p, problems)
 	}
-	p, _ := empty.rec.Observed()
+	p := empty.rec.Observed()
 	if len(p.Scopes) != 2 || !p.Declarations[0].External {
 		t.Errorf("looked at would be %+v", p)
 	}

@@ -10,6 +10,7 @@ import (
 
 	"github.com/swarmscript/swarmscript/internal/apply"
 	"github.com/swarmscript/swarmscript/internal/diag"
+	"github.com/swarmscript/swarmscript/internal/resource"
 	"github.com/swarmscript/swarmscript/internal/value"
 	"github.com/swarmscript/swarmscript/lang"
 )
@@ -49,27 +50,27 @@ func (s *Session) builtins() starlark.StringDict {
 // told is what plan() and apply() return: it has been shown already.
 type told struct{ *starlarkstruct.Struct }
 
-// current makes the script of what is declared now; observed asks for a scope to
-// look at where none is.
-func (s *Session) current(thread *starlark.Thread, observed bool) (*Script, error) {
+// current makes the script of what is declared now.
+func (s *Session) current(thread *starlark.Thread) (*Script, error) {
 	if lang.FromThread(thread).Problems() > 0 {
 		return nil, errors.New("what this input declares has problems")
 	}
 	program, problems := s.rec.Current()
-	if observed {
-		program, problems = s.rec.Observed()
-	}
 	if err := problems.Err(); err != nil {
 		return nil, s.script.expand(problems)
 	}
+	return s.with(program), nil
+}
+
+func (s *Session) with(program *resource.Program) *Script {
 	script := s.script
 	script.Program = program
-	return &script, nil
+	return &script
 }
 
 // planned plans what is declared now.
 func (s *Session) planned(thread *starlark.Thread) (*Planned, error) {
-	script, err := s.current(thread, false)
+	script, err := s.current(thread)
 	if err != nil {
 		return nil, err
 	}
