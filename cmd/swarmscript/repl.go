@@ -184,7 +184,7 @@ type answer struct {
 func (a *answer) Read(b []byte) (int, error) {
 	line, _, err := a.lines.Line(a.ctx, "", "")
 	if errors.Is(err, repl.ErrInterrupted) {
-		err = io.EOF
+		line, err = "", nil
 	}
 	if err != nil {
 		return 0, err

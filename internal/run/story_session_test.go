@@ -73,7 +73,7 @@ func TestSessionLooksAround(t *testing.T) {
 	f.say(d.types("live()", "engine.default\n  network.bridge"))
 	d.types("live()", "swarm.default\n")
 	d.types("live('swarm')[0].address", `="swarm.default"`)
-	d.types("live('swarm')[0].join_token_worker", "=(sensitive value)")
+	d.types("live('swarm')[0].worker_token", "=(sensitive value)")
 	d.types("diff()", "=no changes") // looking declared nothing
 }
 
