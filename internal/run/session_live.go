@@ -102,7 +102,8 @@ func (o *objects) add(scope string, st *plan.ScopeState, program *resource.Progr
 	})
 	for _, live := range found {
 		if k := registry.Kind(st.Scope.Type, live.Kind); k != nil {
-			o.list = append(o.list, &object{scope: scope, kind: k, live: live, decl: declared[live]})
+			args := live.Mark.Conceal(k.Schema, live.Args)
+			o.list = append(o.list, &object{scope: scope, kind: k, live: live, args: args, decl: declared[live]})
 		}
 	}
 }
@@ -278,6 +279,7 @@ type object struct {
 	scope string
 	kind  *resource.Kind
 	live  *resource.Object
+	args  value.Struct          // what was sensitive when it was applied is hidden
 	decl  *resource.Declaration // nil where it is not declared
 }
 
@@ -298,10 +300,10 @@ func (e *object) address() value.Address {
 
 // field is an argument's live value, hidden where the script hides it.
 func (e *object) field(f *schema.Field) value.Value {
-	if f.Index >= len(e.live.Args) {
+	if f.Index >= len(e.args) {
 		return nil
 	}
-	v := e.live.Args[f.Index]
+	v := e.args[f.Index]
 	if v != nil && (f.Secret || e.decl != nil && value.Sensitive(e.decl.Args[f.Index])) {
 		return value.Secret{V: v}
 	}

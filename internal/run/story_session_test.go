@@ -53,6 +53,10 @@ func TestSessionStory(t *testing.T) {
 		d.types("apply(auto_approve = True)\n1 // 0", "!division")
 		d.types(`live(web).replicas`, "=2") // what was applied is so, whatever came after
 		d.types(`diff()`, "=no changes")
+		d.types(`svc("`+name+`", replicas = 2)`, "=<swarm.main/service."+name+">")
+		f.say(d.types(`live(web)`, "env       ")) // that it was sensitive is remembered
+		f.say(d.types(`diff(web)`, "env"))
+		f.say(d.types(`[diff(web).fields, live(web).env]`, "(sensitive value)"))
 		d.types(`undeclare(web)`, "=")
 		f.say(d.types(`diff()`, "=- swarm.main/service."+name+", no longer declared"))
 		d.types(`apply().done`, "Plan: 0 to add, 0 to change, 0 to replace, 1 to delete")
