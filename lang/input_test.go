@@ -137,3 +137,14 @@ func TestMissing(t *testing.T) {
 		}
 	}
 }
+
+func FuzzMissing(f *testing.F) {
+	for _, text := range []string{"x = [", "def f():\n  \"\"\"", "if x:\n\ty", "\\", "\x00", "é = 1"} {
+		f.Add(text)
+	}
+	f.Fuzz(func(t *testing.T, text string) {
+		if Missing(text) == MayGoOn && Parse("", []byte(text+"\n")) != nil {
+			t.Errorf("%q is wrong, and may go on", text)
+		}
+	})
+}

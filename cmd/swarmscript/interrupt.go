@@ -51,7 +51,7 @@ func (i *interrupt) one(sig os.Signal) {
 		i.say("interrupted: running steps are finished, no new ones are begun; interrupt again to abort them")
 		return
 	}
-	if i.first {
+	if i.first && (i.stop != nil || !i.session) {
 		i.report("aborted: what was being changed may be half done; run it again to go on")
 	}
 	i.first = true

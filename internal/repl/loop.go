@@ -22,6 +22,9 @@ const (
 	more   = "... "
 )
 
+// farewell is what people type to leave other prompts.
+var farewell = map[string]bool{"exit": true, "exit()": true, "quit": true, "quit()": true}
+
 // Lines is where lines come from.
 type Lines interface {
 	// Line returns the next line, and whether it was pasted. pending is the
@@ -78,6 +81,9 @@ func (l *Loop) Run(ctx context.Context) error {
 		if blank(strings.Join(in, "")) {
 			in = nil
 		} else if !pasted && l.whole(in) {
+			if l.Person && farewell[strings.TrimSpace(line)] {
+				return nil
+			}
 			l.eval(ctx, in)
 			in = nil
 		}

@@ -64,6 +64,7 @@ func TestLoop(t *testing.T) {
 		{"pasted", true, []string{"|def f():", "|", "|    return 1", "|x = 1", "f()"}, []string{"def f():\n\n    return 1\nx = 1\nf()"}},
 		{"pasted from the middle of something", true, []string{"|    x = 1", "|    if x:", "|        y", ""}, []string{"x = 1\nif x:\n    y"}},
 		{"a blank before it", true, []string{" x = 1"}, []string{"x = 1"}},
+		{"leaving as elsewhere", true, []string{"x", "exit()", "y"}, []string{"x"}},
 		{"text in three quotes", true, []string{`x = """a`, "", `b"""`}, []string{"x = \"\"\"a\n\nb\"\"\""}},
 
 		{"a pipe: a block goes on over empty lines", false, []string{"def f():", "    a", "", "    b", "f()"}, []string{"def f():\n    a\n\n    b", "f()"}},

@@ -61,6 +61,7 @@ func helpAll(w io.Writer) error {
 	fmt.Fprintln(w, "Of this session")
 	for _, b := range ownBuiltins() {
 		doc, _, _ := strings.Cut(b.doc, ". ")
+		doc, _, _ = strings.Cut(doc, ": ")
 		fmt.Fprintf(w, "  %-16s %s\n", b.name, strings.TrimSuffix(doc, "."))
 	}
 	fmt.Fprintln(w)
