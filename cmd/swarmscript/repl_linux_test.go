@@ -41,8 +41,13 @@ const (
 
 func startRepl(t *testing.T, dir string, env []string, args ...string) *keyboard {
 	t.Helper()
+	return startCommand(t, dir, env, "swarmscript", append([]string{"repl"}, args...)...)
+}
+
+func startCommand(t *testing.T, dir string, env []string, name string, args ...string) *keyboard {
+	t.Helper()
 	k := &keyboard{T: t, ended: make(chan error, 1)}
-	k.cmd = exec.Command("swarmscript", append([]string{"repl"}, args...)...)
+	k.cmd = exec.Command(name, args...)
 	k.cmd.Dir = dir
 	k.cmd.Env = append([]string{"PATH=" + os.Getenv("PATH"), "HOME=" + dir, "TERM=xterm", "NO_COLOR=1"}, env...)
 	var err error
@@ -265,9 +270,15 @@ func TestReplTerminal(t *testing.T) {
 	}
 	k.types("1 + 1", enter)
 	k.shows("2\n>>>")
-	k.types(ctrlD)
-	if err := <-k.ended; err != nil {
-		t.Error(err)
+	k.leaves()
+	k = startCommand(t, t.TempDir(), nil, "sh", "-c", "swarmscript repl; stty -a")
+	k.types("1 + 1", enter)
+	k.shows("2\n>>>")
+	k.leaves()
+	for _, mode := range []string{"isig icanon", " echo "} {
+		if got := k.screen.text(); !strings.Contains(got, mode) {
+			t.Errorf("the terminal was left without %q:\n%s", mode, got)
+		}
 	}
 }
 
@@ -322,6 +333,16 @@ output("name", web.name)
 	k.line("diff(web)", "swarm.default/service.web: no change")
 	k.line("reload()", "")
 	k.line("diff(web)", "~ swarm.default/service.web, in place\n  replicas  2 -> 1")
+
+	// An apply is stopped as the verb is: once to begin no more, twice to abort.
+	k.line("bad = service('bad', image = 'swarmtest/nothing:9', no_resolve_image = True)", "")
+	k.types("apply(auto_approve = True)", enter)
+	k.shows("Plan: 1 to add, 1 to change, 0 to replace, 0 to delete.\n...service.bad...")
+	k.types(ctrlC)
+	k.shows("interrupt again to abort them\n...")
+	k.types(ctrlC)
+	k.shows("(exit 130)\n...\ninterrupted\n>>>")
+	k.line("1 + 1", "2")
 	k.leaves()
 }
 
