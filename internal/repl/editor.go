@@ -19,6 +19,7 @@ type Editor struct {
 	in, out     *os.File
 	terminal    *term.Terminal
 	size        func() (width, height int)
+	reading     reading
 	interrupted bool
 	pending     string // the lines before this one
 	complete    func(text string, pos int) (from int, found []string)
@@ -37,8 +38,7 @@ func NewEditor(in, out *os.File, size func() (width, height int), h *History, co
 	return e
 }
 
-// Line implements [Lines]. A line that cannot be read because the context ended
-// is left to whoever reads next: a read from a terminal cannot be called off.
+// Line implements [Lines].
 func (e *Editor) Line(ctx context.Context, prompt, pending string) (line string, pasted bool, err error) {
 	old, err := term.MakeRaw(int(e.in.Fd()))
 	if err != nil {
@@ -47,37 +47,30 @@ func (e *Editor) Line(ctx context.Context, prompt, pending string) (line string,
 	defer func() { err = errors.Join(err, term.Restore(int(e.in.Fd()), old)) }()
 	e.terminal.SetBracketedPasteMode(true)
 	defer e.terminal.SetBracketedPasteMode(false)
-	e.pending = pending
 	e.terminal.SetPrompt(prompt)
 	if err := e.terminal.SetSize(e.size()); err != nil {
 		return "", false, err
 	}
-	type reply struct {
-		line string
-		err  error
+	if e.reading.begun() { // for a line that was given up with its context
+		fmt.Fprint(e.out, prompt)
+	} else {
+		e.pending = pending
 	}
-	answer := make(chan reply, 1)
-	go func() {
-		line, err := e.terminal.ReadLine()
-		answer <- reply{line, err}
-	}()
-	var r reply
-	select {
-	case <-ctx.Done():
+	line, err = e.reading.wait(ctx, e.terminal.ReadLine)
+	if ctx.Err() != nil {
 		return "", false, ctx.Err()
-	case r = <-answer:
 	}
 	switch {
 	case e.interrupted:
 		e.interrupted = false
 		return "", false, ErrInterrupted
-	case errors.Is(r.err, io.EOF):
+	case errors.Is(err, io.EOF):
 		fmt.Fprint(e.out, "\r\n")
-		return r.line, false, io.EOF
-	case errors.Is(r.err, term.ErrPasteIndicator):
-		return r.line, true, nil
+		return line, false, io.EOF
+	case errors.Is(err, term.ErrPasteIndicator):
+		return line, true, nil
 	}
-	return r.line, false, r.err
+	return line, false, err
 }
 
 // interruptKey stands for Ctrl-C: what x/term makes of the real one cannot be

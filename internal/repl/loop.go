@@ -159,13 +159,16 @@ func dedent(in []string) []string {
 // Plain reads lines that nobody edits: from a pipe, or from a terminal that
 // cannot move its cursor.
 type Plain struct {
-	in     *bufio.Reader
-	prompt io.Writer // nil for none
+	in      *bufio.Reader
+	prompt  io.Writer // nil for none
+	reading reading
 }
 
 // NewPlain returns a reader of lines, which shows prompts on out unless that is
 // nil.
-func NewPlain(in io.Reader, out io.Writer) *Plain { return &Plain{bufio.NewReader(in), out} }
+func NewPlain(in io.Reader, out io.Writer) *Plain {
+	return &Plain{in: bufio.NewReader(in), prompt: out}
+}
 
 // Line implements [Lines].
 func (p *Plain) Line(ctx context.Context, prompt, _ string) (string, bool, error) {
@@ -174,19 +177,36 @@ func (p *Plain) Line(ctx context.Context, prompt, _ string) (string, bool, error
 			return "", false, err
 		}
 	}
-	type reply struct {
-		line string
-		err  error
+	line, err := p.reading.wait(ctx, func() (string, error) { return p.in.ReadString('\n') })
+	return strings.TrimRight(line, "\r\n"), false, err
+}
+
+// reading is the wait for a line. A read from a terminal cannot be called off:
+// one whose context ended goes on, and what it gets is the next line.
+type reading struct{ answer chan reply }
+
+type reply struct {
+	line string
+	err  error
+}
+
+func (r *reading) begun() bool { return r.answer != nil }
+
+// wait returns what read does, or the context's error where that ends first.
+func (r *reading) wait(ctx context.Context, read func() (string, error)) (string, error) {
+	if r.answer == nil {
+		answer := make(chan reply, 1)
+		r.answer = answer
+		go func() {
+			line, err := read()
+			answer <- reply{line, err}
+		}()
 	}
-	answer := make(chan reply, 1)
-	go func() {
-		line, err := p.in.ReadString('\n')
-		answer <- reply{line, err}
-	}()
 	select {
 	case <-ctx.Done():
-		return "", false, ctx.Err()
-	case r := <-answer:
-		return strings.TrimRight(r.line, "\r\n"), false, r.err
+		return "", ctx.Err()
+	case got := <-r.answer:
+		r.answer = nil
+		return got.line, got.err
 	}
 }

@@ -2,6 +2,7 @@ package repl
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -79,6 +80,26 @@ func TestLoop(t *testing.T) {
 				t.Errorf("got %q, want %q", got, tt.want)
 			}
 		})
+	}
+}
+
+// A line that comes after its reader gave up is the next one's.
+func TestPlainGivesUp(t *testing.T) {
+	in, w := io.Pipe()
+	defer w.Close()
+	p := NewPlain(in, nil)
+	ctx, cancel := context.WithCancel(context.Background())
+	cancel()
+	for range 2 {
+		if _, _, err := p.Line(ctx, "", ""); !errors.Is(err, context.Canceled) {
+			t.Fatalf("got %v", err)
+		}
+	}
+	go io.WriteString(w, "one\r\ntwo\n")
+	for _, want := range []string{"one", "two"} {
+		if got, _, err := p.Line(context.Background(), "", ""); got != want || err != nil {
+			t.Errorf("got %q, %v, want %q", got, err, want)
+		}
 	}
 }
 
