@@ -314,6 +314,13 @@ output("name", web.name)
 	k.shows("  Enter a value:")
 	k.types(ctrlC) // no answer is no
 	k.shows("Enter a value: ^C\n\nnot approved; nothing was changed\n>>>")
+	k.types("apply()", enter)
+	k.shows("  Enter a value:")
+	if err := k.cmd.Process.Signal(syscall.SIGINT); err != nil {
+		t.Fatal(err)
+	}
+	k.shows("\ninterrupted\n>>>")
+	k.line("1 + 1", "2")
 	if out := e.Docker("service", "ls", "-q"); strings.TrimSpace(out) != "" {
 		t.Fatalf("made without approval: %s", out)
 	}

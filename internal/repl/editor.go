@@ -47,13 +47,13 @@ func (e *Editor) Line(ctx context.Context, prompt, pending string) (line string,
 	defer func() { err = errors.Join(err, term.Restore(int(e.in.Fd()), old)) }()
 	e.terminal.SetBracketedPasteMode(true)
 	defer e.terminal.SetBracketedPasteMode(false)
-	e.terminal.SetPrompt(prompt)
 	if err := e.terminal.SetSize(e.size()); err != nil {
 		return "", false, err
 	}
 	if e.reading.begun() { // for a line that was given up with its context
 		fmt.Fprint(e.out, prompt)
 	} else {
+		e.terminal.SetPrompt(prompt)
 		e.pending = pending
 	}
 	line, err = e.reading.wait(ctx, e.terminal.ReadLine)
