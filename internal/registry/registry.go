@@ -13,6 +13,8 @@ func Kinds() []*resource.Kind {
 		swarm.SwarmKind,
 		swarm.NetworkKind,
 		swarm.LocalNetworkKind,
+		swarm.LocalVolumeKind,
+		swarm.VolumeKind,
 		swarm.SecretKind,
 		swarm.ConfigKind,
 		swarm.ServiceKind,

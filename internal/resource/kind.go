@@ -35,6 +35,9 @@ type Kind struct {
 	// MarkFixed is set where an object's labels cannot be changed: its mark is
 	// then rewritten in the project's ledger.
 	MarkFixed bool
+	// Fixed is set where a difference that cannot be made in place is an error:
+	// the object is never replaced because of one.
+	Fixed bool
 	// Single is set where a scope holds at most one such object, which is then
 	// the one that is meant whatever its name.
 	Single bool

@@ -81,6 +81,15 @@ type Keeper interface {
 	DropLedger(ctx context.Context, project string) error
 }
 
+// Marker is implemented by connections to scopes that can keep the marks of
+// objects whose labels cannot be changed.
+type Marker interface {
+	// SaveMarks changes the marks of the project that an observation returns in
+	// its ledger, by the objects' IDs. It writes nothing where nothing would
+	// change.
+	SaveMarks(ctx context.Context, project string, change func(map[string]Mark)) error
+}
+
 // Leaser is implemented by connections to scopes that can hold a lease. Its
 // operations are atomic against those of other processes.
 type Leaser interface {

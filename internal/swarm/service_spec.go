@@ -94,7 +94,7 @@ func (Port) SchemaName() (string, string) { return "port", "A published port." }
 type Mount struct {
 	Target          string            `star:"target,required,key" flag:"target" doc:"The path in the container."`
 	Type            string            `star:"type" enum:"volume,bind,tmpfs,npipe,cluster" default:"volume" flag:"type" doc:"What is mounted."`
-	Source          string            `star:"source" flag:"source" doc:"The volume's name, or the node's path; a volume without a name belongs to its task."`
+	Source          string            `star:"source" ref:"volume.name" flag:"source" doc:"The volume, or the node's path; a volume without a name belongs to its task."`
 	ReadOnly        bool              `star:"readonly" flag:"readonly" doc:"Mount it read-only."`
 	BindPropagation string            `star:"bind_propagation" enum:"rprivate,private,rshared,shared,rslave,slave" default:"rprivate" flag:"bind-propagation" doc:"How mounts below it spread (bind)."`
 	BindRecursive   string            `star:"bind_recursive" enum:"enabled,disabled" default:"enabled" flag:"bind-recursive" doc:"Whether mounts below it come along (bind)."`
