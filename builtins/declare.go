@@ -144,7 +144,7 @@ func (c *call) unpack(args starlark.Tuple, kwargs []starlark.Tuple) (name string
 		}
 		if key == "name" && name == "" {
 			name = c.nameArg(kw[1], "name", -1)
-			if c.kind.Schema.NameField() == nil {
+			if f := c.kind.Schema.NameField(); f == nil || f.Name != "name" {
 				continue
 			}
 		}

@@ -235,7 +235,7 @@ func shortDuration(s string) string {
 // change says what changing an argument does to what is live.
 func change(k *resource.Kind, f *schema.Field) string {
 	switch {
-	case f.Name == "name" && f.Local:
+	case f == k.Schema.NameField() && f.Local:
 		return "another resource"
 	case f.Local:
 		return "nothing live"

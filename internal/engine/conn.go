@@ -64,9 +64,10 @@ func (c *Conn) Observe(ctx context.Context, q resource.Query) (*resource.Observa
 	last := c.last
 	c.mu.Unlock()
 	var own []*resource.Object
+	var warnings []string
 	var ownErr error
 	var wg sync.WaitGroup
-	wg.Go(func() { own, ownErr = list(ctx, c.remote, q) })
+	wg.Go(func() { own, warnings, ownErr = list(ctx, c.remote, q) })
 	s, err := swarm.ReadAll(ctx, c.remote, last)
 	wg.Wait()
 	if err = cmp.Or(err, ownErr); err != nil {
@@ -83,7 +84,7 @@ func (c *Conn) Observe(ctx context.Context, q resource.Query) (*resource.Observa
 		Identity: s.Info.ID,
 		Objects:  slices.Concat(swarm.NetworkObjects(s.Hand.Networks(), false), swarm.VolumeObjects(s.Hand.Volumes()), own),
 		Summary:  "engine " + s.Info.ServerVersion,
-		Warnings: slices.Concat(s.Info.Swarm.Warnings, s.Hand.Missing()),
+		Warnings: slices.Concat(s.Info.Swarm.Warnings, s.Hand.Missing(), warnings),
 	}
 	if obs.Ledger.Marks, err = newestMarks(s.Hand.Volumes(), q.Project); err != nil {
 		return nil, err

@@ -58,7 +58,11 @@ func Decide(c Case) (*Change, diag.List) {
 		return c.versioned(ch)
 	}
 	ch.Live = c.current()
-	if ch.Live == nil && !c.Absent {
+	switch {
+	case c.Absent:
+	case d.Kind.Unmarked:
+		ch.Live = c.Named(liveName(ch))
+	case ch.Live == nil:
 		found, problem := c.adopted(liveName(ch))
 		if problem != nil {
 			return nil, diag.List{problem}
@@ -246,6 +250,9 @@ func (c Case) external(ch *Change) (*Change, diag.List) {
 
 // mark is what the object shall carry.
 func (c Case) mark(args value.Struct) resource.Mark {
+	if c.Decl.Kind.Unmarked {
+		return resource.Mark{}
+	}
 	m := resource.Mark{Project: c.Project, Address: c.Decl.Address}
 	for _, f := range c.Decl.Kind.Schema.Merged {
 		if keys, ok := value.Reveal(args[f.Index]).(*value.Map); ok && keys != nil {

@@ -3,6 +3,7 @@
 package registry
 
 import (
+	"github.com/swarmscript/swarmscript/internal/engine"
 	"github.com/swarmscript/swarmscript/internal/resource"
 	"github.com/swarmscript/swarmscript/internal/swarm"
 )
@@ -15,6 +16,7 @@ func Kinds() []*resource.Kind {
 		swarm.LocalNetworkKind,
 		swarm.LocalVolumeKind,
 		swarm.VolumeKind,
+		engine.ImageKind,
 		swarm.SecretKind,
 		swarm.ConfigKind,
 		swarm.ServiceKind,

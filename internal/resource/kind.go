@@ -35,6 +35,10 @@ type Kind struct {
 	// MarkFixed is set where an object's labels cannot be changed: its mark is
 	// then rewritten in the project's ledger.
 	MarkFixed bool
+	// Unmarked is set where nothing can carry a mark: what has the declared name
+	// is what is meant, whoever made it, and what is no longer declared is
+	// forgotten, not removed.
+	Unmarked bool
 	// Fixed is set where a difference that cannot be made in place is an error:
 	// the object is never replaced because of one.
 	Fixed bool

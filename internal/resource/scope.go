@@ -26,6 +26,8 @@ type Query struct {
 	// What carries no mark, and so is never pruned, is listed only where it is
 	// asked for.
 	Kinds map[string]bool
+	// Declared is what the program declares in the scope.
+	Declared []*Declaration
 }
 
 // Conn reaches one scope.

@@ -1,0 +1,77 @@
+package engine
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/docker/docker/api/types/image"
+
+	"github.com/swarmscript/swarmscript/internal/remote"
+	"github.com/swarmscript/swarmscript/internal/resource"
+)
+
+// imageHandler pulls images.
+type imageHandler struct{}
+
+// Create implements [resource.Handler].
+func (imageHandler) Create(ctx context.Context, rc resource.Conn, r *resource.Request) (*resource.Object, error) {
+	c, err := connOf(rc)
+	if err != nil {
+		return nil, err
+	}
+	var spec ImageSpec
+	if err := imageSchema.Decode(r.Args, &spec); err != nil {
+		return nil, err
+	}
+	ref := string(spec.Ref)
+	auth, err := c.Credentials().For(ref)
+	if err != nil {
+		return nil, err
+	}
+	o := image.PullOptions{RegistryAuth: auth}
+	if spec.Platform != nil {
+		o.Platform = string(*spec.Platform)
+	}
+	body, err := c.Docker().ImagePull(ctx, ref, o)
+	if err != nil {
+		return nil, pullErr(ref, remote.Err(err))
+	}
+	defer body.Close()
+	if err := follow(body, r.Progress); err != nil {
+		return nil, pullErr(ref, err)
+	}
+	got, err := c.Docker().ImageInspect(ctx, ref)
+	if err != nil {
+		return nil, remote.Err(err)
+	}
+	made := imageObject(ref, got.ID, got.RepoDigests)
+	made.Args = r.Args
+	return made, nil
+}
+
+// Update implements [resource.Handler]: the image is pulled again.
+func (h imageHandler) Update(ctx context.Context, c resource.Conn, r *resource.Request) (*resource.Object, error) {
+	return h.Create(ctx, c, r)
+}
+
+// Delete implements [resource.Handler]. It takes the name away, and the image
+// with its last one.
+func (imageHandler) Delete(ctx context.Context, rc resource.Conn, r *resource.Request) error {
+	c, err := connOf(rc)
+	if err != nil {
+		return err
+	}
+	if _, err = c.Docker().ImageRemove(ctx, r.Live.Name, image.RemoveOptions{PruneChildren: true}); remote.IsNotFound(err) {
+		return nil
+	}
+	return remote.Err(err)
+}
+
+// connOf is the engine's connection, which the kinds that pull need.
+func connOf(c resource.Conn) (*Conn, error) {
+	conn, ok := c.(*Conn)
+	if !ok {
+		return nil, fmt.Errorf("this lives on an engine, not in a %T", c)
+	}
+	return conn, nil
+}

@@ -1,0 +1,179 @@
+package run
+
+import (
+	"fmt"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/swarmscript/swarmscript/internal/apply"
+	"github.com/swarmscript/swarmscript/internal/plan"
+	"github.com/swarmscript/swarmscript/internal/testengine"
+)
+
+// declare is a script that declares what it is given on the environment's
+// engine; R/ stands for the registry.
+func (w *registryWorld) declare(lines ...string) Options {
+	text := "project(\"shop\", env = \"test\")\n" + strings.Join(lines, "\n") + "\n"
+	return Options{Timeout: time.Minute, File: write(w.t, w.t.TempDir(), strings.ReplaceAll(text, "R/", w.r.Addr+"/"))}
+}
+
+// plan checks what a plan shows, as in [fixture.PlanShows].
+func (w *registryWorld) plan(opts Options, want ...string) *plan.Plan {
+	w.t.Helper()
+	p := planOf(w.t, opts)
+	if got := lines(p.Plan); strings.Join(got, "\n") != strings.Join(want, "\n") {
+		w.t.Fatalf("the plan shows:\n  %s\nwant:\n  %s", strings.Join(got, "\n  "), strings.Join(want, "\n  "))
+	}
+	return p.Plan
+}
+
+// repaired checks a plan, applies it, and checks that nothing is left to do.
+func (w *registryWorld) repaired(opts Options, want ...string) {
+	w.t.Helper()
+	w.plan(opts, want...)
+	applyAll(w.t, opts)
+	w.plan(opts)
+}
+
+func (w *registryWorld) id(image string) string {
+	w.t.Helper()
+	return w.e.Docker("image", "inspect", "--format", "{{.Id}}", image)
+}
+
+// An image: pulled by tag and by digest, with credentials; missing or changed
+// by hand; newer in the registry; of another platform.
+func TestRealImage(t *testing.T) {
+	for _, v := range []testengine.Version{testengine.Debian20, testengine.Docker28} {
+		t.Run(v.String(), func(t *testing.T) { testRealImage(t, v) })
+	}
+}
+
+func testRealImage(t *testing.T, v testengine.Version) {
+	w := newRegistryWorld(t, v)
+	one := w.r.Push(w.e, w.config, testengine.Web1, "web:1")
+	ref := w.r.Addr + "/web:1"
+	tag := w.declare(`web = image("web", "R/web:1")`, `output("id", web.id)`, `output("digest", web.digest)`)
+	w.repaired(tag, "+ image.web")
+	p := w.plan(tag)
+	for i, want := range []string{one, w.id(ref)} { // by name
+		if got := fmt.Sprint(p.Outputs[i].Value); got != want && fmt.Sprint(p.Outputs[1-i].Value) != want {
+			t.Errorf("output %s is %s, want %s", p.Outputs[i].Name, got, want)
+		}
+	}
+
+	// By hand: removed, and another one under its name.
+	w.e.Docker("image", "rm", ref)
+	w.repaired(tag, "+ image.web")
+	w.e.Docker("tag", testengine.Sleep, ref)
+	w.plan(tag) // it is there: docker run would take it too
+
+	// Always asks the registry, and pulls what is another one there.
+	always := w.declare(`image("web", ref = "R/web:1", pull = "always")`)
+	stale := func(digest string) string {
+		return "~ image.web (the registry has another one, " + shortHex(digest) + ")"
+	}
+	w.repaired(always, stale(one))
+	two := w.r.Push(w.e, w.config, testengine.Web2, "web:1")
+	if two == one {
+		t.Fatal("the registry holds the same image")
+	}
+	// Push has taken the name away here.
+	w.repaired(always, "+ image.web")
+	w.e.Docker("tag", testengine.Web1, ref)
+	w.repaired(always, stale(two))
+	if w.id(ref) != w.id(testengine.Web2) {
+		t.Error("the engine has another image")
+	}
+
+	// By digest; a tag beside it says nothing.
+	three := w.r.Push(w.e, w.config, testengine.Web3, "web:3")
+	w.repaired(w.declare(`image("web", "R/web@`+three+`")`), "+ image.web")
+	w.plan(w.declare(`image("web", "R/web:7@` + three + `", pull = "always")`))
+	if got := w.id(w.r.Addr + "/web@" + three); got != w.id(testengine.Web3) {
+		t.Errorf("the image is %s", got)
+	}
+
+	// What is no longer declared is forgotten, and nothing is destroyed.
+	w.plan(w.declare())
+	destroy := tag
+	destroy.Destroy = true
+	w.plan(destroy)
+	w.id(ref)
+
+	// Its platform.
+	platform := "linux/" + w.e.Docker("version", "--format", "{{.Server.Arch}}")
+	w.plan(w.declare(`image("web", "R/web:1", platform = "` + platform + `")`))
+	w.plan(w.declare(`image("web", "R/web:1", platform = "linux/s390x")`), "~ image.web: platform")
+
+	t.Run("local", func(t *testing.T) {
+		// Made here and in no registry: there it is.
+		w.e.Docker("tag", testengine.Sleep, "made-here:1")
+		w.plan(w.declare(`image("made-here:1")`))
+		p := w.plan(w.declare(`image("made-here", ref = "R/made-here:1")`), "+ image.made-here")
+		if len(p.Warnings) != 0 {
+			t.Errorf("it warns %v", p.Warnings)
+		}
+		w.e.Docker("tag", testengine.Sleep, w.r.Addr+"/made-here:1")
+		opts := w.declare(`image("made-here", ref = "R/made-here:1", pull = "always")`)
+		reached := planOf(t, opts)
+		if got := lines(reached.Plan); len(got) != 0 || !strings.Contains(fmt.Sprint(reached.Plan.Warnings), "whether its registry has another one is not known") {
+			t.Errorf("the plan shows %v and warns %v", got, reached.Plan.Warnings)
+		}
+	})
+	t.Run("not there", func(t *testing.T) {
+		code, said := w.apply(t, w.declare(`image("none", ref = "R/none:1")`))
+		if code != apply.ExitFailed {
+			t.Errorf("exit code %d", code)
+		}
+		wants(t, said, w.r.Addr+"/none:1 was not pulled", "manifest")
+	})
+	t.Run("wrong password", func(t *testing.T) {
+		w.auth(t, `{"auths": {%q: {"auth": "YW5uOm5vbnNlbnNl"}}}`, w.r.Addr)
+		w.e.Docker("image", "rm", ref)
+		code, said := w.apply(t, tag)
+		if code != apply.ExitFailed {
+			t.Errorf("exit code %d", code)
+		}
+		wants(t, said, "was not pulled", "docker login "+w.r.Addr)
+	})
+	t.Run("down", func(t *testing.T) {
+		w.r.Stop()
+		w.e.Docker("tag", testengine.Web1, ref)
+		w.plan(tag)
+		reached := planOf(t, always)
+		if got := lines(reached.Plan); len(got) != 0 || !strings.Contains(fmt.Sprint(reached.Plan.Warnings), "connection refused") {
+			t.Errorf("the plan shows %v and warns %v", got, reached.Plan.Warnings)
+		}
+	})
+}
+
+// shortHex is the beginning of a digest.
+func shortHex(digest string) string { return strings.TrimPrefix(digest, "sha256:")[:12] }
+
+// Without an always nobody asks a registry, and without an image in the script
+// nobody lists them.
+func TestRealImageCalls(t *testing.T) {
+	e := testengine.Start(t, testengine.Docker28)
+	testengine.Images(e)
+	proxy := testengine.Proxy(t, e)
+	t.Setenv("DOCKER_HOST", proxy.Host)
+	dir := t.TempDir()
+	for _, tt := range []struct {
+		script                string
+		list, inspect, remote int
+	}{
+		{``, 0, 0, 0},
+		{`image("swarmtest/web:1"); image("swarmtest/web:2")`, 1, 0, 0},
+		{`image("swarmtest/web:1", platform = "linux/amd64")`, 1, 1, 0},
+		{`image("swarmtest/web:1", pull = "always")`, 1, 0, 1},
+	} {
+		proxy.Reset()
+		text := "project(\"calls\")\nnetwork(\"n\", engine = engine(), external = True, name = \"bridge\")\n" + strings.ReplaceAll(tt.script, "; ", "\n")
+		planOf(t, Options{File: write(t, dir, text)})
+		got := [3]int{proxy.Count("GET", "/images/json"), proxy.Count("GET", "/images/*/*/json"), proxy.Count("GET", "/distribution/*/*/json")}
+		if got != [3]int{tt.list, tt.inspect, tt.remote} {
+			t.Errorf("%s: %v requests, want %v", tt.script, got, []int{tt.list, tt.inspect, tt.remote})
+		}
+	}
+}
