@@ -46,6 +46,7 @@ type warnings struct {
 // swarms: the swarm's own observation lists those.
 var listers = []lister{
 	{kind: "image", list: listImages},
+	{kind: "plugin", list: listPlugins},
 }
 
 // list runs the lists that a query asks for, all at once. It also returns what

@@ -17,6 +17,7 @@ func Kinds() []*resource.Kind {
 		swarm.LocalVolumeKind,
 		swarm.VolumeKind,
 		engine.ImageKind,
+		engine.PluginKind,
 		swarm.SecretKind,
 		swarm.ConfigKind,
 		swarm.ServiceKind,

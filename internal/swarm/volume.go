@@ -16,7 +16,7 @@ import (
 // lose its data: a change is an error.
 type VolumeSpec struct {
 	Name    string            `star:"name,required,pos,local" doc:"The volume's name."`
-	Driver  *string           `star:"driver,replace" flag:"--driver" doc:"The driver. On an engine local is meant; in a swarm it is a CSI plugin, and has to be given."`
+	Driver  *string           `star:"driver,replace" ref:"plugin.name" flag:"--driver" doc:"The driver. On an engine local is meant; in a swarm it is a CSI plugin, and has to be given."`
 	Options map[string]string `star:"options,replace" flag:"--opt" doc:"Options of the driver."`
 	Labels  map[string]string `star:"labels,merge,replace" flag:"--label" doc:"Labels."`
 
@@ -70,6 +70,9 @@ func volumeKind(scope string) *resource.Kind {
 // completeVolume fills in what depends on where the volume is.
 func completeVolume(scope string, args value.Struct) {
 	get, set := fieldsOf(volumeSchema, args)
+	if d, ok := get("driver").(string); ok && scope == "engine" {
+		set("driver", localDriver(d))
+	}
 	defaults := map[string]value.Value{"driver": "local"}
 	if scope == "swarm" {
 		defaults = map[string]value.Value{"type": "block", "scope": "single", "sharing": "none", "group": "", "availability": "active",
@@ -82,6 +85,10 @@ func completeVolume(scope string, args value.Struct) {
 		}
 	}
 }
+
+// localDriver is a driver's name without the tag that engines add to that of a
+// plugin.
+func localDriver(name string) string { return strings.TrimSuffix(name, ":latest") }
 
 // reservedVolume begins the names of the volumes in which a project keeps its
 // lease and marks on an engine.
@@ -108,10 +115,11 @@ func localVolumeObject(v *volume.Volume) *resource.Object {
 	mark, labels := resource.ReadMark(v.Labels)
 	created, _ := time.Parse(time.RFC3339, v.CreatedAt) // not every driver says
 	id := v.Name + " of " + v.CreatedAt
+	driver := localDriver(v.Driver)
 	return &resource.Object{
 		Kind: "volume", ID: id, Name: v.Name, Mark: mark,
-		Args:    volumeSchema.Encode(&VolumeSpec{Name: v.Name, Driver: &v.Driver, Options: v.Options, Labels: labels}),
-		Out:     map[string]value.Value{"name": v.Name, "id": id, "driver": v.Driver, "mountpoint": v.Mountpoint},
+		Args:    volumeSchema.Encode(&VolumeSpec{Name: v.Name, Driver: &driver, Options: v.Options, Labels: labels}),
+		Out:     map[string]value.Value{"name": v.Name, "id": id, "driver": driver, "mountpoint": v.Mountpoint},
 		Created: created, Native: v,
 	}
 }
