@@ -239,6 +239,8 @@ func change(k *resource.Kind, f *schema.Field) string {
 		return "another resource"
 	case f.Local:
 		return "nothing live"
+	case f.Replace && k.Fixed:
+		return "an error"
 	case f.Replace:
 		return "replacement"
 	case k.Versioned && f.WriteOnly:
