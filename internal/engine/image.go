@@ -23,7 +23,7 @@ import (
 // ImageSpec is what docker pull can say. An image is its reference: one that
 // the engine has under it is the one that is meant, wherever it is from.
 type ImageSpec struct {
-	Ref      swarm.ImageRef `star:"ref,livename,pos,local" flag:"NAME" doc:"The reference, with a tag or a digest. The resource's name if left out."`
+	Ref      swarm.ImageRef `star:"ref,livename,pos,local" flag:"NAME" doc:"The reference, with a tag or a digest."`
 	Platform *Platform      `star:"platform" flag:"--platform" doc:"Which of the platforms to pull, as linux/arm64; the engine's own if left out. Costs a plan one more request."`
 	Pull     string         `star:"pull,local" enum:"missing,always" default:"missing" doc:"When it is pulled: when the engine has none of that name, or also when the registry has another one than the engine. A plan then asks the registry; one that does not answer is a warning."`
 }

@@ -21,7 +21,7 @@ import (
 // PluginSpec is what docker plugin install, upgrade, set, enable and disable
 // can say.
 type PluginSpec struct {
-	Alias       string              `star:"alias,livename,local" flag:"--alias" doc:"What the engine calls it. The resource's name if left out."`
+	Alias       string              `star:"alias,livename,local" flag:"--alias" doc:"What the engine calls it."`
 	Ref         *swarm.ImageRef     `star:"ref,pos" flag:"PLUGIN" doc:"The reference in its registry; another one is an upgrade, for which the plugin is disabled. The alias if left out."`
 	GrantAll    bool                `star:"grant_all_permissions,local" flag:"--grant-all-permissions" doc:"Grant what the plugin asks for when it is installed or upgraded."`
 	Permissions map[string][]string `star:"permissions,local" doc:"Grant this and no more, as {\"network\": [\"host\"]}: a plugin that asks for more is not installed, and the error says for what."`

@@ -20,16 +20,16 @@ type VolumeSpec struct {
 	Options map[string]string `star:"options,replace" flag:"--opt" doc:"Options of the driver."`
 	Labels  map[string]string `star:"labels,merge,replace" flag:"--label" doc:"Labels."`
 
-	Type              *string              `star:"type,replace" enum:"block,mount" flag:"--type" api:"1.42" doc:"How tasks get it: as a device or as a file system. block if left out. This and what follows belongs to volumes of a swarm."`
-	Scope             *string              `star:"scope,replace" enum:"single,multi" flag:"--scope" api:"1.42" doc:"On how many nodes at a time it can be used. single if left out."`
-	Sharing           *string              `star:"sharing,replace" enum:"none,readonly,onewriter,all" flag:"--sharing" api:"1.42" doc:"How tasks can use it at a time. none if left out."`
-	Group             *string              `star:"group,replace" flag:"--group" api:"1.42" doc:"A service can mount any volume of a group, as group:NAME."`
-	Availability      *string              `star:"availability" enum:"active,pause,drain" flag:"--availability" api:"1.42" doc:"Whether tasks may use it. active if left out."`
-	LimitBytes        *schema.Size         `star:"limit_bytes,replace" min:"0" flag:"--limit-bytes" api:"1.42" doc:"The most that it may hold."`
-	RequiredBytes     *schema.Size         `star:"required_bytes,replace" min:"0" flag:"--required-bytes" api:"1.42" doc:"The least that it must hold."`
-	Secrets           *map[string]string   `star:"secrets,replace" ref:"secret.name" flag:"--secret" api:"1.42" doc:"Secrets of the swarm for the plugin, by the plugin's keys."`
-	TopologyRequired  *[]map[string]string `star:"topology_required,replace" flag:"--topology-required" api:"1.42" doc:"Places, as {\"zone\": \"a\"}, one of which it must be reached from."`
-	TopologyPreferred *[]map[string]string `star:"topology_preferred,replace" flag:"--topology-preferred" api:"1.42" doc:"Places that it should be reached from, the best first."`
+	Type              string              `star:"type,replace" enum:"block,mount" default:"block" flag:"--type" api:"1.42" doc:"How tasks get it: as a device or as a file system. This and what follows belongs to volumes of a swarm."`
+	Scope             string              `star:"scope,replace" enum:"single,multi" default:"single" flag:"--scope" api:"1.42" doc:"On how many nodes at a time it can be used."`
+	Sharing           string              `star:"sharing,replace" enum:"none,readonly,onewriter,all" default:"none" flag:"--sharing" api:"1.42" doc:"How tasks can use it at a time."`
+	Group             string              `star:"group,replace" flag:"--group" api:"1.42" doc:"A service can mount any volume of a group, as group:NAME."`
+	Availability      string              `star:"availability" enum:"active,pause,drain" default:"active" flag:"--availability" api:"1.42" doc:"Whether tasks may use it."`
+	LimitBytes        schema.Size         `star:"limit_bytes,replace" min:"0" flag:"--limit-bytes" api:"1.42" doc:"The most that it may hold; 0 means no limit."`
+	RequiredBytes     schema.Size         `star:"required_bytes,replace" min:"0" flag:"--required-bytes" api:"1.42" doc:"The least that it must hold."`
+	Secrets           map[string]string   `star:"secrets,replace" ref:"secret.name" flag:"--secret" api:"1.42" doc:"Secrets of the swarm for the plugin, by the plugin's keys."`
+	TopologyRequired  []map[string]string `star:"topology_required,replace" flag:"--topology-required" api:"1.42" doc:"Places, as {\"zone\": \"a\"}, one of which it must be reached from."`
+	TopologyPreferred []map[string]string `star:"topology_preferred,replace" flag:"--topology-preferred" api:"1.42" doc:"Places that it should be reached from, the best first."`
 }
 
 // SchemaName implements [schema.Named].
@@ -67,22 +67,17 @@ func volumeKind(scope string) *resource.Kind {
 	}
 }
 
-// completeVolume fills in what depends on where the volume is.
+// completeVolume writes an engine's driver as engines do.
 func completeVolume(scope string, args value.Struct) {
+	if scope != "engine" {
+		return
+	}
 	get, set := fieldsOf(volumeSchema, args)
-	if d, ok := get("driver").(string); ok && scope == "engine" {
+	switch d := get("driver").(type) {
+	case nil:
+		set("driver", "local")
+	case string:
 		set("driver", localDriver(d))
-	}
-	defaults := map[string]value.Value{"driver": "local"}
-	if scope == "swarm" {
-		defaults = map[string]value.Value{"type": "block", "scope": "single", "sharing": "none", "group": "", "availability": "active",
-			"limit_bytes": int64(0), "required_bytes": int64(0), "secrets": (*value.Map)(nil),
-			"topology_required": value.List(nil), "topology_preferred": value.List(nil)}
-	}
-	for name, v := range defaults {
-		if get(name) == nil {
-			set(name, v)
-		}
 	}
 }
 
@@ -118,7 +113,10 @@ func localVolumeObject(v *volume.Volume) *resource.Object {
 	driver := localDriver(v.Driver)
 	return &resource.Object{
 		Kind: "volume", ID: id, Name: v.Name, Mark: mark,
-		Args:    volumeSchema.Encode(&VolumeSpec{Name: v.Name, Driver: &driver, Options: v.Options, Labels: labels}),
+		Args: volumeSchema.Encode(&VolumeSpec{
+			Name: v.Name, Driver: &driver, Options: v.Options, Labels: labels,
+			Type: "block", Scope: "single", Sharing: "none", Availability: "active", // of which it has none
+		}),
 		Out:     map[string]value.Value{"name": v.Name, "id": id, "driver": driver, "mountpoint": v.Mountpoint},
 		Created: created, Native: v,
 	}
@@ -145,18 +143,16 @@ func volumeObject(v *volume.Volume, secrets map[string]string) *resource.Object 
 	mark, labels := resource.ReadMark(v.Labels)
 	s := &VolumeSpec{
 		Name: v.Name, Driver: &v.Driver, Options: v.Options, Labels: labels,
-		Type: ptr("block"), Scope: ptr(""), Sharing: ptr(""), Group: &c.Spec.Group, Availability: ptr(string(c.Spec.Availability)),
-		LimitBytes: ptr(schema.Size(0)), RequiredBytes: ptr(schema.Size(0)), Secrets: &map[string]string{},
-		TopologyRequired: &[]map[string]string{}, TopologyPreferred: &[]map[string]string{},
+		Type: "block", Group: c.Spec.Group, Availability: string(c.Spec.Availability),
 	}
 	if m := c.Spec.AccessMode; m != nil {
-		s.Scope, s.Sharing = ptr(string(m.Scope)), ptr(string(m.Sharing))
+		s.Scope, s.Sharing = string(m.Scope), string(m.Sharing)
 		if m.MountVolume != nil {
-			s.Type = ptr("mount")
+			s.Type = "mount"
 		}
 	}
 	if r := c.Spec.CapacityRange; r != nil {
-		s.LimitBytes, s.RequiredBytes = ptr(schema.Size(r.LimitBytes)), ptr(schema.Size(r.RequiredBytes))
+		s.LimitBytes, s.RequiredBytes = schema.Size(r.LimitBytes), schema.Size(r.RequiredBytes)
 	}
 	if t := c.Spec.AccessibilityRequirements; t != nil {
 		s.TopologyRequired, s.TopologyPreferred = segmentsOf(t.Requisite), segmentsOf(t.Preferred)
@@ -167,7 +163,10 @@ func volumeObject(v *volume.Volume, secrets map[string]string) *resource.Object 
 		Version: c.Version.Index, Created: c.CreatedAt, Native: v,
 	}
 	for _, sec := range c.Spec.Secrets {
-		(*s.Secrets)[sec.Key] = orSelf(secrets, sec.Secret)
+		if s.Secrets == nil {
+			s.Secrets = map[string]string{}
+		}
+		s.Secrets[sec.Key] = orSelf(secrets, sec.Secret)
 		o.Uses = append(o.Uses, sec.Secret)
 	}
 	if !provisioned(c) {
@@ -180,10 +179,9 @@ func volumeObject(v *volume.Volume, secrets map[string]string) *resource.Object 
 // provisioned reports whether the plugin has made the storage.
 func provisioned(c *volume.ClusterVolume) bool { return c.Info != nil && c.Info.VolumeID != "" }
 
-func segmentsOf(list []volume.Topology) *[]map[string]string {
-	out := []map[string]string{}
+func segmentsOf(list []volume.Topology) (out []map[string]string) {
 	for _, t := range list {
 		out = append(out, t.Segments)
 	}
-	return &out
+	return out
 }

@@ -97,7 +97,7 @@ func (volumeHandler) Create(ctx context.Context, c resource.Conn, r *resource.Re
 	if err := volumeSchema.Decode(r.Args, &spec); err != nil {
 		return nil, err
 	}
-	ids, names, err := secretIDs(ctx, c, orZero(spec.Secrets))
+	ids, names, err := secretIDs(ctx, c, spec.Secrets)
 	if err != nil {
 		return nil, err
 	}
@@ -140,22 +140,21 @@ func secretIDs(ctx context.Context, c resource.Conn, wanted map[string]string) (
 // the secrets, by name.
 func (s *VolumeSpec) cluster(ids map[string]string) *volume.ClusterVolumeSpec {
 	out := &volume.ClusterVolumeSpec{
-		Group:         orZero(s.Group),
-		AccessMode:    &volume.AccessMode{Scope: volume.Scope(orZero(s.Scope)), Sharing: volume.SharingMode(orZero(s.Sharing))},
-		CapacityRange: &volume.CapacityRange{RequiredBytes: int64(orZero(s.RequiredBytes)), LimitBytes: int64(orZero(s.LimitBytes))},
-		Availability:  volume.Availability(orZero(s.Availability)),
+		Group:         s.Group,
+		AccessMode:    &volume.AccessMode{Scope: volume.Scope(s.Scope), Sharing: volume.SharingMode(s.Sharing)},
+		CapacityRange: &volume.CapacityRange{RequiredBytes: int64(s.RequiredBytes), LimitBytes: int64(s.LimitBytes)},
+		Availability:  volume.Availability(s.Availability),
 	}
-	if orZero(s.Type) == "mount" {
+	if s.Type == "mount" {
 		out.AccessMode.MountVolume = &volume.TypeMount{}
 	} else {
 		out.AccessMode.BlockVolume = &volume.TypeBlock{}
 	}
-	secrets := orZero(s.Secrets)
-	for _, key := range slices.Sorted(maps.Keys(secrets)) {
-		out.Secrets = append(out.Secrets, volume.Secret{Key: key, Secret: ids[secrets[key]]})
+	for _, key := range slices.Sorted(maps.Keys(s.Secrets)) {
+		out.Secrets = append(out.Secrets, volume.Secret{Key: key, Secret: ids[s.Secrets[key]]})
 	}
-	if required, preferred := orZero(s.TopologyRequired), orZero(s.TopologyPreferred); len(required)+len(preferred) > 0 {
-		out.AccessibilityRequirements = &volume.TopologyRequirement{Requisite: topologies(required), Preferred: topologies(preferred)}
+	if len(s.TopologyRequired)+len(s.TopologyPreferred) > 0 {
+		out.AccessibilityRequirements = &volume.TopologyRequirement{Requisite: topologies(s.TopologyRequired), Preferred: topologies(s.TopologyPreferred)}
 	}
 	return out
 }
@@ -179,7 +178,7 @@ func (volumeHandler) Update(ctx context.Context, c resource.Conn, r *resource.Re
 	live := r.Live.Native.(*volume.Volume)
 	next, cluster := *live, *live.ClusterVolume
 	next.ClusterVolume = &cluster
-	cluster.Spec.Availability = volume.Availability(orZero(spec.Availability))
+	cluster.Spec.Availability = volume.Availability(spec.Availability)
 	if err := dockerOf(c).VolumeUpdate(ctx, cluster.ID, cluster.Version, volume.UpdateOptions{Spec: &cluster.Spec}); err != nil {
 		return nil, updateErr(err)
 	}
