@@ -49,8 +49,19 @@ func (imageHandler) Create(ctx context.Context, rc resource.Conn, r *resource.Re
 	return made, nil
 }
 
-// Update implements [resource.Handler]: the image is pulled again.
-func (h imageHandler) Update(ctx context.Context, c resource.Conn, r *resource.Request) (*resource.Object, error) {
+// Update implements [resource.Handler]: the image is pulled again. Where it is
+// for another platform, the digest that all of them share is taken from it
+// first: engines leave it with the one that had it, and nobody could tell that
+// the other one is the registry's. That it cannot be taken is no reason to stop.
+func (h imageHandler) Update(ctx context.Context, rc resource.Conn, r *resource.Request) (*resource.Object, error) {
+	c, err := connOf(rc)
+	if err != nil {
+		return nil, err
+	}
+	platform, _ := imageSchema.Field("platform")
+	if digest, _ := r.Live.Out["digest"].(string); digest != "" && r.Args[platform.Index] != nil {
+		_, _ = c.Docker().ImageRemove(ctx, repository(r.Live.Name)+"@"+digest, image.RemoveOptions{})
+	}
 	return h.Create(ctx, c, r)
 }
 

@@ -189,8 +189,7 @@ func (b *builder) guardOne(c *Change) {
 	if c.Kind.Fixed && forced(c) {
 		p := diag.Errorf(pos, "%s: a %s cannot be changed, and making it anew would lose %s", c.Address, c.Kind.Name, c.Kind.DataLoss)
 		p.Detail = whatForces(c)
-		p.Hint = "undo the change, or declare another one under another name and move what is in it; " +
-			"lifecycle(ignore_changes = [...]) leaves it as it is; to start over, take it out of the script and apply with --allow-data-loss first"
+		p.Hint = "undo that, or declare another one under another name and move what is in it; lifecycle(ignore_changes = [...]) leaves it as it is"
 		b.fail(p)
 		return
 	}

@@ -1,7 +1,14 @@
 package run
 
 import (
+	"bytes"
+	"crypto/tls"
+	"crypto/x509"
+	"encoding/json"
 	"fmt"
+	"io"
+	"net/http"
+	"os"
 	"strings"
 	"testing"
 	"time"
@@ -101,11 +108,9 @@ func testRealImage(t *testing.T, v testengine.Version) {
 	w.plan(destroy)
 	w.id(ref)
 
-	// Its platform.
-	platform := "linux/" + w.e.Docker("version", "--format", "{{.Server.Arch}}")
-	w.plan(w.declare(`image("web", "R/web:1", platform = "` + platform + `")`))
-	w.plan(w.declare(`image("web", "R/web:1", platform = "linux/s390x")`), "~ image.web: platform")
-
+	if v == testengine.Docker28 { // 20.10 imports for its own platform only
+		w.platforms(t)
+	}
 	t.Run("local", func(t *testing.T) {
 		// Made here and in no registry: there it is.
 		w.e.Docker("tag", testengine.Sleep, "made-here:1")
@@ -146,6 +151,79 @@ func testRealImage(t *testing.T, v testengine.Version) {
 			t.Errorf("the plan shows %v and warns %v", got, reached.Plan.Warnings)
 		}
 	})
+}
+
+// platforms pulls one image of several under a tag, and then another one.
+func (w *registryWorld) platforms(t *testing.T) {
+	w.manyPlatforms("many", "linux/amd64", "linux/arm64", "linux/s390x")
+	arch := func() string {
+		return w.e.Docker("image", "inspect", "--format", "{{.Architecture}}", w.r.Addr+"/many:1")
+	}
+	w.repaired(w.declare(`image("many", "R/many:1", platform = "linux/arm64/v8", pull = "always")`), "+ image.many")
+	if got := arch(); got != "arm64" {
+		t.Errorf("the engine has it for %s", got)
+	}
+	w.repaired(w.declare(`image("many", "R/many:1", platform = "linux/s390x", pull = "always")`), "~ image.many: platform")
+	if got := arch(); got != "s390x" {
+		t.Errorf("the engine has it for %s", got)
+	}
+	w.plan(w.declare(`image("many", "R/many:1")`)) // whichever is there
+}
+
+// manyPlatforms makes an image that the registry has for several platforms,
+// under the tag 1, and leaves none of it on the engine.
+func (w *registryWorld) manyPlatforms(name string, platforms ...string) {
+	w.t.Helper()
+	type descriptor struct {
+		MediaType string            `json:"mediaType"`
+		Size      int               `json:"size"`
+		Digest    string            `json:"digest"`
+		Platform  map[string]string `json:"platform"`
+	}
+	const manifest, list = "application/vnd.docker.distribution.manifest.v2+json", "application/vnd.docker.distribution.manifest.list.v2+json"
+	all := []descriptor{}
+	for _, p := range platforms {
+		goos, arch, _ := strings.Cut(p, "/")
+		w.e.DockerInput(strings.Repeat("\x00", 1024), "import", "--platform", p, "-", "made-for:"+arch) // an empty archive
+		digest := w.r.Push(w.e, w.config, "made-for:"+arch, name+":"+arch)
+		w.e.Docker("image", "rm", "made-for:"+arch)
+		body := w.ask(http.MethodGet, "/v2/"+name+"/manifests/"+arch, manifest, nil)
+		all = append(all, descriptor{manifest, len(body), digest, map[string]string{"os": goos, "architecture": arch}})
+	}
+	text, err := json.Marshal(map[string]any{"schemaVersion": 2, "mediaType": list, "manifests": all})
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	w.ask(http.MethodPut, "/v2/"+name+"/manifests/1", list, text)
+}
+
+// ask sends a request to the registry and returns the answer's body.
+func (w *registryWorld) ask(method, path, mediaType string, body []byte) []byte {
+	w.t.Helper()
+	ca, err := os.ReadFile(w.r.CA)
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	pool := x509.NewCertPool()
+	pool.AppendCertsFromPEM(ca)
+	req, err := http.NewRequest(method, "https://"+w.r.Addr+path, bytes.NewReader(body))
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	req.SetBasicAuth(w.r.User, w.r.Password)
+	req.Header.Set("Accept", mediaType)
+	req.Header.Set("Content-Type", mediaType)
+	client := &http.Client{Transport: &http.Transport{TLSClientConfig: &tls.Config{RootCAs: pool}, DisableKeepAlives: true}}
+	resp, err := client.Do(req)
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	defer resp.Body.Close()
+	got, err := io.ReadAll(resp.Body)
+	if err != nil || resp.StatusCode >= 300 {
+		w.t.Fatalf("%s %s: %s: %s, %v", method, path, resp.Status, got, err)
+	}
+	return got
 }
 
 // shortHex is the beginning of a digest.

@@ -85,6 +85,13 @@ func testRealPlugin(t *testing.T, v testengine.Version) {
 	if got := w.e.Docker("volume", "inspect", "of_drv", "--format", "{{.Driver}} {{.Options}}"); got != "drv:latest map[a:b]" {
 		t.Errorf("the volume is %q", got)
 	}
+	code, said = w.apply(t, w.declare(`drv = plugin("drv", "R/driver:1", settings = {"DEBUG": "1"}, grant_all_permissions = True)`,
+		`volume("of_drv", driver = drv, options = {"a": "b"})`, `volume("too", driver = "drv")`))
+	if code != apply.ExitFailed {
+		t.Errorf("a plugin in use: exit code %d", code)
+	}
+	wants(t, said, "is in use")
+	is("version 1, true, [DEBUG=0 LEVEL=info FIXED=1 EXTRA=y] [-a -b]") // which version 1 does not know
 
 	// What is no longer declared is forgotten.
 	w.e.Docker("volume", "rm", "of_drv", "too")
