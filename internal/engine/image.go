@@ -16,21 +16,36 @@ import (
 	"github.com/swarmscript/swarmscript/internal/remote"
 	"github.com/swarmscript/swarmscript/internal/resource"
 	"github.com/swarmscript/swarmscript/internal/schema"
-	"github.com/swarmscript/swarmscript/internal/swarm"
 	"github.com/swarmscript/swarmscript/internal/value"
 )
 
 // ImageSpec is what docker pull can say. An image is its reference: one that
 // the engine has under it is the one that is meant, wherever it is from.
 type ImageSpec struct {
-	Ref      swarm.ImageRef `star:"ref,livename,pos,local" flag:"NAME" doc:"The reference, with a tag or a digest."`
-	Platform *Platform      `star:"platform" flag:"--platform" doc:"Which of the platforms to pull, as linux/arm64; the engine's own if left out. Costs a plan one more request."`
-	Pull     string         `star:"pull,local" enum:"missing,always" default:"missing" doc:"When it is pulled: when the engine has none of that name, or also when the registry has another one than the engine. A plan then asks the registry; one that does not answer is a warning."`
+	Ref      LocalRef  `star:"ref,livename,pos,local" flag:"NAME" doc:"The reference, with a tag or a digest."`
+	Platform *Platform `star:"platform" flag:"--platform" doc:"Which of the platforms to pull, as linux/arm64; the engine's own if left out. Costs a plan one more request."`
+	Pull     string    `star:"pull,local" enum:"missing,always" default:"missing" doc:"When it is pulled: when the engine has none of that name, or also when the registry has another one than the engine. A plan then asks the registry; one that does not answer is a warning."`
 }
 
 // SchemaName implements [schema.Named].
 func (*ImageSpec) SchemaName() (string, string) {
 	return "image", "An image on an engine, pulled from its registry. Images carry no marks: one that is no longer declared is forgotten, not removed."
+}
+
+// LocalRef is what an engine calls an image that was pulled by a reference: in
+// the short form, with a tag or a digest; a tag beside a digest is dropped.
+type LocalRef string
+
+// Normal implements [schema.Normaler].
+func (r LocalRef) Normal() (string, error) {
+	named, err := reference.ParseNormalizedNamed(string(r))
+	if err != nil {
+		return "", fmt.Errorf("%q is not an image reference: %w", string(r), err)
+	}
+	if d, ok := named.(reference.Canonical); ok {
+		return reference.FamiliarName(named) + "@" + d.Digest().String(), nil
+	}
+	return reference.FamiliarString(reference.TagNameOnly(named)), nil
 }
 
 // Platform is an operating system and an architecture, as linux/arm64.
@@ -67,40 +82,7 @@ var ImageKind = &resource.Kind{
 		{Name: "id", Type: "string", Doc: "The image's ID."},
 		{Name: "digest", Type: "string", Doc: "Its digest in the registry; empty where it is from none."},
 	},
-	Check:    checkImage,
-	Complete: completeImage,
-	Handler:  imageHandler{},
-}
-
-func checkImage(args value.Struct) schema.Problems {
-	ref, _ := imageSchema.Field("ref")
-	if s, ok := args[ref.Index].(string); ok {
-		if _, err := swarm.ImageRef(s).Normal(); err != nil {
-			return schema.Problems{{Path: "ref", Msg: err.Error()}}
-		}
-	}
-	return nil
-}
-
-// completeImage writes the reference as engines do.
-func completeImage(args value.Struct) {
-	ref, _ := imageSchema.Field("ref")
-	if s, ok := args[ref.Index].(string); ok {
-		args[ref.Index] = localName(s)
-	}
-}
-
-// localName is what an engine calls an image that was pulled by a reference: a
-// tag beside a digest is dropped.
-func localName(ref string) string {
-	named, err := reference.ParseNormalizedNamed(ref)
-	if err != nil {
-		return ref // told when it is checked
-	}
-	if d, ok := named.(reference.Canonical); ok {
-		return reference.FamiliarName(named) + "@" + d.Digest().String()
-	}
-	return reference.FamiliarString(reference.TagNameOnly(named))
+	Handler: imageHandler{},
 }
 
 // listImages returns the images by their tags and digests, and looks closer at
@@ -148,7 +130,7 @@ func listImages(ctx context.Context, api client.APIClient, info listInfo) ([]*re
 func imageObject(name, id string, digests []string) *resource.Object {
 	return &resource.Object{
 		Kind: "image", ID: id + " as " + name, Name: name,
-		Args:   imageSchema.Encode(&ImageSpec{Ref: swarm.ImageRef(name), Pull: "missing"}),
+		Args:   imageSchema.Encode(&ImageSpec{Ref: LocalRef(name), Pull: "missing"}),
 		Out:    map[string]value.Value{"ref": name, "id": id, "digest": digestOf(name, digests)},
 		Native: digests,
 	}

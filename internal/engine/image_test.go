@@ -14,17 +14,17 @@ const (
 	digestB = "sha256:bbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbb"
 )
 
-func TestLocalName(t *testing.T) {
-	for _, tt := range []struct{ in, want string }{
+func TestLocalRef(t *testing.T) {
+	for _, tt := range []struct{ in, want string }{ // "" is an error
 		{"nginx", "nginx:latest"},
 		{"docker.io/library/nginx:1.27", "nginx:1.27"},
 		{"r:5000/a/b", "r:5000/a/b:latest"},
 		{"r:5000/a/b:1@" + digestA, "r:5000/a/b@" + digestA},
 		{"nginx@" + digestA, "nginx@" + digestA},
-		{"Not A Reference", "Not A Reference"},
+		{"Not A Reference", ""}, {"", ""},
 	} {
-		if got := localName(tt.in); got != tt.want {
-			t.Errorf("%s is called %s, want %s", tt.in, got, tt.want)
+		if got, err := LocalRef(tt.in).Normal(); got != tt.want || (err == nil) != (tt.want != "") {
+			t.Errorf("%s is called %s, %v, want %s", tt.in, got, err, tt.want)
 		}
 	}
 }

@@ -21,7 +21,7 @@ import (
 // PluginSpec is what docker plugin install, upgrade, set, enable and disable
 // can say.
 type PluginSpec struct {
-	Alias       string              `star:"alias,livename,local" flag:"--alias" doc:"What the engine calls it."`
+	Alias       PluginName          `star:"alias,livename,local" flag:"--alias" doc:"What the engine calls it."`
 	Ref         *swarm.ImageRef     `star:"ref,pos" flag:"PLUGIN" doc:"The reference in its registry; another one is an upgrade, for which the plugin is disabled. The alias if left out."`
 	GrantAll    bool                `star:"grant_all_permissions,local" flag:"--grant-all-permissions" doc:"Grant what the plugin asks for when it is installed or upgraded."`
 	Permissions map[string][]string `star:"permissions,local" doc:"Grant this and no more, as {\"network\": [\"host\"]}: a plugin that asks for more is not installed, and the error says for what."`
@@ -47,57 +47,34 @@ var PluginKind = &resource.Kind{
 		{Name: "name", Type: "string", Stable: true, Arg: "alias", Doc: "What the engine calls it, and volumes and networks as their driver."},
 		{Name: "id", Type: "string", Stable: true, Doc: "The plugin's ID."},
 	},
-	Check:    checkPlugin,
 	Complete: completePlugin,
 	Effect:   pluginEffect,
 	Handler:  pluginHandler{},
 }
 
-func pluginArgs(args value.Struct) (alias, ref *value.Value) {
-	a, _ := pluginSchema.Field("alias")
-	r, _ := pluginSchema.Field("ref")
-	return &args[a.Index], &args[r.Index]
-}
+// PluginName is what an engine calls a plugin: with a tag.
+type PluginName string
 
-func checkPlugin(args value.Struct) schema.Problems {
-	alias, ref := pluginArgs(args)
-	s, ok := (*alias).(string)
-	if !ok {
-		return nil
-	}
-	named, err := reference.ParseNormalizedNamed(s)
-	switch {
-	case err != nil:
-		return schema.Problems{{Path: "alias", Msg: fmt.Sprintf("%q is not a plugin's name: %v", s, err)}}
-	case *ref == nil:
-	case strings.Contains(named.String(), "@"):
-		return schema.Problems{{Path: "alias", Msg: fmt.Sprintf("%q has a digest, which a name on an engine has not", s)}}
-	}
-	return nil
-}
-
-// completePlugin writes both names as engines do; without a reference of its
-// own, a plugin is called what it is called in its registry.
-func completePlugin(args value.Struct) {
-	alias, ref := pluginArgs(args)
-	s, ok := (*alias).(string)
-	if !ok {
-		return
-	}
-	named, err := reference.ParseNormalizedNamed(s)
+// Normal implements [schema.Normaler].
+func (n PluginName) Normal() (string, error) {
+	named, err := reference.ParseNormalizedNamed(string(n))
 	if err != nil {
-		return // told when it is checked
+		return "", fmt.Errorf("%q is not a plugin's name: %w", string(n), err)
 	}
-	if *ref == nil {
-		*ref = reference.FamiliarString(reference.TagNameOnly(named))
+	if _, ok := named.(reference.Digested); ok {
+		return "", fmt.Errorf("got %q: what an engine calls a plugin has no digest (give it as ref)", string(n))
 	}
-	if d, ok := named.(reference.Digested); ok && d.Digest() != "" {
-		tagged, _ := named.(reference.Tagged)
-		if named = reference.TrimNamed(named); tagged != nil {
-			named, _ = reference.WithTag(named, tagged.Tag())
-		}
+	return reference.FamiliarString(reference.TagNameOnly(named)), nil
+}
+
+// completePlugin gives a plugin without a reference the one that it is called
+// by.
+func completePlugin(args value.Struct) {
+	alias, _ := pluginSchema.Field("alias")
+	ref, _ := pluginSchema.Field("ref")
+	if args[ref.Index] == nil {
+		args[ref.Index] = args[alias.Index]
 	}
-	*alias = reference.FamiliarString(reference.TagNameOnly(named))
 }
 
 func pluginEffect(_ *resource.Object, _ value.Struct, changes []schema.Change, _ bool) string {
@@ -119,7 +96,7 @@ func listPlugins(ctx context.Context, api client.APIClient, info listInfo) ([]*r
 	for _, d := range info.Declared {
 		var spec PluginSpec
 		if d.Kind == PluginKind && value.Known(d.Args) && pluginSchema.Decode(d.Args, &spec) == nil {
-			declared[spec.Alias] = spec.Settings
+			declared[string(spec.Alias)] = spec.Settings
 		}
 	}
 	var out []*resource.Object
@@ -139,7 +116,7 @@ func pluginObject(p *types.Plugin, declared map[string]string) *resource.Object 
 	return &resource.Object{
 		Kind: "plugin", ID: p.ID, Name: p.Name,
 		Args: pluginSchema.Encode(&PluginSpec{
-			Alias: p.Name, Ref: &ref, Enabled: p.Enabled, Settings: shownSettings(settingsOf(p), declared),
+			Alias: PluginName(p.Name), Ref: &ref, Enabled: p.Enabled, Settings: shownSettings(settingsOf(p), declared),
 		}),
 		Out:    map[string]value.Value{"name": p.Name, "id": p.ID},
 		Native: p,

@@ -16,6 +16,8 @@ import (
 // pluginHandler installs plugins and changes them.
 type pluginHandler struct{}
 
+func (s *PluginSpec) name() string { return string(s.Alias) }
+
 // enableSeconds is how long a plugin may take to answer when it is enabled, as
 // the docker CLI has it.
 const enableSeconds = 30
@@ -35,7 +37,7 @@ func (pluginHandler) Create(ctx context.Context, rc resource.Conn, r *resource.R
 	if err != nil {
 		return nil, err
 	}
-	err = c.pullPlugin(r, &spec, func() (io.ReadCloser, error) { return c.Docker().PluginInstall(ctx, spec.Alias, o) })
+	err = c.pullPlugin(r, &spec, func() (io.ReadCloser, error) { return c.Docker().PluginInstall(ctx, spec.name(), o) })
 	if err != nil {
 		return nil, err
 	}
@@ -43,7 +45,7 @@ func (pluginHandler) Create(ctx context.Context, rc resource.Conn, r *resource.R
 		return nil, err
 	}
 	if spec.Enabled {
-		if err := c.enablePlugin(ctx, spec.Alias); err != nil {
+		if err := c.enablePlugin(ctx, spec.name()); err != nil {
 			return nil, err
 		}
 	}
@@ -79,7 +81,7 @@ func (c *Conn) pullPlugin(r *resource.Request, spec *PluginSpec, pull func() (io
 // engine writes the reference of an upgraded plugin down only with what comes
 // after it: save is for that.
 func (c *Conn) setPlugin(ctx context.Context, spec *PluginSpec, save bool) error {
-	p, _, err := c.Docker().PluginInspectWithRaw(ctx, spec.Alias)
+	p, _, err := c.Docker().PluginInspectWithRaw(ctx, spec.name())
 	if err != nil {
 		return remote.Err(err)
 	}
@@ -90,7 +92,7 @@ func (c *Conn) setPlugin(ctx context.Context, spec *PluginSpec, save bool) error
 	if set == nil {
 		set = []string{}
 	}
-	return remote.Err(c.Docker().PluginSet(ctx, spec.Alias, set))
+	return remote.Err(c.Docker().PluginSet(ctx, spec.name(), set))
 }
 
 func (c *Conn) enablePlugin(ctx context.Context, name string) error {
@@ -98,7 +100,7 @@ func (c *Conn) enablePlugin(ctx context.Context, name string) error {
 }
 
 func (c *Conn) plugin(ctx context.Context, spec *PluginSpec) (*resource.Object, error) {
-	p, _, err := c.Docker().PluginInspectWithRaw(ctx, spec.Alias)
+	p, _, err := c.Docker().PluginInspectWithRaw(ctx, spec.name())
 	if err != nil {
 		return nil, remote.Err(err)
 	}
@@ -120,7 +122,7 @@ func (pluginHandler) Update(ctx context.Context, rc resource.Conn, r *resource.R
 	off := upgrade || len(toSet(settingsOf(r.Live.Native.(*types.Plugin)), spec.Settings)) > 0
 	enabled := live.Enabled
 	if enabled && (off || !spec.Enabled) {
-		if err := c.Docker().PluginDisable(ctx, spec.Alias, types.PluginDisableOptions{}); err != nil {
+		if err := c.Docker().PluginDisable(ctx, spec.name(), types.PluginDisableOptions{}); err != nil {
 			return nil, remote.Err(err)
 		}
 		enabled = false
@@ -129,7 +131,7 @@ func (pluginHandler) Update(ctx context.Context, rc resource.Conn, r *resource.R
 		err = c.changePlugin(ctx, r, &spec, upgrade)
 	}
 	if !enabled && (spec.Enabled || err != nil && live.Enabled) {
-		err = errors.Join(err, c.enablePlugin(ctx, spec.Alias))
+		err = errors.Join(err, c.enablePlugin(ctx, spec.name()))
 	}
 	if err != nil {
 		return nil, err
@@ -141,7 +143,7 @@ func (c *Conn) changePlugin(ctx context.Context, r *resource.Request, spec *Plug
 	if upgrade {
 		o, err := c.pluginOptions(spec)
 		if err == nil {
-			err = c.pullPlugin(r, spec, func() (io.ReadCloser, error) { return c.Docker().PluginUpgrade(ctx, spec.Alias, o) })
+			err = c.pullPlugin(r, spec, func() (io.ReadCloser, error) { return c.Docker().PluginUpgrade(ctx, spec.name(), o) })
 		}
 		if err != nil {
 			return err

@@ -83,37 +83,24 @@ func TestNotGranted(t *testing.T) {
 	}
 }
 
-func TestPluginNames(t *testing.T) {
-	const digest = "@" + digestA
-	for _, tt := range []struct {
-		alias, ref       any
-		wantAlias, wantR any
-	}{
-		{"sshfs", "vieux/sshfs", "sshfs:latest", "vieux/sshfs"}, // ref has its normal form already
-		{"vieux/sshfs", nil, "vieux/sshfs:latest", "vieux/sshfs:latest"},
-		{"r:5000/sshfs:1", nil, "r:5000/sshfs:1", "r:5000/sshfs:1"},
-		{"vieux/sshfs" + digest, nil, "vieux/sshfs:latest", "vieux/sshfs" + digest},
-		{"vieux/sshfs:2" + digest, nil, "vieux/sshfs:2", "vieux/sshfs:2" + digest},
+func TestPluginName(t *testing.T) {
+	for _, tt := range []struct{ in, want string }{ // "" is an error
+		{"sshfs", "sshfs:latest"}, {"vieux/sshfs:2", "vieux/sshfs:2"}, {"r:5000/sshfs", "r:5000/sshfs:latest"},
+		{"vieux/sshfs@" + digestA, ""}, {"Not A Name", ""}, {"", ""},
 	} {
-		args := make(value.Struct, len(pluginSchema.Fields))
-		alias, ref := pluginArgs(args)
-		*alias, *ref = tt.alias, tt.ref
-		if p := checkPlugin(args); p != nil {
-			t.Errorf("%v: %v", tt.alias, p)
-		}
-		if completePlugin(args); *alias != tt.wantAlias || *ref != tt.wantR {
-			t.Errorf("%v and %v are %v and %v, want %v and %v", tt.alias, tt.ref, *alias, *ref, tt.wantAlias, tt.wantR)
-		}
-		if completePlugin(args); *alias != tt.wantAlias || *ref != tt.wantR {
-			t.Errorf("a second time they are %v and %v", *alias, *ref)
+		if got, err := PluginName(tt.in).Normal(); got != tt.want || (err == nil) != (tt.want != "") {
+			t.Errorf("%q is %q, %v, want %q", tt.in, got, err, tt.want)
 		}
 	}
-	for _, bad := range []string{"Not A Name", ""} {
-		args := make(value.Struct, len(pluginSchema.Fields))
-		alias, _ := pluginArgs(args)
-		*alias = bad
-		if checkPlugin(args) == nil {
-			t.Errorf("%q is taken for a name", bad)
-		}
+	args := make(value.Struct, len(pluginSchema.Fields))
+	alias, _ := pluginSchema.Field("alias")
+	ref, _ := pluginSchema.Field("ref")
+	args[alias.Index] = "vieux/sshfs:latest"
+	if completePlugin(args); args[ref.Index] != "vieux/sshfs:latest" {
+		t.Errorf("the reference is %v", args[ref.Index])
+	}
+	args[ref.Index] = "vieux/sshfs:2"
+	if completePlugin(args); args[ref.Index] != "vieux/sshfs:2" {
+		t.Errorf("the reference is %v", args[ref.Index])
 	}
 }

@@ -89,6 +89,9 @@ func (c Case) arguments() (value.Struct, diag.List) {
 	if changed && problems == nil && d.Kind.Check != nil {
 		problems = d.Kind.Check(args)
 	}
+	if problems == nil && d.Kind.API != "" && c.API != "" && olderThan(c.API, d.Kind.API) {
+		problems = schema.Problems{{Msg: fmt.Sprintf("a %s of a %s needs engine API %s, this engine speaks %s", d.Kind.Name, d.Kind.Scope, d.Kind.API, c.API)}}
+	}
 	if problems == nil {
 		problems = tooNew(d.Kind.Schema, args, c.API)
 	}

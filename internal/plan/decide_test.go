@@ -66,7 +66,7 @@ var (
 	netKind   = &resource.Kind{Name: "net", Schema: schema.Of(thingSpec{}), Out: out, Scope: "room", Rank: 10, Busy: true, MarkFixed: true}
 	fileKind  = &resource.Kind{Name: "file", Schema: schema.Of(fileSpec{}), Out: out, Scope: "room", Rank: 10, Versioned: true, Handler: versions{}}
 	diskKind  = &resource.Kind{Name: "disk", Schema: schema.Of(thingSpec{}), Out: out, Scope: "room", Rank: 5, DataLoss: "what is on it"}
-	tapeKind  = &resource.Kind{Name: "tape", Schema: schema.Of(thingSpec{}), Out: out, Scope: "room", Rank: 5, DataLoss: "what is on it", Fixed: true, MarkFixed: true}
+	tapeKind  = &resource.Kind{Name: "tape", Schema: schema.Of(thingSpec{}), Out: out, Scope: "room", Rank: 5, API: "1.42", DataLoss: "what is on it", Fixed: true, MarkFixed: true}
 	bookKind  = &resource.Kind{Name: "book", Schema: schema.Of(bookSpec{}), Out: out, Scope: "room", Rank: 5, Unmarked: true}
 	roomKind  = &resource.Kind{Name: "room", Schema: schema.Of(struct {
 		Wall string `star:"wall,replace"`
@@ -212,6 +212,9 @@ func TestDecisionTable(t *testing.T) {
 			objects: []*resource.Object{live(thingKind, "1", "a", "size", int64(4))}}, ""},
 		{"a field that forces replacement", scene{decls: []*resource.Declaration{decl(thingKind, "a", "mode", "n")},
 			objects: []*resource.Object{live(thingKind, "1", "a")}}, `-/+ thing.a mode:"m">"n"!`},
+		{"a kind that is too new", scene{decls: []*resource.Declaration{decl(tapeKind, "a")}, api: "1.41"},
+			"error: a tape of a room needs engine API 1.42, this engine speaks 1.41"},
+		{"a kind that is new enough", scene{decls: []*resource.Declaration{decl(tapeKind, "a")}, api: "1.42"}, "+ tape.a"},
 		{"what can neither change nor be made anew", scene{decls: []*resource.Declaration{decl(tapeKind, "a", "mode", "n")}, opts: Options{AllowDataLoss: true},
 			objects: []*resource.Object{live(tapeKind, "1", "a")}}, `error: a tape cannot be changed, and making it anew would lose what is on it (undo that`},
 		{"the same, not known yet", scene{decls: []*resource.Declaration{decl(thingKind, "b"), decl(tapeKind, "a", "home", ref("thing.b", "addr"))},

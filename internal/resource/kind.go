@@ -24,6 +24,8 @@ type Kind struct {
 	// Scope is the type of the scope that its objects live in: "engine",
 	// "swarm".
 	Scope string
+	// API is the first engine API that has the kind, "" for all.
+	API string
 	// Opens is the type of the scope that it opens, "" for none. The scope's
 	// address is the resource's.
 	Opens string

@@ -101,6 +101,12 @@ func testRealImage(t *testing.T, v testengine.Version) {
 		t.Errorf("the image is %s", got)
 	}
 
+	// External: read, never pulled.
+	w.plan(w.declare(`image("R/web:1", external = True)`))
+	if _, err := Plan(t.Context(), w.declare(`image("R/never", external = True)`)); err == nil || !strings.Contains(err.Error(), "there is no image") {
+		t.Errorf("an external image that is not there: %v", err)
+	}
+
 	// What is no longer declared is forgotten, and nothing is destroyed.
 	w.plan(w.declare())
 	destroy := tag

@@ -93,8 +93,9 @@ func testRealPlugin(t *testing.T, v testengine.Version) {
 	wants(t, said, "is in use")
 	is("version 1, true, [DEBUG=0 LEVEL=info FIXED=1 EXTRA=y] [-a -b]") // which version 1 does not know
 
-	// What is no longer declared is forgotten.
+	// What is no longer declared is forgotten; external, it is only read.
 	w.e.Docker("volume", "rm", "of_drv", "too")
+	w.plan(w.declare(`plugin("drv", external = True)`))
 	w.plan(w.declare())
 	destroy := full
 	destroy.Destroy = true

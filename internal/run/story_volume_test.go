@@ -1,6 +1,7 @@
 package run
 
 import (
+	"fmt"
 	"slices"
 	"strings"
 	"testing"
@@ -143,6 +144,26 @@ svc("mounted_web", mounts = [mount(target = "/data", source = data)])
 		if got := f.Docker("volume", "inspect", "mounted_data", "--format", "{{index .Labels \"swarmscript.address\"}}"); got != "engine.lab/volume.mounted_data" {
 			t.Errorf("the volume's address is %q: the task made it", got)
 		}
+		f.Script(`svc("mounted_web", mounts = [mount(type = "cluster", target = "/data", source = volume("mounted_data", engine = engine(var("host"), name = "lab")))])`)
+		f.PlanFails(`source is engine.lab/volume.mounted_data, for which type is "volume"`)
+
+		// What somebody else manages is read, and stays.
+		other := f.sibling("other")
+		other.Bare(lab + `data = volume("mounted_data", engine = lab, external = True)
+output("mountpoint", data.mountpoint)
+output("driver", data.driver)
+`)
+		p := other.Plan()
+		other.shows(p)
+		for _, o := range p.Plan.Outputs {
+			if text := fmt.Sprint(o.Value); !strings.HasSuffix(text, "/mounted_data/_data") && text != "local" {
+				t.Errorf("output %s is %s", o.Name, text)
+			}
+		}
+		other.Bare(lab + `volume("mounted_none", engine = lab, external = True)`)
+		other.PlanFails(`there is no volume "mounted_none"`)
+
+		f.Script("")
 		f.Apply(func(o *Options) { o.AllowDataLoss, o.Destroy = true, true })
 		if got := f.volumes("mounted_"); len(got) != 0 {
 			t.Errorf("left are %v", got)
@@ -152,7 +173,12 @@ svc("mounted_web", mounts = [mount(target = "/data", source = data)])
 
 // A volume of a swarm, as far as it goes without a CSI plugin.
 func TestStoryClusterVolume(t *testing.T) {
-	onNewest(t, func(f *fixture) {
+	onBoth(t, func(f *fixture) {
+		if strings.Contains(f.Name(), "docker-20") {
+			f.Script(`volume("cvol_data", cluster = cluster, driver = "csi")`)
+			f.PlanFails("a volume of a swarm needs engine API 1.42, this engine speaks 1.41")
+			return
+		}
 		data := func(o *Options) { o.AllowDataLoss = true }
 		script := func(availability, more string) string {
 			return `

@@ -62,9 +62,11 @@ func (c *Conn) list(ctx context.Context) (*lists, error) {
 		calls = append(calls, listNetworks, listVolumes, listNodes)
 	case h.whole:
 		*l = h.lists
+		l.Missing = nil // the engine's observation has told it
 		return l, nil
 	default:
 		*l = h.lists
+		l.Missing = nil
 	}
 	return l, l.fetch(ctx, c.docker, calls...)
 }

@@ -51,6 +51,7 @@ func volumeKind(scope string) *resource.Kind {
 		Schema:    volumeSchema,
 		Scope:     scope,
 		Rank:      15,
+		API:       map[string]string{"swarm": "1.42"}[scope],
 		MarkFixed: true,
 		Fixed:     true,
 		Busy:      true,
