@@ -171,6 +171,19 @@ output("driver", data.driver)
 	})
 }
 
+// A service runs an image that the script declares.
+func TestStoryImageOfService(t *testing.T) {
+	onBoth(t, func(f *fixture) {
+		script := func(image string) string {
+			return `svc("img_web", image = image("web", "` + image + `", engine = engine(var("host"), name = "lab")))`
+		}
+		f.Script(script("swarmtest/web:1"))
+		f.Repaired("+ service.img_web")
+		f.Script(script("docker.io/swarmtest/web:2"))
+		f.Repaired("~ service.img_web: image")
+	})
+}
+
 // A volume of a swarm, as far as it goes without a CSI plugin.
 func TestStoryClusterVolume(t *testing.T) {
 	onBoth(t, func(f *fixture) {

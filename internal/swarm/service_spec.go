@@ -12,7 +12,7 @@ import (
 // from the script is reset.
 type ServiceSpec struct {
 	Name    string   `star:"name,required,pos,local" flag:"--name" doc:"The service's name."`
-	Image   ImageRef `star:"image,required" flag:"IMAGE" doc:"The image. A tag is pinned to its digest when the service is made and when the tag changes, as the docker CLI does."`
+	Image   ImageRef `star:"image,required" ref:"image.ref" flag:"IMAGE" doc:"The image. A tag is pinned to its digest when the service is made and when the tag changes, as the docker CLI does."`
 	Command Words    `star:"command" flag:"COMMAND" doc:"Arguments of the entrypoint, in place of the image's; a string is split as a shell would."`
 
 	Mode          string `star:"mode,replace" enum:"replicated,global,replicated-job,global-job" default:"replicated" flag:"--mode" doc:"How many tasks there are: a number of replicas, or one on each node; jobs run to their end."`
