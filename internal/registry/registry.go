@@ -16,6 +16,7 @@ func Kinds() []*resource.Kind {
 		swarm.SecretKind,
 		swarm.ConfigKind,
 		swarm.ServiceKind,
+		swarm.NodeKind,
 	}
 }
 
