@@ -140,3 +140,25 @@ func (b *builder) linkSequences(do map[value.Address]*Node) {
 		}
 	}
 }
+
+// linkReleases lets go of found objects last: until they are changed, others
+// may count on what we set, as services do on labels of nodes.
+func (b *builder) linkReleases(g *Graph, pure []*Node, do map[value.Address]*Node) {
+	barriers := map[string]*Node{}
+	for _, n := range pure {
+		c := n.Change
+		if c.Action != Release {
+			continue
+		}
+		if barriers[c.Scope] == nil {
+			barrier := g.add(nil, Barrier)
+			barriers[c.Scope] = barrier
+			for _, other := range b.plan.Changes {
+				if other.Scope == c.Scope && other.Changes() && !other.Action.Drops() {
+					barrier.after(do[other.Address])
+				}
+			}
+		}
+		n.after(barriers[c.Scope])
+	}
+}

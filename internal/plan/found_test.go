@@ -146,3 +146,16 @@ func TestSequence(t *testing.T) {
 		t.Errorf("the order is %v", got)
 	}
 }
+
+// What is let go of goes last: others may count on it until they are changed.
+func TestReleaseComesLast(t *testing.T) {
+	p, problems := scene{decls: []*resource.Declaration{decl(thingKind, "a", "image", "new")},
+		objects: []*resource.Object{live(hostKind, "1", "h"), live(thingKind, "2", "a")}}.build()
+	if p == nil {
+		t.Fatal(problems)
+	}
+	order, _ := p.Graph.Order()
+	if last := p.Graph.Nodes[order[len(order)-1]]; last.Change == nil || last.Change.Action != Release || len(last.Deps) == 0 {
+		t.Errorf("the last is %+v", last)
+	}
+}

@@ -94,6 +94,7 @@ func (b *builder) link() (again bool) {
 		}
 	}
 	b.linkSequences(do)
+	b.linkReleases(g, pure, do)
 	again = b.linkUsers(g, gone, do)
 	b.linkVersions(pure, do)
 	b.linkRanks(g, pure)

@@ -51,7 +51,7 @@ type Kind struct {
 	// problem where the arguments do not tell yet. A declaration takes it over
 	// without --adopt, unless it is another project's. What is not declared any
 	// more is released: the handler's Delete takes our mark and what we set off it,
-	// and it stays. Create is never called, and no field is a replacement.
+	// unless another declaration has marked it since, and it stays. Create is never called, and no field is a replacement.
 	Find func(objects []*Object, ours func(*Object) bool, args value.Struct) (*Object, *diag.Diagnostic)
 	// Sequence returns those of the planned changes of a scope's objects that must
 	// not run side by side, in the order in which they are made one by one, or says

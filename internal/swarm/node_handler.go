@@ -131,8 +131,8 @@ func (nodeHandler) Delete(ctx context.Context, rc resource.Conn, r *resource.Req
 			return remote.Err(err)
 		}
 		mark, labels := resource.ReadMark(n.Spec.Labels)
-		if mark.Project != r.Live.Mark.Project {
-			return nil // somebody else has it now
+		if mark.Project != r.Live.Mark.Project || mark.Address != r.Live.Mark.Address {
+			return nil // another declaration has it now
 		}
 		for _, k := range mark.Owned()["labels"] {
 			delete(labels, k)
