@@ -86,7 +86,7 @@ func knownOfOther(c *Change, name string) (value.Value, bool) {
 	if !ok || f.Index >= len(c.Live.Args) {
 		return nil, false
 	}
-	v := c.Live.Args[f.Index]
+	v := c.Live.Mark.Conceal(c.Kind.Schema, c.Live.Args)[f.Index]
 	if v == nil {
 		v = f.Default
 	}

@@ -4,6 +4,7 @@ import (
 	"time"
 
 	"github.com/swarmscript/swarmscript/internal/diag"
+	"github.com/swarmscript/swarmscript/internal/schema"
 	"github.com/swarmscript/swarmscript/internal/value"
 )
 
@@ -31,18 +32,56 @@ type Declaration struct {
 	// Timeout bounds the step's convergence; 0 means the default.
 	Timeout time.Duration
 
-	refs    []value.Ref
-	scanned bool
+	refs      []value.Ref
+	sensitive []string
+	scanned   bool
 }
 
 // Refs returns the references in the arguments. They are collected once, by
 // the first call; the arguments must not change after it.
 func (d *Declaration) Refs() []value.Ref {
-	if !d.scanned {
-		value.Refs(d.Args, func(r value.Ref) { d.refs = append(d.refs, r) })
-		d.scanned = true
-	}
+	d.scan()
 	return d.refs
+}
+
+// Sensitive returns the arguments that hold something sensitive although their
+// fields say nothing of it: a field, or of a map field:key.
+func (d *Declaration) Sensitive() []string {
+	d.scan()
+	return d.sensitive
+}
+
+func (d *Declaration) scan() {
+	if d.scanned {
+		return
+	}
+	d.scanned = true
+	value.Refs(d.Args, func(r value.Ref) { d.refs = append(d.refs, r) })
+	d.sensitive = Sensitive(d.Kind.Schema, d.Args)
+}
+
+// Sensitive returns the arguments that hold something sensitive although their
+// fields say nothing of it, as [Declaration.Sensitive] does. A reference may turn
+// out to be one when it is resolved: what was looked up was sensitive there.
+func Sensitive(s *schema.Struct, args value.Struct) (out []string) {
+	for i, v := range args {
+		if v == nil {
+			continue
+		}
+		f := s.Fields[i]
+		switch m, isMap := v.(*value.Map); {
+		case f.Secret || f.WriteOnly || !value.Sensitive(v):
+		case isMap:
+			for _, e := range m.Entries {
+				if value.Sensitive(e.Value) {
+					out = append(out, f.Name+":"+e.Key)
+				}
+			}
+		default:
+			out = append(out, f.Name)
+		}
+	}
+	return out
 }
 
 // Lifecycle changes how a resource is treated.

@@ -17,7 +17,7 @@ func TestStoryLookup(t *testing.T) {
 net = network("look_net", driver = "overlay", labels = {"zone": "b"})
 pw = secret("look_pw", value = "` + f.Hide("looked-up-password") + `")
 conf = config("look_conf", content = "x")
-svc("look_web", replicas = 0, networks = [net], secrets = [pw], env = {"A": "1"}, constraints = ["node.role==manager"], limit_cpu = 0.5, limit_memory = "64m",
+svc("look_web", replicas = 0, networks = [net], secrets = [pw], env = {"A": "1", "PW": var("pw", default = "` + f.Hide("hidden-from-lookup") + `", sensitive = True)}, constraints = ["node.role==manager"], limit_cpu = 0.5, limit_memory = "64m",
     ports = [port(80, published = 18080)], stop_grace_period = "7s", update = update_policy(delay = "3s", parallelism = 2))
 `
 		other.Script(theirs)
@@ -50,6 +50,7 @@ output("image", web.image)
 			".Spec.TaskTemplate.Resources.Limits.NanoCPUs":                 "500000000",
 			".Spec.UpdateConfig.Delay":                                     "3s",
 			".Spec.Labels.zone":                                            "b",
+			"index .Spec.TaskTemplate.ContainerSpec.Env 1":                 "PW=hidden-from-lookup",
 			"index .Spec.TaskTemplate.ContainerSpec.Env 0":                 "A=1",
 			"len .Spec.TaskTemplate.ContainerSpec.Configs":                 "2",
 			"(index .Spec.TaskTemplate.ContainerSpec.Secrets 0).File.Name": "look_pw",

@@ -10,6 +10,8 @@ import (
 // it: durations as text, CPUs as a number of them, structs as records.
 func (t *Type) Given(v value.Value) value.Value {
 	switch x := v.(type) {
+	case value.Secret:
+		return value.Secret{V: t.Given(x.V)}
 	case int64:
 		switch t.Kind {
 		case Duration:
