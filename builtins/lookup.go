@@ -1,6 +1,7 @@
 package builtins
 
 import (
+	"errors"
 	"fmt"
 	"slices"
 
@@ -12,15 +13,20 @@ import (
 	"github.com/swarmscript/swarmscript/lang"
 )
 
-// lookup(kind, name, cluster=None, engine=None) reads what is live, whoever's
+// lookup(kind, name, *, cluster=None, engine=None) reads what is live, whoever's
 // it is. Its handle reads back as deferred values what the object has: outputs
 // and arguments.
 func (r *Recorder) lookup(thread *starlark.Thread, b *starlark.Builtin, args starlark.Tuple, kwargs []starlark.Tuple) (starlark.Value, error) {
 	var kindName, name string
-	scopes := map[string]*starlark.Value{"swarm": new(starlark.Value), "engine": new(starlark.Value)}
-	if err := starlark.UnpackArgs(b.Name(), args, kwargs, "kind", &kindName, "name", &name,
-		"cluster?", scopes["swarm"], "engine?", scopes["engine"]); err != nil {
+	var cluster, engine starlark.Value
+	if len(args) > 2 {
+		return nil, fmt.Errorf("lookup: got %d positional arguments, want 2: a kind and a name", len(args))
+	}
+	if err := starlark.UnpackArgs(b.Name(), args, kwargs, "kind", &kindName, "name", &name, "cluster??", &cluster, "engine??", &engine); err != nil {
 		return nil, err
+	}
+	if cluster != nil && engine != nil {
+		return nil, errors.New("lookup: give cluster or engine, not both")
 	}
 	kinds := slices.DeleteFunc(slices.Clone(r.kinds), func(k *resource.Kind) bool { return k.Name != kindName })
 	if len(kinds) == 0 {
@@ -30,16 +36,16 @@ func (r *Recorder) lookup(thread *starlark.Thread, b *starlark.Builtin, args sta
 		}
 		return nil, &diag.Diagnostic{Summary: fmt.Sprintf("lookup: there is no kind %q", kindName), Hint: diag.DidYouMean(kindName, names)}
 	}
-	kind := kinds[0]
-	for scope, v := range scopes {
-		if *v == nil || *v == starlark.None {
+	kind, scope := kinds[0], cluster
+	for typ, v := range map[string]starlark.Value{"swarm": cluster, "engine": engine} {
+		if v == nil {
 			continue
 		}
-		i := slices.IndexFunc(kinds, func(k *resource.Kind) bool { return k.Scope == scope })
+		i := slices.IndexFunc(kinds, func(k *resource.Kind) bool { return k.Scope == typ })
 		if i < 0 {
-			return nil, fmt.Errorf("lookup: a %s lives in no %s", kindName, scope)
+			return nil, fmt.Errorf("lookup: a %s lives in no %s", kindName, typ)
 		}
-		kind = kinds[i]
+		kind, scope = kinds[i], v
 	}
 	c := &call{
 		d: &declarer{recorder: r, name: b.Name(), kinds: kinds}, thread: thread, s: lang.FromThread(thread), pos: lang.CallPos(thread), kind: kind,
@@ -56,17 +62,8 @@ func (r *Recorder) lookup(thread *starlark.Thread, b *starlark.Builtin, args sta
 	if f := kind.Schema.NameField(); f != nil {
 		c.decl.Args[f.Index] = name
 	}
-	c.bind(name, scopeOf(scopes[kind.Scope]))
+	c.bind(name, scope)
 	return r.lookedUp(c), nil
-}
-
-// scopeOf is the value of an argument that names a scope, nil where it was not
-// given.
-func scopeOf(v *starlark.Value) starlark.Value {
-	if v == nil || *v == starlark.None {
-		return nil
-	}
-	return *v
 }
 
 // lookedUp records a look-up. What was looked up before is the same.

@@ -51,7 +51,7 @@ var functions = []function{
 		{"ignore_changes", "list of string", "[]", "Arguments whose live value is kept."},
 		{"replace_on", "list", "[]", "Values, or resources, that renew it when they change: a service starts new tasks, a secret or config does not take it, anything else is replaced."},
 	}},
-	{"lookup", `lookup(kind, name, cluster=None, engine=None)`, "Reads what is live, whoever manages it: it is never changed and never deleted. Returns a handle whose outputs and arguments are those of the object, known after plan has looked: `lookup(\"service\", \"web\").image`. That there is none of that name is an error.", []argument{
+	{"lookup", `lookup(kind, name, *, cluster=None, engine=None)`, "Reads what is live, whoever manages it: it is never changed and never deleted. Returns a handle whose outputs and arguments are those of the object, known after plan has looked: `lookup(\"service\", \"web\").image`. That there is none of that name is an error.", []argument{
 		{"kind", "string", "", "`service`, `network`, ..."},
 		{"name", "string", "", "Its name; of a secret or config also the one that a script declares it by, which means its newest version."},
 		{"cluster", "swarm", "the only one", "The swarm that it lives in."},
@@ -76,5 +76,6 @@ var commands = map[string]string{
 	"network": "docker network create",
 	"secret":  "docker secret create",
 	"config":  "docker config create",
-	"service": "docker service create",
+	"service": "docker service create, docker service update",
+	"node":    "docker node update",
 }

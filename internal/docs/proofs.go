@@ -22,6 +22,7 @@ var Needed = []string{roundTrip, drift, replacement}
 
 const (
 	engines  = "real engines: 28.5.2 and 20.10"
+	newest   = "real engines: 28.5.2"
 	noEngine = "no engine"
 )
 
@@ -55,6 +56,14 @@ var Proofs = map[string][]Proof{
 		{drift, "TestRealConfig", contentTest, engines},
 		{replacement, "TestRealConfig", contentTest, engines},
 	},
+	"node": {
+		{roundTrip, "TestRealNode", nodeTest, engines},
+		{drift, "TestRealNode", nodeTest, engines},
+		{replacement, "TestStoryRejoined", nodeStory, newest},
+		{"labels, drains and releases, on three nodes", "TestStoryNodes", nodeStory, newest},
+		{"roles, and the quorum, on four nodes", "TestStoryManagers", nodeStory, newest},
+		{"every order of demotions keeps the quorum", "TestDemotionsKeepTheQuorum", "internal/swarm/node_test.go", noEngine},
+	},
 	"service": {
 		{roundTrip, "TestServiceFields", "internal/swarm/service_real_test.go", engines},
 		{drift, "TestServiceFields", "internal/swarm/service_real_test.go", engines},
@@ -66,6 +75,8 @@ var Proofs = map[string][]Proof{
 const (
 	swarmTest   = "internal/swarm/swarm_real_test.go"
 	networkTest = "internal/swarm/network_real_test.go"
+	nodeTest    = "internal/swarm/node_real_test.go"
+	nodeStory   = "internal/run/story_nodes_test.go"
 	contentTest = "internal/swarm/content_real_test.go"
 )
 
