@@ -2,9 +2,11 @@ package run
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 
+	"github.com/swarmscript/swarmscript/internal/apply"
 	"github.com/swarmscript/swarmscript/internal/testengine"
 )
 
@@ -169,6 +171,39 @@ func TestStoryManagers(t *testing.T) {
 	if got := f.Docker("info", "--format", "{{.Swarm.Managers}}"); got != "1" {
 		t.Errorf("there are %s managers", got)
 	}
+}
+
+// The leader goes last, and another leads from then on: here the manager that
+// is left, through which all this is done.
+func TestStoryLeaderGoes(t *testing.T) {
+	f := newNodes(t, 3, 0)
+	f.host, f.e = f.swarm.Managers[1].Host, f.swarm.Managers[1]
+	f.Script(`
+node("mgr-0", role = "worker", labels = {"was": "leader"})
+node("mgr-1", role = "manager")
+node("mgr-2", role = "worker")
+svc("web", replicas = 3)
+`)
+	var demoted []string
+	p := f.Plan()
+	r, err := f.Carry(p, func(o *ApplyOptions) {
+		o.Sink = func(e apply.Event) {
+			f.sink(e)
+			if e.Type == apply.Finished && e.Address.Kind() == "node" && e.Address.Name() != "mgr-1" {
+				demoted = append(demoted, e.Address.Name())
+			}
+		}
+	})
+	f.wentWell(r, err)
+	if !slices.Equal(demoted, []string{"mgr-2", "mgr-0"}) {
+		t.Errorf("demoted were, in order, %v", demoted)
+	}
+	f.PlanIsEmpty()
+	if got := f.node("mgr-1", ".ManagerStatus.Leader") + f.labels("mgr-0"); got != "truewas:leader" {
+		t.Errorf("the manager that is left: %s", got)
+	}
+	f.Script(`node("mgr-1", role = "worker")`)
+	f.PlanFails("mgr-1 cannot be demoted: the swarm is reached through it")
 }
 
 // A host that has joined anew is the one that is meant; the node that it left

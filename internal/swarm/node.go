@@ -119,7 +119,7 @@ func cutPort(addr string) (host, port string, ok bool) {
 func changingRole(n swarm.Node) string {
 	switch {
 	case n.Status.State != swarm.NodeStateReady:
-	case n.Spec.Role == swarm.NodeRoleManager && !reachable(n):
+	case n.Spec.Role == swarm.NodeRoleManager && n.ManagerStatus == nil:
 		return "becoming a manager"
 	case n.Spec.Role == swarm.NodeRoleWorker && n.ManagerStatus != nil:
 		return "still a manager"

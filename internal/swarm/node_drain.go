@@ -64,10 +64,12 @@ func (nodeHandler) Settle(ctx context.Context, rc resource.Conn, r *resource.Req
 	if err != nil {
 		return err
 	}
-	if err := hasRole(ctx, c, r, o.ID); err != nil {
-		return err
-	}
 	n := nodeOf(o)
+	if roleArg(r.Args) != "" {
+		if err := hasRole(ctx, c, r, o.ID); err != nil {
+			return err
+		}
+	}
 	if n == nil || len(n.leaving) == 0 {
 		return nil
 	}

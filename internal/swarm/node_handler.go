@@ -100,7 +100,11 @@ func hasRole(ctx context.Context, c *Conn, r *resource.Request, id string) error
 		why := ""
 		switch {
 		case err == nil:
-			if why = changingRole(n); why == "" {
+			why = changingRole(n)
+			if why == "" && n.ManagerStatus != nil && !reachable(n) && n.Status.State == swarm.NodeStateReady {
+				why = "not yet reachable as a manager"
+			}
+			if why == "" {
 				return nil
 			}
 		case remote.IsNotFound(err):
