@@ -64,8 +64,10 @@ func Build(in Input) (*Plan, diag.List) {
 		}
 		b.checkAdopt(in.Program.Declarations)
 	}
+	b.claim()
 	b.prune()
 	b.oldVersions()
+	b.sequences()
 	b.plan.Changes = b.sorted()
 	if b.problems.Err() == nil {
 		b.arrange()
@@ -93,6 +95,8 @@ type builder struct {
 	scopes   map[string]bool                   // that a live object of ours has in its mark's address
 	deletes  []*Change
 	removed  map[string]bool                   // the kinds and IDs of those
+	claimed  map[*resource.Object]*Change      // of kinds with Find
+	chains   [][]*Change                       // changes that are made one after another
 	adopt    map[string]bool                   // Options.Adopt; true once it was made use of
 	users    map[value.Address][]value.Address // declared users, by what they use
 }
@@ -334,6 +338,9 @@ func (b *builder) resolve(r value.Ref) (value.Value, bool) {
 func Known(c *Change, output string) (value.Value, bool) {
 	if c == nil {
 		return nil, false
+	}
+	if c.Decl != nil && c.Decl.External {
+		return knownOfOther(c, output)
 	}
 	o, ok := c.Kind.Output(output)
 	if !ok {
