@@ -101,7 +101,7 @@ func newBuilder(in Input) *builder {
 	n := len(in.Program.Declarations)
 	b := &builder{
 		in:      in,
-		plan:    &Plan{Project: in.Program.Project, Unreachable: map[string]error{}},
+		plan:    &Plan{Project: in.Program.Project, Program: in.Program, Unreachable: map[string]error{}},
 		index:   make(map[string]*Index, len(in.Scopes)),
 		changes: make(map[value.Address]*Change, n),
 		decls:   make(map[value.Address]*resource.Declaration, n),

@@ -226,7 +226,7 @@ func schemaOf(c *plan.Change) *schema.Struct {
 func sides(c *plan.Change) (before, after value.Struct) {
 	s := schemaOf(c)
 	if c.Live != nil {
-		before = masked(s, c, c.Live.Args)
+		before = c.Masked(c.Live.Args)
 	}
 	if c.Action == plan.Delete || c.Args == nil || s == nil {
 		return before, nil
@@ -246,7 +246,7 @@ func sides(c *plan.Change) (before, after value.Struct) {
 			}
 		}
 		if c.Decl != nil && i < len(c.Decl.Args) && !value.Sensitive(v) {
-			v = mask(f.Type, c.Decl.Args[i], v) // a live value that is kept
+			v = plan.Mask(f.Type, c.Decl.Args[i], v) // a live value that is kept
 		}
 		after[i] = v
 	}

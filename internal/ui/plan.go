@@ -343,7 +343,7 @@ func (pr *planPrinter) collect(c *plan.Change) {
 			if c.Action == plan.NewVersion && f.Field != nil && (f.Field.WriteOnly || f.Field.Secret) {
 				continue // the header says that it is hidden
 			}
-			if !f.Secret && hidesList(c, f.Field) {
+			if !f.Secret && c.HidesList(f.Field) {
 				hidden := *f
 				hidden.Secret, f = true, &hidden
 			}
