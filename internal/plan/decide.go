@@ -23,6 +23,8 @@ type Case struct {
 	Named func(name string) *resource.Object
 	// Adopt allows taking an object that is not ours.
 	Adopt bool
+	// Renew asks for a replacement that nothing else asks for.
+	Renew bool
 	// Resolve returns what is known of a reference.
 	Resolve func(value.Ref) (value.Value, bool)
 	// HashKey is the project's, nil before it exists.
@@ -304,6 +306,9 @@ func (c Case) compare(ch *Change) {
 	if c.Replaced != "" && !ch.Kind.Versioned {
 		ch.Action, ch.Reason = Replace, "uses "+c.Replaced.Short()+", which is replaced"
 		ch.Tentative, ch.ReplacedBy = c.ReplacedMaybe, c.Replaced
+	}
+	if c.Renew && !ch.Kind.Versioned {
+		ch.Action, ch.Reason, ch.Tentative, ch.ReplacedBy = Replace, "--replace", false, ""
 	}
 	ch.Tentative = ch.Tentative && ch.Action == Replace
 	if !ch.Mark.Equal(live.Mark) {

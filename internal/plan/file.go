@@ -67,8 +67,8 @@ type File struct {
 // Wishes are the options that belong to a plan.
 type Wishes struct {
 	Options
-	Forget      []string `json:",omitempty"`
-	RefreshOnly bool     `json:",omitempty"`
+	Forget      []string `json:"forget,omitempty"`
+	RefreshOnly bool     `json:"refresh_only,omitempty"`
 }
 
 // Seal stands for an input: two are equal where the inputs are.

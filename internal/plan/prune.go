@@ -10,6 +10,9 @@ import (
 	"github.com/swarmscript/swarmscript/internal/value"
 )
 
+// oldVersion is why a version goes.
+const oldVersion = "old version"
+
 // keptVersions is how many old versions of a secret or config stay, for a
 // rollback.
 const keptVersions = 2
@@ -23,7 +26,7 @@ func (b *builder) prune() {
 		}
 		var gone []value.Address // few of many, so they are sorted alone
 		for a := range ix.ours {
-			if !b.declaredIn(a, addr) {
+			if !b.declaredIn(a, addr) && b.wants(a) {
 				gone = append(gone, a)
 			}
 		}
@@ -71,7 +74,7 @@ func (b *builder) goes(scope string) bool {
 	}
 	for _, addr := range sortedKeys(b.index) {
 		ix := b.index[addr]
-		if len(ix.ours[opener]) > 0 && !b.declaredIn(opener, addr) {
+		if len(ix.ours[opener]) > 0 && !b.declaredIn(opener, addr) && b.wants(opener) {
 			return true
 		}
 	}
@@ -113,7 +116,7 @@ func (b *builder) oldVersions() {
 		})
 		for i, o := range old {
 			if i >= keptVersions && !b.stillUsed(ix, o) {
-				b.remove(d.Address, d.Scope, o, "old version")
+				b.remove(d.Address, d.Scope, o, oldVersion)
 			}
 		}
 		if c.Action == NewVersion {
@@ -180,7 +183,7 @@ func (b *builder) guardOne(c *Change) {
 		verb = "replacing it"
 	}
 	d := b.decls[c.Address]
-	if d != nil && d.Lifecycle.PreventDestroy && c.Reason != "old version" {
+	if d != nil && d.Lifecycle.PreventDestroy && c.Reason != oldVersion {
 		p := diag.Errorf(d.Pos, "%s: %s is forbidden by lifecycle(prevent_destroy = True)", c.Address, verb)
 		p.Detail = whatForces(c)
 		b.fail(p)
@@ -200,7 +203,10 @@ func (b *builder) guardOne(c *Change) {
 			continue
 		}
 		p := diag.Errorf(pos, "%s: %s is not possible while %s %q uses it", c.Address, verb, user.Kind, user.Name)
-		if user.Mark.Project == b.in.Program.Project {
+		if a := user.Mark.Address; user.Mark.Project == b.in.Program.Project && b.leftOut(string(a)) {
+			p.Detail = a.Short() + " is left out of this plan, and stays as it is"
+			p.Hint = "leave this out too, or plan both"
+		} else if user.Mark.Project == b.in.Program.Project {
 			p.Detail = fmt.Sprintf("%s names it in plain text, and stays as it is", user.Mark.Address.Short())
 			p.Hint = fmt.Sprintf("let %s refer to the resource itself, not to its name, or take it out there", user.Mark.Address.Short())
 		} else {
@@ -249,6 +255,20 @@ func (b *builder) sorted() []*Change {
 		return strings.Compare(x.Name, y.Name)
 	})
 	return append(out, b.deletes...)
+}
+
+// leftOut reports whether a person's selection has left out an address, in
+// full or short.
+func (b *builder) leftOut(text string) bool {
+	if b.in.selected == nil {
+		return false
+	}
+	for a := range b.in.selected.scope {
+		if !b.wants(a) && (string(a) == text || a.Short() == text) {
+			return true
+		}
+	}
+	return false
 }
 
 func sortedKeys[K ~string, V any](m map[K]V) []K {

@@ -1,0 +1,424 @@
+package run
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"io"
+	"maps"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/moby/sys/atomicwriter"
+
+	"github.com/swarmscript/swarmscript/builtins"
+	"github.com/swarmscript/swarmscript/internal/apply"
+	"github.com/swarmscript/swarmscript/internal/diag"
+	"github.com/swarmscript/swarmscript/internal/plan"
+	"github.com/swarmscript/swarmscript/internal/registry"
+	"github.com/swarmscript/swarmscript/internal/resource"
+	"github.com/swarmscript/swarmscript/lang"
+)
+
+// IsSaved reports whether a file is a saved plan, by what is in it. What cannot
+// be read is none.
+func IsSaved(path string) bool {
+	f, err := os.Open(path)
+	if err != nil {
+		return false
+	}
+	defer f.Close()
+	head := make([]byte, 64)
+	n, _ := io.ReadFull(f, head)
+	return plan.IsFile(head[:n])
+}
+
+// LoadPlan reads a saved plan. The version is this program's: a plan of another
+// one is not read.
+func LoadPlan(path, version string) (*plan.File, error) {
+	f, err := os.Open(path)
+	if err != nil {
+		return nil, plainPath(err)
+	}
+	defer f.Close()
+	if info, err := f.Stat(); err == nil && info.IsDir() {
+		return nil, fmt.Errorf("%s is a folder, not a saved plan", path)
+	}
+	file, err := plan.DecodeFile(f, registry.Kind)
+	switch {
+	case file != nil && file.Program != version && file.Program != "":
+		return nil, &diag.Diagnostic{Summary: fmt.Sprintf("%s was saved by swarmscript %s, and this is %s", path, file.Program, version),
+			Hint: "apply it with the program that made it, or make it again: swarmscript plan --out " + path}
+	case err != nil && !IsSaved(path) && strings.HasSuffix(path, ".star"):
+		return nil, &diag.Diagnostic{Summary: path + " is a script, not a saved plan", Hint: "swarmscript plan " + path + " shows what it would change"}
+	case err != nil:
+		return nil, fmt.Errorf("%s %w", path, err)
+	}
+	return file, nil
+}
+
+// plainPath leaves out the name of the system call.
+func plainPath(err error) error {
+	var pe *os.PathError
+	if errors.As(err, &pe) {
+		return fmt.Errorf("%s: %w", pe.Path, pe.Err)
+	}
+	return err
+}
+
+// CheckOut says early why a plan cannot be saved at a path.
+func CheckOut(path string) error {
+	if info, err := os.Stat(path); err == nil && !info.Mode().IsRegular() {
+		return fmt.Errorf("--out %s: there is a folder, or something else that is no file", path)
+	}
+	if dir, err := os.Stat(filepath.Dir(path)); err != nil || !dir.IsDir() {
+		return fmt.Errorf("--out %s: there is no folder %s", path, filepath.Dir(path))
+	}
+	if strings.HasSuffix(path, ".star") {
+		return fmt.Errorf("--out %s: that is the name of a script", path)
+	}
+	return nil
+}
+
+// Save writes the plan to a file that only its owner can read. It is there
+// whole, or what was there before is.
+func (p *Planned) Save(path, version string) error {
+	if len(p.Plan.Unreachable) > 0 {
+		addr := slices.Sorted(maps.Keys(p.Plan.Unreachable))[0]
+		return fmt.Errorf("the plan was not saved: %s is unreachable: %w", addr, resource.ErrUnreachable)
+	}
+	f, err := p.file(version)
+	if err != nil {
+		return err
+	}
+	data, err := f.Encode()
+	if err == nil {
+		err = atomicwriter.WriteFile(path, data, 0o600)
+	}
+	if err != nil {
+		var pe *os.PathError
+		if errors.As(err, &pe) {
+			err = pe.Err
+		}
+		return fmt.Errorf("the plan was not saved: %s: %w", path, err)
+	}
+	return nil
+}
+
+func (p *Planned) file(version string) (*plan.File, error) {
+	dir, err := os.Getwd()
+	if err != nil {
+		return nil, err
+	}
+	s := newSealer(p.view.hashKey())
+	f := &plan.File{
+		Program: version, Created: time.Now().UTC().Truncate(time.Second), Project: p.Program.Project,
+		Script: p.opts.File, Dir: dir, Chdir: p.opts.Chdir != "",
+		Wishes: plan.Wishes{Options: p.planOptions(), Forget: p.opts.Forget, RefreshOnly: p.opts.RefreshOnly},
+		Vars:   map[string]string{}, Env: map[string]*string{}, VarFiles: p.opts.VarFiles,
+		Salt: s.salt, Key: s.keyID(), Seals: s.all(p.inputs()), Values: p.valuesSum(s),
+		Scopes: p.view.identities(), Plan: p.Plan,
+	}
+	hidden := p.sensitive()
+	for _, v := range p.opts.Vars {
+		if name, text, err := builtins.ParseVar(v); err == nil && !hidden["var "+name] {
+			f.Vars[name] = text
+		}
+	}
+	for name, text := range p.envRead {
+		if v, isVar := strings.CutPrefix(name, builtins.EnvPrefix); !hidden["env "+name] && !(isVar && hidden["var "+v]) {
+			f.Env[name] = text
+		}
+	}
+	return f, nil
+}
+
+// sensitive are the inputs that the script reads as sensitive, as "var name"
+// and "env NAME".
+func (s *Script) sensitive() map[string]bool {
+	out := map[string]bool{}
+	for _, r := range s.session.Reads() {
+		if r.Sensitive {
+			out[r.Kind+" "+r.Name] = true
+		}
+	}
+	return out
+}
+
+// inputs are what a saved plan seals: the sources, and what is sensitive.
+func (s *Script) inputs() []input {
+	var out []input
+	digest := func(text string) []byte {
+		sum := sha256.Sum256([]byte(text))
+		return sum[:]
+	}
+	for _, r := range s.session.Reads() {
+		in := input{kind: r.Kind, name: r.Name}
+		switch {
+		case r.Kind == "module" || r.Kind == "file":
+			in.digest, _ = hex.DecodeString(r.Digest)
+		case !r.Sensitive:
+			continue
+		default:
+			if text, ok := s.given(r); ok {
+				in.digest = digest(text)
+			}
+		}
+		out = append(out, in)
+	}
+	for _, f := range s.opts.VarFiles {
+		out = append(out, input{"var-file", f, s.varFiles[f]})
+	}
+	return out
+}
+
+// given returns the text of a sensitive input; what a var file gives is sealed
+// with the file.
+func (s *Script) given(r lang.Read) (string, bool) {
+	name := r.Name
+	if r.Kind == "var" {
+		for i := len(s.opts.Vars) - 1; i >= 0; i-- {
+			if v, text, err := builtins.ParseVar(s.opts.Vars[i]); err == nil && v == name {
+				return text, true
+			}
+		}
+		name = builtins.EnvPrefix + name
+	}
+	if text := s.envRead[name]; text != nil {
+		return *text, true
+	}
+	return "", false
+}
+
+func (p *Planned) valuesSum(s sealer) string {
+	h := sha256.New()
+	p.Plan.Values(h)
+	return s.sum("values", "", h.Sum(nil))
+}
+
+// identities are the scopes as they were observed.
+func (v *view) identities() []plan.FileScope {
+	var out []plan.FileScope
+	for _, addr := range slices.Sorted(maps.Keys(v.scopes)) {
+		st := v.scopes[addr].State
+		s := plan.FileScope{Address: addr, Type: st.Scope.Type}
+		if st.Obs != nil {
+			s.Identity = st.Obs.Identity
+			if id := v.scopeID(addr); s.Identity == "" && id != addr {
+				s.Identity = id
+			}
+		}
+		out = append(out, s)
+	}
+	return out
+}
+
+// Stale says that a saved plan is not what would be planned now, and why.
+type Stale struct{ problem *diag.Diagnostic }
+
+func staleBecause(reasons []string) error {
+	if len(reasons) == 0 {
+		return nil
+	}
+	return &Stale{&diag.Diagnostic{
+		Summary: "the plan is stale: it is not what would be planned now", Detail: strings.Join(reasons, "\n"),
+		Hint: "nothing was changed; make a new one with swarmscript plan --out",
+	}}
+}
+
+func (e *Stale) Error() string {
+	return e.problem.Summary + ": " + strings.ReplaceAll(e.problem.Detail, "\n", "; ")
+}
+
+// Unwrap gives the exit code, and what is shown.
+func (e *Stale) Unwrap() []error { return []error{apply.ErrStale, e.problem} }
+
+// PlanSaved plans as a saved plan was planned, and refuses if anything is not
+// as it was then. Of opts, what belongs to a plan comes from the file; Vars may
+// hold the sensitive ones, which it has not.
+func PlanSaved(ctx context.Context, f *plan.File, opts Options) (*Planned, error) {
+	if err := opts.restore(f); err != nil {
+		return &Planned{Script: &Script{}}, err
+	}
+	s, err := Evaluate(ctx, opts)
+	p := &Planned{Script: s, saved: f}
+	if s.session == nil {
+		return p, err
+	}
+	if _, there := os.Stat(opts.File); there != nil {
+		return p, &diag.Diagnostic{Summary: fmt.Sprintf("the plan's script, %s, is not here", opts.File),
+			Hint: "the plan was made in " + f.Dir + ": apply it there, or in a copy of it"}
+	}
+	if err == nil && s.Program.Project != f.Project {
+		return p, fmt.Errorf("the plan is one of project %s, and %s is project %s's", f.Project, opts.File, s.Program.Project)
+	}
+	if stale := p.staleInputs(func(kind string) bool { return kind == script }); stale != nil {
+		return p, staleBecause(stale)
+	}
+	if err != nil {
+		return p, err
+	}
+	if err := p.look(ctx); err != nil {
+		return p, err
+	}
+	if err := p.stale(); err != nil {
+		return p, errors.Join(err, p.view.close())
+	}
+	return p, nil
+}
+
+// restore takes over what a saved plan says. Variables that are given must be
+// those that it does not hold.
+func (o *Options) restore(f *plan.File) error {
+	var problems diag.List
+	for _, v := range o.Vars {
+		name, _, err := builtins.ParseVar(v)
+		if err != nil {
+			problems = append(problems, &diag.Diagnostic{Summary: err.Error()})
+		} else if !slices.ContainsFunc(f.Seals, func(s plan.Seal) bool { return s.Kind == "var" && s.Name == name }) {
+			problems = append(problems, &diag.Diagnostic{Summary: fmt.Sprintf("--var %s: the plan has its variables; only sensitive ones, which it does not hold, are given again", name)})
+		}
+	}
+	o.File, o.VarFiles = f.Script, f.VarFiles
+	if f.Chdir {
+		o.Chdir = "."
+	}
+	for _, name := range slices.Sorted(maps.Keys(f.Vars)) {
+		o.Vars = append(o.Vars, name+"="+f.Vars[name])
+	}
+	env := o.Env
+	o.Env = func(name string) (string, bool) {
+		if text, saved := f.Env[name]; saved {
+			if text == nil {
+				return "", false
+			}
+			return *text, true
+		}
+		return env(name)
+	}
+	w := f.Wishes
+	o.Destroy, o.AllowDataLoss, o.Adopt, o.Forget, o.RefreshOnly = w.Destroy, w.AllowDataLoss, w.Adopt, w.Forget, w.RefreshOnly
+	o.Targets, o.Exclude, o.Replace = w.Targets, w.Exclude, w.Replace
+	return problems.Err()
+}
+
+// stale compares what a saved plan was made from, and what it is, with what
+// there is now. Where it is another place altogether, nothing else is said.
+func (p *Planned) stale() error {
+	if reasons := p.staleScopes(); reasons != nil {
+		return staleBecause(reasons)
+	}
+	reasons := p.staleInputs(func(kind string) bool { return kind != script })
+	if p.buildErr != nil {
+		for _, d := range diag.From(p.buildErr) {
+			reasons = append(reasons, d.Error())
+		}
+		return staleBecause(reasons)
+	}
+	more, err := p.staleSteps(p.Plan, true)
+	if err != nil {
+		return err
+	}
+	reasons = append(reasons, more...)
+	if s := (sealer{p.saved.Salt, p.view.hashKey()}); reasons == nil && p.valuesSum(s) != p.saved.Values {
+		reasons = append(reasons, "a sensitive value that a step writes is another one")
+	}
+	return staleBecause(reasons)
+}
+
+func (p *Planned) staleSteps(now *plan.Plan, same bool) ([]string, error) {
+	written, err := plan.Written(now, registry.Kind)
+	if err != nil {
+		return nil, err
+	}
+	return plan.Differences(p.saved.Plan, written, same), nil
+}
+
+func (p *Planned) staleScopes() []string {
+	var reasons []string
+	was := map[string]string{}
+	for _, s := range p.saved.Scopes {
+		was[s.Address] = s.Identity
+	}
+	for _, s := range p.view.identities() {
+		id, known := was[s.Address]
+		delete(was, s.Address)
+		switch {
+		case !known:
+			reasons = append(reasons, s.Address+" is new among the project's scopes")
+		case id == "" && s.Identity != "":
+			reasons = append(reasons, s.Address+" did not exist, and does now")
+		case id != "" && s.Identity == "":
+			reasons = append(reasons, s.Address+" existed, and does not now")
+		case id != s.Identity:
+			reasons = append(reasons, fmt.Sprintf("%s is another one: its ID is %s, and was %s", s.Address, s.Identity, id))
+		}
+	}
+	for _, addr := range slices.Sorted(maps.Keys(was)) {
+		reasons = append(reasons, addr+" is not among the project's scopes any more")
+	}
+	if key := (sealer{key: p.view.hashKey()}).keyID(); reasons == nil && key != p.saved.Key {
+		reasons = append(reasons, "the project's hash key is another one: its ledger was made anew")
+	}
+	return reasons
+}
+
+// staleInputs compares the seals of some kinds.
+func (p *Planned) staleInputs(of func(kind string) bool) []string {
+	var key []byte
+	if p.view != nil {
+		key = p.view.hashKey()
+	}
+	type id struct{ kind, name string }
+	was := map[id]string{}
+	for _, s := range p.saved.Seals {
+		if of(s.Kind) {
+			was[id{s.Kind, s.Name}] = s.Sum
+		}
+	}
+	var reasons []string
+	inputs := slices.DeleteFunc(p.inputs(), func(in input) bool { return !of(in.kind) })
+	for _, s := range (sealer{p.saved.Salt, key}).all(inputs) {
+		sum, known := was[id{s.Kind, s.Name}]
+		delete(was, id{s.Kind, s.Name})
+		what := inputWord(s.Kind) + " " + s.Name
+		switch {
+		case !known:
+			reasons = append(reasons, what+" was not read when the plan was made")
+		case sum != "" && s.Sum == "":
+			reasons = append(reasons, what+" is not given now: "+giveAgain(s.Kind, s.Name))
+		case sum != s.Sum:
+			reasons = append(reasons, what+" has changed")
+		}
+	}
+	for _, s := range p.saved.Seals {
+		if _, left := was[id{s.Kind, s.Name}]; left {
+			reasons = append(reasons, inputWord(s.Kind)+" "+s.Name+" is not read any more")
+		}
+	}
+	return reasons
+}
+
+func inputWord(kind string) string {
+	switch kind {
+	case script:
+		return "script"
+	case "var":
+		return "variable"
+	case "env":
+		return "environment variable"
+	}
+	return kind
+}
+
+func giveAgain(kind, name string) string {
+	if kind == "var" {
+		return fmt.Sprintf("a plan does not hold what is sensitive; give it with --var %s=... or %s%s", name, builtins.EnvPrefix, name)
+	}
+	return "a plan does not hold what is sensitive; set it"
+}
