@@ -254,8 +254,8 @@ func PlanSaved(ctx context.Context, f *plan.File, opts Options) (*Planned, error
 		return p, &diag.Diagnostic{Summary: fmt.Sprintf("the plan's script, %s, is not here", opts.File),
 			Hint: "the plan was made in " + f.Dir + ": apply it there, or in a copy of it"}
 	}
-	if err == nil && s.Program.Project != f.Project {
-		return p, fmt.Errorf("the plan is one of project %s, and %s is project %s's", f.Project, opts.File, s.Program.Project)
+	if name := s.Program.Project; name != f.Project && (name != "" || err == nil) {
+		return p, fmt.Errorf("the plan is one of project %s, and %s is project %s's", f.Project, opts.File, name)
 	}
 	if stale := p.staleInputs(func(kind string) bool { return kind == script }); stale != nil {
 		return p, staleBecause(stale)
