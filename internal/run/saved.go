@@ -299,6 +299,9 @@ func (o *Options) restore(f *plan.File) error {
 			}
 			return *text, true
 		}
+		if env == nil {
+			return "", false
+		}
 		return env(name)
 	}
 	w := f.Wishes
@@ -313,7 +316,15 @@ func (p *Planned) stale() error {
 	if reasons := p.staleScopes(); reasons != nil {
 		return staleBecause(reasons)
 	}
-	reasons := p.staleInputs(func(kind string) bool { return kind != script })
+	var reasons []string
+	switch key := (sealer{key: p.view.hashKey()}).keyID(); {
+	case key == p.saved.Key:
+		reasons = p.staleInputs(func(kind string) bool { return kind != script })
+	case p.saved.Key == "":
+		reasons = append(reasons, "the project was applied since: it has a ledger now")
+	default: // no seal says anything
+		reasons = append(reasons, "the project's hash key is another one: its ledger was made anew")
+	}
 	if p.buildErr != nil {
 		for _, d := range diag.From(p.buildErr) {
 			reasons = append(reasons, d.Error())
@@ -361,9 +372,6 @@ func (p *Planned) staleScopes() []string {
 	}
 	for _, addr := range slices.Sorted(maps.Keys(was)) {
 		reasons = append(reasons, addr+" is not among the project's scopes any more")
-	}
-	if key := (sealer{key: p.view.hashKey()}).keyID(); reasons == nil && key != p.saved.Key {
-		reasons = append(reasons, "the project's hash key is another one: its ledger was made anew")
 	}
 	return reasons
 }
