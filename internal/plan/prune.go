@@ -203,7 +203,7 @@ func (b *builder) guardOne(c *Change) {
 			continue
 		}
 		p := diag.Errorf(pos, "%s: %s is not possible while %s %q uses it", c.Address, verb, user.Kind, user.Name)
-		if a := user.Mark.Address; user.Mark.Project == b.in.Program.Project && b.leftOut(string(a)) {
+		if a, out := b.leavesOut(ix, user); out {
 			p.Detail = a.Short() + " is left out of this plan, and stays as it is"
 			p.Hint = "leave this out too, or plan both"
 		} else if user.Mark.Project == b.in.Program.Project {
@@ -255,20 +255,6 @@ func (b *builder) sorted() []*Change {
 		return strings.Compare(x.Name, y.Name)
 	})
 	return append(out, b.deletes...)
-}
-
-// leftOut reports whether a person's selection has left out an address, in
-// full or short.
-func (b *builder) leftOut(text string) bool {
-	if b.in.selected == nil {
-		return false
-	}
-	for a := range b.in.selected.scope {
-		if !b.wants(a) && (string(a) == text || a.Short() == text) {
-			return true
-		}
-	}
-	return false
 }
 
 func sortedKeys[K ~string, V any](m map[K]V) []K {

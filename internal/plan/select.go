@@ -23,13 +23,15 @@ type selection struct {
 	decls map[value.Address]*resource.Declaration
 	scope map[value.Address]string // of all that is known, declared or live
 	keep  map[value.Address]bool
+	moved map[value.Address][]value.Address // what moved() calls otherwise now
 }
 
 func (o Options) partial() bool { return len(o.Targets)+len(o.Exclude) > 0 }
 
-// newSelection finds what the options name.
+// newSelection finds what the options name, with a builder of everything.
 func newSelection(b *builder) (*selection, diag.List) {
-	s := &selection{full: b.in, decls: b.decls, scope: map[value.Address]string{}, keep: map[value.Address]bool{}}
+	b.moves()
+	s := &selection{full: b.in, decls: b.decls, scope: map[value.Address]string{}, keep: map[value.Address]bool{}, moved: b.moved}
 	for addr, ix := range b.index {
 		for a := range ix.ours {
 			s.scope[a] = addr
@@ -37,11 +39,6 @@ func newSelection(b *builder) (*selection, diag.List) {
 	}
 	for a, d := range b.decls {
 		s.scope[a] = d.Scope
-	}
-	for _, m := range b.in.Program.Moves { // it has a new address
-		if b.decls[m.From] == nil {
-			delete(s.scope, m.From)
-		}
 	}
 	o := b.in.Options
 	if len(o.Targets) > 0 && len(o.Exclude) > 0 {
@@ -169,7 +166,7 @@ func (s *selection) exclude(b *builder, named []value.Address) {
 			})
 		}
 		for _, addr := range sortedKeys(b.index) {
-			b.index[addr].eachUse(func(user, used value.Address) {
+			s.eachUse(b.index[addr], func(user, used value.Address) {
 				if out[user] && (destroy || s.decls[used] == nil) {
 					drop(used)
 				}
@@ -189,20 +186,36 @@ func (s *selection) exclude(b *builder, named []value.Address) {
 }
 
 // eachUse calls fn for each of our objects and each of ours that it uses.
-func (ix *Index) eachUse(fn func(user, used value.Address)) {
+func (s *selection) eachUse(ix *Index, fn func(user, used value.Address)) {
 	if ix.State.Obs == nil {
 		return
 	}
 	for _, o := range ix.State.Obs.Objects {
-		if o.Mark.Project != ix.project || ix.project == "" {
-			continue
-		}
 		for _, id := range o.Uses {
-			if u := ix.withID(id); u != nil && u.Mark.Project == ix.project {
-				fn(o.Mark.Address, u.Mark.Address)
+			user, ok1 := s.address(ix, o)
+			used, ok2 := s.address(ix, ix.withID(id))
+			if ok1 && ok2 {
+				fn(user, used)
 			}
 		}
 	}
+}
+
+// address is where one of our objects is planned, if it is known at all.
+func (s *selection) address(ix *Index, o *resource.Object) (value.Address, bool) {
+	if o == nil {
+		return "", false
+	}
+	if o.Mark.Project != ix.project || ix.project == "" { // unless it is being adopted
+		a := value.NewAddress(ix.State.Scope.Address, o.Kind, o.Name)
+		return a, s.decls[a] != nil
+	}
+	a := o.Mark.Address
+	if to := s.moved[a]; len(to) > 0 {
+		a = to[0]
+	}
+	_, known := s.scope[a]
+	return a, known
 }
 
 // input is the part of the input that is selected.
@@ -251,13 +264,8 @@ func (s *selection) grow(b *builder) bool {
 			continue
 		}
 		for _, user := range ix.usersOf(c.Live.ID) {
-			if user.Mark.Project != b.in.Program.Project {
-				continue
-			}
-			for _, a := range b.addressesOf(ix, user) {
-				if _, known := s.scope[a]; known {
-					s.add(b, []value.Address{a})
-				}
+			if a, known := s.address(ix, user); known {
+				s.add(b, []value.Address{a})
 			}
 		}
 	}
@@ -276,6 +284,30 @@ func (s *selection) warn() *diag.Diagnostic {
 
 // wants reports whether an address is planned at all.
 func (b *builder) wants(a value.Address) bool { return b.in.selected == nil || b.in.selected.keep[a] }
+
+// leftOut reports whether the selection has left out an address, in full or
+// short.
+func (b *builder) leftOut(text string) bool {
+	if b.in.selected == nil {
+		return false
+	}
+	for a := range b.in.selected.scope {
+		if !b.wants(a) && (string(a) == text || a.Short() == text) {
+			return true
+		}
+	}
+	return false
+}
+
+// leavesOut reports whether the selection has left out a live object, and where
+// that is declared.
+func (b *builder) leavesOut(ix *Index, o *resource.Object) (value.Address, bool) {
+	if b.in.selected == nil {
+		return "", false
+	}
+	a, known := b.in.selected.address(ix, o)
+	return a, known && !b.wants(a)
+}
 
 // renew finds what --replace names.
 func (b *builder) renew() {
