@@ -84,14 +84,18 @@ func (a *app) refresh(ctx context.Context, p *run.Planned, g applying) error {
 }
 
 func (a *app) showCommand() *cobra.Command {
-	var asJSON bool
+	var asJSON, schema bool
 	cmd := &cobra.Command{
 		Use:     "show FILE",
 		Short:   "Show a saved plan",
 		Long:    "Show a plan that plan --out has saved, as it was then. Nothing is contacted.",
-		Example: "  swarmscript show shop.plan\n  swarmscript show --json shop.plan | jq .counts",
+		Example: "  swarmscript show shop.plan\n  swarmscript show --json shop.plan | jq .counts\n  swarmscript show --schema",
 		Args:    atMost(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
+			if schema {
+				_, err := a.out.Write(ui.PlanSchema)
+				return err
+			}
 			if len(args) == 0 {
 				return usagef(cmd.CommandPath(), "", "give the FILE of a saved plan")
 			}
@@ -107,6 +111,7 @@ func (a *app) showCommand() *cobra.Command {
 		},
 	}
 	cmd.Flags().BoolVar(&asJSON, "json", false, "as plan --json")
+	cmd.Flags().BoolVar(&schema, "schema", false, "the JSON Schema of plan --json and show --json, without a FILE")
 	return cmd
 }
 

@@ -97,7 +97,7 @@ func (p *Plan) encode() planJSON {
 	for _, c := range p.Drift {
 		out.Drift = append(out.Drift, c.encode())
 	}
-	for _, n := range p.Graph.Nodes {
+	for _, n := range p.Graph.Nodes { // Hidden gave it one
 		i, ok := at[n.Change]
 		if !ok {
 			i = -1

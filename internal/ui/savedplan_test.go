@@ -3,8 +3,12 @@ package ui
 import (
 	"bytes"
 	"compress/gzip"
+	"crypto/sha256"
+	"encoding/json"
+	"fmt"
 	"io"
 	"math/rand/v2"
+	"strings"
 	"testing"
 
 	"github.com/swarmscript/swarmscript/internal/plan"
@@ -19,6 +23,11 @@ func testKinds(_, name string) *resource.Kind {
 		}
 	}
 	return nil
+}
+
+// program is what a plan of these tests was made from.
+func program(p *plan.Plan) *resource.Program {
+	return &resource.Program{Project: p.Project, Outputs: p.Outputs}
 }
 
 // saved is a plan as it comes back from a file.
@@ -80,7 +89,7 @@ func TestSavedPlanHidesSecrets(t *testing.T) {
 	}
 }
 
-func unzip(t *testing.T, data []byte) []byte {
+func unzip(t testing.TB, data []byte) []byte {
 	t.Helper()
 	stream := bytes.SplitN(data, []byte("\n"), 3)[2]
 	z, err := gzip.NewReader(bytes.NewReader(stream))
@@ -92,4 +101,42 @@ func unzip(t *testing.T, data []byte) []byte {
 		t.Fatal(err)
 	}
 	return text
+}
+
+// Whatever a file says that can be read, it can be shown.
+func FuzzShowPlan(f *testing.F) {
+	all := everything()
+	for _, c := range append(all.Changes, broken().Changes[0]) { // small seeds, which are changed faster
+		data, err := (&plan.File{Plan: &plan.Plan{Changes: []*plan.Change{c}, Outputs: all.Outputs[:1], Warnings: all.Warnings}}).Encode()
+		if err != nil {
+			f.Fatal(err)
+		}
+		f.Add(unzip(f, data))
+	}
+	f.Fuzz(func(t *testing.T, text []byte) {
+		var b bytes.Buffer
+		w := gzip.NewWriter(&b)
+		w.Write(text)
+		w.Close()
+		first := "swarmscript plan 1\n"
+		sum := sha256.Sum256(append([]byte(first), b.Bytes()...))
+		got, err := plan.DecodeFile(strings.NewReader(fmt.Sprintf("%ssha256 %x\n%s", first, sum, b.Bytes())), testKinds)
+		if err != nil {
+			return
+		}
+		doc := planJSON(t, got.Plan)
+		if !json.Valid(doc) {
+			t.Errorf("no JSON: %s", doc)
+		}
+		for _, o := range []PlanOptions{{}, {Style: Style{Width: 40, Color: true}, Destroy: true}, {RefreshOnly: true}} {
+			if err := Plan(io.Discard, got.Plan, o); err != nil {
+				t.Error(err)
+			}
+		}
+		for _, format := range GraphFormats {
+			if err := Graph(io.Discard, got.Plan.Graph, format, true); err != nil {
+				t.Error(err)
+			}
+		}
+	})
 }
