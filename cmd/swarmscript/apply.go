@@ -130,7 +130,7 @@ func (a *app) approve(ctx context.Context, p *run.Planned, g applying) error {
 	if g.approved {
 		return nil
 	}
-	q := ui.Question{Project: p.Plan.Project, Destroy: g.Destroy}
+	q := ui.Question{Project: p.Plan.Project, Destroy: g.Destroy && !p.Plan.Partial}
 	for _, c := range p.Plan.Changes {
 		if (c.Action == plan.Delete || c.Action == plan.Replace) && c.Kind.DataLoss != "" {
 			lost := string(c.Address) + ": " + c.Kind.DataLoss

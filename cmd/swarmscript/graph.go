@@ -1,11 +1,13 @@
 package main
 
 import (
+	"maps"
 	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
 
+	"github.com/swarmscript/swarmscript/internal/apply"
 	"github.com/swarmscript/swarmscript/internal/diag"
 	"github.com/swarmscript/swarmscript/internal/plan"
 	"github.com/swarmscript/swarmscript/internal/run"
@@ -48,7 +50,16 @@ func (a *app) graphCommand() *cobra.Command {
 				return err
 			}
 			defer p.Close()
-			return ui.Graph(a.out, p.Plan.Graph, format, true)
+			if err := ui.Graph(a.out, p.Plan.Graph, format, true); err != nil {
+				return err
+			}
+			for _, scope := range slices.Sorted(maps.Keys(p.Plan.Unreachable)) {
+				a.notef("%s: %v", scope, p.Plan.Unreachable[scope])
+			}
+			if len(p.Plan.Unreachable) > 0 {
+				return exit(apply.ExitUnreachable)
+			}
+			return nil
 		},
 	}
 	f := cmd.Flags()

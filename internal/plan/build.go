@@ -76,6 +76,7 @@ func Build(in Input) (*Plan, diag.List) {
 			continue
 		}
 		if p != nil {
+			p.Partial = true
 			p.Warnings = append(p.Warnings, sel.warn())
 		}
 		return p, problems

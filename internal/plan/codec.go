@@ -24,6 +24,7 @@ import (
 //	{"x":true}              hidden, and known; false: not known
 
 type planJSON struct {
+	Partial  bool               `json:"partial,omitempty"`
 	Changes  []changeJSON       `json:"changes"`
 	Drift    []changeJSON       `json:"drift,omitempty"`
 	Nodes    []nodeJSON         `json:"nodes"`
@@ -71,6 +72,8 @@ type objectJSON struct {
 	Args    any           `json:"args,omitempty"`
 	Version uint64        `json:"version,omitempty"`
 	Created time.Time     `json:"created"`
+	// Unsettled says why it had not converged: its version then moves by itself.
+	Unsettled string `json:"unsettled,omitempty"`
 }
 
 type nodeJSON struct {
@@ -88,7 +91,7 @@ type outputJSON struct {
 
 // encode expects a plan without secrets; see [Plan.Hidden].
 func (p *Plan) encode() planJSON {
-	out := planJSON{Warnings: p.Warnings}
+	out := planJSON{Partial: p.Partial, Warnings: p.Warnings}
 	at := map[*Change]int{}
 	for i, c := range p.Changes {
 		at[c] = i
@@ -121,7 +124,7 @@ func (c *Change) encode() changeJSON {
 		out.Args = encodeValue(c.Args)
 	}
 	if o := c.Live; o != nil {
-		out.Live = &objectJSON{ID: o.ID, Name: o.Name, Mark: o.Mark, Version: o.Version, Created: o.Created}
+		out.Live = &objectJSON{ID: o.ID, Name: o.Name, Mark: o.Mark, Version: o.Version, Created: o.Created, Unsettled: o.Unsettled}
 		if o.Args != nil {
 			out.Live.Args = encodeValue(o.Args)
 		}
@@ -171,7 +174,7 @@ type decoder struct {
 }
 
 func (d decoder) plan(in planJSON, project string) (*Plan, error) {
-	p := &Plan{Project: project, Warnings: in.Warnings, Graph: &Graph{}, Unreachable: map[string]error{}}
+	p := &Plan{Project: project, Partial: in.Partial, Warnings: in.Warnings, Graph: &Graph{}, Unreachable: map[string]error{}}
 	if slices.Contains(in.Warnings, nil) {
 		return nil, errors.New("a warning is missing")
 	}
@@ -231,7 +234,7 @@ func (d decoder) change(in changeJSON) (*Change, error) {
 		return nil, err
 	}
 	if in.Live != nil {
-		c.Live = &resource.Object{Kind: k.Name, ID: in.Live.ID, Name: in.Live.Name, Mark: in.Live.Mark, Version: in.Live.Version, Created: in.Live.Created}
+		c.Live = &resource.Object{Kind: k.Name, ID: in.Live.ID, Name: in.Live.Name, Mark: in.Live.Mark, Version: in.Live.Version, Created: in.Live.Created, Unsettled: in.Live.Unsettled}
 		if c.Live.Args, err = d.fields(k.Schema, in.Live.Args); err != nil {
 			return nil, err
 		}

@@ -94,6 +94,11 @@ func TestDifferences(t *testing.T) {
 		{"another value", was, scene{decls: []*resource.Declaration{web("image", "z")}, objects: was.objects}, "thing.web: image would become z, and in the plan b"},
 		{"newer", was, scene{decls: was.decls, objects: []*resource.Object{versioned(live(thingKind, "t1", "web", "image", "a"), 7)}},
 			"thing.web: it was changed since: it has version 7 now, and had 0"},
+		{"still converging", scene{decls: was.decls, objects: []*resource.Object{unsettled(live(thingKind, "t1", "web", "image", "a"))}},
+			scene{decls: was.decls, objects: []*resource.Object{versioned(live(thingKind, "t1", "web", "image", "a"), 7)}}, ""},
+		{"changed while it converged", scene{decls: was.decls, objects: []*resource.Object{unsettled(live(thingKind, "t1", "web", "image", "a"))}},
+			scene{decls: was.decls, objects: []*resource.Object{versioned(live(thingKind, "t1", "web", "image", "a", "labels", value.MapOf(map[string]string{"x": "y"})), 7)}},
+			"thing.web: it was changed since, while it converged"},
 		{"one more", was, scene{decls: was.decls, objects: append([]*resource.Object{live(diskKind, "d", "x")}, was.objects...), opts: Options{AllowDataLoss: true}},
 			"disk.x: the plan leaves it as it is, and it would now be deleted: no longer declared"},
 		{"one less", create, scene{}, "thing.web: the plan would create it, which is not to be done any more"},
@@ -109,6 +114,8 @@ func TestDifferences(t *testing.T) {
 }
 
 func versioned(o *resource.Object, v uint64) *resource.Object { o.Version = v; return o }
+
+func unsettled(o *resource.Object) *resource.Object { o.Unsettled = "1/2"; return o }
 
 // Under the lease there is a key: what was unknown may be known then, and what
 // only that asked for may not be needed. Nothing else may differ.

@@ -101,6 +101,8 @@ type Plan struct {
 	// Drift is what would be done, of a plan that only looks: its Changes are
 	// then empty.
 	Drift []*Change
+	// Partial is set where a person chose a part of the project.
+	Partial bool
 	// Graph orders them.
 	Graph *Graph
 	// Outputs of the script, resolved as far as they are known.

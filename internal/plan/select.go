@@ -275,11 +275,15 @@ func (s *selection) grow(b *builder) bool {
 // warn says that the plan is not all.
 func (s *selection) warn() *diag.Diagnostic {
 	o := s.full.Options
-	text := "the plan is partial: it has only " + strings.Join(o.Targets, ", ") + " and what that needs (--target)"
-	if len(o.Exclude) > 0 {
-		text = "the plan is partial: it leaves out " + strings.Join(o.Exclude, ", ") + " and what needs that (--exclude)"
+	needs, neededBy := " and what that needs", " and what needs that"
+	if o.Destroy {
+		needs, neededBy = neededBy, needs
 	}
-	return &diag.Diagnostic{Severity: diag.Warning, Summary: text, Detail: "what else differs stays as it is: plan without these options afterwards"}
+	text := "the plan is partial: it has only " + strings.Join(o.Targets, ", ") + needs + " (--target)"
+	if len(o.Exclude) > 0 {
+		text = "the plan is partial: it leaves out " + strings.Join(o.Exclude, ", ") + neededBy + " (--exclude)"
+	}
+	return &diag.Diagnostic{Severity: diag.Warning, Summary: text, Detail: "the rest stays as it is: plan without these options afterwards"}
 }
 
 // wants reports whether an address is planned at all.

@@ -5,6 +5,7 @@ import (
 	"io"
 	"slices"
 
+	"github.com/swarmscript/swarmscript/internal/resource"
 	"github.com/swarmscript/swarmscript/internal/schema"
 	"github.com/swarmscript/swarmscript/internal/value"
 )
@@ -94,8 +95,20 @@ func (d *staleness) compare(was, now *Change) {
 	if before == len(d.lines) {
 		d.arguments(was, now)
 	}
-	if before == len(d.lines) && was.Live != nil && now.Live != nil && was.Live.Version != now.Live.Version {
-		d.add(now, "it was changed since: it has version %d now, and had %d", now.Live.Version, was.Live.Version)
+	if before == len(d.lines) && was.Live != nil && now.Live != nil {
+		d.live(now, was.Live, now.Live)
+	}
+}
+
+// live compares the objects that the steps change. The version of one that had
+// not converged moves by itself: what it is says more then.
+func (d *staleness) live(c *Change, was, now *resource.Object) {
+	switch {
+	case was.Version == now.Version:
+	case was.Unsettled == "":
+		d.add(c, "it was changed since: it has version %d now, and had %d", now.Version, was.Version)
+	case !value.Equal(was.Args, now.Args):
+		d.add(c, "it was changed since, while it converged")
 	}
 }
 

@@ -130,7 +130,11 @@ func (pr *planPrinter) print() {
 			pr.in(bold, "What is live differs from what "+pr.project()+" declares. An apply would:")
 			pr.endLine()
 		} else if pr.destroy && lines == 0 {
-			pr.in(red, "Everything of "+pr.project()+" will be destroyed:")
+			what := "Everything of "
+			if pr.p.Partial {
+				what = "This part of "
+			}
+			pr.in(red, what+pr.project()+" will be destroyed:")
 			pr.endLine()
 		}
 		lines++
