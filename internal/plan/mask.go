@@ -26,6 +26,9 @@ func (c *Change) Masked(args value.Struct) value.Struct {
 	if c.Kind == nil {
 		return args
 	}
+	if c.Live != nil {
+		live = c.Live.Mark.Conceal(s, live)
+	}
 	for _, want := range declaredArgs(c) {
 		args = maskFields(c.Kind.Schema, want, args)
 	}
