@@ -27,7 +27,7 @@ func (c *Change) Masked(args value.Struct) value.Struct {
 		return args
 	}
 	if c.Live != nil {
-		live = c.Live.Mark.Conceal(s, live)
+		args = c.Live.Mark.Conceal(c.Kind.Schema, args)
 	}
 	for _, want := range declaredArgs(c) {
 		args = maskFields(c.Kind.Schema, want, args)

@@ -215,4 +215,3 @@ func (v *view) identities() []plan.FileScope {
 	}
 	return out
 }
-

@@ -1,7 +1,10 @@
 package run
 
 import (
+	"bytes"
+	"compress/gzip"
 	"context"
+	"io"
 	"os"
 	"path/filepath"
 	"strings"
@@ -23,7 +26,15 @@ func (f *fixture) Save(change ...func(*Options)) string {
 	if err != nil {
 		f.Fatal(err)
 	}
-	f.say(string(data))
+	z, err := gzip.NewReader(bytes.NewReader(bytes.SplitN(data, []byte("\n"), 3)[2]))
+	if err != nil {
+		f.Fatal(err)
+	}
+	text, err := io.ReadAll(z)
+	if err != nil {
+		f.Fatal(err)
+	}
+	f.say(string(text))
 	return path
 }
 
