@@ -85,6 +85,67 @@ func (c *Change) hidden() *Change {
 	return &out
 }
 
+// SecretTexts are the texts in a program that are secret, or are given where a
+// secret belongs.
+func SecretTexts(p *resource.Program) []string {
+	var out []string
+	for _, d := range p.Declarations {
+		out = secretFields(out, d.Kind.Schema, d.Args)
+	}
+	for _, o := range p.Outputs {
+		out = secretIn(out, nil, o.Value, o.Sensitive)
+	}
+	return out
+}
+
+func secretFields(out []string, s *schema.Struct, args value.Struct) []string {
+	for i, v := range args {
+		if i < len(s.Fields) {
+			out = secretIn(out, s.Fields[i].Type, v, s.Fields[i].Secret)
+		}
+	}
+	return out
+}
+
+func secretIn(out []string, t *schema.Type, v value.Value, secret bool) []string {
+	var elem *schema.Type
+	if t != nil {
+		elem = t.Elem
+	}
+	switch x := v.(type) {
+	case value.Secret:
+		return secretIn(out, t, x.V, true)
+	case *value.Template:
+		for _, p := range x.Parts {
+			out = secretIn(out, nil, p, secret)
+		}
+	case value.List:
+		for _, e := range x {
+			out = secretIn(out, elem, e, secret)
+		}
+	case *value.Map:
+		for i := range x.Len() {
+			out = secretIn(out, elem, x.Entries[i].Value, secret)
+		}
+	case value.Struct:
+		if t != nil && t.Struct != nil && !secret {
+			return secretFields(out, t.Struct, x)
+		}
+		for _, e := range x {
+			out = secretIn(out, nil, e, secret)
+		}
+	case string:
+		if secret && x != "" {
+			out = append(out, x)
+		}
+	case int64, float64:
+		if secret {
+			out = append(out, value.Text(x))
+		}
+	}
+	return out
+}
+
 // hide covers a value as a whole. What was not given stays so.
 func hide(v value.Value) value.Value {
 	switch {

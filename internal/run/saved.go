@@ -136,16 +136,30 @@ func (p *Planned) file(version string) (*plan.File, error) {
 	return f, nil
 }
 
-// sensitive are the inputs that the script reads as sensitive, as "var name"
-// and "env NAME".
+// sensitive are the inputs that a file must not hold, as "var name" and "env
+// NAME": those that the script reads as sensitive, and those that it puts into
+// a secret though it does not say so.
 func (s *Script) sensitive() map[string]bool {
 	out := map[string]bool{}
+	secrets := plan.SecretTexts(s.Program)
 	for _, r := range s.session.Reads() {
-		if r.Sensitive {
+		if text, ok := s.given(r); r.Sensitive || ok && holdsSecret(text, secrets) {
 			out[r.Kind+" "+r.Name] = true
 		}
 	}
 	return out
+}
+
+// leastSecret is the length from which on it is no coincidence that a text is
+// part of another.
+const leastSecret = 6
+
+// holdsSecret reports whether an input is a secret, part of one, or has one in
+// it.
+func holdsSecret(text string, secrets []string) bool {
+	return text != "" && slices.ContainsFunc(secrets, func(s string) bool {
+		return text == s || len(text) >= leastSecret && strings.Contains(s, text) || len(s) >= leastSecret && strings.Contains(text, s)
+	})
 }
 
 // inputs are what a saved plan seals: the sources, and what is sensitive.
@@ -155,12 +169,13 @@ func (s *Script) inputs() []input {
 		sum := sha256.Sum256([]byte(text))
 		return sum[:]
 	}
+	hidden := s.sensitive()
 	for _, r := range s.session.Reads() {
 		in := input{kind: r.Kind, name: r.Name}
 		switch {
-		case r.Kind == "module" || r.Kind == "file":
+		case r.Kind == script || r.Kind == "file":
 			in.digest, _ = hex.DecodeString(r.Digest)
-		case !r.Sensitive:
+		case !hidden[r.Kind+" "+r.Name]:
 			continue
 		default:
 			if text, ok := s.given(r); ok {
@@ -175,11 +190,14 @@ func (s *Script) inputs() []input {
 	return out
 }
 
-// given returns the text of a sensitive input; what a var file gives is sealed
-// with the file.
+// given returns the text of an input; what a var file gives is sealed with the
+// file.
 func (s *Script) given(r lang.Read) (string, bool) {
 	name := r.Name
-	if r.Kind == "var" {
+	switch r.Kind {
+	case script, "file":
+		return "", false
+	case "var":
 		for i := len(s.opts.Vars) - 1; i >= 0; i-- {
 			if v, text, err := builtins.ParseVar(s.opts.Vars[i]); err == nil && v == name {
 				return text, true
