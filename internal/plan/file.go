@@ -27,8 +27,8 @@ const (
 	magic      = "swarmscript plan "
 	fileFormat = "1"
 	// maxFile and maxJSON bound what a reader takes into memory.
-	maxFile = 64 << 20
-	maxJSON = 256 << 20
+	maxFile = 32 << 20
+	maxJSON = 128 << 20
 )
 
 // File is a saved plan: what was planned, from what, and what was asked for.
@@ -135,21 +135,23 @@ func DecodeFile(r io.Reader, kinds func(scope, name string) *resource.Kind) (*Fi
 	if sum := fileSum(string(first)+"\n", stream); string(second) != "sha256 "+sum {
 		return nil, errors.New("is damaged: it was cut short, or changed, after it was saved")
 	}
-	return decodeStream(stream, kinds)
+	return decodeStream(stream, maxJSON, kinds)
 }
 
-func decodeStream(stream []byte, kinds func(scope, name string) *resource.Kind) (*File, error) {
+// decodeStream takes no more than most bytes of JSON into memory, however little
+// they were packed into.
+func decodeStream(stream []byte, most int64, kinds func(scope, name string) *resource.Kind) (*File, error) {
 	damaged := func(err error) (*File, error) { return nil, fmt.Errorf("is damaged: %w", err) }
 	z, err := gzip.NewReader(bytes.NewReader(stream))
 	if err != nil {
 		return damaged(err)
 	}
-	text, err := io.ReadAll(io.LimitReader(z, maxJSON+1))
+	text, err := io.ReadAll(io.LimitReader(z, most+1))
 	if err != nil {
 		return damaged(err)
 	}
-	if len(text) > maxJSON {
-		return damaged(fmt.Errorf("it unpacks to more than %d MiB", maxJSON>>20))
+	if int64(len(text)) > most {
+		return damaged(fmt.Errorf("it unpacks to more than %d bytes", most))
 	}
 	f := &File{}
 	in := struct {

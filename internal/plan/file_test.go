@@ -70,6 +70,17 @@ func TestFile(t *testing.T) {
 	}
 }
 
+// A small file that unpacks to a large one is not taken into memory.
+func TestFileIsBounded(t *testing.T) {
+	stream := bytes.SplitN(sealed(t, bytes.Repeat([]byte(" "), 10000)), []byte("\n"), 3)[2]
+	if _, err := decodeStream(stream, 9999, testKinds); err == nil || !strings.Contains(err.Error(), "unpacks to more than 9999 bytes") {
+		t.Errorf("got %v", err)
+	}
+	if _, err := decodeStream(stream, 10000, testKinds); err == nil || strings.Contains(err.Error(), "unpacks") {
+		t.Errorf("got %v", err)
+	}
+}
+
 // Each way in which a plan can differ from a saved one is said in words.
 func TestDifferences(t *testing.T) {
 	web := func(kv ...any) *resource.Declaration { return decl(thingKind, "web", kv...) }
