@@ -48,6 +48,9 @@ func (r *Recorder) Current() (*resource.Program, diag.List) {
 	for addr, d := range now.declared {
 		now.declared[addr] = copies[d]
 	}
+	for d := range r.lookups {
+		now.lookups[copies[d]] = true
+	}
 	for name, d := range now.renamed {
 		now.renamed[name] = copies[d]
 	}
@@ -98,6 +101,7 @@ func (r *Recorder) Undeclare(address string) (value.Address, error) {
 func (r *Recorder) forget(d *resource.Declaration) {
 	delete(r.declared, d.Address)
 	delete(r.callers, d)
+	delete(r.lookups, d)
 	maps.DeleteFunc(r.renamed, func(_ liveName, o *resource.Declaration) bool { return o == d })
 	r.short = nil
 }
@@ -140,6 +144,7 @@ func (r recorded) clone() recorded {
 	r.renamed = maps.Clone(r.renamed)
 	r.scopes = maps.Clone(r.scopes)
 	r.callers = maps.Clone(r.callers)
+	r.lookups = maps.Clone(r.lookups)
 	r.swarms = slices.Clone(r.swarms)
 	r.moves = slices.Clone(r.moves)
 	r.short = nil

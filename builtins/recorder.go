@@ -38,6 +38,7 @@ type recorded struct {
 	project  diag.Pos
 	moves    []move
 	callers  map[*resource.Declaration]diag.Pos // where the script calls the function that declares
+	lookups  map[*resource.Declaration]bool
 }
 
 // NewRecorder returns a recorder for scripts that may declare those kinds.
@@ -47,6 +48,7 @@ func NewRecorder(inputs *Inputs, kinds []*resource.Kind) *Recorder {
 		renamed:  map[liveName]*resource.Declaration{},
 		scopes:   map[string]*resource.Scope{},
 		callers:  map[*resource.Declaration]diag.Pos{},
+		lookups:  map[*resource.Declaration]bool{},
 	}}
 }
 
@@ -57,6 +59,7 @@ func (r *Recorder) Predeclared() starlark.StringDict {
 	out["project"] = starlark.NewBuiltin("project", r.projectBuiltin)
 	out["engine"] = starlark.NewBuiltin("engine", r.engine)
 	out["lifecycle"] = starlark.NewBuiltin("lifecycle", lifecycle)
+	out["lookup"] = starlark.NewBuiltin("lookup", r.lookup)
 	out["moved"] = starlark.NewBuiltin("moved", r.moved)
 	byName := map[string][]*resource.Kind{}
 	for _, k := range r.kinds {
@@ -121,6 +124,7 @@ func (r *Recorder) Program() (*resource.Program, diag.List) {
 		})
 	}
 	r.orderByName()
+	problems = append(problems, r.ownLookups()...)
 	p.Moves = nil
 	for _, m := range r.moves {
 		got, problem := r.resolveMove(m)
@@ -179,9 +183,15 @@ func (r *Recorder) holder(n liveName) *resource.Declaration {
 // add records a declaration, or returns the problem with its address.
 func (r *Recorder) add(d *resource.Declaration) *diag.Diagnostic {
 	old := r.declared[d.Address]
-	if old != nil && r.isEarlier(old) {
+	switch {
+	case old == nil:
+	case r.isEarlier(old) && !r.lookups[d]:
 		r.forget(old)
-	} else if old != nil {
+	case r.lookups[d]:
+		return r.ownLookup(d, old)
+	case r.lookups[old]:
+		return r.ownLookup(old, d)
+	default:
 		return &diag.Diagnostic{
 			Pos:     d.Pos,
 			Summary: fmt.Sprintf("%s is declared twice", d.Address.Short()),

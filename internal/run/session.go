@@ -85,7 +85,7 @@ func (s *Session) Source(file string) []byte { return s.script.Source(file) }
 // Load evaluates the session's script and forgets all that was typed. Where the
 // script has errors the session stays as it was.
 func (s *Session) Load(ctx context.Context) error {
-	inputs, err := readInputs(s.script.opts)
+	inputs, err := s.script.readInputs()
 	if err != nil {
 		return err
 	}

@@ -74,8 +74,8 @@ func (s *Session) planned(thread *starlark.Thread) (*Planned, error) {
 	if err != nil {
 		return nil, err
 	}
-	p, err := script.plan(lang.Context(thread))
-	if err != nil {
+	p := &Planned{Script: script}
+	if err := p.look(lang.Context(thread)); err != nil {
 		return nil, explained(err)
 	}
 	return p, nil

@@ -198,6 +198,16 @@ func (v *view) query(s *resource.Scope) resource.Query {
 	return q
 }
 
+// unreachable is the first scope that did not answer, nil where all did.
+func (v *view) unreachable() error {
+	for _, addr := range slices.Sorted(maps.Keys(v.scopes)) {
+		if st := v.scopes[addr].State; st.Status == plan.Unreachable {
+			return fmt.Errorf("%s does not answer: %w", addr, st.Err)
+		}
+	}
+	return nil
+}
+
 func unreachable(s *resource.Scope, err error) *plan.ScopeState {
 	return &plan.ScopeState{Scope: s, Status: plan.Unreachable, Err: err}
 }
