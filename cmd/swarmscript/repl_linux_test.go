@@ -182,7 +182,7 @@ func TestReplCompletion(t *testing.T) {
 	k.types("swarm.\t", ctrlC)
 	k.shows(">>> swarm.init^C\n>>>")
 	k.types("port(80, p\t")
-	k.shows("pass         plan         port         print        project      protocol =   published =\n>>> port(80, p")
+	k.shows("protocol =   published =\n>>> port(80, p")
 	k.types(ctrlC)
 	k.types("port(80, protocol = 't\t", ")", enter)
 	k.shows(">>> port(80, protocol = 'tcp')\nport(target = 80)\n>>>")

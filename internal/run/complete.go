@@ -59,16 +59,19 @@ func (s *Session) words(text string, from int, at position) []string {
 	var out []string
 	if b := at.innermost(); b != nil && b.char == '(' && strings.TrimSpace(text[b.arg:from]) == "" {
 		for _, p := range s.parameters(b.callee) {
-			if !slices.Contains(b.used, p) {
+			if !slices.Contains(b.used, p) && strings.HasPrefix(p, text[from:]) {
 				out = append(out, p+" = ")
 			}
 		}
 	}
+	if len(out) > 0 { // names are for values, which rarely come first
+		return out
+	}
 	if from == len(text) { // no letter yet
-		if len(out) == 0 && strings.TrimSpace(text[strings.LastIndexByte(text, '\n')+1:]) == "" {
+		if strings.TrimSpace(text[strings.LastIndexByte(text, '\n')+1:]) == "" {
 			return []string{"    "}
 		}
-		return out
+		return nil
 	}
 	out = append(out, keywords...)
 	for _, names := range s.names() {

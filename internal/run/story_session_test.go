@@ -74,7 +74,7 @@ func TestSessionLooksAround(t *testing.T) {
 	f := newFixture(t, shared[1].in(t))
 	t.Setenv("DOCKER_HOST", f.host)
 	d := newDesk(t, Options{}, "")
-	f.say(d.types("live()", "engine.default\n  network.bridge"))
+	f.say(d.types("live()", "\n  network.bridge"))
 	d.types("live()", "swarm.default\n")
 	d.types("live('swarm')[0].address", `="swarm.default"`)
 	d.types("live('swarm')[0].worker_token", "=(sensitive value)")
