@@ -420,8 +420,12 @@ func external(d *resource.Declaration) *resource.Declaration {
 func TestWhatForcesHidesSecrets(t *testing.T) {
 	f, _ := thingKind.Schema.Field("mode")
 	for _, after := range []value.Value{value.Secret{V: "new"}, value.List{"x", value.Secret{V: "new"}}} {
-		c := &Change{Fields: []schema.Change{{Path: "mode", Field: f, Type: f.Type, Before: "old", After: after, Replace: true}}}
+		c := &Change{Kind: thingKind, Fields: []schema.Change{{Path: "mode", Field: f, Type: f.Type, Before: "old", After: after, Replace: true}}}
 		if got := whatForces(c); got != "mode changed, which forces replacement" {
+			t.Errorf("got %q", got)
+		}
+		c.Kind = tapeKind // which cannot be replaced
+		if got := whatForces(c); got != "mode changed" {
 			t.Errorf("got %q", got)
 		}
 	}
