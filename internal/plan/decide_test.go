@@ -223,6 +223,8 @@ func TestDecisionTable(t *testing.T) {
 			objects: []*resource.Object{live(tapeKind, "1", "a", "image", "x")}}, `~ tape.a image:"x">"y"`},
 		{"the same, and wanted", scene{decls: []*resource.Declaration{with(decl(tapeKind, "a"), resource.Lifecycle{ReplaceOn: value.List{"2"}})}, key: "k", opts: Options{AllowDataLoss: true},
 			objects: []*resource.Object{triggered(live(tapeKind, "1", "a"))}}, "-/+ tape.a (lifecycle(replace_on) changed)"},
+		{"the same, and asked for", scene{decls: []*resource.Declaration{decl(tapeKind, "a", "mode", "n")}, opts: Options{AllowDataLoss: true, Replace: []string{"tape.a"}},
+			objects: []*resource.Object{live(tapeKind, "1", "a")}}, `-/+ tape.a mode:"m">"n"! (--replace)`},
 		{"the same, and ignored", scene{decls: []*resource.Declaration{with(decl(tapeKind, "a", "mode", "n"), resource.Lifecycle{IgnoreChanges: []string{"mode"}})},
 			objects: []*resource.Object{live(tapeKind, "1", "a")}}, ""},
 		{"what carries no mark is found by its name", scene{decls: []*resource.Declaration{decl(bookKind, "a", "title", "x")},

@@ -197,8 +197,8 @@ func (b *builder) guardOne(c *Change) {
 	if c.Kind.Fixed && forced(c) {
 		p := diag.Errorf(pos, "%s: a %s cannot be changed, and making it anew would lose %s", c.Address, c.Kind.Name, c.Kind.DataLoss)
 		p.Detail = whatForces(c)
-		p.Hint = fmt.Sprintf("undo that, or declare another %s under another name and move what is in it; lifecycle(ignore_changes = [%s]) leaves it as it is",
-			c.Kind.Name, strings.Join(fieldsOf(c), ", "))
+		p.Hint = fmt.Sprintf("undo that, or declare another %s under another name and move what is in it; lifecycle(ignore_changes = [%s]) leaves it as it is; --replace %s makes it anew",
+			c.Kind.Name, strings.Join(fieldsOf(c), ", "), c.Address.Short())
 		b.fail(p)
 		return
 	}
@@ -234,7 +234,7 @@ func (b *builder) guardOne(c *Change) {
 // forced reports whether a difference asks for a replacement, not the person
 // who wants one.
 func forced(c *Change) bool {
-	return c.Action == Replace && slices.ContainsFunc(c.Fields, func(f schema.Change) bool { return f.Replace })
+	return c.Action == Replace && c.Reason != askedFor && slices.ContainsFunc(c.Fields, func(f schema.Change) bool { return f.Replace })
 }
 
 // fieldsOf names the arguments that ask for a replacement, as a script does.

@@ -81,6 +81,7 @@ func testRealImage(t *testing.T, v testengine.Version) {
 
 	// External: read, never pulled.
 	w.plan(w.declare(`image("R/web:1", external = True)`))
+	w.plan(w.declare(`output("arch", lookup("image", "R/web:1").digest)`))
 	if _, err := Plan(t.Context(), w.declare(`image("R/never", external = True)`)); err == nil || !strings.Contains(err.Error(), "there is no image") {
 		t.Errorf("an external image that is not there: %v", err)
 	}

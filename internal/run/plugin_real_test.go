@@ -118,10 +118,15 @@ func (w pluginWorld) ofVolumes() {
 // What is no longer declared is forgotten; external, it is only read.
 func (w pluginWorld) forgotten() {
 	w.plan(w.declare(`plugin("drv", external = True)`))
+	w.plan(w.declare(`output("enabled", lookup("plugin", "drv").enabled)`))
+	again := w.plugin("driver:1", "")
+	again.Replace = []string{"plugin.drv"}
+	w.plan(again, "-/+ plugin.drv (--replace)")
+	applyAll(w.t, again)
 	w.plan(w.declare())
 	destroy := w.plugin("driver:1", "")
 	destroy.Destroy = true
 	w.plan(destroy)
-	w.is("version 1, true, [DEBUG=0 LEVEL=info FIXED=1 EXTRA=y] [-a -b]")
+	w.is("version 1, true, [DEBUG=0 LEVEL=info FIXED=1] [-a -b]")
 	w.e.Docker("plugin", "disable", "drv")
 }
