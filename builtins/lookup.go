@@ -60,7 +60,7 @@ func (r *Recorder) lookup(thread *starlark.Thread, b *starlark.Builtin, args sta
 		return &Handle{c.decl}, nil
 	}
 	if f := kind.Schema.NameField(); f != nil {
-		c.decl.Args[f.Index] = name
+		c.called(f, name, 1)
 	}
 	c.bind(name, scope)
 	return r.lookedUp(c), nil
