@@ -5,6 +5,7 @@ package engine
 import (
 	"cmp"
 	"context"
+	"strings"
 	"sync"
 
 	"github.com/docker/docker/client"
@@ -79,10 +80,20 @@ func (c *Conn) Observe(ctx context.Context, q resource.Query) (*resource.Observa
 		Identity: s.Info.ID,
 		Objects:  append(swarm.NetworkObjects(s.Hand.Networks(), false), own...),
 		Summary:  "engine " + s.Info.ServerVersion,
-		Warnings: s.Info.Swarm.Warnings,
+		Warnings: oneLine(s.Info.Swarm.Warnings),
 	}
 	if o := s.Object(); o != nil {
 		obs.Objects = append(obs.Objects, o)
 	}
 	return obs, nil
+}
+
+// oneLine brings an engine's warnings, which it has wrapped and indented, to a
+// line each.
+func oneLine(warnings []string) []string {
+	var out []string
+	for _, w := range warnings {
+		out = append(out, strings.Join(strings.Fields(strings.TrimPrefix(w, "WARNING:")), " "))
+	}
+	return out
 }
