@@ -34,5 +34,10 @@ var Flagless = []Flag{
 	{"docker service update", "--secret-add, --secret-rm", "`secrets`, which says all of them: what is not in it any more goes."},
 	{"docker service update", "--sysctl-add, --sysctl-rm", "`sysctls`, which says all of them: what is not in it any more goes."},
 	{"docker service update", "--ulimit-add, --ulimit-rm", "`ulimits`, which says all of them: what is not in it any more goes."},
+	{"docker pull", "--all-tags", "A declaration is one image: declare each tag, in a loop if there are many."},
+	{"docker pull", "--disable-content-trust", "Content trust is the docker CLI's own, with a Notary server beside the registry. A digest in `ref` says what is pulled."},
+	{"docker pull", "--quiet", "Apply's output is its own; see `--json`."},
+	{"docker plugin create", "--compress", "A plugin is made from a folder and pushed by hand, once; `plugin` installs what is in a registry."},
+	{"docker plugin install", "--disable-content-trust", "As for `docker pull`."},
 	{"docker swarm init", "--force-new-cluster", "An act of recovery, not a state to declare: run it by hand on the manager that is left."},
 }

@@ -78,4 +78,7 @@ var commands = map[string]string{
 	"config":  "docker config create",
 	"service": "docker service create, docker service update",
 	"node":    "docker node update",
+	"volume":  "docker volume create",
+	"image":   "docker pull",
+	"plugin":  "docker plugin install",
 }

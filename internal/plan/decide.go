@@ -63,7 +63,11 @@ func Decide(c Case) (*Change, diag.List) {
 		return c.versioned(ch)
 	}
 	ch.Live = c.current()
-	if ch.Live == nil && !c.Absent {
+	switch {
+	case c.Absent:
+	case d.Kind.Unmarked:
+		ch.Live = c.Named(liveName(ch))
+	case ch.Live == nil:
 		found, problem := c.adopted(liveName(ch))
 		if problem != nil {
 			return nil, diag.List{problem}
@@ -89,6 +93,9 @@ func (c Case) arguments() (value.Struct, diag.List) {
 	changed := len(args) > 0 && &args[0] != &d.Args[0]
 	if changed && problems == nil && d.Kind.Check != nil {
 		problems = d.Kind.Check(args)
+	}
+	if problems == nil && d.Kind.API != "" && c.API != "" && olderThan(c.API, d.Kind.API) {
+		problems = schema.Problems{{Msg: fmt.Sprintf("a %s of a %s needs engine API %s, this engine speaks %s", d.Kind.Name, d.Kind.Scope, d.Kind.API, c.API)}}
 	}
 	if problems == nil {
 		problems = tooNew(d.Kind.Schema, args, c.API)
@@ -235,6 +242,9 @@ func (c Case) adopted(name string) (*resource.Object, *diag.Diagnostic) {
 
 // mark is what the object shall carry.
 func (c Case) mark(args value.Struct) resource.Mark {
+	if c.Decl.Kind.Unmarked {
+		return resource.Mark{}
+	}
 	m := resource.Mark{Project: c.Project, Address: c.Decl.Address, Sensitive: c.Decl.Sensitive()}
 	if len(c.Decl.Refs()) > 0 {
 		m.Sensitive = resource.Sensitive(c.Decl.Kind.Schema, args)
