@@ -9,6 +9,7 @@ import (
 	"os"
 	"slices"
 	"strconv"
+	"strings"
 	"testing"
 
 	"github.com/swarmscript/swarmscript/internal/plan"
@@ -42,6 +43,9 @@ func story(t *testing.T, r *rand.Rand) {
 			s.opts.Destroy = true
 		}
 		strangers := g.strangers()
+		if r.IntN(2) == 0 {
+			part(t, r, s)
+		}
 		converge(t, r, s)
 		if len(s.program.Moves) > 0 { // which may leave the script now
 			s.program.Moves = nil
@@ -76,6 +80,9 @@ func converge(t *testing.T, r *rand.Rand, s *session) {
 			t.Fatalf("does not converge")
 		}
 		p, err := s.plan(ctx)
+		if err != nil && try > 0 && len(s.opts.Targets)+len(s.opts.Exclude) > 0 && strings.Contains(err.Error(), "there is no such resource") {
+			return // what was named was to go, and is gone
+		}
 		if err != nil {
 			t.Fatalf("plan: %v", err)
 		}

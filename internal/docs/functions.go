@@ -76,9 +76,9 @@ var commands = map[string]string{
 	"network": "docker network create",
 	"secret":  "docker secret create",
 	"config":  "docker config create",
-	"service": "docker service create, docker service update",
-	"node":    "docker node update",
 	"volume":  "docker volume create",
 	"image":   "docker pull",
 	"plugin":  "docker plugin install",
+	"service": "docker service create, docker service update",
+	"node":    "docker node update",
 }

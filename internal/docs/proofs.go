@@ -96,10 +96,10 @@ var Proofs = map[string][]Proof{
 const (
 	swarmTest   = "internal/swarm/swarm_real_test.go"
 	networkTest = "internal/swarm/network_real_test.go"
-	nodeTest    = "internal/swarm/node_real_test.go"
-	nodeStory   = "internal/run/story_nodes_test.go"
 	volumeTest  = "internal/swarm/volume_real_test.go"
 	volumeStory = "internal/run/story_volume_test.go"
+	nodeTest    = "internal/swarm/node_real_test.go"
+	nodeStory   = "internal/run/story_nodes_test.go"
 	contentTest = "internal/swarm/content_real_test.go"
 )
 

@@ -25,6 +25,8 @@ type Case struct {
 	Objects func() []*resource.Object
 	// Adopt allows taking an object that is not ours.
 	Adopt bool
+	// Renew asks for a replacement that nothing else asks for.
+	Renew bool
 	// Resolve returns what is known of a reference.
 	Resolve func(value.Ref) (value.Value, bool)
 	// HashKey is the project's, nil before it exists.
@@ -288,24 +290,13 @@ func (c Case) compare(ch *Change) {
 			}
 		}
 	}
-	if ch.Mark.Triggers == "" && c.Decl.Lifecycle.ReplaceOn == nil {
-		// nothing to compare; a recorded trigger goes with the next mark
-	} else if was := live.Mark.Triggers; was != "" && ch.Mark.Triggers != was {
-		// An unknown trigger counts as changed, like any other unknown value.
-		ch.Reason = "lifecycle(replace_on) changed"
-		switch {
-		case ch.Kind.Versioned: // its versions are renewed by what is in them
-			ch.Reason = ""
-		case ch.Kind.Restarts:
-			ch.Restart, ch.Action = true, max(ch.Action, Update)
-		default:
-			ch.Action = Replace
-			ch.Tentative = ch.Mark.Triggers == ""
-		}
-	}
+	c.triggered(ch)
 	if c.Replaced != "" && !ch.Kind.Versioned {
 		ch.Action, ch.Reason = Replace, "uses "+c.Replaced.Short()+", which is replaced"
 		ch.Tentative, ch.ReplacedBy = c.ReplacedMaybe, c.Replaced
+	}
+	if c.Renew && !ch.Kind.Versioned {
+		ch.Action, ch.Reason, ch.Tentative, ch.ReplacedBy = Replace, "--replace", false, ""
 	}
 	ch.Tentative = ch.Tentative && ch.Action == Replace
 	if !ch.Mark.Equal(live.Mark) {
@@ -328,6 +319,25 @@ func (c Case) compare(ch *Change) {
 	}
 	if ch.Action == Update && ch.Kind.Effect != nil {
 		ch.Effect = ch.Kind.Effect(live, ch.Args, ch.Fields, ch.Restart)
+	}
+}
+
+// triggered renews what lifecycle(replace_on=) asks for.
+func (c Case) triggered(ch *Change) {
+	if ch.Mark.Triggers == "" && c.Decl.Lifecycle.ReplaceOn == nil {
+		// nothing to compare; a recorded trigger goes with the next mark
+	} else if was := ch.Live.Mark.Triggers; was != "" && ch.Mark.Triggers != was {
+		// An unknown trigger counts as changed, like any other unknown value.
+		ch.Reason = "lifecycle(replace_on) changed"
+		switch {
+		case ch.Kind.Versioned: // its versions are renewed by what is in them
+			ch.Reason = ""
+		case ch.Kind.Restarts:
+			ch.Restart, ch.Action = true, max(ch.Action, Update)
+		default:
+			ch.Action = Replace
+			ch.Tentative = ch.Mark.Triggers == ""
+		}
 	}
 }
 

@@ -97,9 +97,17 @@ func (c *Change) Changes() bool { return c.Action > Read }
 // Plan is what is to be done, and in which order.
 type Plan struct {
 	Project string
+	// Program is what was planned: the script's, or with --target and --exclude
+	// the part of it.
+	Program *resource.Program
 	// Changes has one entry per resource: declared ones in the script's order,
 	// then deletions by address.
 	Changes []*Change
+	// Drift is what would be done, of a plan that only looks: its Changes are
+	// then empty.
+	Drift []*Change
+	// Partial is set where a person chose a part of the project.
+	Partial bool
 	// Graph orders them.
 	Graph *Graph
 	// Outputs of the script, resolved as far as they are known.

@@ -11,6 +11,9 @@ import (
 	"github.com/swarmscript/swarmscript/internal/value"
 )
 
+// oldVersion is why a version goes.
+const oldVersion = "old version"
+
 // keptVersions is how many old versions of a secret or config stay, for a
 // rollback.
 const keptVersions = 2
@@ -24,7 +27,7 @@ func (b *builder) prune() {
 		}
 		var gone []value.Address // few of many, so they are sorted alone
 		for a := range ix.ours {
-			if !b.declaredIn(a, addr) {
+			if !b.declaredIn(a, addr) && b.wants(a) {
 				gone = append(gone, a)
 			}
 		}
@@ -72,7 +75,7 @@ func (b *builder) goes(scope string) bool {
 	}
 	for _, addr := range sortedKeys(b.index) {
 		ix := b.index[addr]
-		if len(ix.ours[opener]) > 0 && !b.declaredIn(opener, addr) {
+		if len(ix.ours[opener]) > 0 && !b.declaredIn(opener, addr) && b.wants(opener) {
 			return true
 		}
 	}
@@ -118,7 +121,7 @@ func (b *builder) oldVersions() {
 		})
 		for i, o := range old {
 			if i >= keptVersions && !b.stillUsed(ix, o) {
-				b.remove(d.Address, d.Scope, o, "old version")
+				b.remove(d.Address, d.Scope, o, oldVersion)
 			}
 		}
 		if c.Action == NewVersion {
@@ -185,7 +188,7 @@ func (b *builder) guardOne(c *Change) {
 		verb = "replacing it"
 	}
 	d := b.decls[c.Address]
-	if d != nil && d.Lifecycle.PreventDestroy && c.Reason != "old version" {
+	if d != nil && d.Lifecycle.PreventDestroy && c.Reason != oldVersion {
 		p := diag.Errorf(d.Pos, "%s: %s is forbidden by lifecycle(prevent_destroy = True)", c.Address, verb)
 		p.Detail = whatForces(c)
 		b.fail(p)
@@ -212,7 +215,10 @@ func (b *builder) guardOne(c *Change) {
 			continue
 		}
 		p := diag.Errorf(pos, "%s: %s is not possible while %s %q uses it", c.Address, verb, user.Kind, user.Name)
-		if user.Mark.Project == b.in.Program.Project {
+		if a, out := b.leavesOut(ix, user); out {
+			p.Detail = a.Short() + " is left out of this plan, and stays as it is"
+			p.Hint = "leave this out too, or plan both"
+		} else if user.Mark.Project == b.in.Program.Project {
 			p.Detail = fmt.Sprintf("%s names it in plain text, and stays as it is", user.Mark.Address.Short())
 			p.Hint = fmt.Sprintf("let %s refer to the resource itself, not to its name, or take it out there", user.Mark.Address.Short())
 		} else {

@@ -170,6 +170,10 @@ func (pr *planPrinter) counts() {
 		}
 	}
 	missed := blocked > 0 || len(pr.p.Unreachable) > 0
+	if pr.refresh && len(pr.p.Drift) > 0 {
+		pr.line(strconv.Itoa(len(pr.p.Drift)) + " differ. This run changes none of them: it brings up to date only what is remembered.")
+		return
+	}
 	if pr.p.Empty() {
 		pr.line(pr.nothing(n, missed))
 		return
