@@ -95,8 +95,10 @@ func (b *builder) build() (*Plan, diag.List) {
 		}
 		b.checkAdopt(b.in.Program.Declarations)
 	}
+	b.claim()
 	b.prune()
 	b.oldVersions()
+	b.sequences()
 	b.plan.Changes = b.sorted()
 	if b.problems.Err() == nil {
 		b.arrange()
@@ -125,6 +127,8 @@ type builder struct {
 	scopes   map[string]bool                   // that a live object of ours has in its mark's address
 	deletes  []*Change
 	removed  map[string]bool                   // the kinds and IDs of those
+	claimed  map[*resource.Object]*Change      // of kinds with Find
+	chains   [][]*Change                       // changes that are made one after another
 	adopt    map[string]bool                   // Options.Adopt; true once it was made use of
 	users    map[value.Address][]value.Address // declared users, by what they use
 	renewed  map[value.Address]bool            // Options.Replace
@@ -368,6 +372,9 @@ func (b *builder) resolve(r value.Ref) (value.Value, bool) {
 func Known(c *Change, output string) (value.Value, bool) {
 	if c == nil {
 		return nil, false
+	}
+	if c.Decl != nil && c.Decl.External {
+		return knownOfOther(c, output)
 	}
 	o, ok := c.Kind.Output(output)
 	if !ok {

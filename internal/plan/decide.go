@@ -21,6 +21,8 @@ type Case struct {
 	Ours []*resource.Object
 	// Named returns the live object of a name, whoever's it is, or nil.
 	Named func(name string) *resource.Object
+	// Objects are all live objects of the declaration's kind, whoever's they are.
+	Objects func() []*resource.Object
 	// Adopt allows taking an object that is not ours.
 	Adopt bool
 	// Renew asks for a replacement that nothing else asks for.
@@ -53,6 +55,9 @@ func Decide(c Case) (*Change, diag.List) {
 	ch.Args = args
 	if d.External {
 		return c.external(ch)
+	}
+	if d.Kind.Find != nil {
+		return c.found(ch)
 	}
 	c.keepName(ch)
 	ch.Mark = c.mark(ch.Args)
@@ -237,28 +242,15 @@ func (c Case) adopted(name string) (*resource.Object, *diag.Diagnostic) {
 	return nil, p
 }
 
-// external reads what somebody else manages.
-func (c Case) external(ch *Change) (*Change, diag.List) {
-	ch.Action = Read
-	if c.Absent {
-		return ch, nil
-	}
-	if ch.Live = c.Named(liveName(ch)); ch.Live == nil {
-		return nil, diag.List{{
-			Pos:     c.Decl.Pos,
-			Summary: fmt.Sprintf("%s: there is no %s %q", ch.Address, ch.Kind.Name, liveName(ch)),
-			Hint:    "it is declared as external, so it must exist before",
-		}}
-	}
-	return ch, nil
-}
-
 // mark is what the object shall carry.
 func (c Case) mark(args value.Struct) resource.Mark {
 	if c.Decl.Kind.Unmarked {
 		return resource.Mark{}
 	}
 	m := resource.Mark{Project: c.Project, Address: c.Decl.Address, Sensitive: c.Decl.Sensitive()}
+	if len(c.Decl.Refs()) > 0 {
+		m.Sensitive = resource.Sensitive(c.Decl.Kind.Schema, args)
+	}
 	for _, f := range c.Decl.Kind.Schema.Merged {
 		if keys, ok := value.Reveal(args[f.Index]).(*value.Map); ok && keys != nil {
 			m.Keys = slices.Grow(m.Keys, keys.Len())
@@ -282,7 +274,7 @@ func (c Case) compare(ch *Change) {
 		owned = live.Mark.Owned()
 	}
 	ch.Fields = ch.Kind.Schema.Diff(ch.Args, live.Mark.Conceal(ch.Kind.Schema, live.Args), owned)
-	if name := liveName(ch); !ch.Kind.Versioned && live.Name != name {
+	if name := liveName(ch); !ch.Kind.Versioned && ch.Kind.Find == nil && live.Name != name {
 		ch.rename(live.Name, name)
 	}
 	if len(c.Decl.Lifecycle.IgnoreChanges) > 0 {

@@ -145,7 +145,7 @@ func (s scene) build() (*Plan, diag.List) {
 	if s.status == Unreachable {
 		room.Err = resource.ErrUnreachable
 	}
-	kinds := map[string]*resource.Kind{"thing": thingKind, "net": netKind, "file": fileKind, "disk": diskKind, "tape": tapeKind, "book": bookKind, "room": roomKind}
+	kinds := map[string]*resource.Kind{"thing": thingKind, "net": netKind, "file": fileKind, "disk": diskKind, "tape": tapeKind, "book": bookKind, "room": roomKind, "host": hostKind}
 	return Build(Input{
 		Program: &resource.Program{Project: "shop", Declarations: s.decls, Moves: s.moves},
 		Scopes:  map[string]*ScopeState{"room.main": room},

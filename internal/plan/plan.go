@@ -28,17 +28,22 @@ const (
 	Replace                  // deleted, then created
 	NewVersion               // a new version beside the old one
 	Delete                   // no longer wanted
+	Release                  // no longer wanted, but not made by us either: it stays
 )
 
-var actionSigns = [...]string{" ", "<=", "+", "~", "-/+", "+/-", "-"}
+var actionSigns = [...]string{" ", "<=", "+", "~", "-/+", "+/-", "-", "."}
 
-// Sign returns the action as plans show it: + ~ -/+ +/- - <=.
+// Sign returns the action as plans show it: + ~ -/+ +/- - . <=.
 func (a Action) Sign() string { return actionSigns[a] }
 
-var actionWords = [...]string{"no-op", "read", "create", "update", "replace", "new version", "delete"}
+var actionWords = [...]string{"no-op", "read", "create", "update", "replace", "new version", "delete", "release"}
 
 // String returns the action in words.
 func (a Action) String() string { return actionWords[a] }
+
+// Drops reports whether the action ends with the resource being none of the
+// project's.
+func (a Action) Drops() bool { return a == Delete || a == Release }
 
 // Change is what is planned for one resource.
 type Change struct {
@@ -115,7 +120,7 @@ type Plan struct {
 
 // Counts are the numbers of a plan's last line.
 type Counts struct {
-	Add, Change, Replace, Delete, Read, Wait int
+	Add, Change, Replace, Delete, Release, Read, Wait int
 }
 
 // Counts counts the steps.
@@ -131,6 +136,8 @@ func (p *Plan) Counts() Counts {
 			n.Replace++
 		case Delete:
 			n.Delete++
+		case Release:
+			n.Release++
 		case Read:
 			n.Read++
 		}

@@ -34,7 +34,7 @@ func (b *builder) prune() {
 		slices.Sort(gone)
 		for _, a := range gone {
 			for _, o := range ix.ours[a] {
-				if !b.elsewhere(a, o) {
+				if !b.elsewhere(a, o) && b.claimed[o] == nil {
 					b.remove(a, addr, o, b.pruneReason())
 				}
 			}
@@ -88,8 +88,12 @@ func (b *builder) remove(a value.Address, scope string, o *resource.Object, reas
 		return // the second: one engine under two names
 	}
 	b.removed[o.Kind+" "+o.ID] = true
+	action := Delete
+	if k.Find != nil {
+		action = Release
+	}
 	b.deletes = append(b.deletes, &Change{
-		Address: a, Kind: k, Scope: scope, Action: Delete, Decl: b.decls[a], Live: o, Name: o.Name, Reason: reason,
+		Address: a, Kind: k, Scope: scope, Action: action, Decl: b.decls[a], Live: o, Name: o.Name, Reason: reason,
 	})
 }
 

@@ -21,6 +21,7 @@ func Kinds() []*resource.Kind {
 		swarm.SecretKind,
 		swarm.ConfigKind,
 		swarm.ServiceKind,
+		swarm.NodeKind,
 	}
 }
 

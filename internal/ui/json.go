@@ -111,6 +111,7 @@ func (j *jsonPrinter) textIf(key, s string) {
 var actionsJSON = [...]string{
 	plan.NoOp: `["no-op"]`, plan.Read: `["read"]`, plan.Create: `["create"]`, plan.Update: `["update"]`,
 	plan.Replace: `["delete","create"]`, plan.NewVersion: `["create","delete"]`, plan.Delete: `["delete"]`,
+	plan.Release: `["forget"]`, // Terraform's word for it
 }
 
 func (j *jsonPrinter) resource(c *plan.Change) {
@@ -239,7 +240,7 @@ func sides(c *plan.Change) (before, after value.Struct) {
 	if c.Live != nil {
 		before = c.Masked(c.Live.Args)
 	}
-	if c.Action == plan.Delete || c.Args == nil || s == nil {
+	if c.Action.Drops() || c.Args == nil || s == nil {
 		return before, nil
 	}
 	after = make(value.Struct, len(s.Fields))
@@ -342,7 +343,7 @@ func appendCounts(b []byte, n plan.Counts) []byte {
 	for i, x := range []struct {
 		key string
 		n   int
-	}{{"add", n.Add}, {"change", n.Change}, {"replace", n.Replace}, {"delete", n.Delete}, {"read", n.Read}, {"wait", n.Wait}} {
+	}{{"add", n.Add}, {"change", n.Change}, {"replace", n.Replace}, {"delete", n.Delete}, {"release", n.Release}, {"read", n.Read}, {"wait", n.Wait}} {
 		sep := byte(',')
 		if i == 0 {
 			sep = '{'

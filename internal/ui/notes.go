@@ -180,6 +180,9 @@ func (pr *planPrinter) counts() {
 	}
 	s := "Plan: " + strconv.Itoa(n.Add) + " to add, " + strconv.Itoa(n.Change) + " to change, " +
 		strconv.Itoa(n.Replace) + " to replace, " + strconv.Itoa(n.Delete) + " to delete"
+	if n.Release > 0 {
+		s += ", " + strconv.Itoa(n.Release) + " to release"
+	}
 	if reads > 0 {
 		s += ", " + strconv.Itoa(reads) + " to read"
 	}

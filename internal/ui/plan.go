@@ -182,6 +182,7 @@ func (pr *planPrinter) project() string {
 var actionColors = [...]string{
 	plan.NoOp: plain, plan.Read: cyan, plan.Create: green, plan.Update: yellow,
 	plan.Replace: red, plan.NewVersion: green, plan.Delete: red,
+	plan.Release: yellow,
 }
 
 // header writes the line of a change. It reports whether it needed more lines
@@ -263,6 +264,8 @@ func (pr *planPrinter) summary(c *plan.Change) string {
 		if c.Kind != nil && c.Kind.DataLoss != "" {
 			add(c.Kind.DataLoss + " will be lost")
 		}
+	case plan.Release:
+		add(letsGo(c))
 	case plan.Replace:
 		add(c.Effect)
 		if c.Kind != nil && c.Kind.DataLoss != "" {
@@ -284,6 +287,22 @@ func (pr *planPrinter) summary(c *plan.Change) string {
 		add("only its mark")
 	}
 	return strings.Join(parts, "; ")
+}
+
+// letsGo says what stays of what is released, and what goes.
+func letsGo(c *plan.Change) string {
+	if c.Kind == nil || c.Live == nil {
+		return ""
+	}
+	s := "the " + c.Kind.Name + " stays, without our mark"
+	var keys []string
+	for _, field := range c.Kind.Schema.Merged {
+		keys = append(keys, c.Live.Mark.Owned()[field.Name]...)
+	}
+	if len(keys) > 0 {
+		s += " and what we set: " + several(keys, 8)
+	}
+	return s
 }
 
 // hidesContent reports whether what is new cannot be shown.
