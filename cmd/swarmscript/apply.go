@@ -77,6 +77,9 @@ func (a *app) apply(ctx context.Context, g applying) error {
 		if err := a.showPlan(p, g.Options); err != nil {
 			return err
 		}
+		if p.Refused() != nil {
+			return a.refused(p, "nothing was changed")
+		}
 	}
 	if p.Plan.Empty() && p.Plan.Counts().Wait == 0 {
 		return a.nothingToDo(p, g)

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -57,6 +58,8 @@ func (a *app) plan(ctx context.Context, o run.Options, asJSON, detailed bool) er
 	switch {
 	case err != nil:
 		return err
+	case p.Refused() != nil:
+		return a.refused(p, "an apply would change nothing")
 	case len(p.Plan.Unreachable) > 0:
 		return exit(apply.ExitUnreachable)
 	case detailed && !p.Plan.Empty():
@@ -90,6 +93,19 @@ func (a *app) failed(err error, source func(string) []byte, onError func(io.Writ
 		}
 	}
 	return exit(a.fail(err, source))
+}
+
+// refused ends a verb whose plan is not carried out: why, the plan itself shows
+// with each resource.
+func (a *app) refused(p *run.Planned, ending string) error {
+	var because []string
+	for _, c := range p.Plan.Changes {
+		if c.Findings.Err() != nil {
+			because = append(because, c.Address.Short())
+		}
+	}
+	a.notef("error: the plan cannot be carried out because of %s; %s", strings.Join(because, ", "), ending)
+	return exit(apply.ExitError)
 }
 
 func (a *app) showPlan(p *run.Planned, o run.Options) error {

@@ -33,6 +33,8 @@ type ScopeState struct {
 type Options struct {
 	Destroy       bool
 	AllowDataLoss bool
+	// Detach is set where the run waits for nothing to converge.
+	Detach bool
 	// Adopt holds the addresses that may take over what is not ours, in full or
 	// short.
 	Adopt []string
@@ -76,6 +78,8 @@ func Build(in Input) (*Plan, diag.List) {
 		return nil, b.problems
 	}
 	b.takes()
+	b.effects()
+	b.forecast()
 	b.checkAdopted()
 	b.outputs()
 	return b.plan, nil

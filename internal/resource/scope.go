@@ -50,6 +50,8 @@ type Observation struct {
 	Summary string
 	// Problems are things that the plan should tell: a node that is down.
 	Warnings []string
+	// Forecaster says what a plan would come to; nil where nothing is foreseen.
+	Forecaster Forecaster
 }
 
 // Ledger is what a project keeps in a scope beside its objects.

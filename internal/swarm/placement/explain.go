@@ -1,0 +1,284 @@
+package placement
+
+import (
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+
+	units "github.com/docker/go-units"
+)
+
+// nobody explains that no node may run the service.
+func (b *board) nobody(s *Service) *Shortage {
+	out := &Shortage{Why: b.others(s, nil)}
+	for _, c := range s.Constraints {
+		if len(b.those(func(n *Node) bool { return n.Satisfies(c) }).nodes) > 0 {
+			continue
+		}
+		key, value, equal := strings.Cut(c, "==")
+		if name, ok := cutPrefixFold(key, "node.labels."); ok && equal {
+			out.Do = append(out.Do, fmt.Sprintf("docker node update --label-add %s=%s NODE makes a node satisfy %s", name, value, c))
+		}
+	}
+	return out
+}
+
+func (b *board) reason(s *Service, v int) string {
+	n := &b.nodes[v]
+	for _, c := range s.Constraints {
+		if !n.Satisfies(c) {
+			return "does not satisfy " + c
+		}
+	}
+	if !n.runs(s.Platforms) {
+		return fmt.Sprintf("is %s/%s, the image is for %s", n.OS, commonArch(n.Arch), platforms(s.Platforms))
+	}
+	return "is " + n.away()
+}
+
+func platforms(list []Platform) string {
+	var out []string
+	for _, p := range list {
+		text := p.OS
+		if p.Arch != "" {
+			text += "/" + p.Arch
+		}
+		if !slices.Contains(out, text) {
+			out = append(out, text)
+		}
+	}
+	return joined(out)
+}
+
+// others explains for the nodes outside a set why they are, by reason.
+func (b *board) others(s *Service, on *set) []string {
+	var list remarks
+	for v := range b.nodes {
+		if on == nil || !on.has(v) {
+			list.add(b.reason(s, v), v)
+		}
+	}
+	return list.lines(b)
+}
+
+// remarks says things of nodes, in sentences without their subject: each begins
+// with is, does, takes or has.
+type remarks []remark
+
+type remark struct {
+	nodes []int
+	each  bool // it is said of each of them, not of all together
+	what  string
+}
+
+// add says something of a node, or of several together. What is said of several
+// nodes alike becomes one sentence.
+func (r *remarks) add(what string, nodes ...int) {
+	each := len(nodes) == 1
+	for i := range *r {
+		switch old := &(*r)[i]; {
+		case old.what != what || old.each != each:
+		case each:
+			old.nodes = append(old.nodes, nodes...)
+			return
+		case slices.Equal(old.nodes, nodes):
+			return
+		}
+	}
+	*r = append(*r, remark{slices.Clone(nodes), each, what})
+}
+
+func (r remarks) lines(b *board) []string {
+	var out []string
+	for _, m := range r {
+		out = append(out, b.sentence(m.nodes, m.what, m.each))
+	}
+	return out
+}
+
+// sentence adds the subject: nodes, each of them or all together.
+func (b *board) sentence(nodes []int, what string, each bool) string {
+	names := b.names(nodes)
+	if len(nodes) == 1 {
+		return names + " " + what
+	}
+	verb, rest, _ := strings.Cut(what, " ")
+	verb = map[string]string{"is": "are", "does": "do", "takes": "take", "has": "have"}[verb]
+	if each && (verb == "have" || verb == "take" && !strings.HasPrefix(rest, "none")) {
+		verb = "each " + verb
+	}
+	return names + " " + verb + " " + rest
+}
+
+// explainAlone explains that the nodes take too few tasks even if nothing but
+// global services is beside them.
+func (b *board) explainAlone(s *Service, on *set, needs []need, fits int) *Shortage {
+	out := &Shortage{}
+	var list remarks
+	limits := map[string]bool{}
+	for _, v := range on.nodes {
+		k, tightest := b.takes(s, needs, v)
+		why := fmt.Sprintf("replicas_max_per_node = %d", s.MaxPerNode)
+		if tightest != nil {
+			why = b.limit(tightest, v)
+			limits[kindOf(tightest.thing)] = true
+		} else {
+			limits["max"] = true
+		}
+		times := "none"
+		if k > 0 {
+			times = tasks(k)
+		}
+		list.add(fmt.Sprintf("takes %s: %s", times, why), v)
+	}
+	out.Why = append(list.lines(b), b.others(s, on)...)
+	if limits["port"] {
+		out.Do = append(out.Do, "publish the port in ingress mode, which needs no node of its own")
+	}
+	if limits["max"] {
+		out.Do = append(out.Do, "raise replicas_max_per_node")
+	}
+	if limits["resource"] {
+		out.Do = append(out.Do, "reserve less")
+	}
+	if fits > 0 {
+		out.Do = append(out.Do, fmt.Sprintf("replicas = %d fits", fits))
+	}
+	return out
+}
+
+func kindOf(t thing) string {
+	if t.kind == hostPort {
+		return "port"
+	}
+	return "resource"
+}
+
+// limit says how much of a thing a node has for a task.
+func (b *board) limit(n *need, v int) string {
+	f := b.flow(n.thing)
+	free := max(f.size[v]-f.pinned[v], 0)
+	if n.kind == hostPort {
+		text := "host port " + n.port.String()
+		if free == 0 {
+			text += " is taken by " + b.pinnedBy(f, v)
+		}
+		return text
+	}
+	text := fmt.Sprintf("it has %s, and each task reserves %s", amountOf(n.thing, free), amount(n.thing, n.unit))
+	if f.pinned[v] > 0 {
+		text = fmt.Sprintf("%s leaves it %s, and each task reserves %s", b.pinnedBy(f, v), amountOf(n.thing, free), amount(n.thing, n.unit))
+	}
+	return text
+}
+
+// pinnedBy names the global services that have a thing of a node.
+func (b *board) pinnedBy(f *flow, v int) string {
+	var names []string
+	if t := f.takers[b.single(v).key]; t != nil {
+		for _, s := range t.shares {
+			names = append(names, s.name)
+		}
+	}
+	return joined(names)
+}
+
+// explainShared explains that others have what the service needs.
+func (b *board) explainShared(s *Service, on *set, n need, f *flow, t *tight) *Shortage {
+	out := &Shortage{Why: append([]string{b.sentence(t.nodes, b.shared(s, s.Tasks, n, f, t), false)}, b.others(s, on)...)}
+	if n.kind == hostPort {
+		out.Do = []string{"give one of them another port, or keep them on different nodes"}
+	} else {
+		out.Do = []string{"reserve less, or add a node"}
+	}
+	return out
+}
+
+// shared is the arithmetic: what those nodes have, and who wants it. It is a
+// sentence without its subject.
+func (b *board) shared(s *Service, count int, n need, f *flow, t *tight) string {
+	var has int64
+	for _, v := range t.nodes {
+		has += f.size[v]
+	}
+	wanted := mul(n.unit, count)
+	users := []share{{s.Name, count, n.unit}}
+	for i := len(t.takers) - 1; i >= 0; i-- {
+		for _, u := range slices.Backward(t.takers[i].shares) {
+			wanted += mul(u.unit, u.tasks)
+			users = merged(users, u)
+		}
+	}
+	slices.Reverse(users) // this service comes last
+	var list []string
+	for _, u := range users {
+		list = append(list, use(n.thing, u))
+	}
+	const most = 8
+	if len(list) > most {
+		list = append(list[:most-2:most-2], strconv.Itoa(len(list)-most+1)+" more services", list[len(list)-1])
+	}
+	if n.kind == hostPort {
+		return fmt.Sprintf("has host port %s %s, and %d tasks want it: %s", n.port, times(has), wanted, joined(list))
+	}
+	return fmt.Sprintf("has %s, and %s are reserved: %s", amountOf(n.thing, has), amount(n.thing, wanted), joined(list))
+}
+
+// merged adds a share to those of its service.
+func merged(list []share, s share) []share {
+	for i := range list {
+		if list[i].name == s.name && list[i].unit == s.unit {
+			list[i].tasks += s.tasks
+			return list
+		}
+	}
+	return append(list, s)
+}
+
+func use(t thing, s share) string {
+	switch {
+	case t.kind == hostPort:
+		return fmt.Sprintf("%s (%d)", s.name, s.tasks)
+	case s.tasks == 1:
+		return fmt.Sprintf("%s (%s)", s.name, amount(t, s.unit))
+	}
+	return fmt.Sprintf("%s (%d x %s)", s.name, s.tasks, amount(t, s.unit))
+}
+
+func times(n int64) string {
+	if n == 1 {
+		return "once"
+	}
+	return strconv.FormatInt(n, 10) + " times"
+}
+
+func tasks(n int) string {
+	if n == 1 {
+		return "1 task"
+	}
+	return strconv.Itoa(n) + " tasks"
+}
+
+// amount is a number of a thing in its unit: 1.5 CPUs, 2 GiB, 2 gpu.
+func amount(t thing, n int64) string {
+	switch t.kind {
+	case cpu:
+		text := strconv.FormatFloat(float64(n)/1e9, 'f', -1, 64)
+		if text == "1" {
+			return "1 CPU"
+		}
+		return text + " CPUs"
+	case memory:
+		return units.CustomSize("%.4g %s", float64(n), 1024, []string{"B", "KiB", "MiB", "GiB", "TiB", "PiB"})
+	}
+	return strconv.FormatInt(n, 10) + " " + t.name
+}
+
+// amountOf is amount where it is not clear yet what is talked of.
+func amountOf(t thing, n int64) string {
+	if t.kind == memory {
+		return amount(t, n) + " of memory"
+	}
+	return amount(t, n)
+}
