@@ -185,9 +185,9 @@ func (b *board) pinnedBy(f *flow, v int) string {
 }
 
 // explainShared explains that others have what the service needs.
-func (b *board) explainShared(s *Service, on *set, n need, f *flow, t *tight) *Shortage {
-	out := &Shortage{Why: append([]string{b.sentence(t.nodes, b.shared(s, s.Tasks, n, f, t), false)}, b.others(s, on)...)}
-	if n.kind == hostPort {
+func (b *board) explainShared(s *Service, on *set, short *bottleneck) *Shortage {
+	out := &Shortage{Why: append([]string{b.sentence(short.nodes, b.shared(s, s.Tasks, short), false)}, b.others(s, on)...)}
+	if short.kind == hostPort {
 		out.Do = []string{"give one of them another port, or keep them on different nodes"}
 	} else {
 		out.Do = []string{"reserve less, or add a node"}
@@ -197,15 +197,19 @@ func (b *board) explainShared(s *Service, on *set, n need, f *flow, t *tight) *S
 
 // shared is the arithmetic: what those nodes have, and who wants it. It is a
 // sentence without its subject.
-func (b *board) shared(s *Service, count int, n need, f *flow, t *tight) string {
-	var has int64
-	for _, v := range t.nodes {
-		has += f.size[v]
+func (b *board) shared(s *Service, count int, short *bottleneck) string {
+	n, unit := short.need, short.unit
+	if short.whole {
+		unit = 1
 	}
-	wanted := mul(n.unit, count)
-	users := []share{{s.Name, count, n.unit}}
-	for i := len(t.takers) - 1; i >= 0; i-- {
-		for _, u := range slices.Backward(t.takers[i].shares) {
+	var has int64
+	for _, v := range short.nodes {
+		has += short.flow.size[v]
+	}
+	wanted := mul(unit, count)
+	users := []share{{s.Name, count, unit}}
+	for i := len(short.takers) - 1; i >= 0; i-- {
+		for _, u := range slices.Backward(short.takers[i].shares) {
 			wanted += mul(u.unit, u.tasks)
 			users = merged(users, u)
 		}
@@ -213,11 +217,14 @@ func (b *board) shared(s *Service, count int, n need, f *flow, t *tight) string 
 	slices.Reverse(users) // this service comes last
 	var list []string
 	for _, u := range users {
-		list = append(list, use(n.thing, u))
+		list = append(list, use(n.thing, u, short.whole))
 	}
 	const most = 8
 	if len(list) > most {
 		list = append(list[:most-2:most-2], strconv.Itoa(len(list)-most+1)+" more services", list[len(list)-1])
+	}
+	if short.whole {
+		return fmt.Sprintf("has room for %s that reserve %s or more, and there are %d: %s", tasks(int(has)), amountOf(n.thing, n.unit), wanted, joined(list))
 	}
 	if n.kind == hostPort {
 		return fmt.Sprintf("has host port %s %s, and %d tasks want it: %s", n.port, times(has), wanted, joined(list))
@@ -236,9 +243,9 @@ func merged(list []share, s share) []share {
 	return append(list, s)
 }
 
-func use(t thing, s share) string {
+func use(t thing, s share, whole bool) string {
 	switch {
-	case t.kind == hostPort:
+	case whole || t.kind == hostPort:
 		return fmt.Sprintf("%s (%d)", s.name, s.tasks)
 	case s.tasks == 1:
 		return fmt.Sprintf("%s (%s)", s.name, amount(t, s.unit))

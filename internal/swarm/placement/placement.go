@@ -23,6 +23,7 @@ import (
 	"cmp"
 	"fmt"
 	"math"
+	"slices"
 )
 
 // Node is a node of the swarm, as far as the placement of tasks goes.
@@ -268,10 +269,8 @@ func (b *board) most(s *Service, on *set) (int, *Shortage) {
 		fits, tightest = own, b.explainAlone(s, on, needs, own)
 	}
 	for _, n := range needs {
-		f := b.flow(n.thing)
-		got, tight := f.room(on, mul(n.unit, s.Tasks))
-		if k := int(got / n.unit); k < fits {
-			fits, tightest = k, b.explainShared(s, on, n, f, tight)
+		if k, short := b.bound(n, on, s.Tasks); k < fits {
+			fits, tightest = k, b.explainShared(s, on, short)
 		}
 	}
 	return fits, tightest
@@ -307,6 +306,57 @@ func (b *board) takes(s *Service, needs []need, v int) (int, *need) {
 		}
 	}
 	return most, tightest
+}
+
+// bottleneck is a thing of which there is too little, for what reason.
+type bottleneck struct {
+	need
+	flow *flow
+	*tight
+	whole bool // it would do if tasks could be cut in pieces
+}
+
+// bound is how many of so many tasks the nodes have a thing for, beside all
+// that others take.
+func (b *board) bound(n need, on *set, tasks int) (int, *bottleneck) {
+	f := b.flow(n.thing)
+	got, tight := f.room(on, mul(n.unit, tasks))
+	fits, short := tasks, (*bottleneck)(nil)
+	if k := int(got / n.unit); k < fits {
+		fits, short = k, &bottleneck{n, f, tight, false}
+	}
+	if w := b.wholes(n); w != nil {
+		if got, tight := w.room(on, int64(tasks)); int(got) < fits {
+			fits, short = int(got), &bottleneck{n, w, tight, true}
+		}
+	}
+	return fits, short
+}
+
+// large is the share of a node above which a task counts as a whole one: many
+// small ones fill a node as well as if they could be cut.
+const large = 8
+
+// wholes is the flow of places for tasks that take as much as n or more: a node
+// with 4 GiB has one place for tasks of 3 GiB, whoever's they are. It is nil
+// where that says no more than [board.alone] does.
+func (b *board) wholes(n need) *flow {
+	f := b.flow(n.thing)
+	if n.kind == hostPort || n.unit <= slices.Max(f.size)/large {
+		return nil
+	}
+	w := newFlow(len(b.nodes), func(v int) int64 { return f.size[v] / n.unit })
+	for _, t := range f.inOrder {
+		for _, s := range t.shares {
+			if s.unit >= n.unit {
+				w.put(t.on, share{s.name, s.tasks, 1})
+			}
+		}
+	}
+	if len(w.inOrder) == 0 {
+		return nil
+	}
+	return w
 }
 
 // commit takes what so many tasks need.
@@ -354,9 +404,8 @@ func (b *board) lacks(s *Service, needs []need, on, one *set) (string, []int) {
 		return b.reason(s, one.nodes[0]), one.nodes
 	}
 	for _, n := range needs {
-		f := b.flow(n.thing)
-		if got, tight := f.room(one, n.unit); got < n.unit {
-			return b.shared(s, 1, n, f, tight), tight.nodes
+		if got, short := b.bound(n, one, 1); got < 1 {
+			return b.shared(s, 1, short), short.nodes
 		}
 	}
 	return "", nil
@@ -425,27 +474,23 @@ func (b *board) rollGlobal(s *Service, on *set) *Shortage {
 	if s.Running < len(on.nodes) {
 		return nil
 	}
-	short := &Shortage{Tasks: len(on.nodes), Rolling: true, Do: stopFirst}
-	var why remarks
+	missing, why := 0, remarks{}
 	for _, v := range on.nodes {
 		one := b.single(v)
 		for _, n := range s.needs() {
-			f := b.flow(n.thing)
-			if got, _ := f.room(one, n.unit); got < n.unit {
-				break // told anyway
-			}
-			if got, tight := f.room(one, mul(n.unit, 2)); got < mul(n.unit, 2) {
-				short.Missing++
-				why.add(b.shared(s, 2, n, f, tight), tight.nodes...)
+			if got, short := b.bound(n, one, 2); got < 2 {
+				if got == 1 { // none is told anyway
+					missing++
+					why.add(b.shared(s, 2, short), short.nodes...)
+				}
 				break
 			}
 		}
 	}
-	if short.Missing == 0 {
+	if missing == 0 {
 		return nil
 	}
-	short.Why = why.lines(b)
-	return short
+	return &Shortage{Missing: missing, Tasks: len(on.nodes), Rolling: true, Why: why.lines(b), Do: stopFirst}
 }
 
 var stopFirst = []string{`update = update_policy(order = "stop-first") lets the old task go first`}

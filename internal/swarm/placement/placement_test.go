@@ -142,6 +142,12 @@ web: 1 of 3
   n1 and n2 have 8 GiB of memory, and 9 GiB are reserved: db (2 x 3 GiB) and web (3 x 1 GiB)
   reserve less, or add a node
 `},
+		{"tasks that cannot be cut in pieces", swarm(3), []Service{{Name: "db", Tasks: 2, Memory: 3 << 30, Settled: true}, {Name: "web", Tasks: 2, Memory: 2 << 30}, {Name: "api", Tasks: 1, Memory: 1 << 30}}, ``},
+		{"too many tasks that cannot be cut in pieces", swarm(3), []Service{{Name: "db", Tasks: 2, Memory: 3 << 30, Settled: true}, {Name: "api", Tasks: 2, Memory: 5 << 29}}, `
+api: 1 of 2
+  n1, n2 and n3 have room for 3 tasks that reserve 2.5 GiB of memory or more, and there are 4: db (2) and api (2)
+  reserve less, or add a node
+`},
 		{"memory that a global service leaves", swarm(2), []Service{{Name: "log", Global: true, Memory: 3 << 30, Settled: true}, {Name: "web", Tasks: 1, Memory: 2 << 30}}, `
 web: 1 of 1
   n1 and n2 take none: log leaves it 1 GiB of memory, and each task reserves 2 GiB
