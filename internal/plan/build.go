@@ -33,8 +33,8 @@ type ScopeState struct {
 type Options struct {
 	Destroy       bool
 	AllowDataLoss bool
-	// Detach is set where the run waits for nothing to converge.
-	Detach bool
+	// AllowPending permits what would leave tasks without a node.
+	AllowPending bool
 	// Adopt holds the addresses that may take over what is not ours, in full or
 	// short.
 	Adopt []string

@@ -65,7 +65,7 @@ func (b *builder) prospects(st *ScopeState) []resource.Prospect {
 		out = append(out, resource.Prospect{
 			Address: c.Address, Title: c.Address.Short(), Kind: c.Kind.Name, Live: c.Live,
 			Changes: true, Args: c.Args, Fields: c.Fields, Anew: c.Action == Create || c.Action == Replace, Restart: c.Restart,
-			NoWait: b.in.Options.Detach || c.Decl != nil && c.Decl.NoWait,
+			NoWait: b.in.Options.AllowPending || c.Decl != nil && c.Decl.NoWait,
 		})
 	}
 	return out

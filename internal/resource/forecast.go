@@ -29,7 +29,7 @@ type Prospect struct {
 	Fields  []schema.Change // of an update, what differs
 	Anew    bool            // it is deleted before, where it is live, and made anew
 	Restart bool            // what runs is renewed though nothing else may change
-	// NoWait is set where nobody waits until it has converged.
+	// NoWait is set where nobody waits until it has converged, or it need not.
 	NoWait bool
 }
 

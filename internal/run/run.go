@@ -38,6 +38,7 @@ type Options struct {
 
 	Destroy       bool
 	AllowDataLoss bool
+	AllowPending  bool
 	Adopt         []string
 	// Forget names scopes of the inventory that are gone for good: what the
 	// project had there is not looked for any more.
@@ -184,7 +185,7 @@ func (p *Planned) build() (*plan.Plan, error) {
 }
 
 func (p *Planned) planOptions() plan.Options {
-	return plan.Options{Destroy: p.opts.Destroy, AllowDataLoss: p.opts.AllowDataLoss, Adopt: p.opts.Adopt, Detach: p.opts.Detach}
+	return plan.Options{Destroy: p.opts.Destroy, AllowDataLoss: p.opts.AllowDataLoss, Adopt: p.opts.Adopt, AllowPending: p.opts.AllowPending || p.opts.Detach}
 }
 
 // Close closes the connections.

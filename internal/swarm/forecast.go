@@ -1,6 +1,7 @@
 package swarm
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 	"strings"
@@ -32,20 +33,24 @@ func (f forecaster) Forecast(list []resource.Prospect) []resource.Finding {
 func (f forecaster) foreseePlaces(list []resource.Prospect) []resource.Finding {
 	services := make([]placement.Service, 0, len(list))
 	from := make([]*resource.Prospect, 0, len(list))
-	// What changes comes before what is new: it has its places already.
-	for _, anew := range []bool{false, true} {
-		for i := range list {
-			if p := &list[i]; p.Anew == anew {
-				if s, ok := demand(p); ok {
-					services, from = append(services, s), append(from, p)
-				}
-			}
-		}
+	for i := range list {
+		from = append(from, &list[i])
 	}
+	slices.SortStableFunc(from, func(a, b *resource.Prospect) int { return cmp.Compare(claim(a), claim(b)) })
+	from = slices.DeleteFunc(from, func(p *resource.Prospect) bool {
+		s, ok := demand(p)
+		if ok {
+			services = append(services, s)
+		}
+		return !ok
+	})
 	nodes := make([]placement.Node, len(f.nodes))
 	for i := range f.nodes {
 		nodes[i] = placementNode(&f.nodes[i])
 	}
+	slices.SortFunc(nodes, func(a, b placement.Node) int {
+		return cmp.Or(strings.Compare(a.Name, b.Name), strings.Compare(a.ID, b.ID))
+	})
 	var out []resource.Finding
 	for _, s := range placement.Check(nodes, services) {
 		p := from[s.Service]
@@ -72,8 +77,22 @@ func keepsSecret(p *resource.Prospect) bool {
 	})
 }
 
-// placeFinding puts a shortage into words. It is an error where the step would
-// wait in vain, whatever the nodes do that are away.
+// claim orders services by their right to a place: who has one already comes
+// before who asks for more, and that before who is new.
+func claim(p *resource.Prospect) int {
+	switch {
+	case !p.Changes:
+		return 0
+	case p.Anew:
+		return 3
+	case changes(p.Fields, asking...):
+		return 2
+	}
+	return 1
+}
+
+// placeFinding puts a shortage into words. It is an error where this plan makes
+// it, and the step would wait in vain, whatever becomes of nodes that are away.
 func placeFinding(p *resource.Prospect, s placement.Shortage) resource.Finding {
 	d := diag.Diagnostic{Severity: diag.Warning, Detail: strings.Join(s.Why, "\n"), Hint: strings.Join(s.Do, "; or ")}
 	switch {
@@ -88,9 +107,9 @@ func placeFinding(p *resource.Prospect, s placement.Shortage) resource.Finding {
 	default:
 		d.Summary = fmt.Sprintf("none of its %d tasks can be placed", s.Tasks)
 	}
-	if p.Changes && !s.Nowhere && !s.Away && !p.NoWait {
+	if (claim(p) > 1 || s.Rolling) && !s.Nowhere && !s.Away && !p.NoWait {
 		d.Severity = diag.Error
-		d.Hint += "; or wait = False lets them be pending"
+		d.Hint += "; or wait = False, or --allow-pending, lets them be pending"
 	}
 	d.Hint = strings.TrimPrefix(d.Hint, "; or ")
 	return resource.Finding{Address: p.Address, Diagnostic: d}
@@ -204,8 +223,8 @@ func platformsOf(p *swarm.Placement) []placement.Platform {
 // placing are the arguments that decide which nodes a task fits on.
 var placing = []string{"mode", "ports", "reserve_cpu", "reserve_memory", "generic_resources", "constraints", "replicas_max_per_node"}
 
-// asking are the arguments that a forecast reads.
-var asking = append([]string{"replicas", "max_concurrent", "update"}, placing...)
+// asking are the arguments that say what a service asks of the nodes.
+var asking = append([]string{"replicas", "max_concurrent"}, placing...)
 
 // declaredDemand is that of a service that is made or changed. What is not
 // known yet asks for nothing.

@@ -96,7 +96,7 @@ func TestForecast(t *testing.T) {
 		{"four web servers on port 80 of three nodes", threeNodes(), []resource.Prospect{anew(t, "web", args{"replicas": int64(4), "ports": ports("host", 80)})}, `
 error: service.web: 1 of 4 tasks cannot be placed
   n1, n2 and n3 each take 1 task: host port 80/tcp
-  publish the port in ingress mode, which needs no node of its own; or replicas = 3 fits; or wait = False lets them be pending
+  publish the port in ingress mode, which needs no node of its own; or replicas = 3 fits; or wait = False, or --allow-pending, lets them be pending
 `},
 		{"a stranger has the port", threeNodes(drain(3)), []resource.Prospect{stranger, anew(t, "web", args{"ports": ports("host", 80)})}, `
 warning: service.web: its task cannot be placed
@@ -110,7 +110,7 @@ warning: service.web: its task cannot be placed
 		}, `
 error: service.first: 1 of 2 tasks cannot be placed
   n1, n2 and n3 have room for 3 tasks that reserve 3 GiB of memory or more, and there are 4: service.second (2) and service.first (2)
-  reserve less, or add a node; or wait = False lets them be pending
+  reserve less, or add a node; or wait = False, or --allow-pending, lets them be pending
 `},
 		{"nobody waits for it", threeNodes(), []resource.Prospect{func() resource.Prospect {
 			p := anew(t, "web", args{"generic_resources": dict("gpu", int64(1)), "replicas": int64(2)})
@@ -137,7 +137,7 @@ warning: service.web: 1 of 4 tasks cannot be placed
 		}, `
 error: service.web: its update would get stuck: order = "start-first" needs room for a new task beside the old ones
   n1, n2 and n3 each take 1 task: host port 80/tcp
-  update = update_policy(order = "stop-first") lets the old task go first; or wait = False lets them be pending
+  update = update_policy(order = "stop-first") lets the old task go first; or wait = False, or --allow-pending, lets them be pending
 `},
 		{"start-first where only labels change", threeNodes(), []resource.Prospect{
 			update(t, "web", live(3, 3, host80), policy("order", "start-first").with("replicas", int64(3), "ports", ports("host", 80)), "labels"),
@@ -149,9 +149,15 @@ error: service.web: its update would get stuck: order = "start-first" needs room
 			update(t, "web", live(1, 1, imageFor("windows", "amd64")), args{}, "env"),
 			update(t, "api", live(1, 1, imageFor("windows", "amd64")), args{}, "image"),
 		}, `
-error: service.web: its task cannot be placed
+warning: service.web: its task cannot be placed
   n1, n2 and n3 are linux/amd64, the image is for windows/amd64
-  wait = False lets them be pending
+`},
+		{"a shortage that the plan does not make", threeNodes(), []resource.Prospect{
+			update(t, "web", live(4, 3, host80), args{"replicas": int64(4), "ports": ports("host", 80)}, "env"),
+		}, `
+warning: service.web: 1 of 4 tasks cannot be placed
+  n1, n2 and n3 each take 1 task: host port 80/tcp
+  publish the port in ingress mode, which needs no node of its own; or replicas = 3 fits
 `},
 		{"a job that has room for one task", threeNodes(), []resource.Prospect{anew(t, "job", args{"mode": "replicated-job", "replicas": int64(9), "reserve_cpu": 2.0})}, ``},
 		{"what is not known asks for nothing", threeNodes(), []resource.Prospect{func() resource.Prospect {

@@ -11,6 +11,9 @@ import (
 
 // nobody explains that no node may run the service.
 func (b *board) nobody(s *Service) *Shortage {
+	if b.told++; b.told > explained {
+		return &Shortage{}
+	}
 	out := &Shortage{Why: b.others(s, nil)}
 	for _, c := range s.Constraints {
 		if len(b.those(func(n *Node) bool { return n.Satisfies(c) }).nodes) > 0 {
@@ -115,6 +118,9 @@ func (b *board) sentence(nodes []int, what string, each bool) string {
 // global services is beside them.
 func (b *board) explainAlone(s *Service, on *set, needs []need, fits int) *Shortage {
 	out := &Shortage{}
+	if b.told++; b.told > explained {
+		return out
+	}
 	var list remarks
 	limits := map[string]bool{}
 	for _, v := range on.nodes {
@@ -157,26 +163,25 @@ func kindOf(t thing) string {
 
 // limit says how much of a thing a node has for a task.
 func (b *board) limit(n *need, v int) string {
-	f := b.flow(n.thing)
-	free := max(f.size[v]-f.pinned[v], 0)
+	free, all := b.free(n.thing, v), max(b.nodes[v].has(n.thing), 0)
 	if n.kind == hostPort {
 		text := "host port " + n.port.String()
 		if free == 0 {
-			text += " is taken by " + b.pinnedBy(f, v)
+			text += " is taken by " + b.pinnedBy(n.thing, v)
 		}
 		return text
 	}
 	text := fmt.Sprintf("it has %s, and each task reserves %s", amountOf(n.thing, free), amount(n.thing, n.unit))
-	if f.pinned[v] > 0 {
-		text = fmt.Sprintf("%s leaves it %s, and each task reserves %s", b.pinnedBy(f, v), amountOf(n.thing, free), amount(n.thing, n.unit))
+	if free < all {
+		text = fmt.Sprintf("%s leaves it %s, and each task reserves %s", b.pinnedBy(n.thing, v), amountOf(n.thing, free), amount(n.thing, n.unit))
 	}
 	return text
 }
 
 // pinnedBy names the global services that have a thing of a node.
-func (b *board) pinnedBy(f *flow, v int) string {
+func (b *board) pinnedBy(t thing, v int) string {
 	var names []string
-	if t := f.takers[b.single(v).key]; t != nil {
+	if t := b.flow(t).takers[b.single(v).key]; t != nil {
 		for _, s := range t.shares {
 			names = append(names, s.name)
 		}
@@ -186,6 +191,9 @@ func (b *board) pinnedBy(f *flow, v int) string {
 
 // explainShared explains that others have what the service needs.
 func (b *board) explainShared(s *Service, on *set, short *bottleneck) *Shortage {
+	if b.told++; b.told > explained {
+		return &Shortage{}
+	}
 	out := &Shortage{Why: append([]string{b.sentence(short.nodes, b.shared(s, s.Tasks, short), false)}, b.others(s, on)...)}
 	if short.kind == hostPort {
 		out.Do = []string{"give one of them another port, or keep them on different nodes"}
@@ -207,21 +215,24 @@ func (b *board) shared(s *Service, count int, short *bottleneck) string {
 		has += short.flow.size[v]
 	}
 	wanted := mul(unit, count)
-	users := []share{{s.Name, count, unit}}
+	users := tally{index: map[share]int{}}
+	users.add(share{s.Name, count, unit})
 	for i := len(short.takers) - 1; i >= 0; i-- {
 		for _, u := range slices.Backward(short.takers[i].shares) {
 			wanted += mul(u.unit, u.tasks)
-			users = merged(users, u)
+			users.add(u)
 		}
 	}
-	slices.Reverse(users) // this service comes last
+	slices.Reverse(users.list) // this service comes last
 	var list []string
-	for _, u := range users {
-		list = append(list, use(n.thing, u, short.whole))
-	}
 	const most = 8
-	if len(list) > most {
-		list = append(list[:most-2:most-2], strconv.Itoa(len(list)-most+1)+" more services", list[len(list)-1])
+	for i, u := range users.list {
+		switch more := len(users.list) - most; {
+		case more > 0 && i == most-2:
+			list = append(list, strconv.Itoa(more+1)+" more services")
+		case more <= 0 || i < most-2 || i == len(users.list)-1:
+			list = append(list, use(n.thing, u, short.whole))
+		}
 	}
 	if short.whole {
 		return fmt.Sprintf("has room for %s that reserve %s or more, and there are %d: %s", tasks(int(has)), amountOf(n.thing, n.unit), wanted, joined(list))
@@ -232,15 +243,20 @@ func (b *board) shared(s *Service, count int, short *bottleneck) string {
 	return fmt.Sprintf("has %s, and %s are reserved: %s", amountOf(n.thing, has), amount(n.thing, wanted), joined(list))
 }
 
-// merged adds a share to those of its service.
-func merged(list []share, s share) []share {
-	for i := range list {
-		if list[i].name == s.name && list[i].unit == s.unit {
-			list[i].tasks += s.tasks
-			return list
-		}
+// tally adds up the shares of each service.
+type tally struct {
+	list  []share
+	index map[share]int // by name and unit
+}
+
+func (t *tally) add(s share) {
+	key := share{name: s.name, unit: s.unit}
+	if i, ok := t.index[key]; ok {
+		t.list[i].tasks += s.tasks
+		return
 	}
-	return append(list, s)
+	t.index[key] = len(t.list)
+	t.list = append(t.list, s)
 }
 
 func use(t thing, s share, whole bool) string {

@@ -155,6 +155,13 @@ type step struct {
 // augment searches breadth first for a node with something left, and shifts
 // along the way to it as much as it allows.
 func (f *flow) augment(t *taker, amount int64) int64 {
+	for k, v := range t.on.nodes { // mostly there is something without a search
+		if n := min(amount, f.left[v]); n > 0 {
+			f.left[v] -= n
+			t.took[k] += n
+			return n
+		}
+	}
 	f.search++
 	steps := []step{{taker: t, before: -1}}
 	seen := map[*taker]bool{t: true}

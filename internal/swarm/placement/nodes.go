@@ -2,18 +2,33 @@ package placement
 
 import (
 	"cmp"
+	"fmt"
 	"maps"
 	"slices"
 	"strconv"
 	"strings"
 )
 
-// eligible returns the nodes that may run the service's tasks.
+// eligible returns the nodes that may run the service's tasks. Many services
+// ask for the same, so it is remembered.
 func (b *board) eligible(s *Service) *set {
-	return b.those(func(n *Node) bool {
+	key := eligibility{stays: s.Stays}
+	if len(s.Constraints)+len(s.Platforms) > 0 {
+		key.asks = fmt.Sprintf("%q %q", s.Constraints, s.Platforms)
+	}
+	if found := b.found[key]; found != nil {
+		return found
+	}
+	b.found[key] = b.those(func(n *Node) bool {
 		there := n.ready() || s.Stays && n.State == "ready" && n.Availability == "pause"
 		return there && n.satisfiesAll(s.Constraints) && n.runs(s.Platforms)
 	})
+	return b.found[key]
+}
+
+type eligibility struct {
+	stays bool
+	asks  string
 }
 
 // matching returns the nodes that satisfy the constraints, whatever their state.

@@ -134,7 +134,7 @@ func Check(nodes []Node, services []Service) []Shortage {
 }
 
 func check(nodes []Node, services []Service) []Shortage {
-	b := newBoard(nodes)
+	b := newBoard(nodes, services)
 	var found []Shortage
 	take := func(i int, why *Shortage) {
 		if why != nil {
@@ -165,12 +165,29 @@ func check(nodes []Node, services []Service) []Shortage {
 type board struct {
 	nodes  []Node
 	sets   map[string]*set
+	found  map[eligibility]*set
+	users  map[thing]int // how many services ask for it
 	things map[thing]*flow
+	places map[need]*places
+	told   int // how many shortages were explained
 }
 
-func newBoard(nodes []Node) *board {
-	return &board{nodes: nodes, sets: map[string]*set{}, things: map[thing]*flow{}}
+func newBoard(nodes []Node, services []Service) *board {
+	b := &board{
+		nodes: nodes, sets: map[string]*set{}, found: map[eligibility]*set{},
+		users: map[thing]int{}, things: map[thing]*flow{}, places: map[need]*places{},
+	}
+	for i := range services {
+		for _, n := range services[i].needs() {
+			b.users[n.thing]++
+		}
+	}
+	return b
 }
+
+// explained is how many shortages are explained. Where there are thousands,
+// nobody reads more, and each takes as long as there are services.
+const explained = 100
 
 // thing is what nodes have and tasks take: a host port, "cpu", "memory", a
 // generic resource.
@@ -209,6 +226,9 @@ type need struct {
 }
 
 func (s *Service) needs() []need {
+	if len(s.Ports)+len(s.Generic) == 0 && s.CPU|s.Memory == 0 {
+		return nil
+	}
 	var out []need
 	for _, p := range s.Ports {
 		out = append(out, need{thing{kind: hostPort, port: p}, 1})
@@ -227,10 +247,11 @@ func (s *Service) needs() []need {
 	return out
 }
 
-// flow returns the flow of a thing.
+// flow returns the flow of a thing; nil where only one service asks for it, so
+// that there is nothing to share.
 func (b *board) flow(t thing) *flow {
 	f := b.things[t]
-	if f == nil {
+	if f == nil && b.users[t] > 1 {
 		f = newFlow(len(b.nodes), func(v int) int64 { return b.nodes[v].has(t) })
 		b.things[t] = f
 	}
@@ -300,8 +321,7 @@ func (b *board) takes(s *Service, needs []need, v int) (int, *need) {
 	}
 	for i := range needs {
 		n := &needs[i]
-		f := b.flow(n.thing)
-		if k := int(max(f.size[v]-f.pinned[v], 0) / n.unit); k < most {
+		if k := int(b.free(n.thing, v) / n.unit); k < most {
 			most, tightest = k, n
 		}
 	}
@@ -320,6 +340,12 @@ type bottleneck struct {
 // that others take.
 func (b *board) bound(n need, on *set, tasks int) (int, *bottleneck) {
 	f := b.flow(n.thing)
+	if f == nil && len(on.nodes) > 1 {
+		return tasks, nil // board.alone has looked at it
+	}
+	if f == nil { // a node of a global service
+		f = newFlow(len(b.nodes), func(v int) int64 { return b.nodes[v].has(n.thing) })
+	}
 	got, tight := f.room(on, mul(n.unit, tasks))
 	fits, short := tasks, (*bottleneck)(nil)
 	if k := int(got / n.unit); k < fits {
@@ -342,27 +368,55 @@ const large = 8
 // where that says no more than [board.alone] does.
 func (b *board) wholes(n need) *flow {
 	f := b.flow(n.thing)
-	if n.kind == hostPort || n.unit <= slices.Max(f.size)/large {
+	if f == nil || n.kind == hostPort || n.unit <= slices.Max(f.size)/large {
 		return nil
 	}
-	w := newFlow(len(b.nodes), func(v int) int64 { return f.size[v] / n.unit })
+	w := b.places[n]
+	if w == nil {
+		if len(b.places) == maxPlaces {
+			return nil
+		}
+		w = &places{flow: newFlow(len(b.nodes), func(v int) int64 { return f.size[v] / n.unit }), seen: map[*taker]int{}}
+		b.places[n] = w
+	}
 	for _, t := range f.inOrder {
-		for _, s := range t.shares {
+		for _, s := range t.shares[w.seen[t]:] {
 			if s.unit >= n.unit {
-				w.put(t.on, share{s.name, s.tasks, 1})
+				w.flow.put(t.on, share{s.name, s.tasks, 1})
 			}
 		}
+		w.seen[t] = len(t.shares)
 	}
-	if len(w.inOrder) == 0 {
+	if len(w.flow.inOrder) == 0 {
 		return nil
 	}
-	return w
+	return w.flow
+}
+
+// places is a flow of [board.wholes], and how much of the thing's own it has
+// seen.
+type places struct {
+	flow *flow
+	seen map[*taker]int
+}
+
+// maxPlaces bounds how many sizes of tasks count as whole ones.
+const maxPlaces = 100
+
+// free is what a node has of a thing beside what global services take.
+func (b *board) free(t thing, v int) int64 {
+	if f := b.flow(t); f != nil {
+		return max(f.size[v]-f.pinned[v], 0)
+	}
+	return max(b.nodes[v].has(t), 0)
 }
 
 // commit takes what so many tasks need.
 func (b *board) commit(s *Service, on *set, tasks int) {
 	for _, n := range s.needs() {
-		b.flow(n.thing).put(on, share{s.Name, tasks, n.unit})
+		if f := b.flow(n.thing); f != nil {
+			f.put(on, share{s.Name, tasks, n.unit})
+		}
 	}
 }
 
@@ -386,7 +440,9 @@ func (b *board) addGlobal(s *Service, on *set) *Shortage {
 			continue
 		}
 		for _, n := range needs {
-			b.flow(n.thing).pin(one, share{s.Name, 1, n.unit})
+			if f := b.flow(n.thing); f != nil {
+				f.pin(one, share{s.Name, 1, n.unit})
+			}
 		}
 	}
 	if short.Missing == 0 {
@@ -431,15 +487,15 @@ func (b *board) addJob(s *Service, on *set) *Shortage {
 
 // asIfAlone places a global job, and takes it away again.
 func (b *board) asIfAlone(s *Service, on *set) *Shortage {
-	kept := b.things
-	b.things = map[thing]*flow{}
+	kept, wholes := b.things, b.places
+	b.things, b.places = map[thing]*flow{}, map[need]*places{}
 	for _, n := range s.needs() {
 		if f := kept[n.thing]; f != nil {
 			b.things[n.thing] = f.clone()
 		}
 	}
 	why := b.addGlobal(s, on)
-	b.things = kept
+	b.things, b.places = kept, wholes
 	return why
 }
 

@@ -123,7 +123,7 @@ func exact(services []Service) bool {
 // fits searches for a placement of all tasks: those of global services first,
 // then, service by service, every way of spreading its tasks over the nodes.
 func fits(nodes []Node, services []Service) bool {
-	w := &world{board: newBoard(nodes), services: services, free: make([]Node, len(nodes)), ports: make([]map[Port]bool, len(nodes))}
+	w := &world{board: newBoard(nodes, services), services: services, free: make([]Node, len(nodes)), ports: make([]map[Port]bool, len(nodes))}
 	for v, n := range nodes {
 		w.free[v], w.ports[v] = n, map[Port]bool{}
 		w.free[v].Generic = map[string]int64{"gpu": n.Generic["gpu"]}
