@@ -324,6 +324,9 @@ func (c Case) compare(ch *Change) {
 			ch.Action, ch.Restart, ch.Reason = Update, true, live.Unsettled
 		}
 	}
+	if ch.Action == Update && ch.Kind.Effect != nil {
+		ch.Effect = ch.Kind.Effect(live, ch.Args, ch.Fields, ch.Restart)
+	}
 }
 
 // rename adds the difference of the live name, where the comparison of the

@@ -8,8 +8,8 @@ import (
 	"github.com/swarmscript/swarmscript/internal/value"
 )
 
-// effects says of each step what it does to what runs, once it is settled what
-// the steps are.
+// effects says of each replacement and deletion what it does to what runs, once
+// it is settled what the steps are. Of updates, [Decide] has said it.
 func (b *builder) effects() {
 	byLive := make(map[*resource.Object]*Change, len(b.plan.Changes))
 	for _, c := range b.plan.Changes {
@@ -18,17 +18,13 @@ func (b *builder) effects() {
 		}
 	}
 	for _, c := range b.plan.Changes {
-		if c.Live == nil || c.Blocked != "" || c.Action != Update && c.Action != Replace && c.Action != Delete {
+		if c.Live == nil || c.Blocked != "" || c.Action != Replace && c.Action != Delete {
 			continue
 		}
-		if c.Kind.Effect != nil {
-			s := resource.Step{Live: c.Live, Changes: c.Fields, Anew: c.Action == Replace, Restart: c.Restart}
-			if c.Action != Delete {
-				s.Args = c.Args
-			}
-			c.Effect = c.Kind.Effect(s)
-		}
-		if c.Kind.Busy && c.Action != Update {
+		switch {
+		case c.Kind.Ending != nil:
+			c.Effect = c.Kind.Ending(c.Live, c.Action == Replace)
+		case c.Kind.Busy:
 			c.Effect = b.effectOnUsers(c, byLive)
 		}
 	}

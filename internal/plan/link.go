@@ -38,7 +38,7 @@ func (b *builder) breakCycle(cycle []int) bool {
 	for _, id := range cycle {
 		c := b.plan.Graph.Nodes[id].Change
 		if c != nil && c.Action == Update && !c.Kind.Busy && !c.Kind.Versioned && c.Kind.Opens == "" {
-			c.Action = Replace
+			c.Action, c.Effect = Replace, ""
 			c.Reason = "it must let go of what is replaced before its new arguments are known"
 			return true
 		}

@@ -54,20 +54,15 @@ type Kind struct {
 	// one field depends on another, by changing args. It is called when they are
 	// declared, and again when a reference in them has become known. May be nil.
 	Complete func(args value.Struct)
-	// Effect says in a few words what a step does to what runs: "rolling, 2 at a
-	// time", or, beginning with [Interrupted], that it is not there for a while.
-	// It may be "". May be nil.
-	Effect  func(Step) string
+	// Effect says in a few words what an update does to what runs: "rolling, 2
+	// at a time", or, beginning with [Interrupted], that it is not there for a
+	// while; restart is set where it is renewed though nothing else may change.
+	// May be nil.
+	Effect func(live *Object, args value.Struct, changes []schema.Change, restart bool) string
+	// Ending is Effect for a deletion, and for a replacement: anew is set where
+	// the object is made again after it. May be nil.
+	Ending  func(live *Object, anew bool) string
 	Handler Handler
-}
-
-// Step is what happens to an object that is live.
-type Step struct {
-	Live    *Object
-	Args    value.Struct // what it will be; nil where it is deleted
-	Changes []schema.Change
-	Anew    bool // it is deleted, then made anew
-	Restart bool // what runs is renewed though nothing else may change
 }
 
 // Interrupted begins the effect of a step that leaves nothing running for a

@@ -8,6 +8,7 @@ import (
 
 	"github.com/swarmscript/swarmscript/internal/resource"
 	"github.com/swarmscript/swarmscript/internal/schema"
+	"github.com/swarmscript/swarmscript/internal/value"
 )
 
 // quiet are the arguments of which a change renews no task. Of constraints that
@@ -31,26 +32,32 @@ const switchTime = 2 * time.Second
 // defaultHealthInterval is the engine's.
 const defaultHealthInterval = 30 * time.Second
 
-// serviceEffect says what a step does to the tasks that run.
-func serviceEffect(s resource.Step) string {
-	e := newRollout(s)
+// serviceEffect says what an update does to the tasks that run.
+func serviceEffect(live *resource.Object, args value.Struct, list []schema.Change, restart bool) string {
+	e := newRollout(live, args)
 	switch {
-	case e.job && s.Args == nil:
-		return ""
 	case e.job:
 		return "the job runs again" // any update of it makes it so
-	case s.Args == nil:
-		return stops(e.now)
-	case s.Anew && e.now == 0:
-		return ""
-	case s.Anew:
-		return resource.Interrupted + " about " + about(e.down()) + ": deleted, then made anew"
 	case e.want == 0 && e.before > 0:
 		return strings.TrimSuffix(resource.Interrupted+": scaled to 0; "+stops(e.now), "; ")
-	case e.before == 0 || !renews(s.Changes, s.Restart):
-		return e.inPlace(s.Changes)
+	case e.before == 0 || !renews(list, restart):
+		return e.inPlace(list)
 	}
 	return e.rolling()
+}
+
+// serviceEnding says what the end of a service does to the tasks that run.
+func serviceEnding(live *resource.Object, anew bool) string {
+	e := newRollout(live, live.Args)
+	switch {
+	case e.job && anew:
+		return "the job runs again"
+	case e.job || e.now == 0:
+		return ""
+	case anew:
+		return resource.Interrupted + " about " + about(e.down()) + ": deleted, then made anew"
+	}
+	return stops(e.now)
 }
 
 // stops says that tasks stop, "" where none runs.
@@ -75,19 +82,15 @@ type rollout struct {
 	hostPorts               []string
 }
 
-func newRollout(s resource.Step) rollout {
-	live := reader{ServiceSchema, s.Live.Args}
-	r := live
-	if s.Args != nil {
-		r = reader{ServiceSchema, s.Args}
-	}
+func newRollout(object *resource.Object, args value.Struct) rollout {
+	live, r := reader{ServiceSchema, object.Args}, reader{ServiceSchema, args}
 	mode := r.str("mode")
 	e := rollout{
 		job: strings.HasSuffix(mode, "-job"), global: strings.HasPrefix(mode, "global"),
 		before: live.orDefault("replicas"), want: r.orDefault("replicas"),
 	}
 	e.now = e.before
-	if svc := nativeService(s.Live); svc != nil && svc.ServiceStatus != nil {
+	if svc := nativeService(object); svc != nil && svc.ServiceStatus != nil {
 		e.now = int64(svc.ServiceStatus.RunningTasks)
 	}
 	if e.global {

@@ -76,12 +76,12 @@ func TestServiceEffect(t *testing.T) {
 		{"a job", args{"mode": "replicated-job"}, args{"mode": "replicated-job"}, []string{"labels"}, -1, false, "the job runs again"},
 	} {
 		t.Run(test.name, func(t *testing.T) {
-			s := resource.Step{Live: liveWith(t, test.was, test.runs), Args: declared(t, test.is), Restart: test.restart}
+			var list []schema.Change
 			for _, name := range test.in {
 				f, _ := ServiceSchema.Field(name)
-				s.Changes = append(s.Changes, schema.Change{Field: f, Path: name})
+				list = append(list, schema.Change{Field: f, Path: name})
 			}
-			if got := serviceEffect(s); got != test.want {
+			if got := serviceEffect(liveWith(t, test.was, test.runs), declared(t, test.is), list, test.restart); got != test.want {
 				t.Errorf("got %q, want %q", got, test.want)
 			}
 		})
@@ -89,7 +89,7 @@ func TestServiceEffect(t *testing.T) {
 }
 
 // What goes, and what is made anew.
-func TestServiceEffectOfAnEnd(t *testing.T) {
+func TestServiceEnding(t *testing.T) {
 	job := args{"mode": "replicated-job"}
 	for _, test := range []struct {
 		was  args
@@ -105,11 +105,7 @@ func TestServiceEffectOfAnEnd(t *testing.T) {
 		{args{}, true, 0, ""},
 		{job, true, -1, "the job runs again"},
 	} {
-		s := resource.Step{Live: liveWith(t, test.was, test.runs), Anew: test.anew}
-		if test.anew {
-			s.Args = declared(t, test.was)
-		}
-		if got := serviceEffect(s); got != test.want {
+		if got := serviceEnding(liveWith(t, test.was, test.runs), test.anew); got != test.want {
 			t.Errorf("%v, anew %t, %d run: got %q, want %q", test.was, test.anew, test.runs, got, test.want)
 		}
 	}

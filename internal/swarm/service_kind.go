@@ -21,6 +21,7 @@ var ServiceKind = &resource.Kind{
 	Check:    checkService,
 	Complete: completeService,
 	Effect:   serviceEffect,
+	Ending:   serviceEnding,
 	Handler:  serviceHandler{},
 }
 
