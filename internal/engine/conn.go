@@ -77,6 +77,7 @@ func (c *Conn) Observe(ctx context.Context, q resource.Query) (*resource.Observa
 	obs := &resource.Observation{
 		API:      s.API,
 		Identity: s.Info.ID,
+		Node:     s.Info.Swarm.NodeID,
 		Objects:  append(swarm.NetworkObjects(s.Hand.Networks(), false), own...),
 		Summary:  "engine " + s.Info.ServerVersion,
 		Warnings: s.Info.Swarm.Warnings,

@@ -12,12 +12,18 @@ func (b *builder) forecast() {
 	if b.in.Options.Destroy {
 		return
 	}
+	var elsewhere []resource.Prospect
+	for _, addr := range sortedKeys(b.index) {
+		if st := b.index[addr].State; st.Obs != nil && st.Obs.Node != "" {
+			elsewhere = append(elsewhere, b.prospects(st)...)
+		}
+	}
 	for _, addr := range sortedKeys(b.index) {
 		st := b.index[addr].State
 		if st.Obs == nil || st.Obs.Forecaster == nil || b.goes(addr) {
 			continue
 		}
-		for _, f := range st.Obs.Forecaster.Forecast(b.prospects(st)) {
+		for _, f := range st.Obs.Forecaster.Forecast(b.prospects(st), elsewhere) {
 			c := b.changes[f.Address]
 			if c == nil {
 				continue
@@ -50,7 +56,7 @@ func (b *builder) prospects(st *ScopeState) []resource.Prospect {
 		if written[o] != nil {
 			continue
 		}
-		p := resource.Prospect{Kind: o.Kind, Live: o}
+		p := resource.Prospect{Kind: o.Kind, Live: o, Node: st.Obs.Node}
 		if c := declared[o]; c != nil {
 			p.Address, p.Title = c.Address, c.Address.Short()
 		} else {
@@ -64,7 +70,7 @@ func (b *builder) prospects(st *ScopeState) []resource.Prospect {
 		}
 		out = append(out, resource.Prospect{
 			Address: c.Address, Title: c.Address.Short(), Kind: c.Kind.Name, Live: c.Live,
-			Changes: true, Args: c.Args, Fields: c.Fields, Anew: c.Action == Create || c.Action == Replace, Restart: c.Restart,
+			Changes: true, Args: c.Args, Schema: c.Kind.Schema, Node: st.Obs.Node, Fields: c.Fields, Anew: c.Action == Create || c.Action == Replace, Restart: c.Restart,
 			NoWait: b.in.Options.AllowPending || c.Decl != nil && c.Decl.NoWait,
 		})
 	}

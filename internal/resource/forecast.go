@@ -12,8 +12,9 @@ import (
 type Forecaster interface {
 	// Forecast is given all objects of the scope as they will be when the plan
 	// is carried out: first those that it leaves alone, as they were observed,
-	// then the others in the plan's order. What goes is not among them.
-	Forecast([]Prospect) []Finding
+	// then the others in the plan's order. What goes is not among them. Elsewhere
+	// are those of scopes that are nodes of this one, such as a node's volumes.
+	Forecast(list, elsewhere []Prospect) []Finding
 }
 
 // Prospect is an object as it will be.
@@ -26,9 +27,12 @@ type Prospect struct {
 	// references in them where something is not known yet.
 	Changes bool
 	Args    value.Struct
+	Schema  *schema.Struct  // of Args
 	Fields  []schema.Change // of an update, what differs
 	Anew    bool            // it is deleted before, where it is live, and made anew
 	Restart bool            // what runs is renewed though nothing else may change
+	// Node is the ID of the node that it is on, of those elsewhere.
+	Node string
 	// NoWait is set where nobody waits until it has converged, or it need not.
 	NoWait bool
 }

@@ -41,7 +41,10 @@ type Observation struct {
 	// Identity is what the scope is, however it is called and reached: an
 	// engine's ID. It may be empty.
 	Identity string
-	Objects  []*Object
+	// Node is the ID that an engine has as a node of its swarm, "" where it is in
+	// none.
+	Node    string
+	Objects []*Object
 	// API is the version of the engine's API, "" where there is none: fields
 	// that came later are refused.
 	API    string

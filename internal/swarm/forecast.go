@@ -19,18 +19,20 @@ import (
 type forecaster struct{ nodes []swarm.Node }
 
 // Forecast implements [resource.Forecaster].
-func (f forecaster) Forecast(list []resource.Prospect) []resource.Finding {
+func (f forecaster) Forecast(list, elsewhere []resource.Prospect) []resource.Finding {
+	nodes := f.nodesAfter(list)
 	list = slices.DeleteFunc(slices.Clone(list), func(p resource.Prospect) bool {
 		return p.Kind != "service" || keepsSecret(&p)
 	})
 	out := foreseePorts(list)
-	if len(f.nodes) > 0 { // else they are not known
-		out = append(out, f.foreseePlaces(list)...)
+	if len(nodes) > 0 { // else they are not known
+		out = append(out, foreseePlaces(nodes, list)...)
+		out = append(out, foreseeVolumes(nodes, list, elsewhere)...)
 	}
 	return out
 }
 
-func (f forecaster) foreseePlaces(list []resource.Prospect) []resource.Finding {
+func foreseePlaces(nodes []placement.Node, list []resource.Prospect) []resource.Finding {
 	services := make([]placement.Service, 0, len(list))
 	from := make([]*resource.Prospect, 0, len(list))
 	for i := range list {
@@ -43,13 +45,6 @@ func (f forecaster) foreseePlaces(list []resource.Prospect) []resource.Finding {
 			services = append(services, s)
 		}
 		return !ok
-	})
-	nodes := make([]placement.Node, len(f.nodes))
-	for i := range f.nodes {
-		nodes[i] = placementNode(&f.nodes[i])
-	}
-	slices.SortFunc(nodes, func(a, b placement.Node) int {
-		return cmp.Or(strings.Compare(a.Name, b.Name), strings.Compare(a.ID, b.ID))
 	})
 	var out []resource.Finding
 	for _, s := range placement.Check(nodes, services) {
@@ -113,32 +108,6 @@ func placeFinding(p *resource.Prospect, s placement.Shortage) resource.Finding {
 	}
 	d.Hint = strings.TrimPrefix(d.Hint, "; or ")
 	return resource.Finding{Address: p.Address, Diagnostic: d}
-}
-
-func placementNode(n *swarm.Node) placement.Node {
-	out := placement.Node{
-		ID: n.ID, Name: n.Description.Hostname, Addr: n.Status.Addr, Role: string(n.Spec.Role),
-		OS: n.Description.Platform.OS, Arch: n.Description.Platform.Architecture,
-		Labels: n.Spec.Labels, EngineLabels: n.Description.Engine.Labels,
-		State: string(n.Status.State), Availability: string(n.Spec.Availability),
-		CPU: n.Description.Resources.NanoCPUs, Memory: n.Description.Resources.MemoryBytes,
-		Generic: map[string]int64{},
-	}
-	if out.Availability == "" {
-		out.Availability = string(swarm.NodeAvailabilityActive)
-	}
-	if out.Name == "" {
-		out.Name = n.ID
-	}
-	for _, g := range n.Description.Resources.GenericResources {
-		switch {
-		case g.DiscreteResourceSpec != nil:
-			out.Generic[g.DiscreteResourceSpec.Kind] += g.DiscreteResourceSpec.Value
-		case g.NamedResourceSpec != nil:
-			out.Generic[g.NamedResourceSpec.Kind]++
-		}
-	}
-	return out
 }
 
 // demand is what a service will ask of the nodes; false where that is nothing.

@@ -207,21 +207,109 @@ error: service.web: port 30000/tcp is published by service old, unmanaged alread
 		}, ``},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			var b strings.Builder
-			for _, f := range (forecaster{tt.nodes}).Forecast(tt.list) {
-				severity := "error"
-				if f.Severity == diag.Warning {
-					severity = "warning"
-				}
-				fmt.Fprintf(&b, "%s: %s: %s\n", severity, f.Address.Short(), f.Summary)
-				for _, l := range strings.Split(f.Detail+"\n"+f.Hint, "\n") {
-					if l != "" {
-						b.WriteString("  " + l + "\n")
-					}
-				}
+			got := told(forecaster{tt.nodes}.Forecast(tt.list, nil))
+			if want := strings.TrimPrefix(tt.want, "\n"); got != want {
+				t.Errorf("got:\n%s\nwant:\n%s", got, want)
 			}
-			if want := strings.TrimPrefix(tt.want, "\n"); b.String() != want {
-				t.Errorf("got:\n%s\nwant:\n%s", b.String(), want)
+		})
+	}
+}
+
+// told are findings as text.
+func told(list []resource.Finding) string {
+	var b strings.Builder
+	for _, f := range list {
+		severity := "error"
+		if f.Severity == diag.Warning {
+			severity = "warning"
+		}
+		fmt.Fprintf(&b, "%s: %s: %s\n", severity, f.Address.Short(), f.Summary)
+		for _, l := range strings.Split(f.Detail+"\n"+f.Hint, "\n") {
+			if l != "" {
+				b.WriteString("  " + l + "\n")
+			}
+		}
+	}
+	return b.String()
+}
+
+// What a script declares for nodes counts as it will be: their labels, their
+// availability.
+func TestForecastOfDeclaredNodes(t *testing.T) {
+	nodes := schema.Of(struct {
+		Name         string            `star:"name,required,pos"`
+		Availability *string           `star:"availability"`
+		Role         *string           `star:"role"`
+		Labels       map[string]string `star:"labels,merge"`
+	}{})
+	declared := func(id string, availability value.Value, labels *value.Map) resource.Prospect {
+		return resource.Prospect{
+			Address: value.NewAddress("swarm.main", "node", id), Kind: "node", Changes: true, Live: &resource.Object{Kind: "node", ID: id},
+			Schema: nodes, Args: value.Struct{id, availability, nil, labels},
+		}
+	}
+	marked := threeNodes(func(n []swarm.Node) {
+		n[0].Spec.Labels = resource.Mark{Project: "shop", Address: "swarm.main/node.n1", Keys: []string{"labels:tier"}}.Labels(map[string]string{"tier": "web", "zone": "a"})
+	})
+	tier := anew(t, "web", args{"constraints": list("node.labels.tier==web")})
+	for _, tt := range []struct {
+		name  string
+		nodes []swarm.Node
+		list  []resource.Prospect
+		want  string
+	}{
+		{"a label to come", threeNodes(), []resource.Prospect{declared("id2", nil, dict("tier", "web")), tier}, ""},
+		{"a label that is not known yet", threeNodes(), []resource.Prospect{declared("id2", nil, dict("tier", value.Ref{Address: "vm.a", Output: "x"})), tier}, ""},
+		{"a label that goes, as its node is not declared any more", marked, []resource.Prospect{tier}, "none"},
+		{"a label that goes", marked, []resource.Prospect{declared("id1", nil, dict("other", "x")), tier}, "none"},
+		{"a label of somebody else's stays", marked, []resource.Prospect{declared("id1", nil, dict("other", "x")), anew(t, "web", args{"constraints": list("node.labels.zone==a")})}, ""},
+		{"a node that is being drained", threeNodes(), []resource.Prospect{declared("id3", "drain", nil), anew(t, "web", args{"replicas": int64(3), "ports": ports("host", 80)})}, "n3 is drained"},
+		{"a node that comes back", threeNodes(drain(3)), []resource.Prospect{declared("id3", "active", nil), anew(t, "web", args{"replicas": int64(3), "ports": ports("host", 80)})}, ""},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			got := told(forecaster{tt.nodes}.Forecast(tt.list, nil))
+			want := map[string]string{"none": "its task cannot be placed"}[tt.want]
+			if want == "" {
+				want = tt.want
+			}
+			if (got == "") != (want == "") || !strings.Contains(got, want) {
+				t.Errorf("got %q, want %q", got, want)
+			}
+		})
+	}
+}
+
+// A volume of one node's engine draws no task of a service to that node.
+func TestForecastOfVolumes(t *testing.T) {
+	volumes := schema.Of(struct {
+		Name string `star:"name,required,pos,local"`
+	}{})
+	made := func(node, name string) resource.Prospect {
+		return resource.Prospect{Address: value.NewAddress("engine."+node, "volume", "data"), Kind: "volume", Changes: true, Anew: true, Node: node, Schema: volumes, Args: value.Struct{name}}
+	}
+	there := resource.Prospect{Kind: "volume", Node: "id1", Live: &resource.Object{Kind: "volume", Name: "data"}}
+	mounts := func(kv ...value.Value) args { return args{"mounts": list(dict(append(kv, "target", "/data")...))} }
+	const stray = `warning: service.db: volume data is on n1, and its tasks may run on n2 and n3 too
+  there they would get an empty volume of that name
+  constraints = ["node.hostname==n1"] keeps them where it is
+`
+	for _, tt := range []struct {
+		name      string
+		service   args
+		elsewhere []resource.Prospect
+		want      string
+	}{
+		{"declared on one node", mounts("source", "data"), []resource.Prospect{made("id1", "data")}, stray},
+		{"live on one node", mounts("source", "data"), []resource.Prospect{there}, stray},
+		{"on all nodes", mounts("source", "data"), []resource.Prospect{made("id1", "data"), made("id2", "data"), made("id3", "data")}, ""},
+		{"another one", mounts("source", "data"), []resource.Prospect{made("id1", "other")}, ""},
+		{"constrained to it", mounts("source", "data").with("constraints", list("node.id==id1")), []resource.Prospect{made("id1", "data")}, ""},
+		{"a path", mounts("source", "/data", "type", "bind"), []resource.Prospect{made("id1", "/data")}, ""},
+		{"a driver that may share it", mounts("source", "data", "volume_driver", "nfs"), []resource.Prospect{made("id1", "data")}, ""},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			if got := told(forecaster{threeNodes()}.Forecast([]resource.Prospect{anew(t, "db", tt.service)}, tt.elsewhere)); got != tt.want {
+				t.Errorf("got:\n%s\nwant:\n%s", got, tt.want)
 			}
 		})
 	}

@@ -14,6 +14,9 @@ func (n *Node) Satisfies(constraint string) bool {
 		key, value, _ = strings.Cut(constraint, "!=")
 	}
 	key, value = strings.TrimSpace(key), strings.TrimSpace(value)
+	if name, ok := cutPrefixFold(key, "node.labels."); ok && n.Open[name] {
+		return true
+	}
 	same, known := n.is(key, value)
 	return known && same == equal
 }

@@ -51,7 +51,7 @@ func platforms(list []Platform) string {
 			out = append(out, text)
 		}
 	}
-	return joined(out)
+	return Join(out)
 }
 
 // others explains for the nodes outside a set why they are, by reason.
@@ -186,7 +186,7 @@ func (b *board) pinnedBy(t thing, v int) string {
 			names = append(names, s.name)
 		}
 	}
-	return joined(names)
+	return Join(names)
 }
 
 // explainShared explains that others have what the service needs.
@@ -225,7 +225,7 @@ func (b *board) shared(s *Service, count int, short *bottleneck) string {
 	}
 	slices.Reverse(users.list) // this service comes last
 	var list []string
-	const most = 8
+	const most = 6 // as Join shows
 	for i, u := range users.list {
 		switch more := len(users.list) - most; {
 		case more > 0 && i == most-2:
@@ -235,12 +235,12 @@ func (b *board) shared(s *Service, count int, short *bottleneck) string {
 		}
 	}
 	if short.whole {
-		return fmt.Sprintf("has room for %s that reserve %s or more, and there are %d: %s", tasks(int(has)), amountOf(n.thing, n.unit), wanted, joined(list))
+		return fmt.Sprintf("has room for %s that reserve %s or more, and there are %d: %s", tasks(int(has)), amountOf(n.thing, n.unit), wanted, Join(list))
 	}
 	if n.kind == hostPort {
-		return fmt.Sprintf("has host port %s %s, and %d tasks want it: %s", n.port, times(has), wanted, joined(list))
+		return fmt.Sprintf("has host port %s %s, and %d tasks want it: %s", n.port, times(has), wanted, Join(list))
 	}
-	return fmt.Sprintf("has %s, and %s are reserved: %s", amountOf(n.thing, has), amount(n.thing, wanted), joined(list))
+	return fmt.Sprintf("has %s, and %s are reserved: %s", amountOf(n.thing, has), amount(n.thing, wanted), Join(list))
 }
 
 // tally adds up the shares of each service.

@@ -21,7 +21,7 @@ func (b *board) eligible(s *Service) *set {
 	}
 	b.found[key] = b.those(func(n *Node) bool {
 		there := n.ready() || s.Stays && n.State == "ready" && n.Availability == "pause"
-		return there && n.satisfiesAll(s.Constraints) && n.runs(s.Platforms)
+		return there && n.Allows(s.Constraints) && n.runs(s.Platforms)
 	})
 	return b.found[key]
 }
@@ -33,17 +33,18 @@ type eligibility struct {
 
 // matching returns the nodes that satisfy the constraints, whatever their state.
 func (b *board) matching(s *Service) []int {
-	return b.those(func(n *Node) bool { return n.satisfiesAll(s.Constraints) }).nodes
+	return b.those(func(n *Node) bool { return n.Allows(s.Constraints) }).nodes
 }
 
 // meant returns the nodes that the swarm makes tasks of a global service for.
 func (b *board) meant(s *Service) []int {
 	return b.those(func(n *Node) bool {
-		return n.State != "down" && n.Availability == "active" && n.satisfiesAll(s.Constraints)
+		return n.State != "down" && n.Availability == "active" && n.Allows(s.Constraints)
 	}).nodes
 }
 
-func (n *Node) satisfiesAll(constraints []string) bool {
+// Allows reports whether a node satisfies all of the constraints.
+func (n *Node) Allows(constraints []string) bool {
 	for _, c := range constraints {
 		if !n.Satisfies(c) {
 			return false
@@ -82,19 +83,19 @@ func sortedKeys[K cmp.Ordered, V any](m map[K]V) []K { return slices.Sorted(maps
 
 // names joins the names of nodes, the first few of many.
 func (b *board) names(nodes []int) string {
-	const most = 6
 	var list []string
 	for _, v := range nodes {
 		list = append(list, b.nodes[v].Name)
 	}
+	return Join(list)
+}
+
+// Join joins names, the first few of many: a, b and c.
+func Join(list []string) string {
+	const most = 6
 	if len(list) > most {
 		list = append(list[:most-1:most-1], strconv.Itoa(len(list)-most+1)+" more")
 	}
-	return joined(list)
-}
-
-// joined joins words: a, b and c.
-func joined(list []string) string {
 	if len(list) < 2 {
 		return strings.Join(list, "")
 	}

@@ -31,6 +31,9 @@ type Node struct {
 	ID, Name, Addr, Role string
 	OS, Arch             string // as the node says them: x86_64, not amd64
 	Labels, EngineLabels map[string]string
+	// Open are labels that the node will have with a value that is not known: they
+	// satisfy anything.
+	Open map[string]bool
 	// State is "ready", or what the node is instead: "down", "unknown".
 	State string
 	// Availability is "active", "pause" or "drain".
