@@ -9,8 +9,9 @@ import (
 
 // forecast asks each scope what the plan would come to there.
 func (b *builder) forecast() {
-	if b.in.Options.Destroy {
-		return
+	unsettled := func(c *Change) bool { return c.Changes() || c.Unsettled != "" }
+	if b.in.Options.Destroy || !slices.ContainsFunc(b.plan.Changes, unsettled) {
+		return // there is nothing to foresee
 	}
 	var elsewhere []resource.Prospect
 	for _, addr := range sortedKeys(b.index) {
