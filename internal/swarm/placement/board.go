@@ -111,12 +111,14 @@ func (b *board) add(s *Service) *Shortage {
 		return nil
 	}
 	fits, why := b.most(s, on)
-	if why == nil {
-		b.commit(s, on, s.Tasks)
-		return nil
+	taken := fits
+	if s.Settled {
+		taken = min(fits, s.Running)
 	}
-	b.commit(s, on, fits)
-	why.Missing, why.Tasks = s.Tasks-fits, s.Tasks
+	b.commit(s, on, taken)
+	if why != nil {
+		why.Missing, why.Tasks = s.Tasks-fits, s.Tasks
+	}
 	return why
 }
 

@@ -12,7 +12,9 @@
 //     global services, which have no choice of node;
 //   - all services together get no more of a thing - a host port, CPUs, memory,
 //     a generic resource - than the nodes have that they may run on. That is a
-//     maximum flow from services to nodes, one for each thing.
+//     maximum flow from services to nodes, one for each thing;
+//   - the same holds for places: a node with 4 GiB has one for tasks that take
+//     3 GiB, however many services have such tasks.
 //
 // Services come in the order in which they have a right to their place: what
 // runs is before what changes, and that before what is new. A shortage is the
@@ -83,7 +85,8 @@ type Service struct {
 	StartFirst bool
 	// Running is how many of its tasks run now.
 	Running int
-	// Settled is set on what this plan does not change.
+	// Settled is set on what this plan does not change. What of it does not run
+	// takes no place from others.
 	Settled bool
 
 	Constraints []string

@@ -80,20 +80,21 @@ web: 1 of 4
   replicas = 3 fits
 `},
 		{"three are no problem", swarm(3), []Service{{Name: "web", Tasks: 3, Ports: port80}}, ``},
-		{"a port that others have", swarm(3), []Service{{Name: "proxy", Tasks: 2, Ports: port80, Settled: true}, {Name: "web", Tasks: 2, Ports: port80}}, `
+		{"a port that others have", swarm(3), []Service{{Name: "proxy", Tasks: 2, Ports: port80, Settled: true, Running: 9}, {Name: "web", Tasks: 2, Ports: port80}}, `
 web: 1 of 2
   n1, n2 and n3 have host port 80/tcp 3 times, and 4 tasks want it: proxy (2) and web (2)
   give one of them another port, or keep them on different nodes
 `},
+		{"a port that others want, and do not have", swarm(3), []Service{{Name: "proxy", Tasks: 2, Ports: port80, Settled: true, Running: 1}, {Name: "web", Tasks: 2, Ports: port80}}, ``},
 		{"another port, another protocol", swarm(1), []Service{{Name: "a", Tasks: 1, Ports: port80}, {Name: "b", Tasks: 1, Ports: port81}, {Name: "c", Tasks: 1, Ports: udp80}}, ``},
 		{"services that could make room, and do", swarm(2, label(1, "z", "a")),
 			[]Service{{Name: "any", Tasks: 1, Ports: port80}, {Name: "one", Tasks: 1, Ports: port80, Constraints: []string{"node.labels.z==a"}}}, ``},
-		{"a global service has it everywhere", swarm(2), []Service{{Name: "proxy", Global: true, Ports: port80, Settled: true}, {Name: "web", Tasks: 1, Ports: port80}}, `
+		{"a global service has it everywhere", swarm(2), []Service{{Name: "proxy", Global: true, Ports: port80, Settled: true, Running: 9}, {Name: "web", Tasks: 1, Ports: port80}}, `
 web: 1 of 1
   n1 and n2 take none: host port 80/tcp is taken by proxy
   publish the port in ingress mode, which needs no node of its own
 `},
-		{"a new global service", swarm(3), []Service{{Name: "web", Tasks: 2, Ports: port80, Settled: true, Constraints: []string{"node.hostname!=n3"}}, {Name: "proxy", Global: true, Ports: port80}}, `
+		{"a new global service", swarm(3), []Service{{Name: "web", Tasks: 2, Ports: port80, Settled: true, Running: 9, Constraints: []string{"node.hostname!=n3"}}, {Name: "proxy", Global: true, Ports: port80}}, `
 proxy: 2 of 3
   n1 and n2 have host port 80/tcp 2 times, and 3 tasks want it: web (2) and proxy (1)
   keep it off those nodes with a constraint, or make room there
@@ -108,7 +109,7 @@ web: 2 of 3, away
   publish the port in ingress mode, which needs no node of its own
   replicas = 1 fits
 `},
-		{"what runs on a paused node stays", swarm(2, paused(2)), []Service{{Name: "web", Tasks: 2, Ports: port80, Stays: true, Settled: true}}, ``},
+		{"what runs on a paused node stays", swarm(2, paused(2)), []Service{{Name: "web", Tasks: 2, Ports: port80, Stays: true, Settled: true, Running: 9}}, ``},
 		{"no node with that label", swarm(2, label(1, "tier", "db")), []Service{{Name: "web", Tasks: 2, Constraints: []string{"node.labels.tier==web"}}}, `
 web: 2 of 2
   n1 and n2 do not satisfy node.labels.tier==web
@@ -137,18 +138,18 @@ web: 1 of 3
   reserve less
   replicas = 2 fits
 `},
-		{"memory that others have reserved", swarm(2), []Service{{Name: "db", Tasks: 2, Memory: 3 << 30, Settled: true}, {Name: "web", Tasks: 3, Memory: 1 << 30}}, `
+		{"memory that others have reserved", swarm(2), []Service{{Name: "db", Tasks: 2, Memory: 3 << 30, Settled: true, Running: 9}, {Name: "web", Tasks: 3, Memory: 1 << 30}}, `
 web: 1 of 3
   n1 and n2 have 8 GiB of memory, and 9 GiB are reserved: db (2 x 3 GiB) and web (3 x 1 GiB)
   reserve less, or add a node
 `},
-		{"tasks that cannot be cut in pieces", swarm(3), []Service{{Name: "db", Tasks: 2, Memory: 3 << 30, Settled: true}, {Name: "web", Tasks: 2, Memory: 2 << 30}, {Name: "api", Tasks: 1, Memory: 1 << 30}}, ``},
-		{"too many tasks that cannot be cut in pieces", swarm(3), []Service{{Name: "db", Tasks: 2, Memory: 3 << 30, Settled: true}, {Name: "api", Tasks: 2, Memory: 5 << 29}}, `
+		{"tasks that cannot be cut in pieces", swarm(3), []Service{{Name: "db", Tasks: 2, Memory: 3 << 30, Settled: true, Running: 9}, {Name: "web", Tasks: 2, Memory: 2 << 30}, {Name: "api", Tasks: 1, Memory: 1 << 30}}, ``},
+		{"too many tasks that cannot be cut in pieces", swarm(3), []Service{{Name: "db", Tasks: 2, Memory: 3 << 30, Settled: true, Running: 9}, {Name: "api", Tasks: 2, Memory: 5 << 29}}, `
 api: 1 of 2
   n1, n2 and n3 have room for 3 tasks that reserve 2.5 GiB of memory or more, and there are 4: db (2) and api (2)
   reserve less, or add a node
 `},
-		{"memory that a global service leaves", swarm(2), []Service{{Name: "log", Global: true, Memory: 3 << 30, Settled: true}, {Name: "web", Tasks: 1, Memory: 2 << 30}}, `
+		{"memory that a global service leaves", swarm(2), []Service{{Name: "log", Global: true, Memory: 3 << 30, Settled: true, Running: 9}, {Name: "web", Tasks: 1, Memory: 2 << 30}}, `
 web: 1 of 1
   n1 and n2 take none: log leaves it 1 GiB of memory, and each task reserves 2 GiB
   reserve less
@@ -166,7 +167,7 @@ job: 4 of 4
   n1 and n2 take none: it has 4 CPUs, and each task reserves 5 CPUs
   reserve less
 `},
-		{"a global job that a node has no room for", swarm(2), []Service{{Name: "db", Tasks: 1, CPU: 3e9, Settled: true, Constraints: []string{"node.id==id1"}}, {Name: "job", Job: true, Global: true, CPU: 2e9}}, `
+		{"a global job that a node has no room for", swarm(2), []Service{{Name: "db", Tasks: 1, CPU: 3e9, Settled: true, Running: 9, Constraints: []string{"node.id==id1"}}, {Name: "job", Job: true, Global: true, CPU: 2e9}}, `
 job: 1 of 2
   n1 has 4 CPUs, and 5 CPUs are reserved: db (3 CPUs) and job (2 CPUs)
   keep it off those nodes with a constraint, or make room there

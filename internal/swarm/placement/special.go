@@ -9,6 +9,7 @@ func (b *board) addGlobal(s *Service, on *set) *Shortage {
 		why.Nowhere = true
 		return why
 	}
+	takes := !s.Settled || s.Running >= len(meant)
 	short := &Shortage{Tasks: len(meant)}
 	var why remarks
 	needs := s.needs()
@@ -20,7 +21,7 @@ func (b *board) addGlobal(s *Service, on *set) *Shortage {
 			continue
 		}
 		for _, n := range needs {
-			if f := b.flow(n.thing); f != nil {
+			if f := b.flow(n.thing); f != nil && takes {
 				f.pin(one, share{s.Name, 1, n.unit})
 			}
 		}
