@@ -66,7 +66,7 @@ func (b *builder) prospects(st *ScopeState) []resource.Prospect {
 		out = append(out, p)
 	}
 	for _, c := range b.plan.Changes {
-		if c.Scope != st.Scope.Address || !c.Changes() || c.Action == Delete || c.Blocked != "" {
+		if c.Scope != st.Scope.Address || !c.Changes() || c.Action.Drops() || c.Blocked != "" {
 			continue
 		}
 		out = append(out, resource.Prospect{

@@ -50,7 +50,7 @@ func foreseePlaces(nodes []placement.Node, list []resource.Prospect) []resource.
 	for _, s := range placement.Check(nodes, services) {
 		p := from[s.Service]
 		if p.Address == "" || !p.Changes && p.Live.Unsettled == "" {
-			continue // nobody's here to change, or it runs though it should not
+			continue // somebody else's, or it runs all the same
 		}
 		out = append(out, placeFinding(p, s))
 	}
