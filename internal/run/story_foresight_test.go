@@ -120,6 +120,22 @@ svc("fore_turns", mode = "replicated-job", replicas = 4, max_concurrent = 4, gen
 			said: map[string]string{"fore_job": "none of its 2 tasks can be placed"},
 			then: map[string]string{"fore_job": "2 pending", "fore_turns": "4 complete"},
 		},
+		{
+			name: "a label that the script gives to a node",
+			script: `node("n2", labels = {"tier": "db"})
+svc("fore_db", constraints = ["node.labels.tier==db"])
+svc("fore_none", constraints = ["node.labels.tier==cache"], wait = False)`,
+			said: map[string]string{"fore_none": "its task cannot be placed"},
+			then: map[string]string{"fore_db": "1 running", "fore_none": "1 pending"},
+		},
+		{
+			name: "a volume of one node",
+			script: `data = volume("fore_data", engine = engine(var("host"), name = "lab"))
+svc("fore_stray", mounts = [mount(target = "/data", source = data)])
+svc("fore_home", mounts = [mount(target = "/data", source = data)], constraints = ["node.hostname==n1"])`,
+			said: map[string]string{"fore_stray": "volume fore_data is on n1, and its tasks may run on n2 and n3 too"},
+			then: map[string]string{"fore_stray": "1 running", "fore_home": "1 running"},
+		},
 	}
 	for _, c := range cases {
 		t.Run(c.name, func(t *testing.T) { c.run(t, nodes[0]) })
@@ -208,7 +224,7 @@ func (f *fixture) verdict(service string) string {
 // destroyed takes the project away.
 func (f *fixture) destroyed() {
 	f.Helper()
-	f.wentWell(f.Carry(f.Plan(func(o *Options) { o.Destroy = true })))
+	f.wentWell(f.Carry(f.Plan(func(o *Options) { o.Destroy, o.AllowDataLoss = true, true })))
 }
 
 // An update that starts new tasks first has no room on nodes that are full: it
