@@ -89,6 +89,9 @@ func (a *app) apply(ctx context.Context, g applying) error {
 		if err := a.showPlan(p, g.Options); err != nil {
 			return err
 		}
+		if p.Refused() != nil {
+			return a.refused(p, "nothing was changed")
+		}
 	}
 	if g.RefreshOnly {
 		return a.refresh(ctx, p, g)
