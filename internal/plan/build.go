@@ -36,6 +36,11 @@ type Options struct {
 	// Adopt holds the addresses that may take over what is not ours, in full or
 	// short.
 	Adopt []string
+	// AdoptAll lets every declaration take over what has its name and nobody's
+	// mark.
+	AdoptAll bool
+	// Imports make the plan one of these marks alone.
+	Imports []Import
 }
 
 // Input is all that a plan is made from.
@@ -55,6 +60,9 @@ type Input struct {
 func Build(in Input) (*Plan, diag.List) {
 	b := newBuilder(in)
 	b.moves()
+	if len(in.Options.Imports) > 0 {
+		return b.imports()
+	}
 	if in.Options.Destroy {
 		b.checkAdopt(nil)
 	} else {
@@ -251,7 +259,7 @@ func (b *builder) caseOf(d *resource.Declaration, ix *Index) Case {
 	if c.API == "" {
 		c.API = b.futureAPI(d.Scope)
 	}
-	c.Adopt = b.mayAdopt(d.Address)
+	c.Adopt, c.AdoptFree = b.mayAdopt(d.Address), b.in.Options.AdoptAll
 	c.Resolve = b.resolve
 	if opener := b.changes[value.Address(d.Scope)]; opener != nil && (opener.Action == Replace || opener.Action == Create) {
 		c.Absent = true

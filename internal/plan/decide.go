@@ -21,8 +21,9 @@ type Case struct {
 	Ours []*resource.Object
 	// Named returns the live object of a name, whoever's it is, or nil.
 	Named func(name string) *resource.Object
-	// Adopt allows taking an object that is not ours.
-	Adopt bool
+	// Adopt allows taking an object that is not ours, AdoptFree one that has
+	// nobody's mark.
+	Adopt, AdoptFree bool
 	// Resolve returns what is known of a reference.
 	Resolve func(value.Ref) (value.Value, bool)
 	// HashKey is the project's, nil before it exists.
@@ -205,7 +206,7 @@ func (c Case) current() *resource.Object {
 // nil where the name is free, or the refusal.
 func (c Case) adopted(name string) (*resource.Object, *diag.Diagnostic) {
 	o := c.Named(name)
-	if o == nil || c.Adopt && !(o.Mark.Project == c.Project && o.Mark.Address != c.Decl.Address) {
+	if o == nil || c.mayTake(o) {
 		return o, nil
 	}
 	d := c.Decl
@@ -228,6 +229,12 @@ func (c Case) adopted(name string) (*resource.Object, *diag.Diagnostic) {
 	return nil, p
 }
 
+// mayTake reports whether an object that is not ours may become so.
+func (c Case) mayTake(o *resource.Object) bool {
+	ours := o.Mark.Project == c.Project && o.Mark.Address != c.Decl.Address // another declaration's
+	return c.Adopt && !ours || c.AdoptFree && o.Mark.Project == ""
+}
+
 // external reads what somebody else manages.
 func (c Case) external(ch *Change) (*Change, diag.List) {
 	ch.Action = Read
@@ -241,6 +248,7 @@ func (c Case) external(ch *Change) (*Change, diag.List) {
 			Hint:    "it is declared as external, so it must exist before",
 		}}
 	}
+	ch.Name = ch.Live.Name
 	return ch, nil
 }
 
@@ -324,7 +332,7 @@ func (c Case) compare(ch *Change) {
 			ch.Action, ch.Restart, ch.Reason = Update, true, live.Unsettled
 		}
 	}
-	if ch.Action == Update && ch.Kind.Effect != nil {
+	if ch.Action == Update && ch.Kind.Effect != nil && !(ch.MarkOnly() && live.MarkFixed) {
 		ch.Effect = ch.Kind.Effect(live, ch.Args, ch.Fields, ch.Restart)
 	}
 }

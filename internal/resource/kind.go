@@ -54,6 +54,11 @@ type Kind struct {
 	// one field depends on another, by changing args. It is called when they are
 	// declared, and again when a reference in them has become known. May be nil.
 	Complete func(args value.Struct)
+	// Given returns what a script would say to make a live object as it is: with
+	// what its observed arguments leave out because it is compared in another
+	// way, without what the engine chose by itself. It is nil where the observed
+	// arguments are just that.
+	Given func(o *Object) value.Struct
 	// Effect says in a few words what an update does to what runs ("rolling, 2
 	// at a time"); restart is set where it is renewed though nothing else may
 	// change. May be nil.
@@ -102,6 +107,13 @@ type Versioner interface {
 	Version(args value.Struct, key []byte) (name, hash string, known bool)
 	// Base returns the declared name that a version's live name was made from.
 	Base(live string) string
+}
+
+// Holder is implemented by versioners that can read back what an object holds.
+type Holder interface {
+	// Holds reports whether a live object, whatever its name, holds what the
+	// arguments say.
+	Holds(o *Object, args value.Struct) bool
 }
 
 // SlowVersioner is implemented by versioners whose hash takes long by intent, and

@@ -30,6 +30,10 @@ type Object struct {
 	// Stuck is set where it will not converge without a new update, such as a
 	// paused one.
 	Stuck bool
+	// MarkFixed is set where writing a mark into the object would do more than
+	// that, such as run a job again: its mark goes into the project's ledger, as
+	// that of kinds whose labels are fixed.
+	MarkFixed bool
 	// Unlisted is set on what belongs to the system, such as the ingress network
 	// unless declared: it is not told among what goes with its scope.
 	Unlisted bool

@@ -39,6 +39,8 @@ type Options struct {
 	Destroy       bool
 	AllowDataLoss bool
 	Adopt         []string
+	AdoptAll      bool          // all that is declared and nobody's
+	Imports       []plan.Import // only these marks
 	// Forget names scopes of the inventory that are gone for good: what the
 	// project had there is not looked for any more.
 	Forget []string
@@ -184,7 +186,8 @@ func (p *Planned) build() (*plan.Plan, error) {
 }
 
 func (p *Planned) planOptions() plan.Options {
-	return plan.Options{Destroy: p.opts.Destroy, AllowDataLoss: p.opts.AllowDataLoss, Adopt: p.opts.Adopt}
+	return plan.Options{Destroy: p.opts.Destroy, AllowDataLoss: p.opts.AllowDataLoss, Adopt: p.opts.Adopt,
+		AdoptAll: p.opts.AdoptAll, Imports: p.opts.Imports}
 }
 
 // Close closes the connections.
