@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"regexp"
 	"strconv"
 	"strings"
 	"time"
@@ -78,15 +79,14 @@ func (w *writer) dict(t *schema.Type, m *value.Map) (node, error) {
 		return n, nil
 	}
 	for _, e := range m.Entries {
-		key, err := text(e.Key)
-		if err != nil {
-			return n, err
+		if !utf8.ValidString(e.Key) {
+			return n, errBinary
 		}
 		item, err := w.expr(elem(t), e.Value)
 		if err != nil {
 			return n, err
 		}
-		item.label = key.open + ": "
+		item.label = quote(e.Key) + ": "
 		n.items = append(n.items, item)
 	}
 	return n, nil
@@ -235,14 +235,18 @@ func text(s string) (node, error) {
 		return node{}, errBinary
 	}
 	if strings.Count(s, "\n") > 1 && !strings.ContainsFunc(s, func(r rune) bool { return r != '\n' && !unicode.IsPrint(r) && r != '\t' }) {
-		body := strings.ReplaceAll(s, `\`, `\\`)
-		body = strings.ReplaceAll(body, `"""`, `\"\"\"`)
-		if strings.HasSuffix(body, `"`) {
-			body = body[:len(body)-1] + `\"`
-		}
-		return node{open: `"""` + body + `"""`, lines: true}, nil
+		return node{open: `"""` + escapeLines(s) + `"""`, lines: true}, nil
 	}
 	return leaf(quote(s)), nil
+}
+
+// quotes are those in a text that would end it.
+var quotes = regexp.MustCompile(`"""+|"+$`)
+
+// escapeLines is what stands between two times three quotes.
+func escapeLines(s string) string {
+	s = strings.ReplaceAll(s, `\`, `\\`)
+	return quotes.ReplaceAllStringFunc(s, func(q string) string { return strings.Repeat(`\"`, len(q)) })
 }
 
 // quote writes a string with the escapes that Starlark and Go share.

@@ -124,6 +124,7 @@ func arguments(i *Item) value.Struct {
 	if f := s.NameField(); f != nil {
 		args[f.Index] = i.Object.Name
 	}
+	// Where no default says what silence means, it means what is there.
 	for _, f := range s.Fields {
 		v := args[f.Index]
 		if v == nil || f.Required || f.Default != nil {
@@ -146,10 +147,6 @@ func empty(v value.Value) bool {
 	switch v := value.Reveal(v).(type) {
 	case string:
 		return v == ""
-	case bool:
-		return !v
-	case int64:
-		return v == 0
 	case value.List:
 		return len(v) == 0
 	case *value.Map:
@@ -175,12 +172,12 @@ func (p *page) line(format string, args ...any) {
 
 func (p *page) comment(lines []string) {
 	for _, l := range lines {
-		p.line("%s", strings.TrimRight("# "+oneLine(l), " "))
+		p.line("%s", strings.TrimRight("# "+endOfLine.Replace(l), " "))
 	}
 }
 
-// oneLine keeps a comment one, whatever is quoted in it.
-func oneLine(s string) string { return strings.Join(strings.Fields(s), " ") }
+// endOfLine keeps a comment one, whatever is quoted in it.
+var endOfLine = strings.NewReplacer("\n", " ", "\r", " ")
 
 // item writes one declaration.
 func (p *page) item(i *Item) {

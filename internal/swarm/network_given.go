@@ -24,6 +24,9 @@ func givenNetwork(o *resource.Object) value.Struct {
 	if d := get("ipam_driver"); d == "default" || d == "" {
 		set("ipam_driver", nil)
 	}
+	if get("encrypted") == false {
+		set("encrypted", nil)
+	}
 	if pooled(n) {
 		set("subnets", nil)
 	}
