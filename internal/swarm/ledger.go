@@ -88,11 +88,11 @@ func ledgerIn(configs []swarm.Config, project string) (resource.Ledger, error) {
 func markOthers(objects []*resource.Object, configs []swarm.Config, project string) {
 	var marks map[string]resource.Mark
 	for _, c := range configs {
-		if !isLedger(c) || c.Spec.Name == ledgerName(project) {
+		if !isLedger(c) || c.Spec.Labels[labelMarks] == "" || c.Spec.Name == ledgerName(project) {
 			continue
 		}
 		l, err := decodeLedger(c)
-		if err != nil || len(l.Marks) == 0 {
+		if err != nil {
 			continue
 		}
 		if marks == nil {
