@@ -27,7 +27,7 @@ type importing struct {
 	run.Options
 	live, take bool
 	out        string
-	liveOpts   run.LiveOptions
+	liveOpts   run.LiveScriptOptions
 }
 
 func (a *app) importCommand() *cobra.Command {
@@ -157,7 +157,7 @@ func (a *app) importLive(cmd *cobra.Command, g importing) error {
 }
 
 // writeLive writes a script and the files beside it, none of which may be there.
-func writeLive(path string, l *run.Live) error {
+func writeLive(path string, l *run.LiveScript) error {
 	for name, text := range l.Files {
 		file := filepath.Join(filepath.Dir(path), filepath.FromSlash(name))
 		if err := os.MkdirAll(filepath.Dir(file), 0o755); err != nil {

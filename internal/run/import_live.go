@@ -4,8 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"maps"
-	"regexp"
 	"slices"
 	"strings"
 
@@ -18,12 +16,11 @@ import (
 	"github.com/swarmscript/swarmscript/internal/remote"
 	"github.com/swarmscript/swarmscript/internal/resource"
 	"github.com/swarmscript/swarmscript/internal/script"
-	"github.com/swarmscript/swarmscript/internal/value"
 	"github.com/swarmscript/swarmscript/lang"
 )
 
-// LiveOptions say what [ImportLive] writes.
-type LiveOptions struct {
+// LiveScriptOptions say what [ImportLive] writes.
+type LiveScriptOptions struct {
 	// Project is the name that the script gets, with an environment after a
 	// slash.
 	Project string
@@ -35,8 +32,8 @@ type LiveOptions struct {
 	File string
 }
 
-// Live is a script that declares what is live.
-type Live struct {
+// LiveScript is a script that declares what is live.
+type LiveScript struct {
 	Text  []byte
 	Files map[string]string // beside the script
 	// Notes are what a person should know: what was left out, what looks like a
@@ -48,8 +45,8 @@ type Live struct {
 	Declared, External int
 }
 
-// seen is what is live on one engine and in its swarm.
-type seen struct {
+// liveState is what is live on one engine and in its swarm.
+type liveState struct {
 	engine, swarm *resource.Observation // swarm is nil where there is none
 	keeps         bool                  // the engine keeps the marks of what cannot carry its own
 }
@@ -61,15 +58,15 @@ type seen struct {
 // returned. An object that its own declaration would change, because something
 // of it cannot be said, is declared as external: so the first plan changes
 // nothing.
-func ImportLive(ctx context.Context, opts LiveOptions) (*Live, error) {
+func ImportLive(ctx context.Context, opts LiveScriptOptions) (*LiveScript, error) {
 	if err := checkProject(opts.Project); err != nil {
 		return nil, err
 	}
-	s, err := look(ctx, opts)
+	s, err := readLive(ctx, opts)
 	if err != nil {
 		return nil, err
 	}
-	l := &Live{}
+	l := &LiveScript{}
 	items, err := l.items(s, opts.Project)
 	if err != nil {
 		return nil, err
@@ -87,7 +84,7 @@ func ImportLive(ctx context.Context, opts LiveOptions) (*Live, error) {
 	if err != nil {
 		return nil, fmt.Errorf("the script that was written is not right, which is a mistake of this program: %w", err)
 	}
-	l.sum(in.Items)
+	l.sum(in.Items, engineName(opts))
 	return l, nil
 }
 
@@ -104,8 +101,8 @@ func checkProject(project string) error {
 	return nil
 }
 
-// look observes the engine, and its swarm.
-func look(ctx context.Context, opts LiveOptions) (*seen, error) {
+// readLive observes the engine, and its swarm.
+func readLive(ctx context.Context, opts LiveScriptOptions) (*liveState, error) {
 	conn, err := engine.Connect(remote.Endpoint{Host: opts.Host, Context: opts.Context})
 	if err != nil {
 		return nil, err
@@ -113,7 +110,7 @@ func look(ctx context.Context, opts LiveOptions) (*seen, error) {
 	defer conn.Close()
 	ctx, cancel := context.WithTimeout(ctx, observeTimeout)
 	defer cancel()
-	s := &seen{}
+	s := &liveState{}
 	_, s.keeps = resource.Conn(conn).(resource.Keeper)
 	// What carries no mark, such as an image, cannot be taken over, and is not
 	// asked for.
@@ -141,7 +138,7 @@ func look(ctx context.Context, opts LiveOptions) (*seen, error) {
 	return s, nil
 }
 
-func header(opts LiveOptions) []string {
+func header(opts LiveScriptOptions) []string {
 	file := opts.File
 	if file == "" {
 		file = defaultScript
@@ -161,104 +158,29 @@ const defaultScript = "cluster.star"
 
 // engineCall names the engine where the environment does not, and where
 // something lives on it.
-func engineCall(opts LiveOptions, items []*script.Item) string {
+func engineCall(opts LiveScriptOptions, items []*script.Item) string {
 	switch {
 	case opts.Host != "":
-		return fmt.Sprintf("engine(%q, name = %q)", opts.Host, "main")
+		return fmt.Sprintf("engine(%q, name = %q)", opts.Host, engineName(opts))
 	case opts.Context != "":
-		return fmt.Sprintf("engine(context = %q, name = %q)", opts.Context, "main")
+		return fmt.Sprintf("engine(context = %q, name = %q)", opts.Context, engineName(opts))
 	case slices.ContainsFunc(items, func(i *script.Item) bool { return i.Kind.Scope == "engine" }):
 		return "engine()"
 	}
 	return ""
 }
 
-// items are the objects to declare: by kind as the documentation has them, and
-// by name.
-func (l *Live) items(s *seen, project string) ([]*script.Item, error) {
-	all := slices.Clone(s.engine.Objects)
-	kinds := map[*resource.Object]*resource.Kind{}
-	for _, o := range all {
-		kinds[o] = registry.Kind("engine", o.Kind)
+// engineName is what the script calls the engine.
+func engineName(opts LiveScriptOptions) string {
+	if opts.Host != "" || opts.Context != "" {
+		return "main"
 	}
-	ledger := s.engine.Ledger
-	if s.swarm != nil {
-		ledger = s.swarm.Ledger
-		all = append(all, s.swarm.Objects...)
-		for _, o := range s.swarm.Objects {
-			kinds[o] = registry.Kind("swarm", o.Kind)
-		}
-	}
-	if ledger.HashKey != nil {
-		return nil, &diag.Diagnostic{Summary: fmt.Sprintf("project %s exists there already", project),
-			Hint: "its script is what declares it; --project gives what is imported another name"}
-	}
-	used := map[string]bool{} // by what is nobody's
-	for _, o := range all {
-		for _, id := range o.Uses {
-			used[id] = used[id] || o.Mark.Project == ""
-		}
-	}
-	var items []*script.Item
-	left := map[string]int{}
-	for _, o := range all {
-		k := kinds[o]
-		if k == nil || k.Opens != "" || o.Unlisted || ofTask(k, o) {
-			continue
-		}
-		i := &script.Item{Kind: k, Object: o}
-		if o.Mark.Project != "" {
-			if !used[o.ID] {
-				left[o.Mark.Project]++
-				continue
-			}
-			i.External, i.Comment = true, []string{"of project " + o.Mark.Project}
-		} else if k.MarkFixed && k.Scope == "engine" && !s.keeps {
-			i.External, i.Comment = true, []string{unmarkable}
-		}
-		items = append(items, i)
-	}
-	for _, p := range slices.Sorted(maps.Keys(left)) {
-		l.Notes = append(l.Notes, fmt.Sprintf("left out: %s of project %s", counted(left[p], "object"), p))
-	}
-	order := map[*resource.Kind]int{}
-	for n, k := range registry.Kinds() {
-		order[k] = n
-	}
-	slices.SortStableFunc(items, func(a, b *script.Item) int {
-		if n := order[a.Kind] - order[b.Kind]; n != 0 {
-			return n
-		}
-		return strings.Compare(a.Object.Name, b.Object.Name)
-	})
-	return items, nil
-}
-
-// unmarkable is the comment on what cannot become a project's.
-const unmarkable = "looked up only, not managed: its labels cannot be changed, and an engine keeps no marks"
-
-// ofTask reports whether an object is part of a swarm's task: the service that
-// it belongs to is what is declared.
-func ofTask(k *resource.Kind, o *resource.Object) bool {
-	f, ok := k.Schema.Field("labels")
-	if !ok {
-		return false
-	}
-	labels, _ := value.Reveal(o.Args[f.Index]).(*value.Map)
-	_, task := labels.Get("com.docker.swarm.task.id")
-	return task
-}
-
-func counted(n int, what string) string {
-	if n == 1 {
-		return "1 " + what
-	}
-	return fmt.Sprintf("%d %ss", n, what)
+	return "default"
 }
 
 // settle plans the script, and makes external what it would change, until it
 // changes nothing. It returns the items that are left.
-func (l *Live) settle(ctx context.Context, in script.Input, s *seen, project string) ([]*script.Item, error) {
+func (l *LiveScript) settle(ctx context.Context, in script.Input, s *liveState, project string) ([]*script.Item, error) {
 	for {
 		out, failed := script.Write(in)
 		wrong := map[*script.Item]string{}
@@ -302,7 +224,7 @@ func whyExternal(i *script.Item, why string) string {
 
 // check evaluates a script, plans it against what was observed, and says what
 // is wrong with which item.
-func check(ctx context.Context, out *script.Output, s *seen, project string) (map[*script.Item]string, error) {
+func check(ctx context.Context, out *script.Output, s *liveState, project string) (map[*script.Item]string, error) {
 	wrong := map[*script.Item]string{}
 	blame := func(list diag.List) error {
 		for _, d := range list {
@@ -361,43 +283,3 @@ func evaluateText(ctx context.Context, text string) (*resource.Program, error) {
 	program, problems := rec.Program()
 	return program, problems.Err()
 }
-
-// secretLike is a name of what should not be in a script. What ends in _FILE
-// names a file, not the secret.
-var secretLike = regexp.MustCompile(`(?i)(passw|secret|token|api_?key|private_?key|credential|auth)`)
-
-// sum counts what was declared, lists it for import, and notes what looks like
-// a secret.
-func (l *Live) sum(items []*script.Item) {
-	for _, i := range items {
-		if i.External {
-			l.External++
-			continue
-		}
-		l.Declared++
-		scope := "swarm." + swarmName
-		if i.Kind.Scope == "engine" {
-			scope = "engine"
-		}
-		addr := value.NewAddress(scope, i.Kind.Name, i.Object.Name)
-		if i.Kind.Scope == "engine" {
-			addr = value.Address(addr.Short())
-		}
-		l.Imports = append(l.Imports, plan.Import{Address: string(addr), Object: i.Object.ID})
-		for _, f := range i.Kind.Schema.Fields {
-			m, ok := i.Object.Args[f.Index].(*value.Map)
-			if !ok || m == nil {
-				continue
-			}
-			for _, e := range m.Entries {
-				if s, ok := e.Value.(string); ok && s != "" && secretLike.MatchString(e.Key) && !strings.HasSuffix(strings.ToUpper(e.Key), "_FILE") {
-					l.Notes = append(l.Notes, fmt.Sprintf("%s: %s[%q] looks like a secret, and is in the script as it is: env(%q, sensitive = True) keeps it out",
-						addr.Short(), f.Name, e.Key, e.Key))
-				}
-			}
-		}
-	}
-}
-
-// swarmName is what swarm.init calls a swarm that the script gives no name.
-const swarmName = "main"
