@@ -71,7 +71,7 @@ func ImportLive(ctx context.Context, opts LiveScriptOptions) (*LiveScript, error
 	if err != nil {
 		return nil, err
 	}
-	in := script.Input{Header: header(opts), Project: opts.Project, Engine: engineCall(opts, items), Swarm: s.swarm != nil, Items: items}
+	in := script.Input{Header: header(opts), Project: opts.Project, Engine: engineCall(opts, items), Swarm: s.swarm != nil, Items: items, Kinds: registry.Kinds()}
 	in.Reserved = builtins.NewRecorder(&builtins.Inputs{}, registry.Kinds()).Predeclared().Keys()
 	in.Reserved = append(in.Reserved, lang.Names()...)
 	if in.Items, err = l.settle(ctx, in, s, opts.Project); err != nil {

@@ -143,24 +143,25 @@ func (w *writer) short(t *schema.Type, f *schema.Field, x value.Struct) (node, b
 // arguments writes the fields of a struct that are not what silence means:
 // those that may be given by position first, as long as none is left out.
 func (w *writer) arguments(s *schema.Struct, x value.Struct) ([]node, error) {
-	var items []node
+	var first, named []node
 	positional := true
 	for _, f := range s.Fields {
-		v := x[f.Index]
 		if silent(s, f, x) {
 			positional = positional && !f.Pos
 			continue
 		}
-		item, err := w.expr(f.Type, v)
+		item, err := w.expr(f.Type, x[f.Index])
 		if err != nil {
 			return nil, fmt.Errorf("%s: %w", f.Name, err)
 		}
-		if !f.Pos || !positional {
-			item.label = f.Name + " = "
+		if f.Pos && positional {
+			first = append(first, item)
+			continue
 		}
-		items = append(items, item)
+		item.label = f.Name + " = "
+		named = append(named, item)
 	}
-	return items, nil
+	return append(first, named...), nil
 }
 
 // silent reports whether leaving a field out says the same.

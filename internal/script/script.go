@@ -44,6 +44,9 @@ type Input struct {
 	Engine string
 	Swarm  bool
 	Items  []*Item
+	// Kinds are all there are: of those that share a name the first is meant
+	// where a call names no scope.
+	Kinds []*resource.Kind
 	// Reserved are the names that are not free for variables.
 	Reserved []string
 	// Beside is set where long texts may be files beside the script.
@@ -123,6 +126,9 @@ func arguments(i *Item) value.Struct {
 	args = slices.Clone(args)
 	if f := s.NameField(); f != nil {
 		args[f.Index] = i.Object.Name
+		if f.Name != "name" {
+			args[f.Index] = nil // it follows the name that the call begins with
+		}
 	}
 	// Where no default says what silence means, it means what is there.
 	for _, f := range s.Fields {
@@ -192,13 +198,16 @@ func (p *page) item(i *Item) {
 		if err != nil {
 			p.failed[i] = err
 		}
-		if i.Kind.Schema.NameField() == nil {
+		if _, ok := i.Kind.Schema.Field("name"); !ok {
 			items = slices.Insert(items, 0, leaf(quote(i.Object.Name)))
 		}
 		call.items = p.aside(i, items)
 	}
-	if i.Kind.Scope == "engine" && p.in.Engine != "" {
+	switch {
+	case i.Kind.Scope == "engine" && p.in.Engine != "":
 		call.items = append(call.items, leaf("engine = "+engineVariable))
+	case i.Kind.Scope == "swarm" && p.in.Swarm && !p.meant(i.Kind):
+		call.items = append(call.items, leaf("cluster = "+swarmVariable))
 	}
 	if i.variable != "" {
 		call.label = i.variable + " = "
@@ -207,6 +216,16 @@ func (p *page) item(i *Item) {
 	call.write(&b, 0, 0)
 	p.line("%s", b.String())
 	p.out.lines[i] = [2]int{begin, p.at}
+}
+
+// meant reports whether a call that names no scope is of this kind.
+func (p *page) meant(k *resource.Kind) bool {
+	for _, other := range p.in.Kinds {
+		if other.Name == k.Name {
+			return other.Scope == k.Scope
+		}
+	}
+	return true
 }
 
 // callee is what a script calls to declare a kind.
