@@ -167,6 +167,9 @@ func writeLive(path string, l *run.LiveScript) error {
 			return err
 		}
 	}
+	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
+		return err
+	}
 	return writeNew(path, l.Text)
 }
 

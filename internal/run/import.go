@@ -30,7 +30,7 @@ func Import(ctx context.Context, opts Options, apply ApplyOptions) (*Script, []I
 		if c.Blocked != "" {
 			return p.Script, nil, fmt.Errorf("import %s: %w", c.Address.Short(), scopeError(p.Plan, c.Scope))
 		}
-		if _, keeps := p.view.scopes[c.Scope].Conn.(resource.Keeper); !keeps && (c.Kind.MarkFixed || c.Live.MarkFixed) {
+		if (c.Kind.MarkFixed || c.Live.MarkFixed) && !keepsMarks(p.view.scopes[c.Scope].Conn) {
 			return p.Script, nil, fmt.Errorf("import %s: the labels of a %s cannot be changed, and %s keeps no marks", c.Address.Short(), c.Kind.Name, c.Scope)
 		}
 		out = append(out, Imported{Change: c, Already: !c.Changes()})
@@ -40,6 +40,13 @@ func Import(ctx context.Context, opts Options, apply ApplyOptions) (*Script, []I
 		return p.Script, nil, err
 	}
 	return p.Script, out, failure(res)
+}
+
+// keepsMarks reports whether a scope can hold the marks of what cannot carry
+// them itself.
+func keepsMarks(c resource.Conn) bool {
+	_, ok := c.(resource.Keeper)
+	return ok
 }
 
 // scopeError says why a scope did not answer.

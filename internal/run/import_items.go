@@ -45,7 +45,7 @@ func (l *LiveScript) items(s *liveState, project string) ([]*script.Item, error)
 	left := map[string]int{}
 	for _, o := range all {
 		k := kinds[o]
-		if k == nil || k.Opens != "" || o.Unlisted || ofTask(k, o) {
+		if k == nil || k.Opens != "" || o.Unlisted || generated(k, o) {
 			continue
 		}
 		i := &script.Item{Kind: k, Object: o}
@@ -79,16 +79,20 @@ func (l *LiveScript) items(s *liveState, project string) ([]*script.Item, error)
 // unmarkable is the comment on what cannot become a project's.
 const unmarkable = "looked up only, not managed: its labels cannot be changed, and an engine keeps no marks"
 
-// ofTask reports whether an object is part of a swarm's task: the service that
-// it belongs to is what is declared.
-func ofTask(k *resource.Kind, o *resource.Object) bool {
+// hexName is a name that an engine made, such as an anonymous volume's.
+var hexName = regexp.MustCompile(`^[0-9a-f]{64}$`)
+
+// generated reports whether an object was made along with another, which is
+// what is declared: a container of a swarm's task, an anonymous volume.
+func generated(k *resource.Kind, o *resource.Object) bool {
 	f, ok := k.Schema.Field("labels")
-	if !ok {
-		return false
+	if !ok || hexName.MatchString(o.Name) {
+		return ok
 	}
 	labels, _ := value.Reveal(o.Args[f.Index]).(*value.Map)
 	_, task := labels.Get("com.docker.swarm.task.id")
-	return task
+	_, anonymous := labels.Get("com.docker.volume.anonymous")
+	return task || anonymous
 }
 
 func counted(n int, what string) string {

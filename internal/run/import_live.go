@@ -111,7 +111,7 @@ func readLive(ctx context.Context, opts LiveScriptOptions) (*liveState, error) {
 	ctx, cancel := context.WithTimeout(ctx, observeTimeout)
 	defer cancel()
 	s := &liveState{}
-	_, s.keeps = resource.Conn(conn).(resource.Keeper)
+	s.keeps = keepsMarks(conn)
 	// What carries no mark, such as an image, cannot be taken over, and is not
 	// asked for.
 	if s.engine, err = conn.Observe(ctx, resource.Query{Project: opts.Project}); err != nil {

@@ -130,10 +130,14 @@ func arguments(i *Item) value.Struct {
 			args[f.Index] = nil // it follows the name that the call begins with
 		}
 	}
-	// Where no default says what silence means, it means what is there.
+	// Where no default says what silence means, it means what is there. What is
+	// no part of the object says nothing about it.
 	for _, f := range s.Fields {
 		v := args[f.Index]
-		if v == nil || f.Required || f.Default != nil {
+		if f.Local && f != s.NameField() {
+			args[f.Index] = nil
+		}
+		if v == nil || f.Required || f.Local || f.Default != nil {
 			continue
 		}
 		without := slices.Clone(args)

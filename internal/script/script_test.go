@@ -124,7 +124,7 @@ func arguments(r *rand.Rand, k *resource.Kind) value.Struct {
 			args[i] = "thing"
 			continue
 		}
-		if !f.Required && r.IntN(3) > 0 {
+		if f.Local || !f.Required && r.IntN(3) > 0 {
 			continue
 		}
 		v, err := f.Check(good(r, f.Type))
