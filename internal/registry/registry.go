@@ -3,6 +3,7 @@
 package registry
 
 import (
+	"github.com/swarmscript/swarmscript/internal/engine"
 	"github.com/swarmscript/swarmscript/internal/resource"
 	"github.com/swarmscript/swarmscript/internal/swarm"
 )
@@ -13,9 +14,14 @@ func Kinds() []*resource.Kind {
 		swarm.SwarmKind,
 		swarm.NetworkKind,
 		swarm.LocalNetworkKind,
+		swarm.LocalVolumeKind,
+		swarm.VolumeKind,
+		engine.ImageKind,
+		engine.PluginKind,
 		swarm.SecretKind,
 		swarm.ConfigKind,
 		swarm.ServiceKind,
+		swarm.NodeKind,
 	}
 }
 

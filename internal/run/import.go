@@ -45,7 +45,7 @@ func Import(ctx context.Context, opts Options, apply ApplyOptions) (*Script, []I
 // keepsMarks reports whether a scope can hold the marks of what cannot carry
 // them itself.
 func keepsMarks(c resource.Conn) bool {
-	_, ok := c.(resource.Keeper)
+	_, ok := c.(resource.Marker)
 	return ok
 }
 

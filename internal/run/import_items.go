@@ -8,16 +8,16 @@ import (
 	"strings"
 
 	"github.com/swarmscript/swarmscript/internal/diag"
+	"github.com/swarmscript/swarmscript/internal/emit"
 	"github.com/swarmscript/swarmscript/internal/plan"
 	"github.com/swarmscript/swarmscript/internal/registry"
 	"github.com/swarmscript/swarmscript/internal/resource"
-	"github.com/swarmscript/swarmscript/internal/script"
 	"github.com/swarmscript/swarmscript/internal/value"
 )
 
 // items are the objects to declare: by kind as the documentation has them, and
 // by name.
-func (l *LiveScript) items(s *liveState, project string) ([]*script.Item, error) {
+func (l *LiveScript) items(s *liveState, project string) ([]*emit.Item, error) {
 	all := slices.Clone(s.engine.Objects)
 	kinds := map[*resource.Object]*resource.Kind{}
 	for _, o := range all {
@@ -41,14 +41,14 @@ func (l *LiveScript) items(s *liveState, project string) ([]*script.Item, error)
 			used[id] = used[id] || o.Mark.Project == ""
 		}
 	}
-	var items []*script.Item
+	var items []*emit.Item
 	left := map[string]int{}
 	for _, o := range all {
 		k := kinds[o]
 		if k == nil || k.Opens != "" || o.Unlisted || generated(k, o) {
 			continue
 		}
-		i := &script.Item{Kind: k, Object: o}
+		i := &emit.Item{Kind: k, Object: o}
 		if o.Mark.Project != "" {
 			if !used[o.ID] {
 				left[o.Mark.Project]++
@@ -67,7 +67,7 @@ func (l *LiveScript) items(s *liveState, project string) ([]*script.Item, error)
 	for n, k := range registry.Kinds() {
 		order[k] = n
 	}
-	slices.SortStableFunc(items, func(a, b *script.Item) int {
+	slices.SortStableFunc(items, func(a, b *emit.Item) int {
 		if n := order[a.Kind] - order[b.Kind]; n != 0 {
 			return n
 		}
@@ -108,7 +108,7 @@ var secretLike = regexp.MustCompile(`(?i)(passw|secret|token|api_?key|private_?k
 
 // sum counts what was declared, lists it for import, and notes what looks like
 // a secret.
-func (l *LiveScript) sum(items []*script.Item, engine string) {
+func (l *LiveScript) sum(items []*emit.Item, engine string) {
 	for _, i := range items {
 		if i.External {
 			l.External++

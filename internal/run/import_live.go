@@ -9,13 +9,13 @@ import (
 
 	"github.com/swarmscript/swarmscript/builtins"
 	"github.com/swarmscript/swarmscript/internal/diag"
+	"github.com/swarmscript/swarmscript/internal/emit"
 	"github.com/swarmscript/swarmscript/internal/engine"
 	"github.com/swarmscript/swarmscript/internal/format"
 	"github.com/swarmscript/swarmscript/internal/plan"
 	"github.com/swarmscript/swarmscript/internal/registry"
 	"github.com/swarmscript/swarmscript/internal/remote"
 	"github.com/swarmscript/swarmscript/internal/resource"
-	"github.com/swarmscript/swarmscript/internal/script"
 	"github.com/swarmscript/swarmscript/lang"
 )
 
@@ -71,14 +71,14 @@ func ImportLive(ctx context.Context, opts LiveScriptOptions) (*LiveScript, error
 	if err != nil {
 		return nil, err
 	}
-	in := script.Input{Header: header(opts), Project: opts.Project, Engine: engineCall(opts, items), Swarm: s.swarm != nil, Items: items, Kinds: registry.Kinds()}
+	in := emit.Input{Header: header(opts), Project: opts.Project, Engine: engineCall(opts, items), Swarm: s.swarm != nil, Items: items, Kinds: registry.Kinds()}
 	in.Reserved = builtins.NewRecorder(&builtins.Inputs{}, registry.Kinds()).Predeclared().Keys()
 	in.Reserved = append(in.Reserved, lang.Names()...)
 	if in.Items, err = l.settle(ctx, in, s, opts.Project); err != nil {
 		return nil, err
 	}
 	in.Beside = opts.Beside
-	out, _ := script.Write(in)
+	out, _ := emit.Write(in)
 	l.Files = out.Files
 	l.Text, err = format.Source("cluster.star", []byte(out.Text))
 	if err != nil {
@@ -158,13 +158,13 @@ const defaultScript = "cluster.star"
 
 // engineCall names the engine where the environment does not, and where
 // something lives on it.
-func engineCall(opts LiveScriptOptions, items []*script.Item) string {
+func engineCall(opts LiveScriptOptions, items []*emit.Item) string {
 	switch {
 	case opts.Host != "":
 		return fmt.Sprintf("engine(%q, name = %q)", opts.Host, engineName(opts))
 	case opts.Context != "":
 		return fmt.Sprintf("engine(context = %q, name = %q)", opts.Context, engineName(opts))
-	case slices.ContainsFunc(items, func(i *script.Item) bool { return i.Kind.Scope == "engine" }):
+	case slices.ContainsFunc(items, func(i *emit.Item) bool { return i.Kind.Scope == "engine" }):
 		return "engine()"
 	}
 	return ""
@@ -180,10 +180,10 @@ func engineName(opts LiveScriptOptions) string {
 
 // settle plans the script, and makes external what it would change, until it
 // changes nothing. It returns the items that are left.
-func (l *LiveScript) settle(ctx context.Context, in script.Input, s *liveState, project string) ([]*script.Item, error) {
+func (l *LiveScript) settle(ctx context.Context, in emit.Input, s *liveState, project string) ([]*emit.Item, error) {
 	for {
-		out, failed := script.Write(in)
-		wrong := map[*script.Item]string{}
+		out, failed := emit.Write(in)
+		wrong := map[*emit.Item]string{}
 		for i, err := range failed {
 			wrong[i] = err.Error()
 		}
@@ -196,7 +196,7 @@ func (l *LiveScript) settle(ctx context.Context, in script.Input, s *liveState, 
 		if len(wrong) == 0 {
 			return in.Items, nil
 		}
-		in.Items = slices.DeleteFunc(slices.Clone(in.Items), func(i *script.Item) bool {
+		in.Items = slices.DeleteFunc(slices.Clone(in.Items), func(i *emit.Item) bool {
 			why, ok := wrong[i]
 			if ok && i.External { // it cannot even be named
 				l.Notes = append(l.Notes, fmt.Sprintf("left out: %s %q: %s", i.Kind.Name, i.Object.Name, why))
@@ -212,7 +212,7 @@ func (l *LiveScript) settle(ctx context.Context, in script.Input, s *liveState, 
 }
 
 // whyExternal is the comment on what cannot be declared.
-func whyExternal(i *script.Item, why string) string {
+func whyExternal(i *emit.Item, why string) string {
 	for _, f := range i.Kind.Schema.Fields {
 		if f.Secret && f.WriteOnly && i.Object.Args[f.Index] == nil {
 			return fmt.Sprintf("What it holds cannot be read back. To have it here: %s(%q, %s = env(\"...\", sensitive = True))",
@@ -224,8 +224,8 @@ func whyExternal(i *script.Item, why string) string {
 
 // check evaluates a script, plans it against what was observed, and says what
 // is wrong with which item.
-func check(ctx context.Context, out *script.Output, s *liveState, project string) (map[*script.Item]string, error) {
-	wrong := map[*script.Item]string{}
+func check(ctx context.Context, out *emit.Output, s *liveState, project string) (map[*emit.Item]string, error) {
+	wrong := map[*emit.Item]string{}
 	blame := func(list diag.List) error {
 		for _, d := range list {
 			i := out.At(d.Pos.Line)

@@ -1,4 +1,4 @@
-// Package script writes scripts: what is live becomes the declarations that
+// Package emit writes scripts: what is live becomes the declarations that
 // would make it.
 //
 // It knows kinds only by their schemas, so a new kind comes along by itself. An
@@ -6,7 +6,7 @@
 // another item is written as that item's variable; every item comes after those
 // that it refers to. Whether the result really says what is live, its caller
 // finds out by planning it: what does not is asked for again as external.
-package script
+package emit
 
 import (
 	"fmt"

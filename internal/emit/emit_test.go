@@ -1,4 +1,4 @@
-package script_test
+package emit_test
 
 import (
 	"context"
@@ -13,11 +13,11 @@ import (
 
 	"github.com/swarmscript/swarmscript/builtins"
 	"github.com/swarmscript/swarmscript/internal/diag"
+	"github.com/swarmscript/swarmscript/internal/emit"
 	"github.com/swarmscript/swarmscript/internal/format"
 	"github.com/swarmscript/swarmscript/internal/registry"
 	"github.com/swarmscript/swarmscript/internal/resource"
 	"github.com/swarmscript/swarmscript/internal/schema"
-	"github.com/swarmscript/swarmscript/internal/script"
 	"github.com/swarmscript/swarmscript/internal/value"
 	"github.com/swarmscript/swarmscript/lang"
 )
@@ -167,9 +167,9 @@ func TestWhatIsWrittenIsDeclared(t *testing.T) {
 					continue
 				}
 				tried++
-				item := &script.Item{Kind: &plain, Object: &resource.Object{Kind: k.Name, ID: "1", Name: "thing", Args: args}}
-				in := script.Input{Project: "shop/prod", Engine: "engine()", Swarm: true, Items: []*script.Item{item}, Kinds: registry.Kinds()}
-				out, failed := script.Write(in)
+				item := &emit.Item{Kind: &plain, Object: &resource.Object{Kind: k.Name, ID: "1", Name: "thing", Args: args}}
+				in := emit.Input{Project: "shop/prod", Engine: "engine()", Swarm: true, Items: []*emit.Item{item}, Kinds: registry.Kinds()}
+				out, failed := emit.Write(in)
 				if len(failed) > 0 {
 					t.Fatalf("seed %d: %v", seed, failed)
 				}
@@ -213,8 +213,8 @@ func same(t *testing.T, seed uint64, text string, k *resource.Kind, want value.S
 
 // swarmOf is a small swarm: names that are not identifiers, that clash, and
 // that refer to each other.
-func swarmOf() []*script.Item {
-	item := func(kind, name string, fields map[string]value.Value) *script.Item {
+func swarmOf() []*emit.Item {
+	item := func(kind, name string, fields map[string]value.Value) *emit.Item {
 		k := *registry.Kind("swarm", kind)
 		k.Given = nil
 		args := make(value.Struct, len(k.Schema.Fields))
@@ -226,13 +226,13 @@ func swarmOf() []*script.Item {
 			}
 			args[f.Index] = checked
 		}
-		return &script.Item{Kind: &k, Object: &resource.Object{Kind: kind, ID: kind + name, Name: name, Args: args}}
+		return &emit.Item{Kind: &k, Object: &resource.Object{Kind: kind, ID: kind + name, Name: name, Args: args}}
 	}
 	web := item("service", "web", map[string]value.Value{"image": "nginx:1.27", "networks": value.List{"web", "2nd", "elsewhere"},
 		"secrets": value.List{"db.password"}, "configs": value.List{"config", "long"}, "ports": value.List{"8080:80"}})
 	pw := item("secret", "db.password", nil)
 	pw.External, pw.Comment = true, []string{"cannot be\nread back"}
-	return []*script.Item{web, pw,
+	return []*emit.Item{web, pw,
 		item("network", "web", map[string]value.Value{"attachable": true}), item("network", "2nd", nil), item("network", "unused-net", nil),
 		item("config", "config", map[string]value.Value{"content": "listen 80"}),
 		item("config", "long", map[string]value.Value{"content": strings.Repeat("line\n", 30)}),
@@ -242,9 +242,9 @@ func swarmOf() []*script.Item {
 
 // What a script of a swarm looks like.
 func TestLook(t *testing.T) {
-	in := script.Input{Header: []string{"What was live.", "", "  more"}, Project: "shop/prod", Engine: `engine("ssh://root@192.0.2.1", name = "main")`,
+	in := emit.Input{Header: []string{"What was live.", "", "  more"}, Project: "shop/prod", Engine: `engine("ssh://root@192.0.2.1", name = "main")`,
 		Swarm: true, Items: swarmOf(), Beside: true, Reserved: []string{"config", "network"}}
-	out, failed := script.Write(in)
+	out, failed := emit.Write(in)
 	if len(failed) > 0 {
 		t.Fatal(failed)
 	}
@@ -273,7 +273,7 @@ func TestLook(t *testing.T) {
 // A line of the text tells the item that it is of.
 func TestAt(t *testing.T) {
 	items := swarmOf()
-	out, _ := script.Write(script.Input{Project: "shop", Swarm: true, Items: items, Reserved: []string{"config"}})
+	out, _ := emit.Write(emit.Input{Project: "shop", Swarm: true, Items: items, Reserved: []string{"config"}})
 	p, err := evaluate(out.Text)
 	if err != nil {
 		t.Fatalf("%v\n%s", err, out.Text)
@@ -294,7 +294,7 @@ func TestBinary(t *testing.T) {
 	items := swarmOf()[5:6]
 	f, _ := items[0].Kind.Schema.Field("content")
 	items[0].Object.Args[f.Index] = "\xff\xfe"
-	if _, failed := script.Write(script.Input{Project: "shop", Items: items}); failed[items[0]] == nil {
+	if _, failed := emit.Write(emit.Input{Project: "shop", Items: items}); failed[items[0]] == nil {
 		t.Error("it was written")
 	}
 }
