@@ -141,6 +141,19 @@ func (m Mark) Equal(o Mark) bool {
 		m.Triggers == o.Triggers && slices.Equal(m.Keys, o.Keys) && slices.Equal(m.Sensitive, o.Sensitive)
 }
 
+// MarkOthers gives objects that carry no mark those that other projects keep for
+// them elsewhere, by ID: they are no more free than what carries its own.
+func MarkOthers(objects []*Object, marks map[string]Mark) {
+	if len(marks) == 0 {
+		return
+	}
+	for _, o := range objects {
+		if m, ok := marks[o.ID]; ok && o.Mark.Project == "" {
+			o.Mark = m
+		}
+	}
+}
+
 // Conceal returns an object's arguments with what was sensitive hidden.
 func (m Mark) Conceal(s *schema.Struct, args value.Struct) value.Struct {
 	if len(m.Sensitive) == 0 || len(args) == 0 {

@@ -100,14 +100,7 @@ func markOthers(objects []*resource.Object, configs []swarm.Config, project stri
 		}
 		maps.Copy(marks, l.Marks)
 	}
-	if marks == nil {
-		return
-	}
-	for _, o := range objects {
-		if m, ok := marks[o.ID]; ok && o.Mark.Project == "" {
-			o.Mark = m
-		}
-	}
+	resource.MarkOthers(objects, marks)
 }
 
 func decodeLedger(c swarm.Config) (resource.Ledger, error) {
