@@ -65,6 +65,28 @@ front = service("front", image = "nginx:1.27", replicas = replicas)
 moved("service.web", front)
 config("links", content = format("front is {}", front.id))
 `,
+	`project("shop")
+here = engine()
+data = volume("data", labels = {"backup": "daily"}, engine = here)
+db = image("postgres", "postgres:17", engine = here)
+service(
+    "db",
+    image = db,
+    mounts = [mount(target = "/var/lib/postgresql/data", source = data)],
+    constraints = ["node.hostname==mgr-0"],
+)
+`,
+	`project("shop")
+for name in ["wrk-0", "wrk-1"]:
+    node(name, labels = {"tier": "web"})
+proxy = lookup("network", "proxy")  # another project's
+service(
+    "web",
+    image = "nginx:1.27",
+    networks = [proxy],
+    constraints = ["node.labels.tier==web"],
+)
+`,
 	`load("@stdlib//update.star", "rolling", "seamless")
 
 project("shop")
