@@ -143,6 +143,9 @@ func (e *executor) stillReplaces(c *plan.Change, s *liveScope) (bool, error) {
 // known; otherwise, or when something unexpected was met, the case is decided
 // again, and what it may become is bounded by what the plan showed.
 func (e *executor) decide(c *plan.Change, s *liveScope, again bool) (*plan.Change, error) {
+	if c.Imported {
+		return e.decideImport(c, s, again)
+	}
 	if !again && !c.Deferred && !c.Tentative && c.Args != nil && value.Known(c.Args) &&
 		!(c.Kind.Versioned && c.Name == "") && (c.Decl.Lifecycle.ReplaceOn == nil || c.Mark.Triggers != "") {
 		return c, nil
@@ -150,7 +153,7 @@ func (e *executor) decide(c *plan.Change, s *liveScope, again bool) (*plan.Chang
 	_, ix := s.current()
 	cs := ix.Case(c.Decl)
 	cs.Resolve = e.resolve
-	cs.Adopt = c.Reason == "adopted" || e.adopts(c.Address)
+	cs.Adopt, cs.AdoptFree = c.Reason == "adopted" || e.adopts(c.Address), e.in.Options.AdoptAll
 	cs.Replaced, cs.ReplacedMaybe = e.forcedBy(c)
 	if e.wasDestroyed(c) {
 		cs = e.afterDestroy(cs, c)
@@ -172,6 +175,18 @@ func (e *executor) decide(c *plan.Change, s *liveScope, again bool) (*plan.Chang
 		return nil, fmt.Errorf("%w: another %s would be replaced", ErrStale, c.Address)
 	}
 	return now, nil
+}
+
+// decideImport keeps an import what it is, a mark on one object.
+func (e *executor) decideImport(c *plan.Change, s *liveScope, again bool) (*plan.Change, error) {
+	if !again {
+		return c, nil
+	}
+	_, ix := s.current()
+	if now := plan.ImportAgain(c, ix); now != nil {
+		return now, nil
+	}
+	return nil, fmt.Errorf("%w: %s %q was removed, or is somebody else's now", ErrStale, c.Kind.Name, c.Live.Name)
 }
 
 // afterDestroy hides the object that the first half of a replacement removed:
@@ -264,12 +279,13 @@ func (e *executor) write(ctx context.Context, c *plan.Change, s *liveScope) (*re
 		}
 		return o, err
 	case plan.Update:
-		if c.Kind.MarkFixed && c.Remark {
+		fixed := c.Kind.MarkFixed || c.Live.MarkFixed && c.MarkOnly()
+		if fixed && c.Remark {
 			if err := e.remark(ctx, c, conn, ix); err != nil {
 				return nil, err
 			}
 		}
-		if c.Kind.MarkFixed && len(c.Fields) == 0 && !c.Restart {
+		if fixed && c.MarkOnly() {
 			return c.Live, nil
 		}
 		if err := e.remarkFormer(ctx, c, conn); err != nil {
@@ -278,7 +294,11 @@ func (e *executor) write(ctx context.Context, c *plan.Change, s *liveScope) (*re
 		if len(c.Former) > 0 && len(c.Fields) == 0 && !c.Remark {
 			return c.Live, nil
 		}
-		return c.Kind.Handler.Update(ctx, conn, r)
+		o, err := c.Kind.Handler.Update(ctx, conn, r)
+		if err == nil && !c.Kind.MarkFixed {
+			err = e.forget(ctx, c, s) // the object carries its mark itself now
+		}
+		return o, err
 	}
 	return c.Live, nil
 }
@@ -310,7 +330,7 @@ func (e *executor) remark(ctx context.Context, c *plan.Change, conn resource.Con
 func (e *executor) settle(ctx context.Context, c *plan.Change, s *liveScope, o *resource.Object) error {
 	settler, ok := c.Kind.Handler.(resource.Settler)
 	waits := c.Changes() && c.Action != plan.Read || c.Unsettled != ""
-	if !ok || !waits || e.in.Detach || c.Decl.NoWait {
+	if !ok || !waits || e.in.Detach || c.Decl.NoWait || c.Imported {
 		return nil
 	}
 	timeout := e.in.Timeout

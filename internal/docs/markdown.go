@@ -60,6 +60,14 @@ func Markdown(w io.Writer) error {
 			m.entry(e)
 		}
 	}
+	modules, err := Modules()
+	if err != nil {
+		return err
+	}
+	m.line("### Standard library", "")
+	for _, mod := range modules {
+		m.module(mod)
+	}
 	m.line("### Flags without an argument", "", "What these flags of docker do is said in another way, or is nothing to declare.", "")
 	m.row("command", "flag", "")
 	m.row("---", "---", "---")
@@ -68,6 +76,29 @@ func Markdown(w io.Writer) error {
 	}
 	m.line("")
 	return m.err
+}
+
+// MarkdownEntry writes one builtin.
+func MarkdownEntry(w io.Writer, e *Entry) error {
+	m := &markdown{w: w}
+	m.entry(e)
+	return m.err
+}
+
+// MarkdownModule writes one module of the standard library.
+func MarkdownModule(w io.Writer, mod *Module) error {
+	m := &markdown{w: w}
+	m.module(mod)
+	return m.err
+}
+
+func (m *markdown) module(mod *Module) {
+	m.line("#### `"+mod.Name+"`", "", sentence(mod.Doc), "")
+	for _, f := range mod.Functions {
+		m.line("    "+f.Signature, "", f.Doc, "")
+		m.rows(f)
+		m.line("")
+	}
 }
 
 // kinds writes the table of kinds, each with the tests that prove it.

@@ -38,6 +38,11 @@ type Options struct {
 	// Adopt holds the addresses that may take over what is not ours, in full or
 	// short.
 	Adopt []string `json:"adopt,omitempty"`
+	// AdoptAll lets every declaration take over what has its name and nobody's
+	// mark.
+	AdoptAll bool `json:"adopt_all,omitempty"`
+	// Imports make the plan one of these marks alone.
+	Imports []Import `json:"-"`
 	// Targets are the only ones that are planned, with what they need; Exclude
 	// are left out, with what needs them. See selection.
 	Targets []string `json:"targets,omitempty"`
@@ -87,6 +92,9 @@ func Build(in Input) (*Plan, diag.List) {
 
 func (b *builder) build() (*Plan, diag.List) {
 	b.moves()
+	if len(b.in.Options.Imports) > 0 {
+		return b.imports()
+	}
 	b.renew()
 	if b.in.Options.Destroy {
 		b.checkAdopt(nil)
@@ -293,7 +301,7 @@ func (b *builder) caseOf(d *resource.Declaration, ix *Index) Case {
 	if c.API == "" {
 		c.API = b.futureAPI(d.Scope)
 	}
-	c.Adopt, c.Renew = b.mayAdopt(d.Address), b.renewed[d.Address]
+	c.Adopt, c.AdoptFree, c.Renew = b.mayAdopt(d.Address), b.in.Options.AdoptAll, b.renewed[d.Address]
 	c.Resolve = b.resolve
 	if opener := b.changes[value.Address(d.Scope)]; opener != nil && (opener.Action == Replace || opener.Action == Create) {
 		c.Absent = true

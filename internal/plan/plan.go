@@ -66,6 +66,9 @@ type Change struct {
 	Former []*resource.Object
 	// Name is the live name of a versioned kind's version, "" while unknown.
 	Name string
+	// Imported is set where the mark is all that is written, whatever else
+	// differs.
+	Imported bool
 	// Restart is set where lifecycle(replace_on=) renews what runs.
 	Restart bool
 	// Unsettled says what a no-op still has to wait for.
@@ -93,6 +96,9 @@ type Change struct {
 	// Blocked is set where the step must not run; it says why.
 	Blocked string
 }
+
+// MarkOnly reports whether the mark is all that an update writes.
+func (c *Change) MarkOnly() bool { return c.Action == Update && len(c.Fields) == 0 && !c.Restart }
 
 // Changes reports whether the step writes anything.
 func (c *Change) Changes() bool { return c.Action > Read }

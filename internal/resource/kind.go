@@ -83,7 +83,12 @@ type Kind struct {
 	Effect func(live *Object, args value.Struct, changes []schema.Change, restart bool) string
 	// Ending is Effect for a deletion, and for a replacement: anew is set where
 	// the object is made again after it. May be nil.
-	Ending  func(live *Object, anew bool) string
+	Ending func(live *Object, anew bool) string
+	// Given returns what a script would say to make a live object as it is: with
+	// what its observed arguments leave out because it is compared in another
+	// way, without what the engine chose by itself. It is nil where the observed
+	// arguments are just that.
+	Given   func(o *Object) value.Struct
 	Handler Handler
 }
 
@@ -139,6 +144,13 @@ type Versioner interface {
 	Version(args value.Struct, key []byte) (name, hash string, known bool)
 	// Base returns the declared name that a version's live name was made from.
 	Base(live string) string
+}
+
+// Holder is implemented by versioners that can read back what an object holds.
+type Holder interface {
+	// Holds reports whether a live object, whatever its name, holds what the
+	// arguments say.
+	Holds(o *Object, args value.Struct) bool
 }
 
 // SlowVersioner is implemented by versioners whose hash takes long by intent, and

@@ -41,6 +41,8 @@ type Options struct {
 	AllowDataLoss bool
 	AllowPending  bool
 	Adopt         []string
+	AdoptAll      bool          // all that is declared and nobody's
+	Imports       []plan.Import // only these marks
 	// Forget names scopes of the inventory that are gone for good: what the
 	// project had there is not looked for any more.
 	Forget []string
@@ -240,8 +242,9 @@ func (p *Planned) build() (*plan.Plan, error) {
 }
 
 func (p *Planned) planOptions() plan.Options {
-	return plan.Options{Destroy: p.opts.Destroy, AllowDataLoss: p.opts.AllowDataLoss, Adopt: p.opts.Adopt, AllowPending: p.opts.AllowPending || p.opts.Detach,
-		Targets: p.opts.Targets, Exclude: p.opts.Exclude, Replace: p.opts.Replace}
+	return plan.Options{Destroy: p.opts.Destroy, AllowDataLoss: p.opts.AllowDataLoss, Adopt: p.opts.Adopt, AdoptAll: p.opts.AdoptAll, Imports: p.opts.Imports,
+		AllowPending: p.opts.AllowPending || p.opts.Detach,
+		Targets:      p.opts.Targets, Exclude: p.opts.Exclude, Replace: p.opts.Replace}
 }
 
 // Close closes the connections.

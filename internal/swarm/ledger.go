@@ -82,6 +82,27 @@ func ledgerIn(configs []swarm.Config, project string) (resource.Ledger, error) {
 	return resource.Ledger{}, nil
 }
 
+// markOthers gives objects without a mark the one that another project's ledger
+// has for them: they are no more free than those that carry it themselves. A
+// ledger that cannot be read is that project's problem.
+func markOthers(objects []*resource.Object, configs []swarm.Config, project string) {
+	var marks map[string]resource.Mark
+	for _, c := range configs {
+		if !isLedger(c) || c.Spec.Labels[labelMarks] == "" || c.Spec.Name == ledgerName(project) {
+			continue
+		}
+		l, err := decodeLedger(c)
+		if err != nil {
+			continue
+		}
+		if marks == nil {
+			marks = map[string]resource.Mark{}
+		}
+		maps.Copy(marks, l.Marks)
+	}
+	resource.MarkOthers(objects, marks)
+}
+
 func decodeLedger(c swarm.Config) (resource.Ledger, error) {
 	var l resource.Ledger
 	fail := func(err error) (resource.Ledger, error) {
