@@ -34,7 +34,8 @@ var (
 		{"internal/remote", data},
 		{"internal/engine", append([]string{"internal/remote", "internal/swarm"}, data...)},
 		{"internal/swarm", append([]string{"internal/remote"}, data...)},
-		{"internal/registry", []string{"internal/resource", "internal/swarm", "internal/engine"}},
+		{"internal/check", append([]string{"internal/remote", "internal/swarm"}, data...)},
+		{"internal/registry", []string{"internal/resource", "internal/swarm", "internal/engine", "internal/check"}},
 		{"internal/ui", append([]string{"internal/plan", "internal/apply"}, data...)},
 	}
 	// Only these see Starlark.

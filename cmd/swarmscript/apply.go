@@ -19,6 +19,7 @@ import (
 type applying struct {
 	run.Options
 	asJSON, approved bool
+	checks           bool // makes the script's checks and nothing else
 }
 
 func (a *app) applyCommand() *cobra.Command {
@@ -78,7 +79,7 @@ func (a *app) apply(ctx context.Context, g applying) error {
 			return err
 		}
 	}
-	if p.Plan.Empty() && p.Plan.Counts().Wait == 0 {
+	if p.Plan.Idle() {
 		return a.nothingToDo(p, g)
 	}
 	if !p.Plan.Empty() {
@@ -169,7 +170,7 @@ func (a *app) carryOut(ctx context.Context, p *run.Planned, g applying) error {
 		code = apply.ExitUnreachable
 	}
 	if r != nil {
-		o := ui.SummaryOptions{Style: a.stdout().Style(), Names: ui.NewNames(p.Plan), Destroy: g.Destroy, Exit: code, Unreachable: p.Plan.Unreachable}
+		o := ui.SummaryOptions{Style: a.stdout().Style(), Names: ui.NewNames(p.Plan), Destroy: g.Destroy, Checks: g.checks, Exit: code, Unreachable: p.Plan.Unreachable}
 		if g.asJSON {
 			err = first(err, ui.SummaryJSON(a.out, r, o, time.Now()))
 		} else {

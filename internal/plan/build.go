@@ -36,6 +36,8 @@ type Options struct {
 	// Adopt holds the addresses that may take over what is not ours, in full or
 	// short.
 	Adopt []string
+	// Check makes every check, not only those after something that changes.
+	Check bool
 }
 
 // Input is all that a plan is made from.
@@ -82,19 +84,21 @@ func Build(in Input) (*Plan, diag.List) {
 }
 
 type builder struct {
-	in       Input
-	plan     *Plan
-	problems diag.List
-	index    map[string]*Index
-	changes  map[value.Address]*Change
-	decls    map[value.Address]*resource.Declaration
-	failed   map[value.Address]bool            // could not be decided, or needs one that could not
-	moved    map[value.Address][]value.Address // new addresses by the old one
-	scopes   map[string]bool                   // that a live object of ours has in its mark's address
-	deletes  []*Change
-	removed  map[string]bool                   // the kinds and IDs of those
-	adopt    map[string]bool                   // Options.Adopt; true once it was made use of
-	users    map[value.Address][]value.Address // declared users, by what they use
+	in        Input
+	plan      *Plan
+	problems  diag.List
+	index     map[string]*Index
+	changes   map[value.Address]*Change
+	decls     map[value.Address]*resource.Declaration
+	failed    map[value.Address]bool            // could not be decided, or needs one that could not
+	moved     map[value.Address][]value.Address // new addresses by the old one
+	scopes    map[string]bool                   // that a live object of ours has in its mark's address
+	deletes   []*Change
+	hasChecks bool
+	removed   map[string]bool                   // the kinds and IDs of those
+	adopt     map[string]bool                   // Options.Adopt; true once it was made use of
+	users     map[value.Address][]value.Address // declared users, by what they use
+	stirred   map[value.Address]bool            // changes, settles, or comes after what does
 }
 
 func newBuilder(in Input) *builder {
@@ -110,12 +114,14 @@ func newBuilder(in Input) *builder {
 		moved:   map[value.Address][]value.Address{},
 		adopt:   make(map[string]bool, len(in.Options.Adopt)),
 		users:   map[value.Address][]value.Address{},
+		stirred: map[value.Address]bool{},
 	}
 	for _, s := range in.Options.Adopt {
 		b.adopt[s] = false
 	}
 	for _, d := range in.Program.Declarations {
 		b.decls[d.Address] = d
+		b.hasChecks = b.hasChecks || d.Kind.Verify != nil
 	}
 	for addr, st := range in.Scopes {
 		b.index[addr] = NewIndex(st, in.Program.Project)
@@ -123,6 +129,7 @@ func newBuilder(in Input) *builder {
 			b.plan.Unreachable[addr] = st.Err
 		}
 	}
+	b.index[""] = Nowhere(in.Program.Project)
 	return b
 }
 
@@ -241,6 +248,7 @@ func (b *builder) declare(d *resource.Declaration) {
 		return
 	}
 	b.changes[d.Address] = ch
+	b.stir(d, ch)
 }
 
 func (b *builder) caseOf(d *resource.Declaration, ix *Index) Case {
@@ -253,6 +261,7 @@ func (b *builder) caseOf(d *resource.Declaration, ix *Index) Case {
 	}
 	c.Adopt = b.mayAdopt(d.Address)
 	c.Resolve = b.resolve
+	c.Due = d.Kind.Verify != nil && (b.in.Options.Check || b.stirs(d) != nil)
 	if opener := b.changes[value.Address(d.Scope)]; opener != nil && (opener.Action == Replace || opener.Action == Create) {
 		c.Absent = true
 	}

@@ -23,6 +23,7 @@ type Action int
 const (
 	NoOp       Action = iota // it is as declared
 	Read                     // looked up, never changed
+	Check                    // asked whether it is as it should be; there is nothing to change
 	Create                   // it does not exist
 	Update                   // changed in place
 	Replace                  // deleted, then created
@@ -30,12 +31,12 @@ const (
 	Delete                   // no longer wanted
 )
 
-var actionSigns = [...]string{" ", "<=", "+", "~", "-/+", "+/-", "-"}
+var actionSigns = [...]string{" ", "<=", "<=", "+", "~", "-/+", "+/-", "-"}
 
 // Sign returns the action as plans show it: + ~ -/+ +/- - <=.
 func (a Action) Sign() string { return actionSigns[a] }
 
-var actionWords = [...]string{"no-op", "read", "create", "update", "replace", "new version", "delete"}
+var actionWords = [...]string{"no-op", "read", "check", "create", "update", "replace", "new version", "delete"}
 
 // String returns the action in words.
 func (a Action) String() string { return actionWords[a] }
@@ -87,7 +88,7 @@ type Change struct {
 }
 
 // Changes reports whether the step writes anything.
-func (c *Change) Changes() bool { return c.Action > Read }
+func (c *Change) Changes() bool { return c.Action > Check }
 
 // Plan is what is to be done, and in which order.
 type Plan struct {
@@ -107,7 +108,7 @@ type Plan struct {
 
 // Counts are the numbers of a plan's last line.
 type Counts struct {
-	Add, Change, Replace, Delete, Read, Wait int
+	Add, Change, Replace, Delete, Read, Check, Wait int
 }
 
 // Counts counts the steps.
@@ -125,6 +126,8 @@ func (p *Plan) Counts() Counts {
 			n.Delete++
 		case Read:
 			n.Read++
+		case Check:
+			n.Check++
 		}
 		if c.Unsettled != "" && !c.Changes() {
 			n.Wait++
@@ -141,4 +144,11 @@ func (p *Plan) Empty() bool {
 		}
 	}
 	return true
+}
+
+// Idle reports whether there is nothing to do at all: nothing to write, to wait
+// for or to check.
+func (p *Plan) Idle() bool {
+	n := p.Counts()
+	return p.Empty() && n.Wait == 0 && n.Check == 0
 }

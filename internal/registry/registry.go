@@ -3,6 +3,7 @@
 package registry
 
 import (
+	"github.com/swarmscript/swarmscript/internal/check"
 	"github.com/swarmscript/swarmscript/internal/resource"
 	"github.com/swarmscript/swarmscript/internal/swarm"
 )
@@ -16,6 +17,9 @@ func Kinds() []*resource.Kind {
 		swarm.SecretKind,
 		swarm.ConfigKind,
 		swarm.ServiceKind,
+		check.HTTPKind,
+		check.TCPKind,
+		check.ExecKind,
 	}
 }
 

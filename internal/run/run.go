@@ -39,6 +39,9 @@ type Options struct {
 	Destroy       bool
 	AllowDataLoss bool
 	Adopt         []string
+	// Check makes every check of the script, not only those after something that
+	// changes.
+	Check bool
 	// Forget names scopes of the inventory that are gone for good: what the
 	// project had there is not looked for any more.
 	Forget []string
@@ -184,7 +187,7 @@ func (p *Planned) build() (*plan.Plan, error) {
 }
 
 func (p *Planned) planOptions() plan.Options {
-	return plan.Options{Destroy: p.opts.Destroy, AllowDataLoss: p.opts.AllowDataLoss, Adopt: p.opts.Adopt}
+	return plan.Options{Destroy: p.opts.Destroy, AllowDataLoss: p.opts.AllowDataLoss, Adopt: p.opts.Adopt, Check: p.opts.Check}
 }
 
 // Close closes the connections.
@@ -390,4 +393,11 @@ func (p *Planned) finish(ctx context.Context, res *apply.Result) error {
 		return p.view.dropLedgers(ctx)
 	}
 	return p.view.saveLedgers(ctx, res.ExitCode() == apply.ExitOK)
+}
+
+// OnlyChecks leaves of the plan the checks alone. It returns how many there
+// are.
+func (p *Planned) OnlyChecks() int {
+	p.Plan = p.Plan.Checks()
+	return len(p.Plan.Changes)
 }
