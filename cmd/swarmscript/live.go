@@ -16,7 +16,11 @@ import (
 // same way: by the script, or where there is none as the docker CLI does.
 func liveFlags(cmd *cobra.Command, o *run.LiveOptions) {
 	f := cmd.Flags()
-	f.StringVarP(&o.File, "file", "f", "", "the script; cluster.star if there is one, otherwise the engine of DOCKER_HOST or DOCKER_CONTEXT")
+	short := "f"
+	if f.ShorthandLookup(short) != nil {
+		short = "" // -f follows logs, as everywhere
+	}
+	f.StringVarP(&o.File, "file", short, "", "the script; cluster.star if there is one, otherwise the engine of DOCKER_HOST or DOCKER_CONTEXT")
 	f.StringVar(&o.Cluster, "cluster", "", "which of the script's swarms, such as `NAME` main; all if left out")
 	f.BoolVar(&o.All, "all", false, "also what is not this project's")
 	inputFlags(cmd, &o.Options)

@@ -60,7 +60,7 @@ func (a *app) command() *cobra.Command {
 	root.SetFlagErrorFunc(flagError)
 	root.AddCommand(
 		a.planCommand(), a.applyCommand(), a.destroyCommand(), a.validateCommand(), a.outputCommand(), a.checkCommand(),
-		a.psCommand(), a.statusCommand(),
+		a.psCommand(), a.statusCommand(), a.logsCommand(),
 		a.fmtCommand(), a.execCommand(), a.docsCommand(), a.versionCommand(),
 	)
 	root.InitDefaultCompletionCmd()

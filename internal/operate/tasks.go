@@ -99,7 +99,7 @@ func (s *Service) rows(history bool) []Task {
 				row.Failures = len(failed)
 				row.Bad = isBad(&tasks[0], len(failed))
 				if t := &tasks[0]; row.Error == "" && len(failed) > 0 && t.Status.State != swarm.TaskStateRunning && !swarmkind.Ended(t) {
-					row.Error = fmt.Sprintf("before: %s %s", failed[0].text, times(len(failed)))
+					row.Error = fmt.Sprintf("before: %s (%s)", failed[0].text, times(len(failed)))
 				}
 			}
 			out = append(out, row)

@@ -88,11 +88,8 @@ func (l *Live) noSwarm(opts LiveOptions, names []string) error {
 	case len(names) > 0:
 		return fmt.Errorf("there is no swarm %q here: there is %s", opts.Cluster, strings.Join(names, ", "))
 	case len(l.Unreachable) > 0:
-		var all []error
-		for _, addr := range slices.Sorted(maps.Keys(l.Unreachable)) {
-			all = append(all, fmt.Errorf("%s: %w", addr, l.Unreachable[addr]))
-		}
-		return errors.Join(all...)
+		first := slices.Sorted(maps.Keys(l.Unreachable))[0] // an engine, which is why its swarm is not
+		return fmt.Errorf("%s: %w", first, l.Unreachable[first])
 	}
 	return fmt.Errorf("%s has no swarm yet: swarmscript apply makes it", l.Script.Program.Project)
 }
@@ -163,4 +160,3 @@ func (l *Live) Planned() (*plan.Plan, error) {
 	built, err := p.build()
 	return built, err
 }
-
