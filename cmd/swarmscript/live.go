@@ -47,8 +47,10 @@ func (a *app) attach(cmd *cobra.Command, o *run.LiveOptions) (*run.Live, error) 
 	if err != nil {
 		return nil, a.failed(err, sourceOf(l), nil)
 	}
-	for _, addr := range slices.Sorted(maps.Keys(l.Unreachable)) {
-		a.notef("unreachable: %s: %v", addr, l.Unreachable[addr])
+	if len(l.Swarms) > 0 { // otherwise what is unreachable is the error
+		for _, addr := range slices.Sorted(maps.Keys(l.Unreachable)) {
+			a.notef("unreachable: %s: %v", addr, l.Unreachable[addr])
+		}
 	}
 	return l, nil
 }

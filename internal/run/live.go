@@ -38,6 +38,7 @@ type Live struct {
 	// Unreachable are the scopes that did not answer, by address.
 	Unreachable map[string]error
 
+	none  error // why there is no swarm of the script
 	view  *view
 	bare  *engine.Conn // without a script
 	close func() error
@@ -57,9 +58,7 @@ func Attach(ctx context.Context, opts LiveOptions) (*Live, error) {
 	}
 	l.view = newView(s.Program, s.root)
 	l.close = l.view.close
-	if err := l.view.observe(ctx); err != nil {
-		return l, errors.Join(err, l.view.close())
-	}
+	failed := l.view.observe(ctx)
 	var names []string
 	for _, addr := range slices.Sorted(maps.Keys(l.view.scopes)) {
 		scope := l.view.scopes[addr]
@@ -77,10 +76,15 @@ func Attach(ctx context.Context, opts LiveOptions) (*Live, error) {
 			}
 		}
 	}
-	if len(l.Swarms) > 0 {
-		return l, nil
+	switch {
+	case failed != nil && len(l.Swarms) == 0 && len(l.Engines) > 0:
+		l.none = failed // such as a worker, whose containers can be reached nevertheless
+	case failed != nil:
+		return l, errors.Join(failed, l.view.close())
+	case len(l.Swarms) == 0:
+		l.none = l.noSwarm(opts, names)
 	}
-	return l, errors.Join(l.noSwarm(opts, names), l.view.close())
+	return l, nil
 }
 
 func (l *Live) noSwarm(opts LiveOptions, names []string) error {
@@ -119,6 +123,9 @@ func (l *Live) Close() error { return l.close() }
 // States asks every swarm for what runs in it. It is an error where there is
 // none to ask.
 func (l *Live) States(ctx context.Context) ([]*operate.State, error) {
+	if l.none != nil {
+		return nil, l.none
+	}
 	if len(l.Swarms) == 0 {
 		where := "the environment's engine"
 		if l.bare != nil {

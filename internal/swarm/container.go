@@ -17,8 +17,9 @@ import (
 
 // Container is a running container of a service on one engine.
 type Container struct {
-	ID   string
-	Task string // "web.1"; in global mode "web." and the node's ID
+	ID        string
+	Task      string // "web.1"; in global mode "web." and the node's ID
+	ServiceID string
 }
 
 // LocalContainers returns the running containers of a service on the engine
@@ -37,7 +38,7 @@ func LocalContainers(ctx context.Context, api client.APIClient, service string) 
 		if i := strings.LastIndexByte(name, '.'); i > 0 {
 			name = name[:i]
 		}
-		out = append(out, Container{ID: c.ID, Task: name})
+		out = append(out, Container{ID: c.ID, Task: name, ServiceID: c.Labels["com.docker.swarm.service.id"]})
 	}
 	slices.SortFunc(out, func(a, b Container) int {
 		return cmp.Or(cmp.Compare(len(a.Task), len(b.Task)), strings.Compare(a.Task, b.Task), strings.Compare(a.ID, b.ID))

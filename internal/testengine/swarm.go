@@ -41,7 +41,9 @@ func (s *Swarm) Join(e *Engine, role string) {
 }
 
 // Engines are all of them, managers first.
-func (s *Swarm) Engines() []*Engine { return append(append([]*Engine(nil), s.Managers...), s.Workers...) }
+func (s *Swarm) Engines() []*Engine {
+	return append(append([]*Engine(nil), s.Managers...), s.Workers...)
+}
 
 // Images loads the test images on every engine.
 func (s *Swarm) Images() {
