@@ -61,6 +61,7 @@ func (a *app) command() *cobra.Command {
 	root.AddCommand(
 		a.planCommand(), a.applyCommand(), a.destroyCommand(), a.validateCommand(), a.outputCommand(), a.checkCommand(),
 		a.psCommand(), a.statusCommand(), a.logsCommand(),
+		a.rollbackCommand(), a.scaleCommand(), a.rebalanceCommand(),
 		a.fmtCommand(), a.execCommand(), a.docsCommand(), a.versionCommand(),
 	)
 	root.InitDefaultCompletionCmd()
