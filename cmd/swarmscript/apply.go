@@ -152,7 +152,11 @@ func (a *app) carryOut(ctx context.Context, p *run.Planned, g applying) error {
 	stop, end := a.interrupt.during(func(msg string) {
 		event(apply.Event{Time: time.Now(), Type: apply.Notice, Text: msg})
 	})
-	r, err := p.Apply(ctx, run.ApplyOptions{Why: g.why(), Stop: stop, Sink: event})
+	carry := p.Apply
+	if g.checks {
+		carry = p.Check
+	}
+	r, err := carry(ctx, run.ApplyOptions{Why: g.why(), Stop: stop, Sink: event})
 	end()
 	progress.Close()
 

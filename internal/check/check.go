@@ -108,7 +108,7 @@ func (h *history) report(a value.Address, how string) error {
 	if d := h.last().detail; d != "" {
 		lines = append(lines, d)
 	}
-	lines = append(lines, "to check again: swarmscript check, or apply --check (an apply without changes checks nothing)")
+	lines = append(lines, "swarmscript check asks again")
 	took := time.Since(h.began).Round(100 * time.Millisecond)
 	return &resource.NotConverged{
 		Address: a,

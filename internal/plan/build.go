@@ -93,6 +93,7 @@ type builder struct {
 	failed    map[value.Address]bool            // could not be decided, or needs one that could not
 	moved     map[value.Address][]value.Address // new addresses by the old one
 	scopes    map[string]bool                   // that a live object of ours has in its mark's address
+	unpassed  map[string]bool                   // checks, as ledgers say
 	deletes   []*Change
 	hasChecks bool
 	removed   map[string]bool                   // the kinds and IDs of those
@@ -104,17 +105,18 @@ type builder struct {
 func newBuilder(in Input) *builder {
 	n := len(in.Program.Declarations)
 	b := &builder{
-		in:      in,
-		plan:    &Plan{Project: in.Program.Project, Unreachable: map[string]error{}},
-		index:   make(map[string]*Index, len(in.Scopes)),
-		changes: make(map[value.Address]*Change, n),
-		decls:   make(map[value.Address]*resource.Declaration, n),
-		failed:  map[value.Address]bool{},
-		removed: map[string]bool{},
-		moved:   map[value.Address][]value.Address{},
-		adopt:   make(map[string]bool, len(in.Options.Adopt)),
-		users:   map[value.Address][]value.Address{},
-		stirred: map[value.Address]bool{},
+		in:       in,
+		plan:     &Plan{Project: in.Program.Project, Unreachable: map[string]error{}},
+		index:    make(map[string]*Index, len(in.Scopes)),
+		changes:  make(map[value.Address]*Change, n),
+		decls:    make(map[value.Address]*resource.Declaration, n),
+		failed:   map[value.Address]bool{},
+		removed:  map[string]bool{},
+		moved:    map[value.Address][]value.Address{},
+		adopt:    make(map[string]bool, len(in.Options.Adopt)),
+		users:    map[value.Address][]value.Address{},
+		stirred:  map[value.Address]bool{},
+		unpassed: map[string]bool{},
 	}
 	for _, s := range in.Options.Adopt {
 		b.adopt[s] = false
@@ -127,6 +129,11 @@ func newBuilder(in Input) *builder {
 		b.index[addr] = NewIndex(st, in.Program.Project)
 		if st.Status == Unreachable {
 			b.plan.Unreachable[addr] = st.Err
+		}
+		if st.Obs != nil {
+			for _, check := range st.Obs.Ledger.Unpassed {
+				b.unpassed[check] = true
+			}
 		}
 	}
 	b.index[""] = Nowhere(in.Program.Project)
@@ -261,7 +268,7 @@ func (b *builder) caseOf(d *resource.Declaration, ix *Index) Case {
 	}
 	c.Adopt = b.mayAdopt(d.Address)
 	c.Resolve = b.resolve
-	c.Due = d.Kind.Verify != nil && (b.in.Options.Check || b.stirs(d) != nil)
+	c.Due = d.Kind.Verify != nil && (b.in.Options.Check || b.unpassed[string(d.Address)] || b.stirs(d) != nil)
 	if opener := b.changes[value.Address(d.Scope)]; opener != nil && (opener.Action == Replace || opener.Action == Create) {
 		c.Absent = true
 	}

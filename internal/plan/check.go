@@ -7,10 +7,10 @@ import (
 	"github.com/swarmscript/swarmscript/internal/value"
 )
 
-// A check has nothing live, so nothing can tell whether it was made before. It
-// is made in the apply that changes something it comes after, directly or
-// through others, or that waits for it to converge; so a project without
-// changes makes none.
+// A check has nothing live. It is made in the apply that changes something it
+// comes after, directly or through others, or that waits for it to converge;
+// and, since the project's ledger remembers which have not passed, in the next
+// apply until it has. So a project without changes makes none.
 
 // stir notes whether a declaration makes the checks after it due. Only where the
 // script has checks does anything depend on it.
@@ -50,6 +50,8 @@ func (b *builder) checkReason(d *resource.Declaration) string {
 	}
 	const most = 4
 	switch {
+	case b.unpassed[string(d.Address)] && len(names) == 0:
+		return "it has not passed yet"
 	case len(names) == 0:
 		return "asked for"
 	case len(names) > most:

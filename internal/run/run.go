@@ -325,7 +325,7 @@ func (p *Planned) locate(res *apply.Result) {
 
 // writes reports whether the plan has a step that writes; a plan may also only
 // wait.
-func (p *Planned) writes() bool { return !p.Plan.Empty() || p.view.letGo }
+func (p *Planned) writes() bool { return !p.Plan.Empty() || p.view.letGo || p.view.owesChecks() }
 
 // begin prepares the scopes that are there and plans again under the lease:
 // what somebody else did since the plan was shown is seen, and nothing may go
@@ -334,6 +334,7 @@ func (p *Planned) begin(ctx context.Context) error {
 	if err := p.view.observe(ctx); err != nil {
 		return err
 	}
+	p.view.unpassed = due(p.Plan) // until they have passed
 	if err := p.view.saveLedgers(ctx, false); err != nil {
 		return err
 	}
@@ -388,16 +389,10 @@ func (p *Planned) finish(ctx context.Context, res *apply.Result) error {
 			delete(p.view.scopes, string(c.Address)) // its ledger went with it
 		}
 	}
+	p.view.unpassed = unpassed(res)
 	ended := p.opts.Destroy || len(p.Program.Scopes) == 0 // where it declares nothing any more
 	if ended && res.ExitCode() == apply.ExitOK && len(p.Plan.Unreachable) == 0 {
 		return p.view.dropLedgers(ctx)
 	}
 	return p.view.saveLedgers(ctx, res.ExitCode() == apply.ExitOK)
-}
-
-// OnlyChecks leaves of the plan the checks alone. It returns how many there
-// are.
-func (p *Planned) OnlyChecks() int {
-	p.Plan = p.Plan.Checks()
-	return len(p.Plan.Changes)
 }

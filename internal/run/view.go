@@ -35,6 +35,7 @@ type view struct {
 	warnings diag.List
 	forgets  []string // scopes that the inventory shall let go of
 	letGo    bool     // one of them was in it
+	unpassed []string // checks, as the ledgers shall say
 
 	mu  sync.Mutex        // held while an apply adds scopes
 	ids map[string]string // of the objects that opened those
