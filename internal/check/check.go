@@ -117,6 +117,15 @@ func (h *history) report(a value.Address, how string) error {
 	}
 }
 
+// spent says how long a try took that was ended: its own limit, or less where
+// the time for all tries was over.
+func spent(begun time.Time, limit time.Duration) string {
+	if d := time.Since(begun); d < limit {
+		return d.Round(100 * time.Millisecond).String()
+	}
+	return limit.String()
+}
+
 func times(n int) string {
 	if n == 1 {
 		return "once"

@@ -112,6 +112,7 @@ type execProbe struct {
 }
 
 func (p *execProbe) try(ctx context.Context) *failure {
+	begun := time.Now()
 	here, err := swarm.LocalContainers(ctx, p.c.Docker(), p.spec.Service)
 	if err == nil && len(here) == 0 {
 		err = swarm.NewNotHere(ctx, p.c.Docker(), p.spec.Service, p.spec.Service)
@@ -125,7 +126,7 @@ func (p *execProbe) try(ctx context.Context) *failure {
 	})
 	switch {
 	case ctx.Err() != nil:
-		return &failure{short: "the command did not end in " + p.spec.TryTimeout.String(), detail: excerpt("output", out)}
+		return &failure{short: "the command did not end in " + spent(begun, p.spec.TryTimeout), detail: excerpt("output", out)}
 	case err != nil:
 		return &failure{short: remote.Err(err).Error()}
 	case int64(code) != p.spec.ExpectExitCode:

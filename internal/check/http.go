@@ -144,6 +144,7 @@ func (s *HTTPSpec) client() *http.Client {
 const bodyMax = 1 << 20
 
 func (p *httpProbe) try(ctx context.Context) *failure {
+	begun := time.Now()
 	req, err := http.NewRequestWithContext(ctx, p.spec.Method, p.spec.URL, strings.NewReader(p.spec.Body))
 	if err != nil {
 		return &failure{short: err.Error(), final: true}
@@ -156,13 +157,13 @@ func (p *httpProbe) try(ctx context.Context) *failure {
 	}
 	resp, err := p.client.Do(req)
 	if err != nil {
-		return &failure{short: connProblem(ctx, err, p.spec.TryTimeout)}
+		return &failure{short: connProblem(ctx, err, spent(begun, p.spec.TryTimeout))}
 	}
 	defer resp.Body.Close()
 	body, err := io.ReadAll(io.LimitReader(resp.Body, bodyMax))
 	why := p.wrong(resp.StatusCode, body)
 	if why == "" && err != nil {
-		why = "the answer broke off: " + connProblem(ctx, err, p.spec.TryTimeout)
+		why = "the answer broke off: " + connProblem(ctx, err, spent(begun, p.spec.TryTimeout))
 	}
 	if why == "" {
 		return nil

@@ -80,9 +80,10 @@ func verifyTCP(ctx context.Context, _ resource.Conn, r *resource.Request) error 
 const bannerMax = 4096
 
 func tryTCP(ctx context.Context, spec *TCPSpec, banner *regexp.Regexp) *failure {
+	begun := time.Now()
 	conn, err := (&net.Dialer{}).DialContext(ctx, "tcp", spec.Address)
 	if err != nil {
-		return &failure{short: connProblem(ctx, err, spec.TryTimeout)}
+		return &failure{short: connProblem(ctx, err, spent(begun, spec.TryTimeout))}
 	}
 	defer conn.Close()
 	if banner == nil {
@@ -108,13 +109,13 @@ func tryTCP(ctx context.Context, spec *TCPSpec, banner *regexp.Regexp) *failure 
 
 // connProblem says why there is no answer, without what net and http put in
 // front of it: the address is known.
-func connProblem(ctx context.Context, err error, limit time.Duration) string {
+func connProblem(ctx context.Context, err error, took string) string {
 	var ue *url.Error
 	if errors.As(err, &ue) {
 		err = ue.Err
 	}
 	if errors.Is(ctx.Err(), context.DeadlineExceeded) || os.IsTimeout(err) {
-		return "no answer in " + limit.String()
+		return "no answer in " + took
 	}
 	var dns *net.DNSError
 	if errors.As(err, &dns) {

@@ -237,7 +237,7 @@ func change(k *resource.Kind, f *schema.Field) string {
 	switch {
 	case f.Name == "name" && f.Local:
 		return "another resource"
-	case f.Local:
+	case f.Local, k.Verify != nil:
 		return "nothing live"
 	case f.Replace:
 		return "replacement"

@@ -144,7 +144,7 @@ func (a *Act) Do(ctx context.Context, detach bool, progress func(resource.Progre
 	live, _ := a.Live.Native.(*swarm.Service)
 	warnings, err := c.WriteSpec(ctx, live, a.spec, a.rollback)
 	if errors.Is(err, resource.ErrConflict) {
-		return fmt.Errorf("%w; look again and repeat it", err)
+		return fmt.Errorf("%s was changed by somebody else in between: look again, then repeat it (%w)", a.Service.Spec.Name, err)
 	}
 	if err != nil {
 		return err
