@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -67,6 +68,14 @@ func (a *app) execCommand() *cobra.Command {
 			return ui.Outputs(a.out, evaluated(s.Program.Outputs), a.stdout().Style())
 		},
 	}
+	cmd.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
+		err = flagError(cmd, err)
+		var usage *usageError
+		if errors.As(err, &usage) && usage.hint == "" {
+			usage.hint = "a command in a container comes after --"
+		}
+		return err
+	})
 	cmd.Flags().BoolVar(&bare, "bare", false, "plain Starlark: only the language's own builtins, and load() below the file's folder")
 	liveFlags(cmd, &in.LiveOptions)
 	execinFlags(cmd, &in)
