@@ -3,6 +3,7 @@ package ui
 import (
 	"encoding/json"
 	"io"
+	"regexp"
 	"strings"
 
 	"github.com/swarmscript/swarmscript/internal/operate"
@@ -78,35 +79,32 @@ func (l *Logs) Line(line operate.Line) error {
 	return l.err
 }
 
+// colorCode is an escape sequence that does nothing but colour.
+var colorCode = regexp.MustCompile(`^\x1b\[[0-9;]*m$`)
+
 // logText is a line as a terminal may get it: its colours, if there is to be
 // colour, and no other control characters but tabs.
 func logText(s string, color bool) string {
-	if !strings.ContainsFunc(s, func(r rune) bool { return r < ' ' && r != '\t' || r == 0x7f }) {
-		return s
-	}
 	var b strings.Builder
 	colored := false
-	for s != "" {
+	for {
 		i := strings.Index(s, "\x1b[")
 		if i < 0 {
-			b.WriteString(plainText(s))
 			break
 		}
 		b.WriteString(plainText(s[:i]))
 		n := i + 2
-		for n < len(s) && (s[n] == ';' || s[n] >= '0' && s[n] <= '9') {
+		for n < len(s) && (s[n] < '@' || s[n] > '~') && s[n] >= ' ' {
 			n++
 		}
-		if n < len(s) && s[n] == 'm' && color {
-			b.WriteString(s[i : n+1])
+		n = min(n+1, len(s))
+		if code := s[i:n]; color && colorCode.MatchString(code) {
+			b.WriteString(code)
 			colored = true
 		}
-		rest := stripEscapes(s[i:]) // of the first escape, what is left
-		if n < len(s) && s[n] == 'm' {
-			rest = s[n+1:]
-		}
-		s = rest
+		s = s[n:]
 	}
+	b.WriteString(plainText(s))
 	if colored {
 		b.WriteString(reset)
 	}
