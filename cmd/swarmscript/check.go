@@ -36,7 +36,7 @@ func (a *app) checkCommand() *cobra.Command {
 }
 
 func (a *app) check(ctx context.Context, g applying) error {
-	p, err := a.planned(ctx, g.Options, g.onError())
+	p, err := a.planned(ctx, g.Options, nil, g.onError())
 	if err != nil {
 		return err
 	}

@@ -60,8 +60,8 @@ func (a *app) command() *cobra.Command {
 	flags.SortFlags = false
 	root.SetFlagErrorFunc(flagError)
 	root.AddCommand(
-		a.planCommand(), a.applyCommand(), a.destroyCommand(), a.validateCommand(), a.outputCommand(), a.checkCommand(),
-		a.psCommand(), a.statusCommand(), a.logsCommand(),
+		a.planCommand(), a.applyCommand(), a.destroyCommand(), a.showCommand(), a.graphCommand(), a.validateCommand(), a.outputCommand(),
+		a.checkCommand(), a.psCommand(), a.statusCommand(), a.logsCommand(),
 		a.rollbackCommand(), a.scaleCommand(), a.rebalanceCommand(),
 		a.fmtCommand(), a.execCommand(), a.docsCommand(), a.versionCommand(),
 	)

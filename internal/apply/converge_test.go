@@ -9,6 +9,7 @@ import (
 	"os"
 	"slices"
 	"strconv"
+	"strings"
 	"testing"
 
 	"github.com/swarmscript/swarmscript/internal/plan"
@@ -43,6 +44,9 @@ func story(t *testing.T, r *rand.Rand) {
 			s.opts.Destroy = true
 		}
 		strangers := g.strangers()
+		if r.IntN(2) == 0 {
+			part(t, r, s)
+		}
 		converge(t, r, s)
 		if len(s.program.Moves) > 0 { // which may leave the script now
 			s.program.Moves = nil
@@ -77,6 +81,9 @@ func converge(t *testing.T, r *rand.Rand, s *session) {
 			t.Fatalf("does not converge")
 		}
 		p, err := s.plan(ctx)
+		if err != nil && try > 0 && len(s.opts.Targets)+len(s.opts.Exclude) > 0 && strings.Contains(err.Error(), "there is no such resource") {
+			return // what was named was to go, and is gone
+		}
 		if err != nil {
 			t.Fatalf("plan: %v", err)
 		}
@@ -107,11 +114,20 @@ func converge(t *testing.T, r *rand.Rand, s *session) {
 				t.Fatalf("%s %s: %v\nplan:\n%s", step.Change.Action, step.Change.Address, step.Err, dump(p))
 			}
 		}
+		if !w.crashed && !slices.ContainsFunc(res.Steps, func(s *StepResult) bool { return s.Outcome != OK }) {
+			if p, err := s.plan(ctx); err != nil || slices.ContainsFunc(p.Changes, unfinished) {
+				t.Fatalf("applied, and not what is declared: %v\n%s", err, dump(p))
+			}
+		}
 		if !w.crashed && try > 12 && len(res.Steps) == 0 {
 			t.Fatalf("a plan that is not empty had no steps:\n%s", dump(p))
 		}
 	}
 }
+
+// unfinished reports whether an apply has left a change undone. A release may be
+// left: what a declaration means now, that apply may have been the first to know.
+func unfinished(c *plan.Change) bool { return c.Changes() && c.Action != plan.Release }
 
 // checkDeletions fails where something went that the plan did not show.
 func checkDeletions(t *testing.T, w *world, p *plan.Plan, ids []string) {
@@ -207,11 +223,31 @@ func (g *generator) program() *resource.Program {
 		apps = append(apps, i)
 		p.Declarations = append(p.Declarations, d)
 	}
+	p.Declarations = append(p.Declarations, g.peers(apps, ref)...)
 	g.probes(p, apps, ref)
 	p.Outputs = []resource.OutputValue{{Name: "room", Value: value.Ref{Address: "room.main", Output: "id"}}}
 	g.move(p, was)
 	g.prev = p.Declarations
 	return p
+}
+
+// peers declares some of those that are there, or will be: under changing
+// addresses, so that marks wander.
+func (g *generator) peers(apps []int, ref func(string, int, string) value.Ref) (out []*resource.Declaration) {
+	shift := g.r.IntN(2)
+	for i, name := range peers {
+		if g.w.room != nil && g.w.peer(name) == nil || g.r.IntN(3) == 0 {
+			continue
+		}
+		args := value.Struct{name, nil, g.labels()}
+		if len(apps) > 0 && g.r.IntN(3) == 0 {
+			args[1] = ref("app", apps[0], "id")
+		}
+		out = append(out, &resource.Declaration{
+			Address: value.NewAddress("room.main", "peer", peers[(i+shift)%len(peers)]), Kind: g.kinds["peer"], Scope: "room.main", Args: args, NameGiven: true,
+		})
+	}
+	return out
 }
 
 func (g *generator) address(alias map[string]string, kind string, i int) value.Address {
@@ -274,7 +310,7 @@ func (g *generator) strangers() map[string]string {
 		g.w.inside[t.ID] = t
 	}
 	for id, o := range g.w.inside {
-		if o.Mark.Project != project {
+		if o.Mark.Project != project || o.Kind == "peer" { // a peer stays, declared or not
 			out[id] = o.Name
 		}
 	}
@@ -302,6 +338,13 @@ func (g *generator) meddle() {
 			o.Version++
 		case 2:
 			delete(w.inside, o.ID)
+		}
+	}
+	if name := peers[g.r.IntN(len(peers))]; w.room != nil && g.r.IntN(4) == 0 {
+		if p := w.peer(name); p != nil {
+			delete(w.inside, p.ID)
+		} else {
+			w.join(name)
 		}
 	}
 	if g.r.IntN(15) == 0 {

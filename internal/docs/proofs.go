@@ -33,6 +33,7 @@ func neededOf(k *resource.Kind) []string {
 
 const (
 	engines  = "real engines: 28.5.2 and 20.10"
+	newest   = "a real engine: 28.5.2"
 	noEngine = "no engine"
 )
 
@@ -55,6 +56,27 @@ var Proofs = map[string][]Proof{
 		{"`config_from`", "TestRealConfigFrom", networkTest, engines},
 		{"a network in use", "TestRealNetworkBusy", networkTest, engines},
 	},
+	"volume": {
+		{roundTrip, "TestRealVolume", volumeTest, engines},
+		{drift, "TestStoryVolume", volumeStory, engines},
+		{replacement, "TestStoryVolume", volumeStory, engines},
+		{"a volume in use", "TestRealVolumeBusy", volumeTest, engines},
+		{"nobody's volume is taken over", "TestStoryVolumeRace", volumeStory, engines},
+		{"adoption and moves, although labels cannot change", "TestStoryVolumeMarks", volumeStory, engines},
+		{"volumes of a swarm, as far as SwarmKit goes without a CSI plugin", "TestRealClusterVolume", volumeTest, newest},
+		{"mounted by a service", "TestStoryVolumeMounted", volumeStory, engines},
+	},
+	"image": {
+		{roundTrip, "TestRealImage", "internal/run/image_real_test.go", engines},
+		{drift, "TestRealImage", "internal/run/image_real_test.go", engines},
+		{replacement, "TestRealImage", "internal/run/image_real_test.go", engines},
+		{"a registry is asked only where that is wanted", "TestRealImageCalls", "internal/run/image_real_test.go", newest},
+	},
+	"plugin": {
+		{roundTrip, "TestRealPlugin", "internal/run/plugin_real_test.go", engines},
+		{drift, "TestRealPlugin", "internal/run/plugin_real_test.go", engines},
+		{replacement, "TestRealPlugin", "internal/run/plugin_real_test.go", engines},
+	},
 	"secret": {
 		{roundTrip, "TestRealSecret", contentTest, engines},
 		{drift, "TestRealSecret", contentTest, engines},
@@ -65,6 +87,14 @@ var Proofs = map[string][]Proof{
 		{roundTrip, "TestRealConfig", contentTest, engines},
 		{drift, "TestRealConfig", contentTest, engines},
 		{replacement, "TestRealConfig", contentTest, engines},
+	},
+	"node": {
+		{roundTrip, "TestRealNode", nodeTest, engines},
+		{drift, "TestRealNode", nodeTest, engines},
+		{replacement, "TestStoryRejoined", nodeStory, newest},
+		{"labels, drains and releases, on three nodes", "TestStoryNodes", nodeStory, newest},
+		{"roles, and the quorum, on four nodes", "TestStoryManagers", nodeStory, newest},
+		{"every order of demotions keeps the quorum", "TestDemotionsKeepTheQuorum", "internal/swarm/node_test.go", noEngine},
 	},
 	"service": {
 		{roundTrip, "TestServiceFields", "internal/swarm/service_real_test.go", engines},
@@ -91,6 +121,10 @@ const (
 	swarmTest   = "internal/swarm/swarm_real_test.go"
 	networkTest = "internal/swarm/network_real_test.go"
 	checkStory  = "internal/run/story_check_test.go"
+	volumeTest  = "internal/swarm/volume_real_test.go"
+	volumeStory = "internal/run/story_volume_test.go"
+	nodeTest    = "internal/swarm/node_real_test.go"
+	nodeStory   = "internal/run/story_nodes_test.go"
 	contentTest = "internal/swarm/content_real_test.go"
 )
 

@@ -1,10 +1,12 @@
-// Package engine holds the scope of one Docker Engine: its own networks, the
-// swarm that it may be part of, and the lease of a project that has no swarm.
+// Package engine holds the scope of one Docker Engine: its own networks,
+// volumes, images and plugins, the swarm that it may be part of, and what a
+// project keeps on an engine without a swarm: its lease and marks.
 package engine
 
 import (
 	"cmp"
 	"context"
+	"slices"
 	"sync"
 
 	"github.com/docker/docker/client"
@@ -17,6 +19,8 @@ import (
 // Conn reaches one engine. It dials at the first observation.
 type Conn struct {
 	remote *remote.Docker
+
+	marks sync.Mutex // held while marks are written
 
 	mu   sync.Mutex
 	hand *swarm.Handover
@@ -60,9 +64,10 @@ func (c *Conn) Observe(ctx context.Context, q resource.Query) (*resource.Observa
 	last := c.last
 	c.mu.Unlock()
 	var own []*resource.Object
+	var warnings []string
 	var ownErr error
 	var wg sync.WaitGroup
-	wg.Go(func() { own, ownErr = list(ctx, c.remote, q) })
+	wg.Go(func() { own, warnings, ownErr = list(ctx, c.remote, q) })
 	s, err := swarm.ReadAll(ctx, c.remote, last)
 	wg.Wait()
 	if err = cmp.Or(err, ownErr); err != nil {
@@ -77,9 +82,12 @@ func (c *Conn) Observe(ctx context.Context, q resource.Query) (*resource.Observa
 	obs := &resource.Observation{
 		API:      s.API,
 		Identity: s.Info.ID,
-		Objects:  append(swarm.NetworkObjects(s.Hand.Networks(), false), own...),
+		Objects:  slices.Concat(swarm.NetworkObjects(s.Hand.Networks(), false), swarm.VolumeObjects(s.Hand.Volumes()), own),
 		Summary:  "engine " + s.Info.ServerVersion,
-		Warnings: s.Info.Swarm.Warnings,
+		Warnings: slices.Concat(s.Info.Swarm.Warnings, s.Hand.Missing(), warnings),
+	}
+	if obs.Ledger.Marks, err = newestMarks(s.Hand.Volumes(), q.Project); err != nil {
+		return nil, err
 	}
 	if o := s.Object(); o != nil {
 		obs.Objects = append(obs.Objects, o)

@@ -68,7 +68,10 @@ func leaseName(project string, n int) string {
 	return leaseBase(project) + strconv.Itoa(n)
 }
 
-func leaseBase(project string) string {
+func leaseBase(project string) string { return projectBase(project) + ".lease." }
+
+// projectBase begins the names of the volumes that a project keeps things in.
+func projectBase(project string) string {
 	clean := strings.Map(func(r rune) rune {
 		switch {
 		case r >= 'a' && r <= 'z', r >= 'A' && r <= 'Z', r >= '0' && r <= '9', r == '-', r == '_':
@@ -80,7 +83,7 @@ func leaseBase(project string) string {
 		sum := sha256.Sum256([]byte(project))
 		clean += ".." + hex.EncodeToString(sum[:6])
 	}
-	return leasePrefix + clean + ".lease."
+	return leasePrefix + clean
 }
 
 // generations lists what is there, oldest first.
@@ -124,15 +127,24 @@ func (c *Conn) ReadLease(ctx context.Context, project string) (*resource.Lease, 
 		return nil, now, nil
 	}
 	last := gens[len(gens)-1]
-	if last.text == "" {
-		return nil, now, nil
+	l, err := last.lease()
+	if err != nil {
+		return nil, now, fmt.Errorf("volume %s: %w", leaseName(project, last.n), err)
+	}
+	return l, now, nil
+}
+
+// lease is what a generation holds, nil where it was released.
+func (g generation) lease() (*resource.Lease, error) {
+	if g.text == "" {
+		return nil, nil
 	}
 	l := &resource.Lease{}
-	if err := json.Unmarshal([]byte(last.text), l); err != nil {
-		return nil, now, fmt.Errorf("volume %s: the lease is damaged: %w", leaseName(project, last.n), err)
+	if err := json.Unmarshal([]byte(g.text), l); err != nil {
+		return nil, fmt.Errorf("the lease is damaged: %w", err)
 	}
-	l.Version = last
-	return l, now, nil
+	l.Version = g
+	return l, nil
 }
 
 // WriteLease implements [resource.Leaser].

@@ -32,6 +32,12 @@ type fileSpec struct {
 	Labels  map[string]string `star:"labels,merge"`
 }
 
+// bookSpec is of a kind whose objects are found by their titles.
+type bookSpec struct {
+	Title string `star:"title,livename,local"`
+	Copy  string `star:"copy" default:"1"`
+}
+
 type versions struct{ resource.Handler }
 
 func (versions) Version(args value.Struct, key []byte) (string, string, bool) {
@@ -60,6 +66,8 @@ var (
 	netKind   = &resource.Kind{Name: "net", Schema: schema.Of(thingSpec{}), Out: out, Scope: "room", Rank: 10, Busy: true, MarkFixed: true}
 	fileKind  = &resource.Kind{Name: "file", Schema: schema.Of(fileSpec{}), Out: out, Scope: "room", Rank: 10, Versioned: true, Handler: versions{}}
 	diskKind  = &resource.Kind{Name: "disk", Schema: schema.Of(thingSpec{}), Out: out, Scope: "room", Rank: 5, DataLoss: "what is on it"}
+	tapeKind  = &resource.Kind{Name: "tape", Schema: schema.Of(thingSpec{}), Out: out, Scope: "room", Rank: 5, API: "1.42", DataLoss: "what is on it", Fixed: true, MarkFixed: true}
+	bookKind  = &resource.Kind{Name: "book", Schema: schema.Of(bookSpec{}), Out: out, Scope: "room", Rank: 5, Unmarked: true}
 	roomKind  = &resource.Kind{Name: "room", Schema: schema.Of(struct {
 		Wall string `star:"wall,replace"`
 	}{}), Out: out, Scope: "house", Opens: "room", Single: true, DataLoss: "all that is in it", Handler: opens{}}
@@ -137,7 +145,7 @@ func (s scene) build() (*Plan, diag.List) {
 	if s.status == Unreachable {
 		room.Err = resource.ErrUnreachable
 	}
-	kinds := map[string]*resource.Kind{"thing": thingKind, "net": netKind, "file": fileKind, "disk": diskKind, "room": roomKind}
+	kinds := map[string]*resource.Kind{"thing": thingKind, "net": netKind, "file": fileKind, "disk": diskKind, "tape": tapeKind, "book": bookKind, "room": roomKind, "host": hostKind}
 	return Build(Input{
 		Program: &resource.Program{Project: "shop", Declarations: s.decls, Moves: s.moves},
 		Scopes:  map[string]*ScopeState{"room.main": room},
@@ -204,6 +212,26 @@ func TestDecisionTable(t *testing.T) {
 			objects: []*resource.Object{live(thingKind, "1", "a", "size", int64(4))}}, ""},
 		{"a field that forces replacement", scene{decls: []*resource.Declaration{decl(thingKind, "a", "mode", "n")},
 			objects: []*resource.Object{live(thingKind, "1", "a")}}, `-/+ thing.a mode:"m">"n"!`},
+		{"a kind that is too new", scene{decls: []*resource.Declaration{decl(tapeKind, "a")}, api: "1.41"},
+			"error: a tape of a room needs engine API 1.42, this engine speaks 1.41"},
+		{"a kind that is new enough", scene{decls: []*resource.Declaration{decl(tapeKind, "a")}, api: "1.42"}, "+ tape.a"},
+		{"what can neither change nor be made anew", scene{decls: []*resource.Declaration{decl(tapeKind, "a", "mode", "n")}, opts: Options{AllowDataLoss: true},
+			objects: []*resource.Object{live(tapeKind, "1", "a")}}, `error: a tape cannot be changed, and making it anew would lose what is on it (undo that`},
+		{"the same, not known yet", scene{decls: []*resource.Declaration{decl(thingKind, "b"), decl(tapeKind, "a", "home", ref("thing.b", "addr"))},
+			objects: []*resource.Object{live(tapeKind, "1", "a", "home", "x")}}, "error: a tape cannot be changed"},
+		{"the same, but what can change", scene{decls: []*resource.Declaration{decl(tapeKind, "a", "image", "y")},
+			objects: []*resource.Object{live(tapeKind, "1", "a", "image", "x")}}, `~ tape.a image:"x">"y"`},
+		{"the same, and wanted", scene{decls: []*resource.Declaration{with(decl(tapeKind, "a"), resource.Lifecycle{ReplaceOn: value.List{"2"}})}, key: "k", opts: Options{AllowDataLoss: true},
+			objects: []*resource.Object{triggered(live(tapeKind, "1", "a"))}}, "-/+ tape.a (lifecycle(replace_on) changed)"},
+		{"the same, and ignored", scene{decls: []*resource.Declaration{with(decl(tapeKind, "a", "mode", "n"), resource.Lifecycle{IgnoreChanges: []string{"mode"}})},
+			objects: []*resource.Object{live(tapeKind, "1", "a")}}, ""},
+		{"what carries no mark is found by its name", scene{decls: []*resource.Declaration{decl(bookKind, "a", "title", "x")},
+			objects: []*resource.Object{marked(live(bookKind, "1", "x"), "", "")}}, ""},
+		{"what carries no mark, changed", scene{decls: []*resource.Declaration{decl(bookKind, "a", "title", "x")},
+			objects: []*resource.Object{marked(live(bookKind, "1", "x", "copy", "2"), "", "")}}, `~ book.a copy:"2">"1"`},
+		{"what carries no mark, no longer declared", scene{objects: []*resource.Object{marked(live(bookKind, "1", "x"), "", "")}}, ""},
+		{"what carries no mark, not there", scene{decls: []*resource.Declaration{decl(bookKind, "a", "title", "x")},
+			objects: []*resource.Object{marked(live(bookKind, "1", "a"), "", "")}}, "+ book.a"},
 		{"no longer declared", scene{objects: []*resource.Object{live(thingKind, "1", "a")}}, "- thing.a (no longer declared)"},
 		{"a stranger's is left alone", scene{objects: []*resource.Object{marked(live(thingKind, "1", "a"), "", ""), marked(live(thingKind, "2", "b"), "other", "room.main/thing.b")}}, ""},
 		{"a stranger has the name", scene{decls: []*resource.Declaration{decl(thingKind, "a")},
@@ -364,6 +392,12 @@ func TestDecisionTable(t *testing.T) {
 			}
 		})
 	}
+}
+
+// triggered has been made with other triggers than any.
+func triggered(o *resource.Object) *resource.Object {
+	o.Mark.Triggers = "before"
+	return o
 }
 
 func with(d *resource.Declaration, l resource.Lifecycle) *resource.Declaration {

@@ -4,6 +4,7 @@ package registry
 
 import (
 	"github.com/swarmscript/swarmscript/internal/check"
+	"github.com/swarmscript/swarmscript/internal/engine"
 	"github.com/swarmscript/swarmscript/internal/resource"
 	"github.com/swarmscript/swarmscript/internal/swarm"
 )
@@ -14,9 +15,14 @@ func Kinds() []*resource.Kind {
 		swarm.SwarmKind,
 		swarm.NetworkKind,
 		swarm.LocalNetworkKind,
+		swarm.LocalVolumeKind,
+		swarm.VolumeKind,
+		engine.ImageKind,
+		engine.PluginKind,
 		swarm.SecretKind,
 		swarm.ConfigKind,
 		swarm.ServiceKind,
+		swarm.NodeKind,
 		check.HTTPKind,
 		check.TCPKind,
 		check.ExecKind,

@@ -49,6 +49,27 @@ func unpassed(res *apply.Result) []string {
 	return out
 }
 
+// owed adds to checks those that ledgers remember and that a plan of a part of
+// the project leaves out.
+func (p *Planned) owed(checks []string) []string {
+	if !p.partial() {
+		return checks
+	}
+	made := due(p.Plan)
+	for _, s := range p.view.scopes {
+		if s.State.Obs == nil {
+			continue
+		}
+		for _, a := range s.State.Obs.Ledger.Unpassed {
+			if !slices.Contains(made, a) && !slices.Contains(checks, a) {
+				checks = append(checks, a)
+			}
+		}
+	}
+	slices.Sort(checks)
+	return checks
+}
+
 // owesChecks reports whether a ledger remembers checks that have not passed:
 // when they have, it is written.
 func (v *view) owesChecks() bool {

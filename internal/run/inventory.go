@@ -205,6 +205,22 @@ func (v *view) saveLedgers(ctx context.Context, clean bool) error {
 	return errors.Join(errs...)
 }
 
+// outdated reports whether an inventory that exists, or its copy, is not what
+// it would be now.
+func (v *view) outdated() bool {
+	entries := v.inventory(false)
+	kept := false
+	for _, s := range v.scopes {
+		if _, ok := s.Conn.(resource.Keeper); ok && s.State.Status == plan.Present && s.State.Obs.Ledger.HashKey != nil {
+			kept = true
+			if !slices.Equal(s.State.Obs.Ledger.Scopes, entries) {
+				return true
+			}
+		}
+	}
+	return kept && !slices.Equal(readHint(v.root, v.program.Project), entries)
+}
+
 // hint writes the copy beside the script. It may fail, in a folder that cannot
 // be written: it only helps to find what nothing else names.
 func (v *view) hint(entries []resource.ScopeEntry) {
@@ -238,10 +254,14 @@ func (v *view) opened(ctx context.Context, addr string, opener *resource.Object,
 func (v *view) dropLedgers(ctx context.Context) error {
 	var errs []error
 	for _, s := range v.scopes {
-		if keeper, ok := s.Conn.(resource.Keeper); ok && s.State.Status == plan.Present {
-			if err := keeper.DropLedger(ctx, v.program.Project); err != nil {
-				errs = append(errs, err)
-			}
+		if s.State.Status != plan.Present {
+			continue
+		}
+		switch c := s.Conn.(type) {
+		case resource.Keeper:
+			errs = append(errs, c.DropLedger(ctx, v.program.Project))
+		case resource.Marker:
+			errs = append(errs, c.SaveMarks(ctx, v.program.Project, func(m map[string]resource.Mark) { clear(m) }))
 		}
 	}
 	v.hint(nil)

@@ -178,6 +178,8 @@ func count(r *apply.Result) tally {
 			t.counts.Replace++
 		case plan.Delete:
 			t.counts.Delete++
+		case plan.Release:
+			t.counts.Release++
 		case plan.Read:
 			t.counts.Read++
 		case plan.Check:
@@ -224,14 +226,22 @@ func (s *summary) complete(t tally) string {
 		return "All checks passed: " + strconv.Itoa(t.ok) + "."
 	}
 	if s.o.Destroy {
-		return "Destroy complete! Resources: " + strconv.Itoa(n.Delete) + " deleted."
+		return "Destroy complete! Resources: " + strconv.Itoa(n.Delete) + " deleted" + released(n) + "."
 	}
 	checks := ""
 	if n.Check > 0 {
 		checks = " Checks: " + strconv.Itoa(n.Check) + " passed."
 	}
 	return "Apply complete! Resources: " + strconv.Itoa(n.Add) + " added, " + strconv.Itoa(n.Change) + " changed, " +
-		strconv.Itoa(n.Replace) + " replaced, " + strconv.Itoa(n.Delete) + " deleted." + checks
+		strconv.Itoa(n.Replace) + " replaced, " + strconv.Itoa(n.Delete) + " deleted" + released(n) + "." + checks
+}
+
+// released is told only where there is something to tell: few kinds know it.
+func released(n plan.Counts) string {
+	if n.Release == 0 {
+		return ""
+	}
+	return ", " + strconv.Itoa(n.Release) + " released"
 }
 
 func (s *summary) incomplete(t tally) string {
