@@ -70,7 +70,7 @@ func (h *Handle) Attr(name string) (starlark.Value, error) {
 		v := h.decl.Args[f.Index]
 		switch {
 		case v != nil:
-		case isOutput && f.Default == nil:
+		case isOutput && f.Default == nil: // what the script does not give, what is live may tell
 			return h.deferred(output), nil
 		case h.decl.External && !f.WriteOnly:
 			return h.deferred(resource.Output{Name: name, Type: f.Type.GivenName(), Sensitive: f.Secret}), nil
@@ -84,10 +84,7 @@ func (h *Handle) Attr(name string) (starlark.Value, error) {
 				Hint:    "pass the resource itself: a service reads it from a file",
 			}
 		}
-		// What the script does not give, what is live may tell.
-		if _, tells := k.Output(name); v != nil || !tells {
-			return plain(f.Type, v), nil
-		}
+		return plain(f.Type, v), nil
 	}
 	if isOutput {
 		return h.deferred(output), nil

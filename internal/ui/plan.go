@@ -360,7 +360,11 @@ type pair struct {
 
 // collect gathers what is shown of a change.
 func (pr *planPrinter) collect(c *plan.Change) {
-	switch c.Action {
+	action := c.Action
+	if action == plan.Update && c.Deferred {
+		action = plan.Create // compared when it is there: until then all that is declared is shown
+	}
+	switch action {
 	case plan.Create:
 		if c.Kind == nil {
 			return
