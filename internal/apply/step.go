@@ -155,6 +155,7 @@ func (e *executor) decide(c *plan.Change, s *liveScope, again bool) (*plan.Chang
 	cs.Resolve = e.resolve
 	cs.Adopt, cs.AdoptFree = c.Reason == "adopted" || e.adopts(c.Address), e.in.Options.AdoptAll
 	cs.Replaced, cs.ReplacedMaybe = e.forcedBy(c)
+	cs.Due = c.Action == plan.Check
 	if e.wasDestroyed(c) {
 		cs = e.afterDestroy(cs, c)
 	}
@@ -328,9 +329,8 @@ func (e *executor) remark(ctx context.Context, c *plan.Change, conn resource.Con
 
 // settle waits until the object has converged.
 func (e *executor) settle(ctx context.Context, c *plan.Change, s *liveScope, o *resource.Object) error {
-	settler, ok := c.Kind.Handler.(resource.Settler)
-	waits := c.Changes() && c.Action != plan.Read || c.Unsettled != ""
-	if !ok || !waits || e.in.Detach || c.Decl.NoWait || c.Imported {
+	settle, ok := e.settler(c, o)
+	if !ok {
 		return nil
 	}
 	timeout := e.in.Timeout
@@ -340,11 +340,26 @@ func (e *executor) settle(ctx context.Context, c *plan.Change, s *liveScope, o *
 	wait, cancel := context.WithTimeout(ctx, timeout)
 	defer cancel()
 	conn, _ := s.current()
-	err := settler.Settle(wait, conn, e.request(c), o)
+	err := settle(wait, conn, e.request(c))
 	if err != nil && ctx.Err() == nil && wait.Err() != nil && !errors.As(err, new(*resource.NotConverged)) {
 		return &resource.NotConverged{Address: c.Address, Summary: "did not converge in " + timeout.String(), Detail: err.Error()}
 	}
 	return err
+}
+
+// settler returns what there is to wait for after a step.
+func (e *executor) settler(c *plan.Change, o *resource.Object) (func(context.Context, resource.Conn, *resource.Request) error, bool) {
+	if c.Action == plan.Check {
+		return c.Kind.Verify, true
+	}
+	s, ok := c.Kind.Handler.(resource.Settler)
+	waits := c.Changes() && c.Action != plan.Read || c.Unsettled != ""
+	if !ok || !waits || e.in.Detach || c.Decl.NoWait || c.Imported {
+		return nil, false
+	}
+	return func(ctx context.Context, conn resource.Conn, r *resource.Request) error {
+		return s.Settle(ctx, conn, r, o)
+	}, true
 }
 
 // gone says that what a step uses was there when the plan was made, and was

@@ -42,7 +42,7 @@ func Markdown(w io.Writer) error {
 	if err := m.kinds(all); err != nil {
 		return err
 	}
-	m.line("Every kind also takes these arguments:", "")
+	m.line("Every kind also takes these arguments, a check only `after` and `timeout`:", "")
 	m.row("argument", "type", "")
 	m.row("---", "---", "---")
 	for _, a := range builtins.CommonArguments {
@@ -113,6 +113,10 @@ func (m *markdown) kinds(all []*Entry) error {
 		var on string
 		for _, what := range Needed {
 			p, ok := find(e.Kind.Name, what)
+			if !ok && !slices.Contains(neededOf(e.Kind), what) {
+				cells = append(cells, "nothing live")
+				continue
+			}
 			if !ok {
 				return fmt.Errorf("%s: there is no proof of %q", e.Kind.Name, what)
 			}
@@ -149,7 +153,11 @@ func (m *markdown) row(cells ...string) {
 func (m *markdown) entry(e *Entry) {
 	m.line("#### `"+e.Name+"`", "", "    "+e.Signature, "", e.Doc, "")
 	if e.Kind != nil {
-		m.line(fmt.Sprintf("Lives %s. As `%s`.", scopes(e.Scopes), strings.Join(strings.Split(e.Command, ", "), "` and `")), "")
+		where := "Lives " + scopes(e.Scopes) + "."
+		if e.Command != "" {
+			where += " As `" + strings.Join(strings.Split(e.Command, ", "), "` and `") + "`."
+		}
+		m.line(where, "")
 	}
 	if len(e.Rows) > 0 {
 		m.rows(e)
@@ -228,7 +236,7 @@ func code(s string) string {
 func codes(s string) string { return strings.ReplaceAll(code(s), ", ", "`, `") }
 
 func scopes(list []string) string {
-	in := map[string]string{"swarm": "in a swarm", "engine": "on an engine"}
+	in := map[string]string{"swarm": "in a swarm", "engine": "on an engine", "": "nowhere: it is made by the machine that swarmscript runs on"}
 	words := make([]string, len(list))
 	for i, s := range list {
 		words[i] = in[s]

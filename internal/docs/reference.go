@@ -250,7 +250,7 @@ func change(k *resource.Kind, f *schema.Field) string {
 	switch {
 	case f == k.Schema.NameField() && f.Local:
 		return "another resource"
-	case f.Local:
+	case f.Local, k.Verify != nil:
 		return "nothing live"
 	case f.Replace && k.Fixed:
 		return "an error"

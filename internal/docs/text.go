@@ -81,7 +81,11 @@ func Text(w io.Writer, e *Entry, width int) error {
 	}
 	if e.Command != "" {
 		p.linef("")
-		p.wrap(2, "As "+e.Command+". Lives "+scopes(e.Scopes)+".")
+		where := "Lives " + scopes(e.Scopes) + "."
+		if e.Command != "" {
+			where = "As " + e.Command + ". " + where
+		}
+		p.wrap(2, where)
 	}
 	if len(e.Rows) > 0 {
 		p.linef("")

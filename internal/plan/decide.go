@@ -42,6 +42,9 @@ type Case struct {
 	Replaced value.Address
 	// ReplacedMaybe is set where that replacement is itself tentative.
 	ReplacedMaybe bool
+	// Due is set where a check is to be made: what it comes after changes, or
+	// somebody asks for it.
+	Due bool
 }
 
 // Decide settles one declared resource. It returns nil and the reasons where
@@ -54,6 +57,12 @@ func Decide(c Case) (*Change, diag.List) {
 		return nil, problems
 	}
 	ch.Args = args
+	if d.Kind.Verify != nil {
+		if c.Due {
+			ch.Action = Check
+		}
+		return ch, nil
+	}
 	if d.External {
 		return c.external(ch)
 	}

@@ -23,7 +23,7 @@ type Kind struct {
 	Schema *schema.Struct
 	Out    []Output
 	// Scope is the type of the scope that its objects live in: "engine",
-	// "swarm".
+	// "swarm"; "" where they live nowhere.
 	Scope string
 	// API is the first engine API that has the kind, "" for all.
 	API string
@@ -90,6 +90,15 @@ type Kind struct {
 	// arguments are just that.
 	Given   func(o *Object) value.Struct
 	Handler Handler
+	// Verify is set on kinds that have nothing live: they check what others are,
+	// once those are there. It returns when all is as it should be, or when ctx
+	// ends a [*NotConverged] with what it saw last. The connection is nil where
+	// the kind lives in no scope. Such a kind has no Handler.
+	Verify func(ctx context.Context, c Conn, r *Request) error
+	// Unnamed makes a name for what the script gives none, from its arguments as
+	// they were given; "" where it cannot. It is nil where a name is required,
+	// which then is the first argument.
+	Unnamed func(args value.Struct) string
 }
 
 // Interrupted begins the effect of a step that leaves nothing running for a
