@@ -138,11 +138,15 @@ func reach(needs map[value.Address][]value.Address, from, to value.Address) bool
 
 // outside is what is live and in no step of a plan.
 func outside(w *world, p *plan.Plan) map[string]string {
-	in := map[value.Address]bool{}
+	in, means := map[value.Address]bool{}, map[string]bool{} // means: the names of what is found, whoever's it was
 	for _, c := range p.Changes {
 		in[c.Address] = true
 		if c.Live != nil {
 			in[c.Live.Mark.Address] = true
+			means[c.Live.Name] = true
+		}
+		if c.Kind.Find != nil && c.Decl != nil {
+			means[value.Text(c.Decl.Args[0])] = true
 		}
 		for _, o := range c.Former {
 			in[o.Mark.Address] = true
@@ -156,7 +160,7 @@ func outside(w *world, p *plan.Plan) map[string]string {
 				mark = m
 			}
 		}
-		if mark.Project != project || !in[mark.Address] {
+		if (mark.Project != project || !in[mark.Address]) && !(o.Kind == "peer" && (means[o.Name] || mark.Project != project)) {
 			out[id] = string(mark.Address) + " " + o.Name
 		}
 	}

@@ -340,6 +340,8 @@ func (b *builder) renew() {
 			fail("", "it could be %s or %s", found[0], found[1])
 		case b.decls[found[0]].External:
 			fail("", "it is external, and never changed")
+		case b.decls[found[0]].Kind.Find != nil:
+			fail("", "a %s is not made by the script", b.decls[found[0]].Kind.Name)
 		case b.decls[found[0]].Kind.Versioned:
 			fail("", "a %s is made anew by what is in it", b.decls[found[0]].Kind.Name)
 		default:
