@@ -296,7 +296,7 @@ func (c Case) compare(ch *Change) {
 		ch.Tentative, ch.ReplacedBy = c.ReplacedMaybe, c.Replaced
 	}
 	if c.Renew && !ch.Kind.Versioned {
-		ch.Action, ch.Reason, ch.Tentative, ch.ReplacedBy = Replace, "--replace", false, ""
+		ch.Action, ch.Reason, ch.Tentative, ch.ReplacedBy = Replace, askedFor, false, ""
 	}
 	ch.Tentative = ch.Tentative && ch.Action == Replace
 	if !ch.Mark.Equal(live.Mark) {
@@ -321,6 +321,9 @@ func (c Case) compare(ch *Change) {
 		ch.Effect = ch.Kind.Effect(live, ch.Args, ch.Fields, ch.Restart)
 	}
 }
+
+// askedFor is the reason of a replacement that a person asks for.
+const askedFor = "--replace"
 
 // triggered renews what lifecycle(replace_on=) asks for.
 func (c Case) triggered(ch *Change) {

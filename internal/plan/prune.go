@@ -3,6 +3,7 @@ package plan
 import (
 	"fmt"
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/swarmscript/swarmscript/internal/diag"
@@ -196,7 +197,8 @@ func (b *builder) guardOne(c *Change) {
 	if c.Kind.Fixed && forced(c) {
 		p := diag.Errorf(pos, "%s: a %s cannot be changed, and making it anew would lose %s", c.Address, c.Kind.Name, c.Kind.DataLoss)
 		p.Detail = whatForces(c)
-		p.Hint = "undo that, or declare another one under another name and move what is in it; lifecycle(ignore_changes = [...]) leaves it as it is"
+		p.Hint = fmt.Sprintf("undo that, or declare another %s under another name and move what is in it; lifecycle(ignore_changes = [%s]) leaves it as it is; --replace %s makes it anew",
+			c.Kind.Name, strings.Join(fieldsOf(c), ", "), c.Address.Short())
 		b.fail(p)
 		return
 	}
@@ -232,21 +234,36 @@ func (b *builder) guardOne(c *Change) {
 // forced reports whether a difference asks for a replacement, not the person
 // who wants one.
 func forced(c *Change) bool {
-	return c.Action == Replace && slices.ContainsFunc(c.Fields, func(f schema.Change) bool { return f.Replace })
+	return c.Action == Replace && c.Reason != askedFor && slices.ContainsFunc(c.Fields, func(f schema.Change) bool { return f.Replace })
 }
 
-// whatForces lists the differences behind a replacement.
+// fieldsOf names the arguments that ask for a replacement, as a script does.
+func fieldsOf(c *Change) []string {
+	var out []string
+	for _, f := range c.Fields {
+		if name := strconv.Quote(f.Field.Name); f.Replace && !slices.Contains(out, name) {
+			out = append(out, name)
+		}
+	}
+	return out
+}
+
+// whatForces lists the differences behind a replacement, made or refused.
 func whatForces(c *Change) string {
 	var lines []string
+	which, forces := ", which forces replacement", " forces replacement"
+	if c.Kind.Fixed {
+		which, forces = "", ""
+	}
 	for _, f := range c.Fields {
 		if !f.Replace {
 			continue
 		}
 		// What is sensitive now may have been so before.
 		if f.Secret || value.Sensitive(f.Before) || value.Sensitive(f.After) {
-			lines = append(lines, f.Path+" changed, which forces replacement")
+			lines = append(lines, f.Path+" changed"+which)
 		} else {
-			lines = append(lines, fmt.Sprintf("%s: %s -> %s forces replacement", f.Path, f.Type.Format(f.Before), f.Type.Format(f.After)))
+			lines = append(lines, fmt.Sprintf("%s: %s -> %s%s", f.Path, f.Type.Format(f.Before), f.Type.Format(f.After), forces))
 		}
 	}
 	if c.Reason != "" {

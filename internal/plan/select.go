@@ -260,7 +260,7 @@ func (s *selection) grow(b *builder) bool {
 	}
 	for _, c := range goes {
 		ix := b.index[c.Scope]
-		if c.Live == nil || ix == nil || c.Reason == oldVersion {
+		if c.Live == nil || ix == nil || c.Reason == oldVersion || c.Action == Release {
 			continue
 		}
 		for _, user := range ix.usersOf(c.Live.ID) {
@@ -341,7 +341,7 @@ func (b *builder) renew() {
 		case b.decls[found[0]].External:
 			fail("", "it is external, and never changed")
 		case b.decls[found[0]].Kind.Find != nil:
-			fail("", "a %s is not made by the script", b.decls[found[0]].Kind.Name)
+			fail("", "a %s is found, not made", b.decls[found[0]].Kind.Name)
 		case b.decls[found[0]].Kind.Versioned:
 			fail("", "a %s is made anew by what is in it", b.decls[found[0]].Kind.Name)
 		default:

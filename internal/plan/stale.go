@@ -38,11 +38,12 @@ func Differences(saved, now *Plan, same bool) []string {
 var verbs = [...]string{"leave", "read", "create", "update", "replace", "make a new version of", "delete", "release"}
 
 // step tells steps apart: old versions are deleted under the address of what
-// they were versions of.
+// they were versions of, and what was found is released under that of what is
+// meant now.
 type step struct {
 	address value.Address
-	deleted bool
-	id      string // of what is deleted
+	drops   bool
+	id      string // of what is dropped
 }
 
 func stepOf(c *Change) step {
