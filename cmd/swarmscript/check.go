@@ -48,5 +48,6 @@ func (a *app) check(ctx context.Context, g applying) error {
 		a.notef("the script has no checks")
 		return nil
 	}
-	return a.carryOut(ctx, p, g)
+	_, err = a.carryOut(ctx, p, g)
+	return err
 }

@@ -63,7 +63,7 @@ func (a *app) command() *cobra.Command {
 		a.planCommand(), a.applyCommand(), a.destroyCommand(), a.showCommand(), a.graphCommand(), a.validateCommand(), a.outputCommand(),
 		a.checkCommand(), a.psCommand(), a.statusCommand(), a.logsCommand(),
 		a.rollbackCommand(), a.scaleCommand(), a.rebalanceCommand(),
-		a.fmtCommand(), a.execCommand(), a.docsCommand(), a.versionCommand(),
+		a.fmtCommand(), a.execCommand(), a.replCommand(), a.docsCommand(), a.versionCommand(),
 	)
 	root.InitDefaultCompletionCmd()
 	if c, _, err := root.Find([]string{"completion"}); err == nil {
