@@ -70,7 +70,7 @@ func (h *Handle) Attr(name string) (starlark.Value, error) {
 		v := h.decl.Args[f.Index]
 		switch {
 		case v != nil:
-		case isOutput && f.Default == nil:
+		case isOutput && f.Default == nil: // what the script does not give, what is live may tell
 			return h.deferred(output), nil
 		case h.decl.External && !f.WriteOnly:
 			return h.deferred(resource.Output{Name: name, Type: f.Type.GivenName(), Sensitive: f.Secret}), nil
@@ -84,10 +84,7 @@ func (h *Handle) Attr(name string) (starlark.Value, error) {
 				Hint:    "pass the resource itself: a service reads it from a file",
 			}
 		}
-		// What the script does not give, what is live may tell.
-		if _, tells := k.Output(name); v != nil || !tells {
-			return plain(f.Type, v), nil
-		}
+		return plain(f.Type, v), nil
 	}
 	if isOutput {
 		return h.deferred(output), nil
@@ -112,6 +109,25 @@ func (h *Handle) AttrNames() []string {
 	}
 	sort.Strings(names)
 	return names
+}
+
+// Plain returns a value of a type, as of a live object, as a script reads it.
+func Plain(t *schema.Type, v value.Value) starlark.Value { return plain(t, v) }
+
+// Describes returns the kind that a value is a handle of, or the struct that it
+// is, by the name of its builtin; "" for any other value.
+func Describes(v starlark.Value) string {
+	switch v := v.(type) {
+	case *Handle:
+		return v.decl.Kind.Name
+	case *record:
+		return v.schema.Name
+	case *EngineHandle:
+		return "engine"
+	case *lifecycleValue:
+		return "lifecycle"
+	}
+	return ""
 }
 
 // plain returns a checked argument as a script reads it: structs as records,

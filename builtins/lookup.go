@@ -60,7 +60,7 @@ func (r *Recorder) lookup(thread *starlark.Thread, b *starlark.Builtin, args sta
 		return &Handle{c.decl}, nil
 	}
 	if f := kind.Schema.NameField(); f != nil {
-		c.called(f, name, 1)
+		c.set(f, starlark.String(name), "", 1)
 	}
 	c.bind(name, scope)
 	return r.lookedUp(c), nil
@@ -94,7 +94,8 @@ func (r *Recorder) ownLookups() (out diag.List) {
 		if !r.lookups[d] {
 			continue
 		}
-		if own := r.holder(liveName{d.Scope, d.Kind.Name, d.Address.Name()}); own != nil {
+		name, _ := liveNameOf(d)
+		if own := r.holder(name); own != nil {
 			out = append(out, r.ownLookup(d, own))
 		}
 	}

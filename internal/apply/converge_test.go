@@ -80,8 +80,8 @@ func converge(t *testing.T, r *rand.Rand, s *session) {
 			t.Fatalf("does not converge")
 		}
 		p, err := s.plan(ctx)
-		if err != nil && try > 0 && len(s.opts.Targets)+len(s.opts.Exclude) > 0 && strings.Contains(err.Error(), "there is no such resource") {
-			return // what was named was to go, and is gone
+		if try > 0 && s.gone(err) {
+			return
 		}
 		if err != nil {
 			t.Fatalf("plan: %v", err)
@@ -111,7 +111,9 @@ func converge(t *testing.T, r *rand.Rand, s *session) {
 			}
 		}
 		if !w.crashed && !slices.ContainsFunc(res.Steps, func(s *StepResult) bool { return s.Outcome != OK }) {
-			if p, err := s.plan(ctx); err != nil || slices.ContainsFunc(p.Changes, unfinished) {
+			switch p, err := s.plan(ctx); {
+			case s.gone(err):
+			case err != nil || slices.ContainsFunc(p.Changes, unfinished):
 				t.Fatalf("applied, and not what is declared: %v\n%s", err, dump(p))
 			}
 		}
@@ -119,6 +121,12 @@ func converge(t *testing.T, r *rand.Rand, s *session) {
 			t.Fatalf("a plan that is not empty had no steps:\n%s", dump(p))
 		}
 	}
+}
+
+// gone reports whether there is no plan because what it was to be of was to go,
+// and is gone.
+func (s *session) gone(err error) bool {
+	return err != nil && len(s.opts.Targets)+len(s.opts.Exclude) > 0 && strings.Contains(err.Error(), "there is no such resource")
 }
 
 // unfinished reports whether an apply has left a change undone. A release may be
@@ -139,6 +147,9 @@ func checkDeletions(t *testing.T, w *world, p *plan.Plan, ids []string) {
 }
 
 func dump(p *plan.Plan) string {
+	if p == nil {
+		return "no plan"
+	}
 	s := ""
 	for _, c := range p.Changes {
 		live := ""

@@ -52,7 +52,7 @@ func part(t *testing.T, r *rand.Rand, s *session) {
 	if !s.opts.Destroy {
 		checkPart(t, s.program, all, p, named, excluded)
 	}
-	before := outside(w, p)
+	before, had := outside(w, p), maps.Clone(w.inside)
 	converge(t, r, &part)
 	if after := outside(w, p); w.room != nil && !replacesRoom(p) {
 		for id, was := range before {
@@ -60,8 +60,10 @@ func part(t *testing.T, r *rand.Rand, s *session) {
 				t.Fatalf("%s is not in the part, and was %s, now %q:\n%s", id, was, after[id], dump(p))
 			}
 		}
-		if len(after) > len(before) {
-			t.Fatalf("the part made something else: %v, before %v\n%s", after, before, dump(p))
+		for id := range after {
+			if had[id] == nil {
+				t.Fatalf("the part made something else, %s: %v, before %v\n%s", id, after, before, dump(p))
+			}
 		}
 	}
 }
@@ -139,10 +141,16 @@ func reach(needs map[value.Address][]value.Address, from, to value.Address) bool
 // outside is what is live and in no step of a plan.
 func outside(w *world, p *plan.Plan) map[string]string {
 	in := map[value.Address]bool{}
+	ids, peers := map[string]bool{}, map[string]bool{}
 	for _, c := range p.Changes {
 		in[c.Address] = true
 		if c.Live != nil {
 			in[c.Live.Mark.Address] = true
+			ids[c.Live.ID] = true // what is taken over has no mark yet
+		}
+		if f := c.Kind.Schema.NameField(); c.Kind.Find != nil && c.Args != nil && f != nil {
+			name, _ := c.Args[f.Index].(string)
+			peers[name] = true // which one is meant may be known only later
 		}
 		for _, o := range c.Former {
 			in[o.Mark.Address] = true
@@ -156,7 +164,7 @@ func outside(w *world, p *plan.Plan) map[string]string {
 				mark = m
 			}
 		}
-		if mark.Project != project || !in[mark.Address] {
+		if !ids[id] && !(o.Kind == "peer" && peers[o.Name]) && (mark.Project != project || !in[mark.Address]) {
 			out[id] = string(mark.Address) + " " + o.Name
 		}
 	}

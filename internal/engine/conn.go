@@ -7,6 +7,7 @@ import (
 	"cmp"
 	"context"
 	"slices"
+	"strings"
 	"sync"
 
 	"github.com/docker/docker/client"
@@ -82,9 +83,10 @@ func (c *Conn) Observe(ctx context.Context, q resource.Query) (*resource.Observa
 	obs := &resource.Observation{
 		API:      s.API,
 		Identity: s.Info.ID,
+		Node:     s.Info.Swarm.NodeID,
 		Objects:  slices.Concat(swarm.NetworkObjects(s.Hand.Networks(), false), swarm.VolumeObjects(s.Hand.Volumes()), own),
 		Summary:  "engine " + s.Info.ServerVersion,
-		Warnings: slices.Concat(s.Info.Swarm.Warnings, s.Hand.Missing(), warnings),
+		Warnings: slices.Concat(oneLine(s.Info.Swarm.Warnings), s.Hand.Missing(), warnings),
 	}
 	if obs.Ledger.Marks, err = newestMarks(s.Hand.Volumes(), q.Project); err != nil {
 		return nil, err
@@ -93,4 +95,14 @@ func (c *Conn) Observe(ctx context.Context, q resource.Query) (*resource.Observa
 		obs.Objects = append(obs.Objects, o)
 	}
 	return obs, nil
+}
+
+// oneLine brings an engine's warnings, which it has wrapped and indented, to a
+// line each.
+func oneLine(warnings []string) []string {
+	var out []string
+	for _, w := range warnings {
+		out = append(out, strings.Join(strings.Fields(strings.TrimPrefix(w, "WARNING:")), " "))
+	}
+	return out
 }

@@ -33,6 +33,8 @@ type ScopeState struct {
 type Options struct {
 	Destroy       bool `json:"destroy,omitempty"`
 	AllowDataLoss bool `json:"allow_data_loss,omitempty"`
+	// AllowPending permits what would leave tasks without a node.
+	AllowPending bool `json:"allow_pending,omitempty"`
 	// Adopt holds the addresses that may take over what is not ours, in full or
 	// short.
 	Adopt []string `json:"adopt,omitempty"`
@@ -109,6 +111,8 @@ func (b *builder) build() (*Plan, diag.List) {
 		return nil, b.problems
 	}
 	b.takes()
+	b.effects()
+	b.forecast()
 	b.checkAdopted()
 	b.checkRenewed()
 	b.outputs()

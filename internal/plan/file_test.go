@@ -124,6 +124,18 @@ func TestDifferences(t *testing.T) {
 	}
 }
 
+// There is a word for whatever a step does.
+func TestVerbs(t *testing.T) {
+	for a := range Action(len(actionWords)) {
+		if verbs[a] == "" || done(a) == "" {
+			t.Errorf("%s has none", a)
+		}
+	}
+	if len(verbs) != len(actionWords) {
+		t.Errorf("there are %d verbs for %d actions", len(verbs), len(actionWords))
+	}
+}
+
 func versioned(o *resource.Object, v uint64) *resource.Object { o.Version = v; return o }
 
 func unsettled(o *resource.Object) *resource.Object { o.Unsettled = "1/2"; return o }

@@ -63,35 +63,38 @@ func (b *builder) claim() {
 	if b.in.Options.Destroy {
 		return
 	}
-	b.claimed = map[*resource.Object]*Change{}
+	var found []*Change
 	for _, d := range b.in.Program.Declarations {
-		c := b.changes[d.Address]
-		if d.Kind.Find == nil || d.External || c == nil || c.Live == nil {
+		if d.Kind.Find == nil { // nearly all
 			continue
 		}
-		if other := b.claimed[c.Live]; other != nil {
+		if c := b.changes[d.Address]; c != nil && c.Live != nil {
+			found = append(found, c)
+		}
+	}
+	b.claimed = map[*resource.Object]*Change{}
+	for _, c := range found {
+		switch other := b.claimed[c.Live]; {
+		case c.Decl.External:
+		case other == nil:
+			b.claimed[c.Live] = c
+		default:
 			b.fail(&diag.Diagnostic{
-				Pos:     d.Pos,
-				Summary: fmt.Sprintf("%s is the same %s as %s", d.Address, d.Kind.Name, other.Address.Short()),
+				Pos:     c.Decl.Pos,
+				Summary: fmt.Sprintf("%s is the same %s as %s", c.Address, c.Kind.Name, other.Address.Short()),
 				Detail:  fmt.Sprintf("both mean %s (%s)", c.Live.Name, c.Live.ID),
 				Related: []diag.Note{{Pos: other.Decl.Pos, Text: "the first is here"}},
 			})
-			continue
 		}
-		b.claimed[c.Live] = c
 	}
-	for _, d := range b.in.Program.Declarations {
-		c := b.changes[d.Address]
-		if d.Kind.Find == nil || c == nil || c.Live == nil {
-			continue
-		}
-		why := d.Address.Short() + " is another " + d.Kind.Name + " now"
-		if d.External {
+	for _, c := range found {
+		why := c.Address.Short() + " is another " + c.Kind.Name + " now"
+		if c.Decl.External {
 			why = "it is only read now"
 		}
-		for _, o := range b.index[d.Scope].ours[d.Address] {
+		for _, o := range b.index[c.Scope].ours[c.Address] {
 			if b.claimed[o] == nil {
-				b.remove(d.Address, d.Scope, o, why)
+				b.remove(c.Address, c.Scope, o, why)
 			}
 		}
 	}
@@ -107,8 +110,11 @@ func (b *builder) sequences() {
 	var keys []key
 	planned := map[key][]resource.Planned{}
 	for _, d := range b.in.Program.Declarations {
+		if d.Kind.Sequence == nil {
+			continue
+		}
 		c := b.changes[d.Address]
-		if d.Kind.Sequence == nil || c == nil || c.Live == nil || !c.Changes() || c.Blocked != "" {
+		if c == nil || c.Live == nil || !c.Changes() || c.Blocked != "" {
 			continue
 		}
 		k := key{d.Scope, d.Kind}

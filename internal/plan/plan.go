@@ -72,7 +72,7 @@ type Change struct {
 	Unsettled string
 	// Reason tells why, where the differences do not: "no longer declared".
 	Reason string
-	// Effect says what an update does to what runs.
+	// Effect says what the step does to what runs.
 	Effect string
 	// Rolls are the resources that a new version makes change.
 	Rolls []value.Address
@@ -87,6 +87,9 @@ type Change struct {
 	Tentative bool
 	// ReplacedBy is the used resource whose replacement forces this one.
 	ReplacedBy value.Address
+	// Findings are what is foreseen of it: that a task would have no node. An
+	// error among them keeps the plan from being carried out.
+	Findings diag.List
 	// Blocked is set where the step must not run; it says why.
 	Blocked string
 }

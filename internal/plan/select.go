@@ -260,7 +260,7 @@ func (s *selection) grow(b *builder) bool {
 	}
 	for _, c := range goes {
 		ix := b.index[c.Scope]
-		if c.Live == nil || ix == nil || c.Reason == oldVersion {
+		if c.Live == nil || ix == nil || c.Reason == oldVersion || c.Action == Release {
 			continue
 		}
 		for _, user := range ix.usersOf(c.Live.ID) {
@@ -340,6 +340,8 @@ func (b *builder) renew() {
 			fail("", "it could be %s or %s", found[0], found[1])
 		case b.decls[found[0]].External:
 			fail("", "it is external, and never changed")
+		case b.decls[found[0]].Kind.Find != nil:
+			fail("", "a %s is found, not made", b.decls[found[0]].Kind.Name)
 		case b.decls[found[0]].Kind.Versioned:
 			fail("", "a %s is made anew by what is in it", b.decls[found[0]].Kind.Name)
 		default:

@@ -35,18 +35,19 @@ func Differences(saved, now *Plan, same bool) []string {
 }
 
 // verbs are the actions as something that is done.
-var verbs = [...]string{"leave", "read", "create", "update", "replace", "make a new version of", "delete"}
+var verbs = [...]string{"leave", "read", "create", "update", "replace", "make a new version of", "delete", "release"}
 
 // step tells steps apart: old versions are deleted under the address of what
-// they were versions of.
+// they were versions of, and what was found is released under that of what is
+// meant now.
 type step struct {
 	address value.Address
-	deleted bool
-	id      string // of what is deleted
+	drops   bool
+	id      string // of what is dropped
 }
 
 func stepOf(c *Change) step {
-	if c.Action == Delete && c.Live != nil {
+	if c.Action.Drops() && c.Live != nil {
 		return step{c.Address, true, c.Live.ID}
 	}
 	return step{address: c.Address}
@@ -114,7 +115,7 @@ func (d *staleness) live(c *Change, was, now *resource.Object) {
 
 // done is what a step does to a thing, as what is done to it.
 func done(a Action) string {
-	return [...]string{"left", "read", "created", "updated", "replaced", "made anew as another version", "deleted"}[a]
+	return [...]string{"left", "read", "created", "updated", "replaced", "made anew as another version", "deleted", "released"}[a]
 }
 
 func because(c *Change) string {

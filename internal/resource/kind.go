@@ -76,12 +76,20 @@ type Kind struct {
 	// one field depends on another, by changing args. It is called when they are
 	// declared, and again when a reference in them has become known. May be nil.
 	Complete func(args value.Struct)
-	// Effect says in a few words what an update does to what runs ("rolling, 2
-	// at a time"); restart is set where it is renewed though nothing else may
-	// change. May be nil.
-	Effect  func(live *Object, args value.Struct, changes []schema.Change, restart bool) string
+	// Effect says in a few words what an update does to what runs: "rolling, 2
+	// at a time", or, beginning with [Interrupted], that it is not there for a
+	// while; restart is set where it is renewed though nothing else may change.
+	// May be nil.
+	Effect func(live *Object, args value.Struct, changes []schema.Change, restart bool) string
+	// Ending is Effect for a deletion, and for a replacement: anew is set where
+	// the object is made again after it. May be nil.
+	Ending  func(live *Object, anew bool) string
 	Handler Handler
 }
+
+// Interrupted begins the effect of a step that leaves nothing running for a
+// while.
+const Interrupted = "INTERRUPTED"
 
 // Planned is a change of one live object, as [Kind.Sequence] sees it.
 type Planned struct {

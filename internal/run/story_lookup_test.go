@@ -31,6 +31,8 @@ svc("look_copy", image = web.image, replicas = web.replicas, networks = [net], s
     limit_cpu = web.limit_cpu, limit_memory = web.limit_memory, stop_grace_period = web.stop_grace_period, update = web.update, labels = net.labels,
     configs = [lookup("config", "look_nobodys"), lookup("config", "look_conf")], hostname = "of-" + web.stop_grace_period)
 output("image", web.image)
+output("update", web.update)
+output("ports", web.ports)
 `)
 		p := f.Plan()
 		f.shows(p, "+ service.look_copy")
@@ -38,7 +40,7 @@ output("image", web.image)
 		if err := ui.Plan(&b, p.Plan, ui.PlanOptions{}); err != nil {
 			t.Fatal(err)
 		}
-		if text := b.String(); !strings.Contains(text, "<= read") || !strings.Contains(text, "swarmtest/web:1") || strings.Contains(text, "known after apply") {
+		if text := b.String(); !strings.Contains(text, "<= read") || !strings.Contains(text, "swarmtest/web:1") || !strings.Contains(text, `"delay": "3s"`) || !strings.Contains(text, `"published": 18080`) || strings.Contains(text, "known after apply") {
 			t.Errorf("what was looked up is not in the plan:\n%s", text)
 		}
 		f.wentWell(f.Carry(p))

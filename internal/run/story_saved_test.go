@@ -122,6 +122,24 @@ func TestStorySavedToken(t *testing.T) {
 			p.Close()
 		}
 		f.IsStale(path, "variable pw is not given now")
+
+		// A file of variables is read again from where it was.
+		file2 := filepath.Join(f.dir, "vars.toml")
+		give := func(pw string) {
+			if err := os.WriteFile(file2, []byte("pw = \""+f.Hide(pw)+"\"\n"), 0o600); err != nil {
+				t.Fatal(err)
+			}
+		}
+		give("third-password")
+		path = f.Save(func(o *Options) { o.VarFiles = []string{file2} })
+		give("fourth-password")
+		f.IsStale(path, "var-file "+file2+" has changed")
+		give("third-password")
+		p, err := f.Saved(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		f.wentWell(f.Carry(p))
 	})
 }
 

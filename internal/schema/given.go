@@ -7,7 +7,7 @@ import (
 )
 
 // Given returns a value in normal form in a form in which a script may give
-// it: durations as text, CPUs as a number of them, structs as records.
+// it: durations as text, CPUs as a number of them, structs as dicts.
 func (t *Type) Given(v value.Value) value.Value {
 	switch x := v.(type) {
 	case value.Secret:
@@ -20,9 +20,16 @@ func (t *Type) Given(v value.Value) value.Value {
 			return float64(x) / 1e9
 		}
 	case value.Struct:
-		if t.Struct != nil {
-			return value.Record{Type: t.Struct.Name, Fields: x}
+		if t.Struct == nil {
+			return v
 		}
+		var entries []value.Entry
+		for i, f := range t.Struct.Fields {
+			if x[i] != nil {
+				entries = append(entries, value.Entry{Key: f.Name, Value: f.Type.Given(x[i])})
+			}
+		}
+		return value.NewMap(entries)
 	case value.List:
 		out := make(value.List, len(x))
 		for i, e := range x {

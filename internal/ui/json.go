@@ -5,9 +5,11 @@ import (
 	"maps"
 	"slices"
 	"strconv"
+	"strings"
 
 	"github.com/swarmscript/swarmscript/internal/diag"
 	"github.com/swarmscript/swarmscript/internal/plan"
+	"github.com/swarmscript/swarmscript/internal/resource"
 	"github.com/swarmscript/swarmscript/internal/schema"
 	"github.com/swarmscript/swarmscript/internal/value"
 )
@@ -31,6 +33,9 @@ const FormatVersion = "1.0"
 //	  change.before_sensitive, .after_sensitive  true where it is hidden
 //	  change.replace_paths   [["image"]]: what forces a replacement
 //	  action_reason, effect  in words; absent where there are none
+//	  interrupts             true: nothing of it runs for a while
+//	  findings[]             what is foreseen of it, as in warnings; an error
+//	                         among them keeps the plan from being carried out
 //	  version                {"before": name, "after": name} of secrets, configs
 //	  rolls[]                addresses that a new version makes change
 //	  takes[]              what goes with a swarm that goes
@@ -68,14 +73,9 @@ func PlanJSON(w io.Writer, p *plan.Plan, version string) error {
 		j.str("]")
 	}
 	j.outputs(p)
-	j.str(`,"warnings":[`)
-	for i, d := range p.Warnings {
-		if i > 0 {
-			j.str(",")
-		}
-		j.b = appendDiagnostic(j.b, d)
-	}
-	j.str(`],"unreachable":{`)
+	j.str(`,"warnings":`)
+	j.diagnostics(p.Warnings)
+	j.str(`,"unreachable":{`)
 	for i, scope := range slices.Sorted(maps.Keys(p.Unreachable)) {
 		if i > 0 {
 			j.str(",")
@@ -94,6 +94,17 @@ func PlanJSON(w io.Writer, p *plan.Plan, version string) error {
 }
 
 type jsonPrinter struct{ out }
+
+func (j *jsonPrinter) diagnostics(list diag.List) {
+	j.str("[")
+	for i, d := range list {
+		if i > 0 {
+			j.str(",")
+		}
+		j.b = appendDiagnostic(j.b, d)
+	}
+	j.str("]")
+}
 
 func (j *jsonPrinter) text(key, s string) {
 	j.str(`,"`)
@@ -138,6 +149,9 @@ func (j *jsonPrinter) resource(c *plan.Change) {
 	j.str("}")
 	j.textIf("action_reason", c.Reason)
 	j.textIf("effect", c.Effect)
+	if strings.HasPrefix(c.Effect, resource.Interrupted) {
+		j.str(`,"interrupts":true`)
+	}
 	if c.Kind != nil && c.Kind.Versioned {
 		live := ""
 		if c.Live != nil {
@@ -177,6 +191,10 @@ func (j *jsonPrinter) resource(c *plan.Change) {
 	j.textIf("blocked", c.Blocked)
 	if c.Deferred {
 		j.str(`,"deferred":true`)
+	}
+	if len(c.Findings) > 0 {
+		j.str(`,"findings":`)
+		j.diagnostics(c.Findings)
 	}
 	j.str("}")
 }

@@ -5,6 +5,7 @@ import (
 	"strings"
 
 	"github.com/swarmscript/swarmscript/internal/plan"
+	"github.com/swarmscript/swarmscript/internal/resource"
 	"github.com/swarmscript/swarmscript/internal/schema"
 	"github.com/swarmscript/swarmscript/internal/value"
 )
@@ -140,7 +141,7 @@ func (pr *planPrinter) print() {
 		lines++
 		pr.pairs = pr.pairs[:0]
 		pr.collect(c)
-		details := len(pr.pairs) > 0 || len(c.Rolls) > 0 || len(c.Takes) > 0
+		details := len(pr.pairs) > 0 || len(c.Rolls) > 0 || len(c.Takes) > 0 || len(c.Findings) > 0
 		if details || spaced {
 			pr.endLine()
 		}
@@ -230,7 +231,7 @@ func (pr *planPrinter) header(c *plan.Change) bool {
 }
 
 func (pr *planPrinter) said(s string) {
-	if strings.HasPrefix(s, "INTERRUPTED") {
+	if strings.HasPrefix(s, resource.Interrupted) {
 		pr.in(bold, s)
 	} else {
 		pr.str(s)
@@ -360,7 +361,11 @@ type pair struct {
 
 // collect gathers what is shown of a change.
 func (pr *planPrinter) collect(c *plan.Change) {
-	switch c.Action {
+	action := c.Action
+	if action == plan.Update && c.Deferred {
+		action = plan.Create // compared when it is there: until then all that is declared is shown
+	}
+	switch action {
 	case plan.Create:
 		if c.Kind == nil {
 			return
