@@ -160,6 +160,9 @@ func (r *Recorder) scopeFor(c *call, v starlark.Value) (string, bool) {
 	}
 	switch v := v.(type) {
 	case nil:
+		if c.kind.Scope == "" {
+			return "", true
+		}
 		if c.kind.Scope == "engine" {
 			return r.defaultEngine(c.pos).Address, true
 		}

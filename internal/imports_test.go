@@ -21,7 +21,7 @@ var (
 		pkg string // a prefix of the importing package
 		may []string
 	}{
-		{"cmd/swarmscript", []string{"internal/run", "internal/repl", "internal/ui", "internal/docs", "internal/format", "internal/apply", "internal/diag", "lang", "internal/plan", "internal/resource", "internal/value"}},
+		{"cmd/swarmscript", []string{"internal/run", "internal/repl", "internal/ui", "internal/docs", "internal/format", "internal/apply", "internal/diag", "lang", "internal/plan", "internal/resource", "internal/value", "internal/operate"}},
 		{"internal/run", nil}, // joins everything
 		{"builtins", append([]string{"lang", "internal/registry"}, data...)},
 		{"lang", data},
@@ -35,9 +35,11 @@ var (
 		{"internal/engine", append([]string{"internal/remote", "internal/swarm"}, data...)},
 		{"internal/swarm/placement", nil},
 		{"internal/swarm", append([]string{"internal/remote", "internal/swarm/placement"}, data...)},
-		{"internal/registry", []string{"internal/resource", "internal/swarm", "internal/engine"}},
 		{"internal/repl", []string{"lang"}},
-		{"internal/ui", append([]string{"internal/plan", "internal/apply"}, data...)},
+		{"internal/check", append([]string{"internal/remote", "internal/swarm"}, data...)},
+		{"internal/registry", []string{"internal/resource", "internal/swarm", "internal/engine", "internal/check"}},
+		{"internal/operate", append([]string{"internal/remote", "internal/swarm"}, data...)},
+		{"internal/ui", append([]string{"internal/plan", "internal/apply", "internal/operate"}, data...)},
 	}
 	// Only these see Starlark.
 	starlark = []string{"lang", "builtins", "internal/run", "internal/docs", "internal/format", "stdlib"}

@@ -19,6 +19,7 @@ import (
 type applying struct {
 	run.Options
 	asJSON, approved bool
+	checks           bool       // makes the script's checks and nothing else
 	saved            *plan.File // the plan that is applied, nil to make one
 }
 
@@ -96,7 +97,7 @@ func (a *app) apply(ctx context.Context, g applying) error {
 	if g.RefreshOnly {
 		return a.refresh(ctx, p, g)
 	}
-	if p.Plan.Empty() && p.Plan.Counts().Wait == 0 {
+	if p.Plan.Idle() {
 		return a.nothingToDo(p, g)
 	}
 	if !p.Plan.Empty() {
@@ -177,7 +178,11 @@ func (a *app) carryOut(ctx context.Context, p *run.Planned, g applying) (*apply.
 	stop, end := a.interrupt.during(func(msg string) {
 		event(apply.Event{Time: time.Now(), Type: apply.Notice, Text: msg})
 	})
-	r, err := p.Apply(ctx, run.ApplyOptions{Why: g.why(), Stop: stop, Sink: event})
+	carry := p.Apply
+	if g.checks {
+		carry = p.Check
+	}
+	r, err := carry(ctx, run.ApplyOptions{Why: g.why(), Stop: stop, Sink: event})
 	end()
 	progress.Close()
 
@@ -195,7 +200,7 @@ func (a *app) carryOut(ctx context.Context, p *run.Planned, g applying) (*apply.
 		code = apply.ExitUnreachable
 	}
 	if r != nil {
-		o := ui.SummaryOptions{Style: a.stdout().Style(), Names: ui.NewNames(p.Plan), Destroy: g.Destroy, Exit: code, Unreachable: p.Plan.Unreachable}
+		o := ui.SummaryOptions{Style: a.stdout().Style(), Names: ui.NewNames(p.Plan), Destroy: g.Destroy, Checks: g.checks, Exit: code, Unreachable: p.Plan.Unreachable}
 		if g.asJSON {
 			err = first(err, ui.SummaryJSON(a.out, r, o, time.Now()))
 		} else {

@@ -52,6 +52,7 @@ var commands = map[string]func(*testscript.TestScript, bool, []string){
 	"exits":   exits,
 	"http":    httpShows,
 	"nodes":   startNodes,
+	"pending": pending,
 	"repeat":  repeat,
 	"settled": settled,
 }
@@ -171,6 +172,18 @@ func httpShows(ts *testscript.TestScript, neg bool, args []string) {
 		}
 	}
 	ts.Fatalf("%s: no %q; the last answer was %q", args[0], args[1], last)
+}
+
+// pending waits until a task of the engine has found no node: the scheduler
+// takes a moment to say so.
+func pending(ts *testscript.TestScript, neg bool, args []string) {
+	for begun := time.Now(); time.Since(begun) < 20*time.Second; time.Sleep(100 * time.Millisecond) {
+		ts.Check(ts.Exec("sh", "-c", "docker service ps --no-trunc --format '{{.Error}}' $(docker service ls --quiet)"))
+		if strings.Contains(ts.ReadFile("stdout"), "no suitable node") {
+			return
+		}
+	}
+	ts.Fatalf("every task has found a node")
 }
 
 // repeat N TEXT FILE appends to a file N lines of the text, with their number

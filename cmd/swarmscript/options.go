@@ -28,8 +28,10 @@ func planFlags(cmd *cobra.Command, o *run.Options) {
 	inputFlags(cmd, o)
 	f := cmd.Flags()
 	f.StringArrayVar(&o.Adopt, "adopt", nil, "take over what has our name but not our mark, by its `ADDRESS`, such as service.web; may be repeated")
+	f.BoolVar(&o.AdoptAll, "adopt-all", false, "take over all that has our names and nobody's mark")
 	f.StringArrayVar(&o.Forget, "forget", nil, "let go of a scope of the inventory that is gone for good, by its `ADDRESS`, such as engine.old; may be repeated")
 	f.BoolVar(&o.AllowPending, "allow-pending", false, "go on where tasks would have no node to run on")
+	f.BoolVar(&o.Check, "check", false, "make every check of the script, not only those after something that changes")
 	f.BoolVar(&o.AllowDataLoss, "allow-data-loss", false, "delete also what cannot be brought back, such as a swarm")
 }
 

@@ -30,7 +30,31 @@ func Overview(w io.Writer, last string) error {
 	section("Kinds", func(e *Entry) bool { return e.Kind != nil })
 	section("Values made for their arguments", func(e *Entry) bool { return e.Struct })
 	section("Functions", func(e *Entry) bool { return e.Kind == nil && !e.Struct })
+	modules, err := Modules()
+	if err != nil {
+		return err
+	}
+	p.linef("Standard library")
+	for _, m := range modules {
+		p.linef("  %-21s %s", m.Name, summary(m.Doc))
+	}
+	p.linef("")
 	p.linef("%s", last)
+	return p.err
+}
+
+// ModuleText writes a module of the standard library for a terminal.
+func ModuleText(w io.Writer, m *Module, width int) error {
+	p := &printer{w: w, width: width}
+	p.linef("%s", m.Name)
+	p.linef("")
+	p.wrap(2, plain(m.Doc))
+	for _, f := range m.Functions {
+		p.linef("")
+		if p.err == nil {
+			p.err = Text(w, f, width)
+		}
+	}
 	return p.err
 }
 
@@ -51,9 +75,17 @@ func Text(w io.Writer, e *Entry, width int) error {
 	p.linef("%s", e.Signature)
 	p.linef("")
 	p.wrap(2, plain(e.Doc))
+	if e.Module != "" {
+		p.linef("")
+		p.linef("  load(%q, %q)", e.Module, e.Name)
+	}
 	if e.Command != "" {
 		p.linef("")
-		p.wrap(2, "As "+e.Command+". Lives "+scopes(e.Scopes)+".")
+		where := "Lives " + scopes(e.Scopes) + "."
+		if e.Command != "" {
+			where = "As " + e.Command + ". " + where
+		}
+		p.wrap(2, where)
 	}
 	if len(e.Rows) > 0 {
 		p.linef("")

@@ -91,6 +91,7 @@ func (c *Conn) Observe(ctx context.Context, q resource.Query) (*resource.Observa
 	if obs.Ledger.Marks, err = newestMarks(s.Hand.Volumes(), q.Project); err != nil {
 		return nil, err
 	}
+	resource.MarkOthers(obs.Objects, marksOfOthers(s.Hand.Volumes(), q.Project))
 	if o := s.Object(); o != nil {
 		obs.Objects = append(obs.Objects, o)
 	}

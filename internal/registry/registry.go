@@ -3,6 +3,7 @@
 package registry
 
 import (
+	"github.com/swarmscript/swarmscript/internal/check"
 	"github.com/swarmscript/swarmscript/internal/engine"
 	"github.com/swarmscript/swarmscript/internal/resource"
 	"github.com/swarmscript/swarmscript/internal/swarm"
@@ -22,6 +23,9 @@ func Kinds() []*resource.Kind {
 		swarm.ConfigKind,
 		swarm.ServiceKind,
 		swarm.NodeKind,
+		check.HTTPKind,
+		check.TCPKind,
+		check.ExecKind,
 	}
 }
 

@@ -68,6 +68,9 @@ type Ledger struct {
 	// Marks are those of objects whose labels cannot be changed, by ID. They
 	// win over the objects' own.
 	Marks map[string]Mark
+	// Unpassed are the addresses of checks that an apply began to make, or was to
+	// make, and that have not passed since: the next one makes them.
+	Unpassed []string
 }
 
 // ScopeEntry is one line of a project's inventory. It holds no secret.

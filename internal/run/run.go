@@ -41,6 +41,11 @@ type Options struct {
 	AllowDataLoss bool
 	AllowPending  bool
 	Adopt         []string
+	AdoptAll      bool          // all that is declared and nobody's
+	Imports       []plan.Import // only these marks
+	// Check makes every check of the script, not only those after something that
+	// changes.
+	Check bool
 	// Forget names scopes of the inventory that are gone for good: what the
 	// project had there is not looked for any more.
 	Forget []string
@@ -240,8 +245,9 @@ func (p *Planned) build() (*plan.Plan, error) {
 }
 
 func (p *Planned) planOptions() plan.Options {
-	return plan.Options{Destroy: p.opts.Destroy, AllowDataLoss: p.opts.AllowDataLoss, Adopt: p.opts.Adopt, AllowPending: p.opts.AllowPending || p.opts.Detach,
-		Targets: p.opts.Targets, Exclude: p.opts.Exclude, Replace: p.opts.Replace}
+	return plan.Options{Destroy: p.opts.Destroy, AllowDataLoss: p.opts.AllowDataLoss, Adopt: p.opts.Adopt, AdoptAll: p.opts.AdoptAll, Imports: p.opts.Imports,
+		AllowPending: p.opts.AllowPending || p.opts.Detach,
+		Targets:      p.opts.Targets, Exclude: p.opts.Exclude, Replace: p.opts.Replace, Check: p.opts.Check}
 }
 
 // Close closes the connections.
@@ -384,7 +390,7 @@ func (p *Planned) locate(res *apply.Result) {
 // writes reports whether the plan has a step that writes; a plan may also only
 // wait.
 func (p *Planned) writes() bool {
-	return !p.Plan.Empty() || p.view.letGo || p.opts.RefreshOnly && p.view.outdated()
+	return !p.Plan.Empty() || p.view.letGo || p.view.owesChecks() || p.opts.RefreshOnly && p.view.outdated()
 }
 
 // partial reports whether the plan leaves something as it is that may have to
@@ -400,6 +406,7 @@ func (p *Planned) begin(ctx context.Context) error {
 	if err := p.view.observe(ctx); err != nil {
 		return err
 	}
+	p.view.unpassed = p.owed(due(p.Plan)) // until they have passed
 	if err := p.view.saveLedgers(ctx, false); err != nil {
 		return err
 	}
@@ -482,6 +489,7 @@ func (p *Planned) finish(ctx context.Context, res *apply.Result) error {
 	if ctx.Err() != nil {
 		return nil
 	}
+	p.view.unpassed = p.owed(unpassed(res))
 	ended := p.opts.Destroy || len(p.Program.Scopes) == 0 // where it declares nothing any more
 	if p.partial() {
 		return p.view.saveLedgers(ctx, false)

@@ -37,6 +37,7 @@ type view struct {
 	forgets  []string // scopes that the inventory shall let go of
 	letGo    bool     // one of them was in it
 	all      bool     // list also what nobody marks or declares
+	unpassed []string // checks, as the ledgers shall say
 
 	mu  sync.Mutex        // held while an apply adds scopes
 	ids map[string]string // of the objects that opened those

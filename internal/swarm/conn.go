@@ -85,6 +85,7 @@ func (c *Conn) Observe(ctx context.Context, q resource.Query) (*resource.Observa
 	for _, observe := range observers {
 		obs.Objects = append(obs.Objects, observe(l)...)
 	}
+	markOthers(obs.Objects, l.Configs, q.Project)
 	obs.Ledger, err = ledgerIn(l.Configs, q.Project)
 	c.saw(l.Configs, q.Project)
 	return obs, err

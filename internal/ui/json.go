@@ -24,7 +24,7 @@ const FormatVersion = "1.0"
 //	format_version, swarmscript_version, project
 //	resource_changes[]   one for each resource, no-ops too, in the plan's order
 //	  address, kind, name, scope
-//	  change.actions         ["no-op"] ["create"] ["read"] ["update"] ["delete"]
+//	  change.actions         ["no-op"] ["create"] ["read"] ["check"] ["update"] ["delete"]
 //	                         ["delete","create"]  a replacement
 //	                         ["create","delete"]  a new version, then the old goes
 //	  change.before, .after  arguments, null where there are none; a value that
@@ -45,7 +45,7 @@ const FormatVersion = "1.0"
 //	output_changes       name: {after, after_unknown, after_sensitive}
 //	warnings[]           {severity, summary, detail, hint, range}
 //	unreachable          scope: why
-//	counts               {add, change, replace, delete, read, wait}
+//	counts               {add, change, replace, delete, read, check, wait}
 func PlanJSON(w io.Writer, p *plan.Plan, version string) error {
 	j := &jsonPrinter{out: out{w: w}}
 	j.b = append(j.b, `{"format_version":"`+FormatVersion+`","swarmscript_version":`...)
@@ -120,7 +120,7 @@ func (j *jsonPrinter) textIf(key, s string) {
 }
 
 var actionsJSON = [...]string{
-	plan.NoOp: `["no-op"]`, plan.Read: `["read"]`, plan.Create: `["create"]`, plan.Update: `["update"]`,
+	plan.NoOp: `["no-op"]`, plan.Read: `["read"]`, plan.Check: `["check"]`, plan.Create: `["create"]`, plan.Update: `["update"]`,
 	plan.Replace: `["delete","create"]`, plan.NewVersion: `["create","delete"]`, plan.Delete: `["delete"]`,
 	plan.Release: `["forget"]`, // Terraform's word for it
 }
@@ -361,7 +361,7 @@ func appendCounts(b []byte, n plan.Counts) []byte {
 	for i, x := range []struct {
 		key string
 		n   int
-	}{{"add", n.Add}, {"change", n.Change}, {"replace", n.Replace}, {"delete", n.Delete}, {"release", n.Release}, {"read", n.Read}, {"wait", n.Wait}} {
+	}{{"add", n.Add}, {"change", n.Change}, {"replace", n.Replace}, {"delete", n.Delete}, {"release", n.Release}, {"read", n.Read}, {"check", n.Check}, {"wait", n.Wait}} {
 		sep := byte(',')
 		if i == 0 {
 			sep = '{'

@@ -116,7 +116,7 @@ func shown(c *plan.Change) bool {
 	if c.Action == plan.Read {
 		return c.Live == nil // what is there has been read already
 	}
-	return c.Changes() || c.Unsettled != ""
+	return c.Changes() || c.Action == plan.Check || c.Unsettled != ""
 }
 
 func (pr *planPrinter) print() {
@@ -181,7 +181,7 @@ func (pr *planPrinter) project() string {
 }
 
 var actionColors = [...]string{
-	plan.NoOp: plain, plan.Read: cyan, plan.Create: green, plan.Update: yellow,
+	plan.NoOp: plain, plan.Read: cyan, plan.Check: cyan, plan.Create: green, plan.Update: yellow,
 	plan.Replace: red, plan.NewVersion: green, plan.Delete: red,
 	plan.Release: yellow,
 }
