@@ -265,6 +265,10 @@ func (c Case) mark(args value.Struct) resource.Mark {
 // need.
 func (c Case) compare(ch *Change) {
 	live := ch.Live
+	if ch.Kind.Sealed && live.Mark.Project != c.Project {
+		ch.Action, ch.Remark, ch.Reason = Replace, true, "adopted"
+		return
+	}
 	var owned map[string][]string
 	if !slices.Equal(live.Mark.Keys, ch.Mark.Keys) { // else what we own is what is declared
 		owned = live.Mark.Owned()
@@ -275,6 +279,11 @@ func (c Case) compare(ch *Change) {
 	}
 	if len(c.Decl.Lifecycle.IgnoreChanges) > 0 {
 		c.ignore(ch)
+	}
+	if ch.Kind.Replaces != nil {
+		for i, f := range ch.Fields {
+			ch.Fields[i].Replace = f.Replace || ch.Kind.Replaces(live, ch.Args, f)
+		}
 	}
 	ch.Action = NoOp
 	if len(ch.Fields) > 0 {
@@ -306,9 +315,15 @@ func (c Case) compare(ch *Change) {
 		ch.Tentative, ch.ReplacedBy = c.ReplacedMaybe, c.Replaced
 	}
 	ch.Tentative = ch.Tentative && ch.Action == Replace
-	if !ch.Mark.Equal(live.Mark) {
+	if c.remarks(ch) {
 		ch.Remark = true
-		if ch.Action == NoOp {
+		switch {
+		case ch.Kind.Sealed:
+			if ch.Reason == "" && ch.Action != Replace {
+				ch.Reason = "its mark changes, and its labels cannot"
+			}
+			ch.Action, ch.Tentative = Replace, false
+		case ch.Action == NoOp:
 			ch.Action = Update
 		}
 		switch {
@@ -329,14 +344,28 @@ func (c Case) compare(ch *Change) {
 	}
 }
 
+// remarks reports whether the object must carry another mark. A sealed one
+// keeps a trigger that is no longer asked for.
+func (c Case) remarks(ch *Change) bool {
+	was := ch.Live.Mark
+	if !ch.Kind.Sealed {
+		return !ch.Mark.Equal(was)
+	}
+	if c.Decl.Lifecycle.ReplaceOn != nil && was.Triggers == "" {
+		return true
+	}
+	was.Triggers = ch.Mark.Triggers // compared by the caller
+	return !ch.Mark.Equal(was)
+}
+
 // rename adds the difference of the live name, where the comparison of the
-// arguments has not found it: nothing can be renamed in place.
+// arguments has not found it.
 func (ch *Change) rename(from, to string) {
 	f := ch.Kind.Schema.NameField()
 	if f == nil || slices.ContainsFunc(ch.Fields, func(c schema.Change) bool { return c.Field == f }) {
 		return
 	}
-	ch.Fields = append(ch.Fields, schema.Change{Path: "name", Field: f, Type: f.Type, Before: from, After: to, Replace: true})
+	ch.Fields = append(ch.Fields, schema.Change{Path: "name", Field: f, Type: f.Type, Before: from, After: to, Replace: !ch.Kind.Renames})
 }
 
 // ignore drops the differences that lifecycle(ignore_changes=) names, and

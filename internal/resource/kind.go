@@ -35,6 +35,14 @@ type Kind struct {
 	// MarkFixed is set where an object's labels cannot be changed: its mark is
 	// then rewritten in the project's ledger.
 	MarkFixed bool
+	// Sealed is set where an object's mark can neither be changed nor be kept
+	// elsewhere: another mark needs a replacement.
+	Sealed bool
+	// Renames is set where an update can give an object another live name.
+	Renames bool
+	// Together is set where objects of the kind that refer to one another are
+	// replaced together: one holds on to what the other is, not to its name.
+	Together bool
 	// Single is set where a scope holds at most one such object, which is then
 	// the one that is meant whatever its name.
 	Single bool
@@ -54,6 +62,9 @@ type Kind struct {
 	// one field depends on another, by changing args. It is called when they are
 	// declared, and again when a reference in them has become known. May be nil.
 	Complete func(args value.Struct)
+	// Replaces reports that one change cannot be made in place although its
+	// field's changes can be in general. May be nil.
+	Replaces func(live *Object, args value.Struct, change schema.Change) bool
 	// Effect says in a few words what an update does to what runs ("rolling, 2
 	// at a time"); restart is set where it is renewed though nothing else may
 	// change. May be nil.
