@@ -68,6 +68,7 @@ func (c *Conn) Observe(ctx context.Context, q resource.Query) (*resource.Observa
 	if err = cmp.Or(err, ownErr); err != nil {
 		return nil, err
 	}
+	resolveNetworks(own, s.Hand.Networks())
 	c.mu.Lock()
 	c.hand, c.last = nil, s
 	if s.Swarm != nil {

@@ -22,12 +22,15 @@ type lister struct {
 
 // listInfo is what a list needs to know of the observation.
 type listInfo struct {
-	API string // the engine's
+	API     string // the engine's
+	Project string
 }
 
 // listers are the kinds that live on an engine, but for networks and swarms:
 // the swarm's own observation lists those.
-var listers = []lister{}
+var listers = []lister{
+	{kind: "container", always: true, list: listContainers},
+}
 
 // list runs the lists that a query asks for, all at once.
 func list(ctx context.Context, d *remote.Docker, q resource.Query) ([]*resource.Object, error) {
@@ -42,7 +45,7 @@ func list(ctx context.Context, d *remote.Docker, q resource.Query) ([]*resource.
 		if l.always || q.Kinds[l.kind] {
 			wg.Go(func() {
 				var err error
-				found[i], err = l.list(ctx, d.API(), listInfo{API: api})
+				found[i], err = l.list(ctx, d.API(), listInfo{API: api, Project: q.Project})
 				errs[i] = remote.Err(err)
 			})
 		}

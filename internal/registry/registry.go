@@ -3,6 +3,7 @@
 package registry
 
 import (
+	"github.com/swarmscript/swarmscript/internal/engine"
 	"github.com/swarmscript/swarmscript/internal/resource"
 	"github.com/swarmscript/swarmscript/internal/swarm"
 )
@@ -16,6 +17,7 @@ func Kinds() []*resource.Kind {
 		swarm.SecretKind,
 		swarm.ConfigKind,
 		swarm.ServiceKind,
+		engine.ContainerKind,
 	}
 }
 

@@ -1,0 +1,251 @@
+package engine
+
+import (
+	"context"
+	"fmt"
+	"maps"
+	"net"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/docker/docker/api/types/container"
+	"github.com/docker/docker/api/types/network"
+	"github.com/docker/docker/client"
+
+	"github.com/swarmscript/swarmscript/internal/remote"
+	"github.com/swarmscript/swarmscript/internal/resource"
+	"github.com/swarmscript/swarmscript/internal/value"
+)
+
+// inspects bounds how many containers are inspected at a time.
+const inspects = 8
+
+// labelTask is on the containers of a swarm's tasks: they belong to their
+// service.
+const labelTask = "com.docker.swarm.task.id"
+
+// liveContainer is what the handler needs of an observed container.
+type liveContainer struct {
+	inspect container.InspectResponse
+	given   given
+}
+
+// listContainers lists all containers, and inspects those of the project: what
+// `docker update` changes, no list shows. Of the others name, labels and state
+// are known.
+func listContainers(ctx context.Context, api client.APIClient, info listInfo) ([]*resource.Object, error) {
+	all, err := api.ContainerList(ctx, container.ListOptions{All: true})
+	if err != nil {
+		return nil, err
+	}
+	names := namesOf(all)
+	objects := make([]*resource.Object, len(all))
+	errs := make([]error, len(all))
+	slots := make(chan struct{}, inspects)
+	var wg sync.WaitGroup
+	for i, c := range all {
+		mark, _ := resource.ReadMark(c.Labels)
+		switch {
+		case c.Labels[labelTask] != "" || names[c.ID] == "":
+			continue
+		case mark.Project == "" || mark.Project != info.Project:
+			objects[i] = strangeContainer(c, mark, names[c.ID])
+			continue
+		}
+		slots <- struct{}{}
+		wg.Go(func() {
+			defer func() { <-slots }()
+			got, err := api.ContainerInspect(ctx, c.ID)
+			switch {
+			case err == nil:
+				objects[i] = containerObject(&got, names)
+			case !remote.IsNotFound(err): // it went meanwhile
+				errs[i] = err
+			}
+		})
+	}
+	wg.Wait()
+	for _, err := range errs {
+		if err != nil {
+			return nil, err // one is enough: they all say the same of the engine
+		}
+	}
+	return slices.DeleteFunc(objects, func(o *resource.Object) bool { return o == nil }), nil
+}
+
+// namesOf gives the names of containers by ID. Names with more slashes are
+// those that links gave them.
+func namesOf(all []container.Summary) map[string]string {
+	names := make(map[string]string, len(all))
+	for _, c := range all {
+		for _, n := range c.Names {
+			if n = strings.TrimPrefix(n, "/"); !strings.Contains(n, "/") {
+				names[c.ID] = n
+			}
+		}
+	}
+	return names
+}
+
+func strangeContainer(c container.Summary, mark resource.Mark, name string) *resource.Object {
+	o := &resource.Object{
+		Kind: "container", ID: c.ID, Name: name, Mark: mark, Created: time.Unix(c.Created, 0),
+		Args: make(value.Struct, len(containerSchema.Fields)),
+	}
+	networks := map[string]*network.EndpointSettings{}
+	if c.NetworkSettings != nil {
+		networks = c.NetworkSettings.Networks
+	}
+	o.Uses = networkUses(networks)
+	o.Out = containerOut(c.ID, name, networks)
+	published := map[string]string{}
+	for _, p := range c.Ports {
+		if p.PublicPort != 0 {
+			publish(published, fmt.Sprintf("%d/%s", p.PrivatePort, p.Type), p.IP, fmt.Sprint(p.PublicPort))
+		}
+	}
+	o.Out["published"] = value.MapOf(published)
+	return o
+}
+
+func containerObject(c *container.InspectResponse, names map[string]string) *resource.Object {
+	mark, _ := resource.ReadMark(c.Config.Labels)
+	g, _ := readNotes(c.Config.Labels)
+	o := &resource.Object{
+		Kind: "container", ID: c.ID, Name: strings.TrimPrefix(c.Name, "/"), Mark: mark,
+		Args: containerArgs(c, names), Native: &liveContainer{*c, g},
+		Uses: append(networkUses(c.NetworkSettings.Networks), containerUses(c.HostConfig, names)...),
+		Out:  containerOut(c.ID, strings.TrimPrefix(c.Name, "/"), c.NetworkSettings.Networks),
+	}
+	o.Created, _ = time.Parse(time.RFC3339Nano, c.Created)
+	o.Unsettled = unsettled(c.State, g)
+	published := map[string]string{}
+	for port, bindings := range c.NetworkSettings.Ports {
+		for _, b := range bindings {
+			publish(published, string(port), b.HostIP, b.HostPort)
+		}
+	}
+	o.Out["published"] = value.MapOf(published)
+	return o
+}
+
+// publish takes down where a port is published: of an address of each family,
+// the IPv4 one.
+func publish(to map[string]string, port, ip, hostPort string) {
+	if before, ok := to[port]; ok && !strings.HasPrefix(before, "[") {
+		return
+	}
+	to[port] = net.JoinHostPort(ip, hostPort)
+}
+
+// unsettled says why a container that is as it was declared has not converged.
+func unsettled(s *container.State, g given) string {
+	switch {
+	case s.Restarting:
+		return "restarting: " + endText(s)
+	case s.Running && g.has("state:"+stateCompleted):
+		return "still runs"
+	case s.Running && s.Health != nil && s.Health.Status == container.Unhealthy:
+		return "unhealthy"
+	case s.Running && s.Health != nil && s.Health.Status == container.Starting:
+		return "not healthy yet"
+	}
+	return ""
+}
+
+// endText says how a container ended: "exited (1)", as docker ps does.
+func endText(s *container.State) string {
+	switch {
+	case s.OOMKilled:
+		return fmt.Sprintf("exited (%d), out of memory", s.ExitCode)
+	case s.Status == container.StateCreated && s.Error == "":
+		return "created, not started"
+	case s.Error != "":
+		return s.Error
+	}
+	return fmt.Sprintf("exited (%d)", s.ExitCode)
+}
+
+// networkUses are the networks that a container is attached to: by ID, or by
+// name where it has not been started since.
+func networkUses(networks map[string]*network.EndpointSettings) []string {
+	var out []string
+	for _, name := range slices.Sorted(maps.Keys(networks)) {
+		if e := networks[name]; e != nil && e.NetworkID != "" {
+			out = append(out, e.NetworkID)
+		} else {
+			out = append(out, unresolved+name)
+		}
+	}
+	return out
+}
+
+// unresolved is put before the name of a network whose ID a container does not
+// tell; see [resolveNetworks].
+const unresolved = "network "
+
+// resolveNetworks puts IDs in the place of networks' names.
+func resolveNetworks(objects []*resource.Object, networks []network.Summary) {
+	ids := make(map[string]string, len(networks))
+	for _, n := range networks {
+		ids[n.Name] = n.ID
+	}
+	for _, o := range objects {
+		for i, u := range o.Uses {
+			if name, ok := strings.CutPrefix(u, unresolved); ok && ids[name] != "" {
+				o.Uses[i] = ids[name]
+			}
+		}
+	}
+}
+
+// containerUses are the containers that one depends on.
+func containerUses(h *container.HostConfig, names map[string]string) []string {
+	var out []string
+	for _, mode := range []string{string(h.NetworkMode), string(h.PidMode), string(h.IpcMode)} {
+		if id, ok := strings.CutPrefix(mode, ofContainer); ok && !slices.Contains(out, id) {
+			out = append(out, id)
+		}
+	}
+	byName := func(name string) {
+		for id, n := range names {
+			if n == name && !slices.Contains(out, id) {
+				out = append(out, id)
+			}
+		}
+	}
+	for _, v := range h.VolumesFrom {
+		name, _, _ := strings.Cut(v, ":")
+		byName(name)
+	}
+	for _, l := range h.Links {
+		name, _, _ := strings.Cut(l, ":")
+		byName(strings.TrimPrefix(name, "/"))
+	}
+	return out
+}
+
+func containerOut(id, name string, networks map[string]*network.EndpointSettings) map[string]value.Value {
+	first, ip4, ip6 := "", map[string]string{}, map[string]string{}
+	for _, n := range slices.Sorted(maps.Keys(networks)) {
+		e := networks[n]
+		if e == nil {
+			continue
+		}
+		if e.IPAddress != "" {
+			ip4[n] = e.IPAddress
+			if first == "" {
+				first = e.IPAddress
+			}
+		}
+		if e.GlobalIPv6Address != "" {
+			ip6[n] = e.GlobalIPv6Address
+		}
+	}
+	return map[string]value.Value{
+		"id": id, "name": name, "namespace": ofContainer + name,
+		"ip_address": first, "ip_addresses": value.MapOf(ip4), "ip6_addresses": value.MapOf(ip6),
+	}
+}
