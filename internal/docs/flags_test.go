@@ -30,7 +30,7 @@ func TestEveryFlag(t *testing.T) {
 			}
 		}
 	}
-	for _, command := range []string{"service create", "network create", "secret create", "config create", "swarm init", "swarm update"} {
+	for _, command := range []string{"service create", "run", "network create", "secret create", "config create", "swarm init", "swarm update"} {
 		help, err := exec.Command(docker, append(strings.Fields(command), "--help")...).Output()
 		if err != nil {
 			t.Fatal(err)

@@ -66,9 +66,10 @@ var functions = []function{
 
 // flagsOf says how docker writes a kind's arguments, for the head of its table.
 var commands = map[string]string{
-	"swarm":   "docker swarm init, docker swarm update",
-	"network": "docker network create",
-	"secret":  "docker secret create",
-	"config":  "docker config create",
-	"service": "docker service create",
+	"swarm":     "docker swarm init, docker swarm update",
+	"network":   "docker network create",
+	"secret":    "docker secret create",
+	"config":    "docker config create",
+	"service":   "docker service create",
+	"container": "docker run",
 }

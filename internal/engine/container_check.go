@@ -92,7 +92,7 @@ func checkNetworks(s *ContainerSpec, add addProblem) {
 		if a.Network == "host" || a.Network == "none" {
 			add("networks", "%s is no network to join: give network = %q", a.Network, a.Network)
 		}
-		if a.Network == "bridge" && (a.IP != "" || a.IP6 != "" || a.Aliases != nil) {
+		if a.Network == "bridge" && (a.IP != nil || a.IP6 != nil || a.Aliases != nil) {
 			add("networks", "the engine's bridge gives no fixed addresses and no aliases: declare a network")
 		}
 	}

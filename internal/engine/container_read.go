@@ -225,8 +225,8 @@ func (s *ContainerSpec) readNetworks(c *container.InspectResponse) {
 		}
 		a := attachmentFrom(name, e, c.Config.Hostname, c.ID)
 		//lint:ignore SA1019 engines before 25 keep it here while the container is stopped
-		if mac := c.Config.MacAddress; a.MacAddress == nil && mac != "" && name == c.HostConfig.NetworkMode.NetworkName() {
-			a.MacAddress = (*swarm.MAC)(&mac)
+		if mac := c.Config.MacAddress; a.MacAddress == nil && name == c.HostConfig.NetworkMode.NetworkName() {
+			a.MacAddress = optional[swarm.MAC](mac)
 		}
 		s.Networks = append(s.Networks, a)
 		for _, l := range e.Links {
@@ -246,14 +246,20 @@ func attachmentFrom(name string, e *network.EndpointSettings, hostname, id strin
 			a.Aliases = append(a.Aliases, alias)
 		}
 	}
-	if e.MacAddress != "" {
-		mac := swarm.MAC(e.MacAddress)
-		a.MacAddress = &mac
-	}
+	a.MacAddress = optional[swarm.MAC](e.MacAddress)
 	if i := e.IPAMConfig; i != nil {
-		a.IP, a.IP6, a.LinkLocalIPs = swarm.IP(i.IPv4Address), swarm.IP(i.IPv6Address), convert[swarm.IP](i.LinkLocalIPs)
+		a.IP, a.IP6, a.LinkLocalIPs = optional[swarm.IP](i.IPv4Address), optional[swarm.IP](i.IPv6Address), convert[swarm.IP](i.LinkLocalIPs)
 	}
 	return a
+}
+
+// optional is nil for what is empty.
+func optional[T ~string](s string) *T {
+	if s == "" {
+		return nil
+	}
+	v := T(s)
+	return &v
 }
 
 func portFrom(port nat.Port, b nat.PortBinding) swarm.Port {

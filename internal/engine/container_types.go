@@ -3,9 +3,11 @@ package engine
 import (
 	"bytes"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"maps"
 	"path"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -62,13 +64,16 @@ func (n Namespace) Normal() (string, error) {
 	return string(n), nil
 }
 
+var linkName = regexp.MustCompile(`^[a-zA-Z0-9][a-zA-Z0-9_.-]*$`)
+
 // Link is another container under another name: name:alias.
 type Link string
 
 // Normal adds the alias.
 func (l Link) Normal() (string, error) {
 	name, alias, err := opts.ParseLink(string(l))
-	if err != nil {
+	name = strings.TrimPrefix(name, "/")
+	if alias = strings.TrimPrefix(alias, "/"); err != nil || !linkName.MatchString(name) || !linkName.MatchString(alias) {
 		return "", fmt.Errorf("%q: want name:alias", string(l))
 	}
 	return name + ":" + alias, nil
@@ -222,7 +227,12 @@ func (g GPUs) Normal() (string, error) {
 	if err != nil {
 		return "", fmt.Errorf("%q: %w", string(g), err)
 	}
-	return string(gpusFrom(req)), nil
+	out := gpusFrom(req)
+	// Docker's parser takes empty names, and would not read back what it took.
+	if again, err := out.request(); err != nil || gpusFrom(again) != out {
+		return "", fmt.Errorf("%q: want all, a number, or device=...", string(g))
+	}
+	return string(out), nil
 }
 
 func (g GPUs) request() (container.DeviceRequest, error) {
@@ -230,7 +240,11 @@ func (g GPUs) request() (container.DeviceRequest, error) {
 	if err := o.Set(string(g)); err != nil {
 		return container.DeviceRequest{}, err
 	}
-	return o.Value()[0], nil
+	req := o.Value()[0]
+	if req.Count < -1 || req.Count == 0 && len(req.DeviceIDs) == 0 {
+		return req, errors.New("want all, a number, or device=...")
+	}
+	return req, nil
 }
 
 func gpusFrom(r container.DeviceRequest) GPUs {

@@ -199,15 +199,20 @@ func (s *ContainerSpec) endpoints() []*network.EndpointSettings {
 
 func endpoint(a swarm.Attachment) *network.EndpointSettings {
 	e := &network.EndpointSettings{Aliases: a.Aliases, DriverOpts: a.DriverOpts, GwPriority: int(a.GwPriority)}
-	if a.MacAddress != nil {
-		e.MacAddress = string(*a.MacAddress)
-	}
-	if a.IP != "" || a.IP6 != "" || len(a.LinkLocalIPs) > 0 {
+	e.MacAddress = textOf(a.MacAddress)
+	if a.IP != nil || a.IP6 != nil || len(a.LinkLocalIPs) > 0 {
 		e.IPAMConfig = &network.EndpointIPAMConfig{
-			IPv4Address: string(a.IP), IPv6Address: string(a.IP6), LinkLocalIPs: convert[string](a.LinkLocalIPs),
+			IPv4Address: textOf(a.IP), IPv6Address: textOf(a.IP6), LinkLocalIPs: convert[string](a.LinkLocalIPs),
 		}
 	}
 	return e
+}
+
+func textOf[T ~string](p *T) string {
+	if p == nil {
+		return ""
+	}
+	return string(*p)
 }
 
 // platform is nil where any will do.

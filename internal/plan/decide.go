@@ -85,6 +85,12 @@ func (c Case) arguments() (value.Struct, diag.List) {
 	if changed && problems == nil && d.Kind.Check != nil {
 		problems = d.Kind.Check(args)
 	}
+	if on := d.Lifecycle.ReplaceOn; d.Kind.Sealed && value.Sensitive(on) {
+		problems = append(problems, &schema.Problem{
+			Path: "replace_on", Msg: "a sensitive value would be in a label, as a hash that can be guessed",
+			Hint: "name something that changes with it, such as its version",
+		})
+	}
 	if problems == nil {
 		problems = tooNew(d.Kind.Schema, args, c.API)
 	}
@@ -256,7 +262,11 @@ func (c Case) mark(args value.Struct) resource.Mark {
 		}
 	}
 	if on := c.Decl.Lifecycle.ReplaceOn; on != nil {
-		m.Triggers = triggerHash(value.Resolve(on, c.Resolve), c.HashKey)
+		key := c.HashKey
+		if c.Decl.Kind.Sealed { // its mark cannot wait for the key
+			key = []byte(c.Project)
+		}
+		m.Triggers = triggerHash(value.Resolve(on, c.Resolve), key)
 	}
 	return m
 }

@@ -118,10 +118,10 @@ type Attachment struct {
 	Aliases    []string          `star:"aliases,set" flag:"--network-alias" doc:"More names in this network."`
 	DriverOpts map[string]string `star:"driver_opts" doc:"Options of the network's driver for this attachment."`
 
-	IP           IP    `star:"ip" flag:"--ip" doc:"The IPv4 address, in place of one that the engine chooses (containers)."`
-	IP6          IP    `star:"ip6" flag:"--ip6" doc:"The IPv6 address, in place of one that the engine chooses (containers)."`
+	IP           *IP   `star:"ip" flag:"--ip" doc:"The IPv4 address (containers). Left out, it stays as it is, or is chosen."`
+	IP6          *IP   `star:"ip6" flag:"--ip6" doc:"The IPv6 address (containers). Left out, it stays as it is, or is chosen."`
 	LinkLocalIPs []IP  `star:"link_local_ips,set" flag:"--link-local-ip" doc:"Link-local addresses (containers)."`
-	MacAddress   *MAC  `star:"mac_address" flag:"--mac-address" doc:"The MAC address (containers). Left out, it stays as it is."`
+	MacAddress   *MAC  `star:"mac_address" flag:"--mac-address" doc:"The MAC address (containers). Left out, it stays as it is, or is chosen."`
 	GwPriority   int64 `star:"gw_priority" api:"1.48" doc:"The network with the highest one is the way out (containers)."`
 }
 

@@ -272,9 +272,9 @@ func (a *Attachment) ParseShort(s string) error {
 		case "alias":
 			a.Aliases = append(a.Aliases, val)
 		case "ip":
-			a.IP = IP(val)
+			a.IP = ptr(IP(val))
 		case "ip6":
-			a.IP6 = IP(val)
+			a.IP6 = ptr(IP(val))
 		case "link-local-ip":
 			a.LinkLocalIPs = append(a.LinkLocalIPs, IP(val))
 		case "mac-address":
