@@ -64,6 +64,17 @@ func (n Namespace) Normal() (string, error) {
 	return string(n), nil
 }
 
+// RefersTo implements [schema.Referrer].
+func (n Namespace) RefersTo() string { return strings.TrimPrefix(string(n), ofContainer) }
+
+// RefersTo implements [schema.Referrer].
+func (l Link) RefersTo() string { return beforeColon(string(l)) }
+
+// RefersTo implements [schema.Referrer].
+func (v VolumesFrom) RefersTo() string { return beforeColon(string(v)) }
+
+func beforeColon(s string) string { name, _, _ := strings.Cut(s, ":"); return name }
+
 var linkName = regexp.MustCompile(`^[a-zA-Z0-9][a-zA-Z0-9_.-]*$`)
 
 // Link is another container under another name: name:alias.

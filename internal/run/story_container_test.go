@@ -31,7 +31,9 @@ func TestStoryContainerReplaced(t *testing.T) {
 net = network("box_net", engine = here, internal = ` + internal + `)
 db = box("box_db", image = "swarmtest/` + image + `", networks = [net], volumes = ["box_data:/data"], ipc = "shareable")
 box("box_side", network = db, pid = db, ipc = db, volumes_from = [db])
-box("box_linked", links = [box("box_target")])
+target = box("box_target")
+box("box_linked", links = [target], volumes_from = ["box_target:ro"])
+box("box_named", links = ["box_target:other"], pid = "container:box_target")
 other = box("box_other")
 output("ip", db.ip_address)
 output("ips", db.ip_addresses)
@@ -59,6 +61,7 @@ output("ips", db.ip_addresses)
 		// What leaves the script goes, the users first.
 		f.Boxes(`box("box_other")`)
 		f.Repaired("- container.box_db (no longer declared)", "- container.box_linked (no longer declared)",
+			"- container.box_named (no longer declared)",
 			"- container.box_side (no longer declared)", "- container.box_target (no longer declared)", "- network.box_net (no longer declared)")
 		p := f.Plan(func(o *Options) { o.Destroy = true })
 		f.shows(p, "- container.box_other")
