@@ -252,7 +252,7 @@ func (c Case) external(ch *Change) (*Change, diag.List) {
 
 // mark is what the object shall carry.
 func (c Case) mark(args value.Struct) resource.Mark {
-	m := resource.Mark{Project: c.Project, Address: c.Decl.Address}
+	m := resource.Mark{Project: c.Project, Address: c.Decl.Address, Sensitive: c.Decl.Sensitive()}
 	for _, f := range c.Decl.Kind.Schema.Merged {
 		if keys, ok := value.Reveal(args[f.Index]).(*value.Map); ok && keys != nil {
 			m.Keys = slices.Grow(m.Keys, keys.Len())
@@ -283,7 +283,7 @@ func (c Case) compare(ch *Change) {
 	if !slices.Equal(live.Mark.Keys, ch.Mark.Keys) { // else what we own is what is declared
 		owned = live.Mark.Owned()
 	}
-	ch.Fields = ch.Kind.Schema.Diff(ch.Args, live.Args, owned)
+	ch.Fields = ch.Kind.Schema.Diff(ch.Args, live.Mark.Conceal(ch.Kind.Schema, live.Args), owned)
 	if name := liveName(ch); !ch.Kind.Versioned && live.Name != name {
 		ch.rename(live.Name, name)
 	}

@@ -67,7 +67,7 @@ func (c Case) version(ch *Change) (*Change, diag.List) {
 	}
 	ch.Live = newest(c.Ours)
 	ch.Action = NewVersion
-	ch.Fields = ch.Kind.Schema.Diff(ch.Args, ch.Live.Args, ch.Live.Mark.Owned())
+	ch.Fields = ch.Kind.Schema.Diff(ch.Args, ch.Live.Mark.Conceal(ch.Kind.Schema, ch.Live.Args), ch.Live.Mark.Owned())
 	for i, f := range ch.Kind.Schema.Fields {
 		if f.WriteOnly && ch.Args[i] != nil {
 			ch.Fields = append(ch.Fields, schema.Change{

@@ -154,7 +154,8 @@ func (t *target) reason(err error) (why, hint string, transient bool) {
 		return "it does not speak TLS", "unset DOCKER_TLS_VERIFY, or configure the engine with --tlsverify", false
 	case errors.Is(err, errWantsTLS), strings.Contains(text, "malformed HTTP response"):
 		return errWantsTLS.Error(), "set DOCKER_TLS_VERIFY=1 and DOCKER_CERT_PATH, or the arguments tls_ca, tls_cert and tls_key of engine()", false
-	case errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF), errors.Is(err, syscall.ECONNRESET), errors.Is(err, syscall.EPIPE):
+	case errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF), errors.Is(err, syscall.ECONNRESET), errors.Is(err, syscall.EPIPE),
+		strings.Contains(text, "server closed idle connection"):
 		return "it closed the connection", "it may be restarting", true
 	case errors.As(err, &op) && op.Op == "dial":
 		return op.Err.Error(), "", false

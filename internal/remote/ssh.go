@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"net"
 	"net/url"
 	"os"
@@ -12,6 +13,7 @@ import (
 	"runtime"
 	"strings"
 	"sync"
+	"sync/atomic"
 
 	"github.com/docker/cli/cli/connhelper"
 	"github.com/docker/cli/cli/connhelper/ssh"
@@ -31,6 +33,9 @@ type tunnel struct {
 	mu      sync.Mutex
 	dir     string // holds the control socket; "" before the first dial
 	foreign bool   // the user's ssh is logged in already: its login is used
+
+	// doubt is set when a session ends: perhaps the login did.
+	doubt atomic.Bool
 }
 
 const (
@@ -84,7 +89,35 @@ func (t *tunnel) dial(ctx context.Context, network, addr string) (net.Conn, erro
 	if err != nil {
 		return nil, err
 	}
-	return h.Dialer(ctx, network, addr)
+	conn, err := h.Dialer(ctx, network, addr)
+	if err != nil {
+		t.doubt.Store(true)
+		return nil, err
+	}
+	return &session{conn, t}, nil
+}
+
+// session is a connection that tells when it ends.
+type session struct {
+	net.Conn
+	t *tunnel
+}
+
+// Read implements [net.Conn].
+func (s *session) Read(b []byte) (int, error) {
+	n, err := s.Conn.Read(b)
+	if err != nil {
+		s.t.doubt.Store(true)
+	}
+	return n, err
+}
+
+// CloseWrite ends what is sent; the other side may still send.
+func (s *session) CloseWrite() error {
+	if c, ok := s.Conn.(interface{ CloseWrite() error }); ok {
+		return c.CloseWrite()
+	}
+	return errors.ErrUnsupported
 }
 
 // login makes sure that there is a login, and returns its control socket; ""
@@ -111,7 +144,13 @@ func (t *tunnel) login(ctx context.Context) (string, error) {
 	}
 	control := filepath.Join(t.dir, "c")
 	if _, err := os.Stat(control); err == nil {
-		return control, nil
+		if !t.doubt.Swap(false) || t.command(ctx, "-O", "check", "-o", "ControlPath="+control).Run() == nil {
+			return control, nil
+		}
+		// With a socket that nobody serves, each session would log in by itself.
+		if err := os.Remove(control); err != nil && !errors.Is(err, fs.ErrNotExist) {
+			return "", err
+		}
 	}
 	// What it says goes to a file: a pipe would be kept open by the ssh that
 	// goes to the background, and waited for.

@@ -31,18 +31,49 @@ type Declaration struct {
 	// Timeout bounds the step's convergence; 0 means the default.
 	Timeout time.Duration
 
-	refs    []value.Ref
-	scanned bool
+	refs      []value.Ref
+	sensitive []string
+	scanned   bool
 }
 
 // Refs returns the references in the arguments. They are collected once, by
 // the first call; the arguments must not change after it.
 func (d *Declaration) Refs() []value.Ref {
-	if !d.scanned {
-		value.Refs(d.Args, func(r value.Ref) { d.refs = append(d.refs, r) })
-		d.scanned = true
-	}
+	d.scan()
 	return d.refs
+}
+
+// Sensitive returns the arguments that hold something sensitive although their
+// fields say nothing of it: a field, or of a map field:key.
+func (d *Declaration) Sensitive() []string {
+	d.scan()
+	return d.sensitive
+}
+
+func (d *Declaration) scan() {
+	if d.scanned {
+		return
+	}
+	d.scanned = true
+	note := func(r value.Ref) { d.refs = append(d.refs, r) }
+	for i, v := range d.Args {
+		if v == nil {
+			continue
+		}
+		value.Refs(v, note)
+		f := d.Kind.Schema.Fields[i]
+		switch m, isMap := v.(*value.Map); {
+		case f.Secret || f.WriteOnly || !value.Sensitive(v):
+		case isMap:
+			for _, e := range m.Entries {
+				if value.Sensitive(e.Value) {
+					d.sensitive = append(d.sensitive, f.Name+":"+e.Key)
+				}
+			}
+		default:
+			d.sensitive = append(d.sensitive, f.Name)
+		}
+	}
 }
 
 // Lifecycle changes how a resource is treated.

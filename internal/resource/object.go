@@ -5,6 +5,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/swarmscript/swarmscript/internal/schema"
 	"github.com/swarmscript/swarmscript/internal/value"
 )
 
@@ -46,18 +47,22 @@ type Mark struct {
 	Hash string
 	// Keys are the keys that we set in merged maps, as field:key.
 	Keys []string
+	// Sensitive are the arguments that held something sensitive, as field or
+	// field:key: their live values are not shown when the script drops them.
+	Sensitive []string
 	// Triggers is the hash of lifecycle(replace_on=).
 	Triggers string
 }
 
 // The labels of a mark.
 const (
-	LabelProject  = "swarmscript.project"
-	LabelAddress  = "swarmscript.address"
-	LabelHash     = "swarmscript.hash"
-	LabelKeys     = "swarmscript.keys"
-	LabelTriggers = "swarmscript.triggers"
-	labelPrefix   = "swarmscript."
+	LabelProject   = "swarmscript.project"
+	LabelAddress   = "swarmscript.address"
+	LabelHash      = "swarmscript.hash"
+	LabelKeys      = "swarmscript.keys"
+	LabelSensitive = "swarmscript.sensitive"
+	LabelTriggers  = "swarmscript.triggers"
+	labelPrefix    = "swarmscript."
 )
 
 // IsMark reports whether a label is part of a mark, or otherwise ours.
@@ -73,7 +78,7 @@ func (m Mark) Labels(labels map[string]string) map[string]string {
 	}
 	for k, v := range map[string]string{
 		LabelProject: m.Project, LabelAddress: string(m.Address), LabelHash: m.Hash,
-		LabelKeys: joinKeys(m.Keys), LabelTriggers: m.Triggers,
+		LabelKeys: joinKeys(m.Keys), LabelSensitive: joinKeys(m.Sensitive), LabelTriggers: m.Triggers,
 	} {
 		if v != "" {
 			out[k] = v
@@ -92,6 +97,9 @@ func ReadMark(labels map[string]string) (Mark, map[string]string) {
 	}
 	if k := labels[LabelKeys]; k != "" {
 		m.Keys = splitKeys(k)
+	}
+	if k := labels[LabelSensitive]; k != "" {
+		m.Sensitive = splitKeys(k)
 	}
 	rest := make(map[string]string, len(labels))
 	for k, v := range labels {
@@ -126,7 +134,41 @@ func splitKeys(s string) []string {
 // Equal reports whether two marks are the same.
 func (m Mark) Equal(o Mark) bool {
 	return m.Project == o.Project && m.Address == o.Address && m.Hash == o.Hash &&
-		m.Triggers == o.Triggers && slices.Equal(m.Keys, o.Keys)
+		m.Triggers == o.Triggers && slices.Equal(m.Keys, o.Keys) && slices.Equal(m.Sensitive, o.Sensitive)
+}
+
+// Conceal returns an object's arguments with what was sensitive hidden.
+func (m Mark) Conceal(s *schema.Struct, args value.Struct) value.Struct {
+	if len(m.Sensitive) == 0 || len(args) == 0 {
+		return args
+	}
+	out := slices.Clone(args)
+	for _, name := range m.Sensitive {
+		field, key, inMap := strings.Cut(name, ":")
+		f, ok := s.Field(field)
+		if !ok {
+			continue // of another version of the program
+		}
+		if was, isMap := out[f.Index].(*value.Map); inMap && isMap && was != nil {
+			entries := slices.Clone(was.Entries)
+			for i, e := range entries {
+				if e.Key == key {
+					entries[i].Value = hidden(e.Value)
+				}
+			}
+			out[f.Index] = &value.Map{Entries: entries}
+			continue
+		}
+		out[f.Index] = hidden(out[f.Index])
+	}
+	return out
+}
+
+func hidden(v value.Value) value.Value {
+	if _, is := v.(value.Secret); is || v == nil {
+		return v
+	}
+	return value.Secret{V: v}
 }
 
 // Owned returns the keys that we set in merged maps, by field.

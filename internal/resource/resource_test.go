@@ -8,6 +8,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/swarmscript/swarmscript/internal/schema"
 	"github.com/swarmscript/swarmscript/internal/value"
 )
 
@@ -30,7 +31,7 @@ func FuzzMark(f *testing.F) {
 	f.Add("shop", "service.web", "hash", "labels:a,b", "labels:50%", "tier")
 	f.Add("shop", "service.web", "", "%2C", ",", "swarmscript.x")
 	f.Fuzz(func(t *testing.T, project, address, hash, key1, key2, label string) {
-		m := Mark{Project: project, Address: value.Address(address), Hash: hash, Keys: []string{key1, "field:" + key2}, Triggers: hash}
+		m := Mark{Project: project, Address: value.Address(address), Hash: hash, Keys: []string{key1, "field:" + key2}, Sensitive: []string{key2, key1}, Triggers: hash}
 		plain := map[string]string{label: "x"}
 		got, rest := ReadMark(m.Labels(plain))
 		if !got.Equal(m) {
@@ -71,7 +72,7 @@ func TestReadMarkOfNobody(t *testing.T) {
 }
 
 func TestMarkEqual(t *testing.T) {
-	m := Mark{Project: "p", Address: "a", Hash: "h", Keys: []string{"k"}, Triggers: "t"}
+	m := Mark{Project: "p", Address: "a", Hash: "h", Keys: []string{"k"}, Sensitive: []string{"env:PW"}, Triggers: "t"}
 	for i := range reflect.TypeFor[Mark]().NumField() {
 		other := m
 		f := reflect.ValueOf(&other).Elem().Field(i)
@@ -82,6 +83,28 @@ func TestMarkEqual(t *testing.T) {
 	}
 	if !m.Equal(m) {
 		t.Error("not equal to itself")
+	}
+}
+
+func TestConceal(t *testing.T) {
+	s := schema.Of(struct {
+		Image string            `star:"image"`
+		Check []string          `star:"check"`
+		Env   map[string]string `star:"env"`
+	}{})
+	env := value.NewMap([]value.Entry{{Key: "A", Value: "a"}, {Key: "PW", Value: "pw"}})
+	args := value.Struct{"web", value.List{"x"}, env}
+	m := Mark{Sensitive: []string{"check", "env:PW", "env:GONE", "unknown:X", "unknown"}}
+	for range 2 { // hidden twice is hidden once
+		args = m.Conceal(s, args)
+		want := value.Struct{"web", value.Secret{V: value.List{"x"}},
+			value.NewMap([]value.Entry{{Key: "A", Value: "a"}, {Key: "PW", Value: value.Secret{V: "pw"}}})}
+		if !reflect.DeepEqual(args, want) {
+			t.Errorf("got %v", args)
+		}
+	}
+	if pw, _ := env.Get("PW"); pw != "pw" {
+		t.Error("the argument was changed")
 	}
 }
 
@@ -98,10 +121,23 @@ func TestOwned(t *testing.T) {
 
 func TestDeclarationRefs(t *testing.T) {
 	a, b := value.Ref{Address: "vm.a", Output: "ip"}, value.Ref{Address: "vm.b", Output: "ip"}
-	d := &Declaration{Args: value.Struct{nil, a, value.List{value.Join([]value.Value{"x", b}), value.Secret{V: a}}}}
+	env := value.NewMap([]value.Entry{{Key: "A", Value: value.Secret{V: "x"}}, {Key: "B", Value: "y"}})
+	d := &Declaration{
+		Kind: &Kind{Schema: schema.Of(struct {
+			None string            `star:"none"`
+			One  string            `star:"one"`
+			List []string          `star:"list"`
+			Env  map[string]string `star:"env"`
+			Own  string            `star:"own,secret"`
+		}{})},
+		Args: value.Struct{nil, a, value.List{value.Join([]value.Value{"x", b}), value.Secret{V: a}}, env, value.Secret{V: "x"}},
+	}
 	for range 2 { // the first call collects them, the second remembers
 		if got := d.Refs(); !slices.Equal(got, []value.Ref{a, b, a}) {
 			t.Errorf("got %v", got)
+		}
+		if got := d.Sensitive(); !slices.Equal(got, []string{"list", "env:A"}) {
+			t.Errorf("sensitive are %v", got)
 		}
 	}
 }

@@ -70,6 +70,14 @@ func (l *leases) abandon(store resource.Leaser) {
 	}
 }
 
+// drop forgets the lease of a scope that is gone.
+func (l *leases) drop(store resource.Leaser) {
+	l.abandon(store)
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	delete(l.held, store)
+}
+
 // release gives all leases back. One that cannot be given back expires.
 func (l *leases) release(ctx context.Context) error {
 	l.mu.Lock()

@@ -228,6 +228,7 @@ func (p *Planned) Apply(ctx context.Context, opts ApplyOptions) (*apply.Result, 
 		return nil, err
 	}
 	res := p.run(ctx, opts, leases)
+	p.letGo(res, leases)
 	p.locate(res)
 	var lease *apply.LostLease
 	if errors.As(context.Cause(ctx), &lease) {
@@ -374,16 +375,28 @@ func (p *Planned) closing(addr string, leases *leases) {
 	}
 }
 
+// letGo forgets the scopes that were taken away: their ledgers and leases went
+// with them.
+func (p *Planned) letGo(res *apply.Result, leases *leases) {
+	for _, step := range res.Steps {
+		c := step.Change
+		if c.Action != plan.Delete || c.Kind.Opens == "" || step.Outcome != apply.OK {
+			continue
+		}
+		if s := p.view.scope(string(c.Address)); s != nil {
+			if store, ok := s.Conn.(resource.Leaser); ok {
+				leases.drop(store)
+			}
+			delete(p.view.scopes, string(c.Address))
+		}
+	}
+}
+
 // finish brings the inventory up to date: what was destroyed is not listed any
 // more.
 func (p *Planned) finish(ctx context.Context, res *apply.Result) error {
 	if ctx.Err() != nil {
 		return nil
-	}
-	for _, step := range res.Steps {
-		if c := step.Change; c.Action == plan.Delete && c.Kind.Opens != "" && step.Outcome == apply.OK {
-			delete(p.view.scopes, string(c.Address)) // its ledger went with it
-		}
 	}
 	ended := p.opts.Destroy || len(p.Program.Scopes) == 0 // where it declares nothing any more
 	if ended && res.ExitCode() == apply.ExitOK && len(p.Plan.Unreachable) == 0 {

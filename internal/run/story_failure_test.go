@@ -86,7 +86,7 @@ func TestStoryCannotStart(t *testing.T) {
 svc("start_image", image = "swarmtest/missing:9")
 svc("start_where", constraints = ["node.labels.zone==nowhere"])
 svc("start_port", ports = [port(8080, published = 8092, mode = "host")], replicas = 2)
-svc("start_fine")
+svc("start_fine", timeout = "60s")
 `)
 		r := f.ApplyEnds(apply.ExitNotConverged,
 			"service.start_image: ", "No such image: swarmtest/missing:9",

@@ -8,6 +8,22 @@ import (
 	"github.com/swarmscript/swarmscript/internal/value"
 )
 
+// A password moves from the environment into a secret, as it should: neither
+// plan shows it, although the script does not know it any more.
+func TestStorySensitiveDropped(t *testing.T) {
+	onBoth(t, func(f *fixture) {
+		f.Hide("an-old-password")
+		f.opts.Env = func(name string) (string, bool) { return "an-old-password", name == "DROP_PW" }
+		f.Script(`svc("drop_web", env = {"PW": env("DROP_PW", sensitive = True), "MODE": "x"})`)
+		f.Apply()
+		f.PlanIsEmpty()
+		f.Script(`svc("drop_web", env = {"MODE": "y"})`)
+		f.Repaired(`~ service.drop_web: env["MODE"] env["PW"]`)
+		f.Script(`svc("drop_web", env = {"MODE": "z"})`)
+		f.Repaired(`~ service.drop_web: env["MODE"]`)
+	})
+}
+
 // A secret's and a config's values change: a new version, the services move
 // over, two old versions stay for a rollback, the value is never shown.
 func TestStoryRotation(t *testing.T) {

@@ -4,6 +4,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/swarmscript/swarmscript/internal/apply"
 	"github.com/swarmscript/swarmscript/internal/testengine"
 )
 
@@ -67,7 +68,13 @@ swarm.init(engine(var("host"), name = "lab"), advertise_addr = var("addr"))
 			}
 			p := f.Plan(func(o *Options) { o.Destroy, o.AllowDataLoss = true, true })
 			f.shows(p, "- swarm.prod")
-			f.wentWell(f.Carry(p))
+			f.wentWell(f.Carry(p, func(o *ApplyOptions) {
+				o.Sink = func(e apply.Event) {
+					if strings.Contains(e.Text, "lease") {
+						t.Errorf("the lease went with the swarm, and yet: %s", e.Text)
+					}
+				}
+			}))
 			if got := f.Docker("info", "--format", "{{.Swarm.LocalNodeState}}"); got != "inactive" {
 				t.Errorf("the engine is %s", got)
 			}

@@ -132,6 +132,10 @@ func (d *differ) compare(path string, t *Type, want, live value.Value) {
 		return
 	}
 	w, l := value.Reveal(want), value.Reveal(live)
+	if _, hidden := live.(value.Secret); hidden && !d.secret {
+		d.secret = true
+		defer func() { d.secret = false }()
+	}
 	switch t.Kind {
 	case StructOf:
 		ws, ok1 := w.(value.Struct)

@@ -115,18 +115,19 @@ func decodeLedger(c swarm.Config) (resource.Ledger, error) {
 
 // packedMark is a mark in a ledger, which knows the project.
 type packedMark struct {
-	Address  string   `json:"a,omitempty"`
-	Hash     string   `json:"h,omitempty"`
-	Keys     []string `json:"k,omitempty"`
-	Triggers string   `json:"t,omitempty"`
-	Project  string   `json:"p,omitempty"` // where it is another's
+	Address   string   `json:"a,omitempty"`
+	Hash      string   `json:"h,omitempty"`
+	Keys      []string `json:"k,omitempty"`
+	Sensitive []string `json:"s,omitempty"`
+	Triggers  string   `json:"t,omitempty"`
+	Project   string   `json:"p,omitempty"` // where it is another's
 }
 
 func (p packedMark) mark(project string) resource.Mark {
 	if p.Project != "" {
 		project = p.Project
 	}
-	return resource.Mark{Project: project, Address: value.Address(p.Address), Hash: p.Hash, Keys: p.Keys, Triggers: p.Triggers}
+	return resource.Mark{Project: project, Address: value.Address(p.Address), Hash: p.Hash, Keys: p.Keys, Sensitive: p.Sensitive, Triggers: p.Triggers}
 }
 
 // encodeLedger writes a ledger's labels, in place of those in labels.
@@ -139,7 +140,7 @@ func encodeLedger(labels map[string]string, project string, l resource.Ledger) m
 	out[resource.LabelProject] = project
 	marks := make(map[string]packedMark, len(l.Marks))
 	for id, m := range l.Marks {
-		p := packedMark{Address: string(m.Address), Hash: m.Hash, Keys: m.Keys, Triggers: m.Triggers}
+		p := packedMark{Address: string(m.Address), Hash: m.Hash, Keys: m.Keys, Sensitive: m.Sensitive, Triggers: m.Triggers}
 		if m.Project != project {
 			p.Project = m.Project
 		}

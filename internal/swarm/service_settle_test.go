@@ -42,6 +42,8 @@ func TestViewOf(t *testing.T) {
 		}
 		return ts
 	}
+	overlap := task("d", 1, swarm.TaskStateRejected, down, false)
+	overlap.Status.Err = "invalid pool request: Pool overlaps with other one on this address space"
 	for _, test := range []struct {
 		name  string
 		svc   *swarm.Service
@@ -59,6 +61,7 @@ func TestViewOf(t *testing.T) {
 		{"rolled back", webService(1, swarm.UpdateStateRollbackCompleted), at(0, task("a", 1, run, run, false)), "1/1 4 "},
 		{"failed twice", webService(1, ""), at(0, task("a", 1, failed, down, false), task("b", 1, failed, down, false)), "0/1 0 "},
 		{"failed three times", webService(1, ""), at(0, task("a", 1, failed, down, false), task("b", 1, failed, down, false), task("c", 1, swarm.TaskStateRejected, down, false)), "0/1 2 "},
+		{"addresses not free yet", webService(1, ""), at(0, task("a", 1, failed, down, false), task("b", 1, failed, down, false), task("c", 1, failed, down, false), overlap), "0/1 0 "},
 		{"recovered", webService(1, ""), at(0, task("a", 1, failed, down, false), task("b", 1, failed, down, false), task("c", 1, failed, down, false), task("d", 1, run, run, false)), "1/1 1 "},
 		{"failures of the old spec", webService(1, ""), at(0, task("a", 1, failed, down, true), task("b", 1, failed, down, true), task("c", 1, failed, down, true)), "0/1 0 "},
 	} {

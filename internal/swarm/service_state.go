@@ -53,9 +53,11 @@ func (st *serviceState) withIDs(ctx context.Context, c *Conn, args value.Struct,
 		return err
 	}
 	again := !fresh && len(secrets)+len(configs) > 0
-	if !st.knowNetworks(nil) && !again {
+	byName := len(ids.networks) > 0 && (reader{ServiceSchema, args}).given("networks")
+	if !again && !byName {
 		return err
 	}
+	st.knowNetworks(nil)
 	if ids, _, err = st.lookup(ctx, c, secrets, configs, again); err != nil {
 		return err
 	}
@@ -98,9 +100,8 @@ func (st *serviceState) lookup(ctx context.Context, c *Conn, secrets, configs []
 	return st.ids, fresh, nil // the maps are replaced, never changed
 }
 
-// knowNetworks takes down the networks of the swarm that were listed, and
-// reports whether it knew some before.
-func (st *serviceState) knowNetworks(list []network.Summary) (knew bool) {
+// knowNetworks takes down the networks of the swarm that were listed.
+func (st *serviceState) knowNetworks(list []network.Summary) {
 	byName := map[string]string{}
 	for _, n := range list {
 		if n.Scope == "swarm" && !n.Ingress {
@@ -109,9 +110,7 @@ func (st *serviceState) knowNetworks(list []network.Summary) (knew bool) {
 	}
 	st.mu.Lock()
 	defer st.mu.Unlock()
-	knew = len(st.ids.networks) > 0
 	st.ids.networks = byName
-	return knew
 }
 
 func idsByName[T any](list []T, of func(T) (name, id string)) map[string]string {

@@ -50,6 +50,12 @@ func (f *failing) last() *swarm.Task { return &f.tasks[len(f.tasks)-1] }
 // hopelessAfter is how often one slot may fail before waiting is given up.
 const hopelessAfter = 3
 
+// hopeless reports whether the slot will go on to fail. A node that still takes
+// down a network refuses another with the same addresses until it is done.
+func (f *failing) hopeless() bool {
+	return len(f.tasks) >= hopelessAfter && !strings.Contains(f.last().Status.Err, "Pool overlaps")
+}
+
 // viewOf judges a service by its tasks. Tasks of an older spec do not count.
 func viewOf(svc *swarm.Service, tasks []swarm.Task, host func(nodeID string) string) view {
 	v := view{}
@@ -109,7 +115,7 @@ func viewOf(svc *swarm.Service, tasks []swarm.Task, host func(nodeID string) str
 		switch {
 		case v.Done >= v.Total:
 			v.State = stateRunning
-		case v.GivenUp > 0 || v.Worst != nil && len(v.Worst.tasks) >= hopelessAfter:
+		case v.GivenUp > 0 || v.Worst != nil && v.Worst.hopeless():
 			v.State = stateHopeless
 		}
 	}

@@ -26,6 +26,9 @@ func masked(s *schema.Struct, c *plan.Change, live value.Struct) value.Struct {
 	if s == nil {
 		return live
 	}
+	if c.Live != nil {
+		live = c.Live.Mark.Conceal(s, live)
+	}
 	for _, want := range declaredArgs(c) {
 		live = maskFields(s, want, live)
 	}
