@@ -25,10 +25,7 @@ var borrowed = []string{
 	"init", "runtime", "ipc", "cgroupns", "shm_size", "memory_swap", "log_driver", // from the engine
 }
 
-const (
-	labelGiven     = "swarmscript.given"
-	labelSensitive = "swarmscript.sensitive"
-)
+const labelGiven = "swarmscript.given"
 
 // given is what of the borrowed arguments the script gave.
 type given []string
@@ -118,69 +115,17 @@ func (g given) onlyGiven(h swarm.Healthcheck) swarm.Healthcheck {
 	return out
 }
 
-// sensitiveIn lists the arguments that must not be shown, and the keys of such
-// maps: "env:PASSWORD".
-func sensitiveIn(args value.Struct) []string {
-	var out []string
-	for i, f := range containerSchema.Fields {
-		if !value.Sensitive(args[i]) {
-			continue
-		}
-		m, ok := args[i].(*value.Map)
-		if !ok {
-			out = append(out, f.Name)
-			continue
-		}
-		for _, e := range m.Entries {
-			if value.Sensitive(e.Value) {
-				out = append(out, f.Name+":"+e.Key)
-			}
-		}
-	}
-	return out
-}
-
-// hide marks live arguments that were sensitive when they were given: what the
-// script does not mention any more must stay hidden too.
-func hide(args value.Struct, sensitive []string) {
-	for _, what := range sensitive {
-		name, key, keyed := strings.Cut(what, ":")
-		f, ok := containerSchema.Field(name)
-		if !ok || args[f.Index] == nil {
-			continue
-		}
-		m, isMap := args[f.Index].(*value.Map)
-		if !keyed || !isMap {
-			args[f.Index] = value.Secret{V: value.Reveal(args[f.Index])}
-			continue
-		}
-		if m == nil {
-			continue
-		}
-		entries := slices.Clone(m.Entries)
-		for i, e := range entries {
-			if e.Key == key && e.Value != nil {
-				entries[i].Value = value.Secret{V: value.Reveal(e.Value)}
-			}
-		}
-		args[f.Index] = &value.Map{Entries: entries}
+// note puts it into the labels.
+func (g given) note(labels map[string]string) {
+	if len(g) > 0 {
+		text, _ := json.Marshal(g) // strings only
+		labels[labelGiven] = string(text)
 	}
 }
 
-// notes are the labels that hold all this.
-func notes(labels map[string]string, g given, sensitive []string) {
-	for name, list := range map[string][]string{labelGiven: g, labelSensitive: sensitive} {
-		if len(list) > 0 {
-			text, _ := json.Marshal(list) // strings only
-			labels[name] = string(text)
-		}
-	}
-}
-
-// readNotes returns nothing where the container is not ours, or was tampered
+// readGiven returns nothing where the container is not ours, or was tampered
 // with: then it is replaced.
-func readNotes(labels map[string]string) (g given, sensitive []string) {
+func readGiven(labels map[string]string) (g given) {
 	_ = json.Unmarshal([]byte(labels[labelGiven]), &g)
-	_ = json.Unmarshal([]byte(labels[labelSensitive]), &sensitive)
-	return g, sensitive
+	return g
 }

@@ -75,7 +75,7 @@ func (containerHandler) Create(ctx context.Context, rc resource.Conn, r *resourc
 func (c *Conn) make(ctx context.Context, r *resource.Request, s *ContainerSpec) (string, error) {
 	g := givenBy(r.Args, s)
 	labels := r.Mark.Labels(s.Labels)
-	notes(labels, g, sensitiveIn(r.Args))
+	g.note(labels)
 	config, host := s.config(labels), s.hostConfig(g)
 	api, err := c.remote.Ready(ctx)
 	if err != nil {

@@ -112,7 +112,7 @@ func strangeContainer(c container.Summary, mark resource.Mark, name string) *res
 
 func containerObject(c *container.InspectResponse, names map[string]string) *resource.Object {
 	mark, _ := resource.ReadMark(c.Config.Labels)
-	g, _ := readNotes(c.Config.Labels)
+	g := readGiven(c.Config.Labels)
 	o := &resource.Object{
 		Kind: "container", ID: c.ID, Name: strings.TrimPrefix(c.Name, "/"), Mark: mark,
 		Args: containerArgs(c, names), Native: &liveContainer{*c, g},

@@ -31,16 +31,14 @@ const defaultStopTimeout = 10 * time.Second
 // gives the names of containers by ID: Docker keeps the IDs of those whose
 // namespaces are shared.
 func containerArgs(c *container.InspectResponse, names map[string]string) value.Struct {
-	g, sensitive := readNotes(c.Config.Labels)
+	g := readGiven(c.Config.Labels)
 	s := &ContainerSpec{}
 	s.readConfig(c, g)
 	s.readHost(c.HostConfig, g, names)
 	s.readResources(&c.HostConfig.Resources, g)
 	s.readNetworks(c)
 	s.State = stateOf(c.State, g)
-	args := containerSchema.Encode(s)
-	hide(args, sensitive)
-	return args
+	return containerSchema.Encode(s)
 }
 
 // stateOf is what a container is, in the words of the argument, or in Docker's

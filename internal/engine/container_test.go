@@ -2,11 +2,9 @@ package engine
 
 import (
 	"encoding/json"
-	"fmt"
 	"maps"
 	"math/rand/v2"
 	"slices"
-	"strings"
 	"testing"
 
 	"github.com/docker/docker/api/types/container"
@@ -33,7 +31,7 @@ func made(t testing.TB, a value.Struct) *container.InspectResponse {
 	}
 	g := givenBy(a, &s)
 	labels := resource.Mark{Project: "shop"}.Labels(s.Labels)
-	notes(labels, g, sensitiveIn(a))
+	g.note(labels)
 	endpoints := map[string]*network.EndpointSettings{}
 	for i, e := range s.endpoints() {
 		endpoints[s.Networks[i].Network] = e
@@ -120,26 +118,6 @@ func TestContainerConversion(t *testing.T) {
 		if !slices.Equal(got, []string{n}) {
 			t.Errorf("%s removed: %q differ", n, got)
 		}
-	}
-}
-
-// What was sensitive when a container was made is sensitive when it is read
-// back, though the script may not mention it any more.
-func TestContainerSensitive(t *testing.T) {
-	secret := value.Secret{V: "hunter2"}
-	c := made(t, declare(t, args{"name": "x1", "image": "nginx", "env": dict("PW", secret, "PLAIN", "1"), "command": value.List{"--pw", secret}}))
-	live := containerArgs(c, nil)
-	owned := map[string][]string{"env": {"PW", "PLAIN"}}
-	for _, ch := range containerSchema.Diff(declare(t, args{"name": "x1", "image": "nginx"}), live, owned) {
-		if hidden := ch.Path != `env["PLAIN"]`; ch.Secret != hidden {
-			t.Errorf("%s: hidden is %v", ch.Path, ch.Secret)
-		}
-		if strings.Contains(ch.Type.Format(ch.Before), "hunter2") {
-			t.Errorf("%s is shown", ch.Path)
-		}
-	}
-	if strings.Contains(fmt.Sprint(c.Config.Labels), "hunter2") {
-		t.Error("a secret is in a label")
 	}
 }
 

@@ -355,7 +355,8 @@ func (c Case) compare(ch *Change) {
 }
 
 // remarks reports whether the object must carry another mark. A sealed one
-// keeps a trigger that is no longer asked for.
+// keeps a trigger that is no longer asked for, and goes on to say that a value
+// was sensitive.
 func (c Case) remarks(ch *Change) bool {
 	was := ch.Live.Mark
 	if !ch.Kind.Sealed {
@@ -365,6 +366,9 @@ func (c Case) remarks(ch *Change) bool {
 		return true
 	}
 	was.Triggers = ch.Mark.Triggers // compared by the caller
+	if !slices.ContainsFunc(ch.Mark.Sensitive, func(s string) bool { return !slices.Contains(was.Sensitive, s) }) {
+		was.Sensitive = ch.Mark.Sensitive
+	}
 	return !ch.Mark.Equal(was)
 }
 
