@@ -170,7 +170,12 @@ func (containerHandler) Update(ctx context.Context, rc resource.Conn, r *resourc
 	if err := c.attach(ctx, id, &want, &have); err != nil {
 		return nil, err
 	}
-	if err := c.bring(ctx, id, &want, live); err != nil {
+	if r.Restart {
+		err = startErr(c.Docker().ContainerRestart(ctx, id, container.StopOptions{}))
+	} else {
+		err = c.bring(ctx, id, &want, live)
+	}
+	if err != nil {
 		return nil, err
 	}
 	return c.inspect(ctx, r, id)

@@ -127,8 +127,11 @@ func replacesContainer(live *resource.Object, args value.Struct, c schema.Change
 }
 
 // containerEffect says what an update does to what runs.
-func containerEffect(live *resource.Object, args value.Struct, changes []schema.Change, _ bool) string {
+func containerEffect(live *resource.Object, args value.Struct, changes []schema.Change, restart bool) string {
 	var out []string
+	if restart {
+		out = append(out, "it is restarted")
+	}
 	for _, c := range changes {
 		switch c.Field.Name {
 		case "state":

@@ -72,7 +72,39 @@ func listContainers(ctx context.Context, api client.APIClient, info listInfo) ([
 			return nil, err // one is enough: they all say the same of the engine
 		}
 	}
-	return slices.DeleteFunc(objects, func(o *resource.Object) bool { return o == nil }), nil
+	objects = slices.DeleteFunc(objects, func(o *resource.Object) bool { return o == nil })
+	markStale(objects)
+	return objects, nil
+}
+
+// markStale finds containers that run in the network, or with the shared
+// memory, that another one had before it ended: they must be started again
+// after it. Who shares its processes has ended with it.
+func markStale(objects []*resource.Object) {
+	states := map[string]*container.State{}
+	for _, o := range objects {
+		if c, ok := o.Native.(*liveContainer); ok {
+			states[o.ID] = c.inspect.State
+		}
+	}
+	for _, o := range objects {
+		c, ok := o.Native.(*liveContainer)
+		if !ok || !c.inspect.State.Running {
+			continue
+		}
+		for _, mode := range []string{string(c.inspect.HostConfig.NetworkMode), string(c.inspect.HostConfig.IpcMode)} {
+			id, shared := strings.CutPrefix(mode, ofContainer)
+			s := states[id]
+			if shared && s != nil && (!s.Running || startOf(s).After(startOf(c.inspect.State))) {
+				o.Unsettled, o.Stuck = "it is in a namespace of a container that has ended since", true
+			}
+		}
+	}
+}
+
+func startOf(s *container.State) time.Time {
+	t, _ := time.Parse(time.RFC3339Nano, s.StartedAt)
+	return t
 }
 
 // namesOf gives the names of containers by ID. Names with more slashes are

@@ -225,7 +225,7 @@ var each = []struct {
 	{"ports", seq("8080:80/tcp", "127.0.0.1:5353:53/udp", int64(90)), seq("80")},
 	{"publish_all", true, false},
 	{"expose", seq("70", "8000-8002/udp"), seq("71/tcp")},
-	{"hosts", seq("db:10.0.0.3", "six:::1"), seq("db:10.0.0.4")},
+	{"hosts", seq("db:10.0.0.3", "six:::1", "gw:host-gateway"), seq("db:10.0.0.4")},
 	{"dns", seq("1.1.1.1", "8.8.8.8"), seq("9.9.9.9")},
 	{"dns_search", seq("a.example", "b.example"), seq("c.example")},
 	{"dns_options", seq("ndots:2"), seq("rotate")},

@@ -47,7 +47,7 @@ type ContainerSpec struct {
 	Ports      []swarm.Port       `star:"ports,set,replace" flag:"--publish" doc:"Ports to publish on the host."`
 	PublishAll bool               `star:"publish_all,replace" flag:"--publish-all" doc:"Publish all exposed ports on ports that the engine chooses."`
 	Expose     []ExposedPort      `star:"expose,set,replace" flag:"--expose" doc:"Ports to expose beside the image's, such as 80 or 53/udp."`
-	Hosts      []swarm.HostEntry  `star:"hosts,set,replace" flag:"--add-host" doc:"Lines for its /etc/hosts, as host:ip."`
+	Hosts      []swarm.HostEntry  `star:"hosts,set,replace" flag:"--add-host" doc:"Lines for its /etc/hosts, as host:ip or host:host-gateway."`
 	DNS        []string           `star:"dns,replace" flag:"--dns" doc:"Name servers, in order."`
 	Search     []string           `star:"dns_search,replace" flag:"--dns-search" doc:"Search domains, in order."`
 	DNSOpts    []string           `star:"dns_options,replace" flag:"--dns-option" doc:"Options of the resolver."`

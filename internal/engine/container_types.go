@@ -241,7 +241,7 @@ func (g GPUs) Normal() (string, error) {
 	out := gpusFrom(req)
 	// Docker's parser takes empty names, and would not read back what it took.
 	if again, err := out.request(); err != nil || gpusFrom(again) != out {
-		return "", fmt.Errorf("%q: want all, a number, or device=...", string(g))
+		return "", fmt.Errorf("%q: want all, a number, or device=ID", string(g))
 	}
 	return string(out), nil
 }
@@ -253,7 +253,7 @@ func (g GPUs) request() (container.DeviceRequest, error) {
 	}
 	req := o.Value()[0]
 	if req.Count < -1 || req.Count == 0 && len(req.DeviceIDs) == 0 {
-		return req, errors.New("want all, a number, or device=...")
+		return req, errors.New("want all, a number, or device=ID")
 	}
 	return req, nil
 }

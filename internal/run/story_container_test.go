@@ -33,6 +33,7 @@ db = box("box_db", image = "swarmtest/` + image + `", networks = [net], volumes 
 box("box_side", network = db, pid = db, ipc = db, volumes_from = [db])
 target = box("box_target")
 box("box_linked", links = [target], volumes_from = ["box_target:ro"])
+box("box_guest", network = target)
 box("box_named", links = ["box_target:other"], pid = "container:box_target")
 other = box("box_other")
 output("ip", db.ip_address)
@@ -57,10 +58,15 @@ output("ips", db.ip_addresses)
 		f.Repaired("+ container.box_db", "-/+ container.box_side: state network ipc pid")
 		f.Docker("kill", "box_db") // it takes with it who shares its processes
 		f.Repaired("~ container.box_db: state", "~ container.box_side: state")
+		f.Docker("restart", "box_target") // its network is another one now
+		f.Repaired("~ container.box_guest (it is in a namespace of a container that has ended since)", "~ container.box_named: state")
+		f.Docker("stop", "box_target")
+		f.Repaired("~ container.box_target: state", "~ container.box_guest (it is in a namespace of a container that has ended since)",
+			"~ container.box_named: state")
 
 		// What leaves the script goes, the users first.
 		f.Boxes(`box("box_other")`)
-		f.Repaired("- container.box_db (no longer declared)", "- container.box_linked (no longer declared)",
+		f.Repaired("- container.box_db (no longer declared)", "- container.box_guest (no longer declared)", "- container.box_linked (no longer declared)",
 			"- container.box_named (no longer declared)",
 			"- container.box_side (no longer declared)", "- container.box_target (no longer declared)", "- network.box_net (no longer declared)")
 		p := f.Plan(func(o *Options) { o.Destroy = true })

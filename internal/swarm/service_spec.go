@@ -41,7 +41,7 @@ type ServiceSpec struct {
 	Ports    []Port            `star:"ports,set" flag:"--publish" doc:"Ports to publish."`
 	Secrets  []SecretRef       `star:"secrets,set" flag:"--secret" doc:"Secrets to put in the containers as files in /run/secrets."`
 	Configs  []ConfigRef       `star:"configs,set" flag:"--config" doc:"Configs to put in the containers as files."`
-	Hosts    []HostEntry       `star:"hosts,set" flag:"--host" doc:"Lines for the containers' /etc/hosts, as host:ip."`
+	Hosts    []HostEntry       `star:"hosts,set" flag:"--host" doc:"Lines for the containers' /etc/hosts, as host:ip or host:host-gateway."`
 	DNS      []string          `star:"dns" flag:"--dns" doc:"Name servers, in order."`
 	Search   []string          `star:"dns_search" flag:"--dns-search" doc:"Search domains, in order."`
 	DNSOpts  []string          `star:"dns_options" flag:"--dns-option" doc:"Options of the resolver."`

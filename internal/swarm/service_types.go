@@ -137,6 +137,9 @@ func (h HostEntry) Normal() (string, error) {
 	if !ok || host == "" || strings.ContainsAny(host, " \t\n") {
 		return "", fmt.Errorf("%q: want host:ip", string(h))
 	}
+	if ip == "host-gateway" { // what the engine takes for the host's address
+		return string(h), nil
+	}
 	addr, err := netip.ParseAddr(strings.Trim(ip, "[]"))
 	if err != nil {
 		return "", fmt.Errorf("%q: %q is not an IP address", string(h), ip)
