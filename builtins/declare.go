@@ -144,7 +144,7 @@ func (c *call) unpack(args starlark.Tuple, kwargs []starlark.Tuple) (name string
 		}
 		if key == "name" && name == "" {
 			name = c.nameArg(kw[1], "name", -1)
-			if c.kind.Schema.NameField() == nil {
+			if f := c.kind.Schema.NameField(); f == nil || f.Name != "name" {
 				continue
 			}
 		}
@@ -154,7 +154,11 @@ func (c *call) unpack(args starlark.Tuple, kwargs []starlark.Tuple) (name string
 		c.keyword(key, kw[1])
 	}
 	if f := c.kind.Schema.NameField(); f != nil && c.decl.Args[f.Index] == nil && name != "" {
-		c.decl.Args[f.Index] = name
+		if f.LiveName {
+			c.set(f, starlark.String(name), "", 0)
+		} else {
+			c.decl.Args[f.Index] = name
+		}
 	}
 	if name == "" && !c.failed {
 		if name = c.d.defaultName; name == "" {

@@ -76,7 +76,10 @@ func (h *Handle) Attr(name string) (starlark.Value, error) {
 				Hint:    "pass the resource itself: a service reads it from a file",
 			}
 		}
-		return plain(f.Type, v), nil
+		// What the script does not give, what is live may tell.
+		if _, tells := k.Output(name); v != nil || !tells {
+			return plain(f.Type, v), nil
+		}
 	}
 	if o, ok := k.Output(name); ok {
 		return lang.NewDeferred(value.Ref{Address: h.decl.Address, Output: name, Type: o.Type, Sensitive: o.Sensitive}, o.Type), nil

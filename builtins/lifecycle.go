@@ -74,6 +74,9 @@ func (c *call) lifecycle(v starlark.Value) {
 			c.report("lifecycle", -1, "%s: lifecycle: ignore_changes: there is no argument %q", c.d.name, f).Hint = diag.DidYouMean(f, names)
 		}
 	}
+	if len(l.ReplaceOn) > 0 && c.kind.Unmarked {
+		c.report("lifecycle", -1, "%s: lifecycle: replace_on: nothing on a %s could keep what it was", c.d.name, c.d.name)
+	}
 	if len(l.ReplaceOn) > 0 && c.kind.Versioned {
 		p := c.report("lifecycle", -1, "%s: lifecycle: replace_on: a %s is renewed by another version, which only its content makes", c.d.name, c.d.name)
 		p.Hint = "put what shall renew it into its content"

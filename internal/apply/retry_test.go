@@ -132,14 +132,12 @@ type keepingYard struct {
 	ledger resource.Ledger
 }
 
-func (k *keepingYard) SaveLedger(_ context.Context, _ string, change func(*resource.Ledger)) (resource.Ledger, error) {
+func (k *keepingYard) SaveMarks(_ context.Context, _ string, change func(map[string]resource.Mark)) error {
 	k.mu.Lock()
 	defer k.mu.Unlock()
-	change(&k.ledger)
-	return k.ledger, nil
+	change(k.ledger.Marks)
+	return nil
 }
-
-func (k *keepingYard) DropLedger(context.Context, string) error { return nil }
 
 // The ledger's mark goes with its object, also where the first half of the
 // replacement is made late.

@@ -111,15 +111,14 @@ func (e *executor) wasDestroyed(c *plan.Change) bool {
 // forget drops the ledger's mark of an object that is gone.
 func (e *executor) forget(ctx context.Context, c *plan.Change, s *liveScope) error {
 	conn, ix := s.current()
-	keeper, ok := conn.(resource.Keeper)
+	marker, ok := conn.(resource.Marker)
 	if !ok || ix.State.Obs == nil {
 		return nil
 	}
 	if _, marked := ix.State.Obs.Ledger.Marks[c.Live.ID]; !marked {
 		return nil
 	}
-	_, err := keeper.SaveLedger(ctx, e.in.Program.Project, func(l *resource.Ledger) { delete(l.Marks, c.Live.ID) })
-	return err
+	return marker.SaveMarks(ctx, e.in.Program.Project, func(m map[string]resource.Mark) { delete(m, c.Live.ID) })
 }
 
 // stillReplaces decides a tentative replacement again, now that the values
@@ -257,8 +256,13 @@ func (e *executor) write(ctx context.Context, c *plan.Change, s *liveScope) (*re
 		}
 		return o, err
 	case plan.Update:
+		if c.Kind.MarkFixed && c.Remark {
+			if err := e.remark(ctx, c, conn, ix); err != nil {
+				return nil, err
+			}
+		}
 		if c.Kind.MarkFixed && len(c.Fields) == 0 && !c.Restart {
-			return c.Live, e.remark(ctx, c, conn, ix)
+			return c.Live, nil
 		}
 		if err := e.remarkFormer(ctx, c, conn); err != nil {
 			return nil, err
@@ -287,17 +291,11 @@ func (e *executor) remarkFormer(ctx context.Context, c *plan.Change, conn resour
 
 // remark writes the mark of an object whose labels cannot be changed.
 func (e *executor) remark(ctx context.Context, c *plan.Change, conn resource.Conn, ix *plan.Index) error {
-	keeper, ok := conn.(resource.Keeper)
+	marker, ok := conn.(resource.Marker)
 	if !ok {
 		return fmt.Errorf("the labels of %s cannot be changed, and %s cannot keep its mark", c.Address, ix.State.Scope.Address)
 	}
-	_, err := keeper.SaveLedger(ctx, e.in.Program.Project, func(l *resource.Ledger) {
-		if l.Marks == nil {
-			l.Marks = map[string]resource.Mark{}
-		}
-		l.Marks[c.Live.ID] = c.Mark
-	})
-	return err
+	return marker.SaveMarks(ctx, e.in.Program.Project, func(m map[string]resource.Mark) { m[c.Live.ID] = c.Mark })
 }
 
 // settle waits until the object has converged.

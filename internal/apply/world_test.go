@@ -165,4 +165,9 @@ func (c *worldConn) SaveLedger(ctx context.Context, project string, change func(
 	return cloneLedger(w.ledger), nil
 }
 
+func (c *worldConn) SaveMarks(ctx context.Context, project string, change func(map[string]resource.Mark)) error {
+	_, err := c.SaveLedger(ctx, project, func(l *resource.Ledger) { change(l.Marks) })
+	return err
+}
+
 func (c *worldConn) DropLedger(context.Context, string) error { return nil }

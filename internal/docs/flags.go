@@ -22,5 +22,10 @@ var Flagless = []Flag{
 	{"docker run", "--rm", "What is declared shall be there: a container that removes itself would be made again. `state = \"completed\"` is for what runs once."},
 	{"docker run", "--sig-proxy", "Nothing is attached that signals could go through."},
 	{"docker run", "--use-api-socket", "It copies the credentials of who runs the command; mount the engine's socket with `mounts` and give credentials by `env`."},
+	{"docker pull", "--all-tags", "A declaration is one image: declare each tag, in a loop if there are many."},
+	{"docker pull", "--disable-content-trust", "Content trust is the docker CLI's own, with a Notary server beside the registry. A digest in `ref` says what is pulled."},
+	{"docker pull", "--quiet", "Apply's output is its own; see `--json`."},
+	{"docker plugin create", "--compress", "A plugin is made from a folder and pushed by hand, once; `plugin` installs what is in a registry."},
+	{"docker plugin install", "--disable-content-trust", "As for `docker pull`."},
 	{"docker swarm init", "--force-new-cluster", "An act of recovery, not a state to declare: run it by hand on the manager that is left."},
 }

@@ -30,7 +30,7 @@ func TestEveryFlag(t *testing.T) {
 			}
 		}
 	}
-	for _, command := range []string{"service create", "run", "network create", "secret create", "config create", "swarm init", "swarm update"} {
+	for _, command := range []string{"service create", "run", "network create", "volume create", "pull", "plugin create", "plugin install", "secret create", "config create", "swarm init", "swarm update"} {
 		help, err := exec.Command(docker, append(strings.Fields(command), "--help")...).Output()
 		if err != nil {
 			t.Fatal(err)

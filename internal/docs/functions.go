@@ -70,6 +70,9 @@ var commands = map[string]string{
 	"network":   "docker network create",
 	"secret":    "docker secret create",
 	"config":    "docker config create",
+	"volume":    "docker volume create",
+	"image":     "docker pull",
+	"plugin":    "docker plugin install",
 	"service":   "docker service create",
 	"container": "docker run",
 }

@@ -22,6 +22,7 @@ var Needed = []string{roundTrip, drift, replacement}
 
 const (
 	engines  = "real engines: 28.5.2 and 20.10"
+	newest   = "a real engine: 28.5.2"
 	noEngine = "no engine"
 )
 
@@ -43,6 +44,27 @@ var Proofs = map[string][]Proof{
 		{"networks of one engine", "TestRealLocalNetwork", networkTest, engines},
 		{"`config_from`", "TestRealConfigFrom", networkTest, engines},
 		{"a network in use", "TestRealNetworkBusy", networkTest, engines},
+	},
+	"volume": {
+		{roundTrip, "TestRealVolume", volumeTest, engines},
+		{drift, "TestStoryVolume", volumeStory, engines},
+		{replacement, "TestStoryVolume", volumeStory, engines},
+		{"a volume in use", "TestRealVolumeBusy", volumeTest, engines},
+		{"nobody's volume is taken over", "TestStoryVolumeRace", volumeStory, engines},
+		{"adoption and moves, although labels cannot change", "TestStoryVolumeMarks", volumeStory, engines},
+		{"volumes of a swarm, as far as SwarmKit goes without a CSI plugin", "TestRealClusterVolume", volumeTest, newest},
+		{"mounted by a service", "TestStoryVolumeMounted", volumeStory, engines},
+	},
+	"image": {
+		{roundTrip, "TestRealImage", "internal/run/image_real_test.go", engines},
+		{drift, "TestRealImage", "internal/run/image_real_test.go", engines},
+		{replacement, "TestRealImage", "internal/run/image_real_test.go", engines},
+		{"a registry is asked only where that is wanted", "TestRealImageCalls", "internal/run/image_real_test.go", newest},
+	},
+	"plugin": {
+		{roundTrip, "TestRealPlugin", "internal/run/plugin_real_test.go", engines},
+		{drift, "TestRealPlugin", "internal/run/plugin_real_test.go", engines},
+		{replacement, "TestRealPlugin", "internal/run/plugin_real_test.go", engines},
 	},
 	"secret": {
 		{roundTrip, "TestRealSecret", contentTest, engines},
@@ -79,6 +101,8 @@ const (
 
 	swarmTest   = "internal/swarm/swarm_real_test.go"
 	networkTest = "internal/swarm/network_real_test.go"
+	volumeTest  = "internal/swarm/volume_real_test.go"
+	volumeStory = "internal/run/story_volume_test.go"
 	contentTest = "internal/swarm/content_real_test.go"
 )
 

@@ -93,6 +93,9 @@ func kindEntry(k *resource.Kind) *Entry {
 		e.Name += ".init"
 		positional = []string{"engine=None"}
 	}
+	if f := k.Schema.NameField(); f != nil && f.Name != "name" {
+		positional = append(positional, "name")
+	}
 	e.Rows = rows(k.Schema, func(f *schema.Field) string { return change(k, f) })
 	e.Signature = signature(e.Name, k.Schema, positional...)
 	return e
@@ -144,6 +147,8 @@ func rows(s *schema.Struct, change func(*schema.Field) string) []Row {
 		switch {
 		case f.Required:
 			r.Default = "required"
+		case f.LiveName:
+			r.Default = leftTo + "the resource"
 		case f.Default != nil:
 			r.Default = literal(f)
 		case f.From != "":
@@ -235,10 +240,12 @@ func shortDuration(s string) string {
 // change says what changing an argument does to what is live.
 func change(k *resource.Kind, f *schema.Field) string {
 	switch {
-	case f.Name == "name" && f.Local:
+	case f == k.Schema.NameField() && f.Local:
 		return "another resource"
 	case f.Local:
 		return "nothing live"
+	case f.Replace && k.Fixed:
+		return "an error"
 	case f.Replace:
 		return "replacement"
 	case k.Versioned && f.WriteOnly:

@@ -19,7 +19,7 @@ var samples = map[string]string{
 	"protocol": `"cfssl"`, "value": `"x"`, "env": `"e"`, "context": `""`, "host": `""`, "env.name": `"HOME"`, "env.default": `"d"`,
 	"default": `1`, "type": `"int"`, "choices": `[1]`, "sensitive": `False`, "description": `"d"`, "tls_ca": `""`, "tls_cert": `""`,
 	"tls_key": `""`, "tls_verify": "True", "path": `"cluster.star"`, "prevent_destroy": "False", "ignore_changes": "[]", "replace_on": "[]",
-	"old": `"service.old"`, "new": `"service.new"`, "engine.name": `"default"`, "container.name": `"web"`,
+	"old": `"service.old"`, "new": `"service.new"`, "engine.name": `"default"`, "container.name": `"web"`, "volume.name": `"data"`, "ref": `"x"`,
 }
 
 // Every builtin can be called as its signature says: by position up to the *,

@@ -1,10 +1,12 @@
-// Package engine holds the scope of one Docker Engine: its own networks, the
-// swarm that it may be part of, and the lease of a project that has no swarm.
+// Package engine holds the scope of one Docker Engine: its own networks,
+// volumes, images and plugins, the swarm that it may be part of, and what a
+// project keeps on an engine without a swarm: its lease and marks.
 package engine
 
 import (
 	"cmp"
 	"context"
+	"slices"
 	"sync"
 
 	"github.com/docker/docker/client"
@@ -17,6 +19,8 @@ import (
 // Conn reaches one engine. It dials at the first observation.
 type Conn struct {
 	remote *remote.Docker
+
+	marks sync.Mutex // held while marks are written
 
 	mu   sync.Mutex
 	hand *swarm.Handover
@@ -60,15 +64,22 @@ func (c *Conn) Observe(ctx context.Context, q resource.Query) (*resource.Observa
 	last := c.last
 	c.mu.Unlock()
 	var own []*resource.Object
+	var warnings []string
 	var ownErr error
 	var wg sync.WaitGroup
-	wg.Go(func() { own, ownErr = list(ctx, c.remote, q) })
+	wg.Go(func() { own, warnings, ownErr = list(ctx, c.remote, q) })
 	s, err := swarm.ReadAll(ctx, c.remote, last)
 	wg.Wait()
 	if err = cmp.Or(err, ownErr); err != nil {
 		return nil, err
 	}
-	resolveNetworks(own, s.Hand.Networks())
+	marks, err := newestMarks(s.Hand.Volumes(), q.Project)
+	if err != nil {
+		return nil, err
+	}
+	if own, err = c.inspectContainers(ctx, own, q, marks); err != nil {
+		return nil, err
+	}
 	c.mu.Lock()
 	c.hand, c.last = nil, s
 	if s.Swarm != nil {
@@ -78,10 +89,12 @@ func (c *Conn) Observe(ctx context.Context, q resource.Query) (*resource.Observa
 	obs := &resource.Observation{
 		API:      s.API,
 		Identity: s.Info.ID,
-		Objects:  append(swarm.NetworkObjects(s.Hand.Networks(), false), own...),
+		Objects:  slices.Concat(swarm.NetworkObjects(s.Hand.Networks(), false), swarm.VolumeObjects(s.Hand.Volumes()), own),
 		Summary:  "engine " + s.Info.ServerVersion,
-		Warnings: s.Info.Swarm.Warnings,
+		Warnings: slices.Concat(s.Info.Swarm.Warnings, s.Hand.Missing(), warnings),
 	}
+	obs.Ledger.Marks = marks
+	resolveUses(obs.Objects)
 	if o := s.Object(); o != nil {
 		obs.Objects = append(obs.Objects, o)
 	}

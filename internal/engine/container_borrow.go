@@ -117,15 +117,21 @@ func (g given) onlyGiven(h swarm.Healthcheck) swarm.Healthcheck {
 
 // note puts it into the labels.
 func (g given) note(labels map[string]string) {
-	if len(g) > 0 {
-		text, _ := json.Marshal(g) // strings only
-		labels[labelGiven] = string(text)
-	}
+	text, _ := json.Marshal(append(given{}, g...)) // strings only
+	labels[labelGiven] = string(text)
 }
 
-// readGiven returns nothing where the container is not ours, or was tampered
-// with: then it is replaced.
-func readGiven(labels map[string]string) (g given) {
-	_ = json.Unmarshal([]byte(labels[labelGiven]), &g)
-	return g
+// readGiven returns what a container's labels say. One that was made by hand,
+// and adopted, has no such label: what its declaration gives now was given.
+func readGiven(labels map[string]string, declared value.Struct) given {
+	var g given
+	if text, ours := labels[labelGiven]; ours {
+		_ = json.Unmarshal([]byte(text), &g) // what was tampered with is replaced
+		return g
+	}
+	var s ContainerSpec
+	if declared == nil || containerSchema.Decode(known(declared), &s) != nil {
+		return nil
+	}
+	return givenBy(declared, &s)
 }

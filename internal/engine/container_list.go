@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/docker/docker/api/types/container"
+	"github.com/docker/docker/api/types/mount"
 	"github.com/docker/docker/api/types/network"
 	"github.com/docker/docker/client"
 
@@ -32,36 +33,70 @@ type liveContainer struct {
 	given   given
 }
 
-// listContainers lists all containers, and inspects those of the project: what
-// `docker update` changes, no list shows. Of the others name, labels and state
-// are known.
-func listContainers(ctx context.Context, api client.APIClient, info listInfo) ([]*resource.Object, error) {
+// listContainers lists all containers. Name, labels and state are known of
+// them then; [Conn.inspectContainers] adds the rest.
+func listContainers(ctx context.Context, api client.APIClient, _ listInfo) ([]*resource.Object, error) {
 	all, err := api.ContainerList(ctx, container.ListOptions{All: true})
 	if err != nil {
 		return nil, err
 	}
 	names := namesOf(all)
-	objects := make([]*resource.Object, len(all))
-	errs := make([]error, len(all))
+	var out []*resource.Object
+	for _, c := range all {
+		if c.Labels[labelTask] == "" && names[c.ID] != "" {
+			out = append(out, listedContainer(c, names[c.ID]))
+		}
+	}
+	return out, nil
+}
+
+// inspectContainers inspects, among an engine's objects, the containers of the
+// project and those that have a declared name: what `docker update` changes, no
+// list shows. marks are those that the engine keeps beside the labels.
+func (c *Conn) inspectContainers(ctx context.Context, objects []*resource.Object, q resource.Query, marks map[string]resource.Mark) ([]*resource.Object, error) {
+	declared := map[value.Address]value.Struct{}
+	byName := map[string]value.Struct{}
+	for _, d := range q.Declared {
+		if d.Kind == ContainerKind {
+			declared[d.Address] = d.Args
+			name, _ := d.Args[containerSchema.NameField().Index].(string)
+			byName[name] = d.Args
+		}
+	}
+	names := map[string]string{}
+	for _, o := range objects {
+		if o.Kind == "container" {
+			names[o.ID] = o.Name
+		}
+	}
+	errs := make([]error, len(objects))
 	slots := make(chan struct{}, inspects)
 	var wg sync.WaitGroup
-	for i, c := range all {
-		mark, _ := resource.ReadMark(c.Labels)
-		switch {
-		case c.Labels[labelTask] != "" || names[c.ID] == "":
-			continue
-		case mark.Project == "" || mark.Project != info.Project:
-			objects[i] = strangeContainer(c, mark, names[c.ID])
+	for i, o := range objects {
+		mark, kept := marks[o.ID]
+		if !kept {
+			mark = o.Mark
+		}
+		args, wanted := byName[o.Name]
+		if mark.Project != "" && mark.Project == q.Project {
+			wanted = true
+			if own, ok := declared[mark.Address]; ok {
+				args = own
+			}
+		}
+		if o.Kind != "container" || !wanted {
 			continue
 		}
 		slots <- struct{}{}
 		wg.Go(func() {
 			defer func() { <-slots }()
-			got, err := api.ContainerInspect(ctx, c.ID)
+			got, err := c.Docker().ContainerInspect(ctx, o.ID)
 			switch {
 			case err == nil:
-				objects[i] = containerObject(&got, names)
-			case !remote.IsNotFound(err): // it went meanwhile
+				objects[i] = containerObject(&got, names, readGiven(got.Config.Labels, args))
+			case remote.IsNotFound(err): // it went meanwhile
+				objects[i] = nil
+			default:
 				errs[i] = err
 			}
 		})
@@ -69,7 +104,7 @@ func listContainers(ctx context.Context, api client.APIClient, info listInfo) ([
 	wg.Wait()
 	for _, err := range errs {
 		if err != nil {
-			return nil, err // one is enough: they all say the same of the engine
+			return nil, remote.Err(err) // one is enough: they all say the same of the engine
 		}
 	}
 	objects = slices.DeleteFunc(objects, func(o *resource.Object) bool { return o == nil })
@@ -121,7 +156,8 @@ func namesOf(all []container.Summary) map[string]string {
 	return names
 }
 
-func strangeContainer(c container.Summary, mark resource.Mark, name string) *resource.Object {
+func listedContainer(c container.Summary, name string) *resource.Object {
+	mark, _ := resource.ReadMark(c.Labels)
 	o := &resource.Object{
 		Kind: "container", ID: c.ID, Name: name, Mark: mark, Created: time.Unix(c.Created, 0),
 		Args: make(value.Struct, len(containerSchema.Fields)),
@@ -130,7 +166,7 @@ func strangeContainer(c container.Summary, mark resource.Mark, name string) *res
 	if c.NetworkSettings != nil {
 		networks = c.NetworkSettings.Networks
 	}
-	o.Uses = networkUses(networks)
+	o.Uses = append(networkUses(networks), volumeUses(c.Mounts)...)
 	o.Out = containerOut(c.ID, name, networks)
 	published := map[string]string{}
 	for _, p := range c.Ports {
@@ -142,13 +178,12 @@ func strangeContainer(c container.Summary, mark resource.Mark, name string) *res
 	return o
 }
 
-func containerObject(c *container.InspectResponse, names map[string]string) *resource.Object {
+func containerObject(c *container.InspectResponse, names map[string]string, g given) *resource.Object {
 	mark, _ := resource.ReadMark(c.Config.Labels)
-	g := readGiven(c.Config.Labels)
 	o := &resource.Object{
 		Kind: "container", ID: c.ID, Name: strings.TrimPrefix(c.Name, "/"), Mark: mark,
-		Args: containerArgs(c, names), Native: &liveContainer{*c, g},
-		Uses: append(networkUses(c.NetworkSettings.Networks), containerUses(c.HostConfig, names)...),
+		Args: containerArgs(c, names, g), Native: &liveContainer{*c, g},
+		Uses: slices.Concat(networkUses(c.NetworkSettings.Networks), volumeUses(c.Mounts), containerUses(c.HostConfig, names)),
 		Out:  containerOut(c.ID, strings.TrimPrefix(c.Name, "/"), c.NetworkSettings.Networks),
 	}
 	o.Created, _ = time.Parse(time.RFC3339Nano, c.Created)
@@ -208,26 +243,40 @@ func networkUses(networks map[string]*network.EndpointSettings) []string {
 		if e := networks[name]; e != nil && e.NetworkID != "" {
 			out = append(out, e.NetworkID)
 		} else {
-			out = append(out, unresolved+name)
+			out = append(out, usesNetwork+name)
 		}
 	}
 	return out
 }
 
-// unresolved is put before the name of a network whose ID a container does not
-// tell; see [resolveNetworks].
-const unresolved = "network "
+// volumeUses are the volumes that are mounted, by name.
+func volumeUses(mounts []container.MountPoint) []string {
+	var out []string
+	for _, m := range mounts {
+		if m.Type == mount.TypeVolume {
+			out = append(out, usesVolume+m.Name)
+		}
+	}
+	return out
+}
 
-// resolveNetworks puts IDs in the place of networks' names.
-func resolveNetworks(objects []*resource.Object, networks []network.Summary) {
-	ids := make(map[string]string, len(networks))
-	for _, n := range networks {
-		ids[n.Name] = n.ID
+// What a container uses of which it tells only the name begins with one of
+// these; see [resolveUses].
+const usesNetwork, usesVolume = "network ", "volume "
+
+// resolveUses puts the IDs of an engine's networks and volumes in the place of
+// their names.
+func resolveUses(objects []*resource.Object) {
+	ids := map[string]string{}
+	for _, o := range objects {
+		if o.Kind == "network" || o.Kind == "volume" {
+			ids[o.Kind+" "+o.Name] = o.ID
+		}
 	}
 	for _, o := range objects {
 		for i, u := range o.Uses {
-			if name, ok := strings.CutPrefix(u, unresolved); ok && ids[name] != "" {
-				o.Uses[i] = ids[name]
+			if id := ids[u]; o.Kind == "container" && id != "" {
+				o.Uses[i] = id
 			}
 		}
 	}

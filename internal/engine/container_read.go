@@ -30,8 +30,7 @@ const defaultStopTimeout = 10 * time.Second
 // containerArgs returns a live container's arguments in normal form. names
 // gives the names of containers by ID: Docker keeps the IDs of those whose
 // namespaces are shared.
-func containerArgs(c *container.InspectResponse, names map[string]string) value.Struct {
-	g := readGiven(c.Config.Labels)
+func containerArgs(c *container.InspectResponse, names map[string]string, g given) value.Struct {
 	s := &ContainerSpec{}
 	s.readConfig(c, g)
 	s.readHost(c.HostConfig, g, names)

@@ -126,7 +126,7 @@ func (c *Conn) asAsked(ctx context.Context, r *resource.Request, got *container.
 		names = namesOf(all)
 	}
 	var lines []string
-	for _, ch := range containerSchema.Diff(r.Args, r.Mark.Conceal(containerSchema, containerArgs(got, names)), nil) {
+	for _, ch := range containerSchema.Diff(r.Args, r.Mark.Conceal(containerSchema, containerArgs(got, names, readGiven(got.Config.Labels, r.Args))), nil) {
 		if ch.Secret {
 			lines = append(lines, ch.Path+" differs")
 			continue

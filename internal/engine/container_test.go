@@ -93,7 +93,7 @@ func TestContainerConversion(t *testing.T) {
 			continue // some do not go together
 		}
 		c := made(t, want)
-		for _, ch := range containerSchema.Diff(want, containerArgs(c, nil), nil) {
+		for _, ch := range containerSchema.Diff(want, containerArgs(c, nil, readGiven(c.Config.Labels, nil)), nil) {
 			t.Errorf("seed %d: %s: want %s, live %s", seed, ch.Path, ch.Type.Format(ch.After), ch.Type.Format(ch.Before))
 		}
 		// Without one of them there is a difference, and only in it.
@@ -102,7 +102,7 @@ func TestContainerConversion(t *testing.T) {
 			if err != nil || n == "env" || n == "labels" || n == "hostname" {
 				continue
 			}
-			for _, ch := range containerSchema.Diff(rest, containerArgs(c, nil), nil) {
+			for _, ch := range containerSchema.Diff(rest, containerArgs(c, nil, readGiven(c.Config.Labels, nil)), nil) {
 				if ch.Field.Name != n {
 					t.Errorf("seed %d: without %s, %s differs", seed, n, ch.Path)
 				}
@@ -111,8 +111,9 @@ func TestContainerConversion(t *testing.T) {
 	}
 	for n, v := range elsewhere {
 		a := declare(t, args{"name": "x1", "image": "nginx", n: v})
+		c := made(t, a)
 		var got []string
-		for _, ch := range containerSchema.Diff(declare(t, args{"name": "x1", "image": "nginx"}), containerArgs(made(t, a), nil), nil) {
+		for _, ch := range containerSchema.Diff(declare(t, args{"name": "x1", "image": "nginx"}), containerArgs(c, nil, readGiven(c.Config.Labels, nil)), nil) {
 			got = append(got, ch.Field.Name)
 		}
 		if !slices.Equal(got, []string{n}) {
@@ -145,6 +146,7 @@ func TestContainerCheck(t *testing.T) {
 		{args{"ports": seq("80:80", "80:81")}, "80/tcp is published twice"},
 		{args{"ports": seq("8000-8001:80")}, "ports"},
 		{args{"volumes": seq("./data:/data")}, "want a volume's name or an absolute path"},
+		{args{"volumes": seq("data")}, "want where it is mounted too, as in data:/data"},
 		{args{"volumes": seq("data:data")}, `"data" is not an absolute path in the container`},
 		{args{"volumes": seq("data:/data"), "tmpfs": dict("/data", "")}, "/data is in tmpfs too"},
 		{args{"mounts": seq("type=volume,target=/a"), "volumes": seq("b:/a")}, "/a is in mounts too"},

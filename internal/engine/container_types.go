@@ -73,6 +73,9 @@ func (l Link) RefersTo() string { return beforeColon(string(l)) }
 // RefersTo implements [schema.Referrer].
 func (v VolumesFrom) RefersTo() string { return beforeColon(string(v)) }
 
+// RefersTo implements [schema.Referrer].
+func (b Bind) RefersTo() string { return beforeColon(string(b)) }
+
 func beforeColon(s string) string { name, _, _ := strings.Cut(s, ":"); return name }
 
 var linkName = regexp.MustCompile(`^[a-zA-Z0-9][a-zA-Z0-9_.-]*$`)
@@ -147,6 +150,8 @@ func (b Bind) Normal() (string, error) {
 	switch {
 	case len(parts) > 3 && !windows:
 		return "", fmt.Errorf("%q: want source:target or source:target:options", string(b))
+	case len(parts) == 1 && !path.IsAbs(target) && !windows:
+		return "", fmt.Errorf("%q: want where it is mounted too, as in %s:/data", string(b), string(b))
 	case !path.IsAbs(target) && !windows:
 		return "", fmt.Errorf("%q: %q is not an absolute path in the container", string(b), target)
 	case len(parts) > 1 && (parts[0] == "" || strings.HasPrefix(parts[0], ".") || strings.HasPrefix(parts[0], "~")):

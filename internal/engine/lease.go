@@ -68,7 +68,10 @@ func leaseName(project string, n int) string {
 	return leaseBase(project) + strconv.Itoa(n)
 }
 
-func leaseBase(project string) string {
+func leaseBase(project string) string { return projectBase(project) + ".lease." }
+
+// projectBase begins the names of the volumes that a project keeps things in.
+func projectBase(project string) string {
 	clean := strings.Map(func(r rune) rune {
 		switch {
 		case r >= 'a' && r <= 'z', r >= 'A' && r <= 'Z', r >= '0' && r <= '9', r == '-', r == '_':
@@ -80,7 +83,7 @@ func leaseBase(project string) string {
 		sum := sha256.Sum256([]byte(project))
 		clean += ".." + hex.EncodeToString(sum[:6])
 	}
-	return leasePrefix + clean + ".lease."
+	return leasePrefix + clean
 }
 
 // generations lists what is there, oldest first.

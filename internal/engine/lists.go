@@ -3,6 +3,8 @@ package engine
 import (
 	"context"
 	"errors"
+	"fmt"
+	"slices"
 	"sync"
 
 	"github.com/docker/docker/client"
@@ -22,22 +24,40 @@ type lister struct {
 
 // listInfo is what a list needs to know of the observation.
 type listInfo struct {
-	API     string // the engine's
-	Project string
+	API      string // the engine's
+	Declared []*resource.Declaration
+	creds    remote.Credentials
+	warnings *warnings
 }
 
-// listers are the kinds that live on an engine, but for networks and swarms:
-// the swarm's own observation lists those.
+// warn adds something that the plan should tell.
+func (i listInfo) warn(format string, args ...any) {
+	i.warnings.mu.Lock()
+	defer i.warnings.mu.Unlock()
+	i.warnings.list = append(i.warnings.list, fmt.Sprintf(format, args...))
+}
+
+type warnings struct {
+	mu   sync.Mutex
+	list []string
+}
+
+// listers are the kinds that live on an engine, but for networks, volumes and
+// swarms: the swarm's own observation lists those.
 var listers = []lister{
 	{kind: "container", always: true, list: listContainers},
+	{kind: "image", list: listImages},
+	{kind: "plugin", list: listPlugins},
 }
 
-// list runs the lists that a query asks for, all at once.
-func list(ctx context.Context, d *remote.Docker, q resource.Query) ([]*resource.Object, error) {
+// list runs the lists that a query asks for, all at once. It also returns what
+// the plan should tell.
+func list(ctx context.Context, d *remote.Docker, q resource.Query) ([]*resource.Object, []string, error) {
 	api, err := d.Ready(ctx)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
+	info := listInfo{API: api, Declared: q.Declared, creds: d.Credentials(), warnings: &warnings{}}
 	found := make([][]*resource.Object, len(listers))
 	errs := make([]error, len(listers))
 	var wg sync.WaitGroup
@@ -45,18 +65,19 @@ func list(ctx context.Context, d *remote.Docker, q resource.Query) ([]*resource.
 		if l.always || q.Kinds[l.kind] {
 			wg.Go(func() {
 				var err error
-				found[i], err = l.list(ctx, d.API(), listInfo{API: api, Project: q.Project})
+				found[i], err = l.list(ctx, d.API(), info)
 				errs[i] = remote.Err(err)
 			})
 		}
 	}
 	wg.Wait()
 	if err := errors.Join(errs...); err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	var out []*resource.Object
 	for _, objects := range found {
 		out = append(out, objects...)
 	}
-	return out, nil
+	slices.Sort(info.warnings.list)
+	return out, info.warnings.list, nil
 }

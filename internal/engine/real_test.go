@@ -106,6 +106,75 @@ func TestRealSwarmStates(t *testing.T) {
 	})
 }
 
+// What a project keeps in volumes on a lone engine is none of its objects, and
+// marks are found again.
+func TestRealMarks(t *testing.T) {
+	onEngines(t, func(t *testing.T, v testengine.Version) {
+		e := testengine.Start(t, v)
+		c, ctx := connect(t, remote.Endpoint{Host: e.Host}), t.Context()
+		observe := func(project string) *resource.Observation {
+			t.Helper()
+			obs, err := c.Observe(ctx, resource.Query{Project: project})
+			if err != nil {
+				t.Fatal(err)
+			}
+			for _, o := range obs.Objects {
+				if o.Kind == "volume" {
+					t.Errorf("volume %s is an object", o.Name)
+				}
+			}
+			return obs
+		}
+		save := func(project string, change func(map[string]resource.Mark)) {
+			t.Helper()
+			if err := c.SaveMarks(ctx, project, change); err != nil {
+				t.Fatal(err)
+			}
+		}
+		observe("shop/a")
+		lease, err := c.WriteLease(ctx, "shop/a", nil, &resource.Lease{Holder: "me"})
+		if err != nil {
+			t.Fatal(err)
+		}
+		one := resource.Mark{Project: "shop/a", Address: "engine.e/volume.x", Keys: []string{"labels:a"}, Sensitive: []string{"options"}}
+		two := resource.Mark{Project: "shop/a", Address: "engine.e/volume.y"}
+		save("shop/a", func(m map[string]resource.Mark) { m["1"] = one })
+		save("shop/b", func(m map[string]resource.Mark) { m["3"] = resource.Mark{Project: "shop/b"} })
+		save("shop/a", func(m map[string]resource.Mark) { m["2"] = two })
+		if got := observe("shop/a").Ledger.Marks; len(got) != 2 || !got["1"].Equal(one) || !got["2"].Equal(two) {
+			t.Errorf("the marks are %v", got)
+		}
+		before := e.Docker("volume", "ls", "--quiet")
+		save("shop/a", func(m map[string]resource.Mark) { m["2"] = two })
+		if now := e.Docker("volume", "ls", "--quiet"); now != before {
+			t.Errorf("the same marks were written again: %s, then %s", before, now)
+		}
+		save("shop/a", func(m map[string]resource.Mark) { clear(m) })
+		if got := observe("shop/a").Ledger.Marks; len(got) != 0 {
+			t.Errorf("the marks are %v", got)
+		}
+		if got := observe("shop/b").Ledger.Marks; len(got) != 1 {
+			t.Errorf("the other project's marks are %v", got)
+		}
+		if _, err := c.WriteLease(ctx, "shop/a", lease, nil); err != nil {
+			t.Errorf("the lease was disturbed: %v", err)
+		}
+		if got := e.Docker("volume", "ls", "--quiet", "--filter", "name=shop.a.marks"); got != "" {
+			t.Errorf("left are %s", got)
+		}
+
+		// Somebody else's volume of that name, and one that is damaged.
+		e.Docker("volume", "create", "swarmscript.shop.c.marks.1")
+		e.Docker("volume", "create", "swarmscript.shop.d.marks.7", "--label", "swarmscript.project=shop/d", "--label", "swarmscript.marks={")
+		if err := c.SaveMarks(ctx, "shop/c", func(m map[string]resource.Mark) { m["1"] = one }); !errors.Is(err, resource.ErrConflict) {
+			t.Errorf("over a stranger's volume: %v", err)
+		}
+		if _, err := c.Observe(ctx, resource.Query{Project: "shop/d"}); err == nil || !strings.Contains(err.Error(), "swarmscript.shop.d.marks.7") {
+			t.Errorf("damaged marks: %v", err)
+		}
+	})
+}
+
 // Names that a volume cannot have, and projects that differ by them alone.
 func TestLeaseBase(t *testing.T) {
 	seen := map[string]string{}

@@ -58,7 +58,11 @@ func Decide(c Case) (*Change, diag.List) {
 		return c.versioned(ch)
 	}
 	ch.Live = c.current()
-	if ch.Live == nil && !c.Absent {
+	switch {
+	case c.Absent:
+	case d.Kind.Unmarked:
+		ch.Live = c.Named(liveName(ch))
+	case ch.Live == nil:
 		found, problem := c.adopted(liveName(ch))
 		if problem != nil {
 			return nil, diag.List{problem}
@@ -85,11 +89,14 @@ func (c Case) arguments() (value.Struct, diag.List) {
 	if changed && problems == nil && d.Kind.Check != nil {
 		problems = d.Kind.Check(args)
 	}
-	if on := d.Lifecycle.ReplaceOn; d.Kind.Sealed && value.Sensitive(on) {
+	if on := d.Lifecycle.ReplaceOn; d.Kind.Keyless && value.Sensitive(on) {
 		problems = append(problems, &schema.Problem{
-			Path: "replace_on", Msg: "a sensitive value would be in a label, as a hash that can be guessed",
+			Path: "replace_on", Msg: "a sensitive value would be kept as a hash that can be guessed",
 			Hint: "name something that changes with it, such as its version",
 		})
+	}
+	if problems == nil && d.Kind.API != "" && c.API != "" && olderThan(c.API, d.Kind.API) {
+		problems = schema.Problems{{Msg: fmt.Sprintf("a %s of a %s needs engine API %s, this engine speaks %s", d.Kind.Name, d.Kind.Scope, d.Kind.API, c.API)}}
 	}
 	if problems == nil {
 		problems = tooNew(d.Kind.Schema, args, c.API)
@@ -252,6 +259,9 @@ func (c Case) external(ch *Change) (*Change, diag.List) {
 
 // mark is what the object shall carry.
 func (c Case) mark(args value.Struct) resource.Mark {
+	if c.Decl.Kind.Unmarked {
+		return resource.Mark{}
+	}
 	m := resource.Mark{Project: c.Project, Address: c.Decl.Address, Sensitive: c.Decl.Sensitive()}
 	for _, f := range c.Decl.Kind.Schema.Merged {
 		if keys, ok := value.Reveal(args[f.Index]).(*value.Map); ok && keys != nil {
@@ -263,7 +273,7 @@ func (c Case) mark(args value.Struct) resource.Mark {
 	}
 	if on := c.Decl.Lifecycle.ReplaceOn; on != nil {
 		key := c.HashKey
-		if c.Decl.Kind.Sealed { // its mark cannot wait for the key
+		if c.Decl.Kind.Keyless { // a mark cannot wait for a key that may never be
 			key = []byte(c.Project)
 		}
 		m.Triggers = triggerHash(value.Resolve(on, c.Resolve), key)
@@ -275,10 +285,6 @@ func (c Case) mark(args value.Struct) resource.Mark {
 // need.
 func (c Case) compare(ch *Change) {
 	live := ch.Live
-	if ch.Kind.Sealed && live.Mark.Project != c.Project {
-		ch.Action, ch.Remark, ch.Reason = Replace, true, "adopted"
-		return
-	}
 	var owned map[string][]string
 	if !slices.Equal(live.Mark.Keys, ch.Mark.Keys) { // else what we own is what is declared
 		owned = live.Mark.Owned()
@@ -325,15 +331,9 @@ func (c Case) compare(ch *Change) {
 		ch.Tentative, ch.ReplacedBy = c.ReplacedMaybe, c.Replaced
 	}
 	ch.Tentative = ch.Tentative && ch.Action == Replace
-	if c.remarks(ch) {
+	if !ch.Mark.Equal(live.Mark) {
 		ch.Remark = true
-		switch {
-		case ch.Kind.Sealed:
-			if ch.Reason == "" && ch.Action != Replace {
-				ch.Reason = "its mark changes, and its labels cannot"
-			}
-			ch.Action, ch.Tentative = Replace, false
-		case ch.Action == NoOp:
+		if ch.Action == NoOp {
 			ch.Action = Update
 		}
 		switch {
@@ -352,24 +352,6 @@ func (c Case) compare(ch *Change) {
 	if ch.Action == Update && ch.Kind.Effect != nil {
 		ch.Effect = ch.Kind.Effect(live, ch.Args, ch.Fields, ch.Restart)
 	}
-}
-
-// remarks reports whether the object must carry another mark. A sealed one
-// keeps a trigger that is no longer asked for, and goes on to say that a value
-// was sensitive.
-func (c Case) remarks(ch *Change) bool {
-	was := ch.Live.Mark
-	if !ch.Kind.Sealed {
-		return !ch.Mark.Equal(was)
-	}
-	if c.Decl.Lifecycle.ReplaceOn != nil && was.Triggers == "" {
-		return true
-	}
-	was.Triggers = ch.Mark.Triggers // compared by the caller
-	if !slices.ContainsFunc(ch.Mark.Sensitive, func(s string) bool { return !slices.Contains(was.Sensitive, s) }) {
-		was.Sensitive = ch.Mark.Sensitive
-	}
-	return !ch.Mark.Equal(was)
 }
 
 // rename adds the difference of the live name, where the comparison of the

@@ -32,6 +32,12 @@ type fileSpec struct {
 	Labels  map[string]string `star:"labels,merge"`
 }
 
+// bookSpec is of a kind whose objects are found by their titles.
+type bookSpec struct {
+	Title string `star:"title,livename,local"`
+	Copy  string `star:"copy" default:"1"`
+}
+
 type versions struct{ resource.Handler }
 
 func (versions) Version(args value.Struct, key []byte) (string, string, bool) {
@@ -60,10 +66,12 @@ var (
 	netKind   = &resource.Kind{Name: "net", Schema: schema.Of(thingSpec{}), Out: out, Scope: "room", Rank: 10, Busy: true, MarkFixed: true}
 	fileKind  = &resource.Kind{Name: "file", Schema: schema.Of(fileSpec{}), Out: out, Scope: "room", Rank: 10, Versioned: true, Handler: versions{}}
 	diskKind  = &resource.Kind{Name: "disk", Schema: schema.Of(thingSpec{}), Out: out, Scope: "room", Rank: 5, DataLoss: "what is on it"}
-	boxKind   = &resource.Kind{Name: "box", Schema: schema.Of(thingSpec{}), Out: out, Scope: "room", Rank: 15, Sealed: true, Renames: true, Together: true,
+	boxKind   = &resource.Kind{Name: "box", Schema: schema.Of(thingSpec{}), Out: out, Scope: "room", Rank: 15, MarkFixed: true, Keyless: true, Renames: true, Together: true,
 		Replaces: func(_ *resource.Object, _ value.Struct, c schema.Change) bool {
 			return c.Field.Name == "image" && c.After == ""
 		}}
+	tapeKind = &resource.Kind{Name: "tape", Schema: schema.Of(thingSpec{}), Out: out, Scope: "room", Rank: 5, API: "1.42", DataLoss: "what is on it", Fixed: true, MarkFixed: true}
+	bookKind = &resource.Kind{Name: "book", Schema: schema.Of(bookSpec{}), Out: out, Scope: "room", Rank: 5, Unmarked: true}
 	roomKind = &resource.Kind{Name: "room", Schema: schema.Of(struct {
 		Wall string `star:"wall,replace"`
 	}{}), Out: out, Scope: "house", Opens: "room", Single: true, DataLoss: "all that is in it", Handler: opens{}}
@@ -118,8 +126,8 @@ func ref(address, output string) value.Ref {
 	return value.Ref{Address: value.Address("room.main/" + address), Output: output, Type: "string"}
 }
 
-// triggered is an object of a sealed kind that recorded a trigger.
-func triggered(o *resource.Object, on string) *resource.Object {
+// keyless is an object that recorded a trigger without a key.
+func keyless(o *resource.Object, on string) *resource.Object {
 	o.Mark.Triggers = triggerHash(value.List{on}, []byte("shop"))
 	return o
 }
@@ -147,7 +155,7 @@ func (s scene) build() (*Plan, diag.List) {
 	if s.status == Unreachable {
 		room.Err = resource.ErrUnreachable
 	}
-	kinds := map[string]*resource.Kind{"thing": thingKind, "net": netKind, "file": fileKind, "disk": diskKind, "box": boxKind, "room": roomKind}
+	kinds := map[string]*resource.Kind{"thing": thingKind, "net": netKind, "file": fileKind, "disk": diskKind, "tape": tapeKind, "book": bookKind, "box": boxKind, "room": roomKind}
 	return Build(Input{
 		Program: &resource.Program{Project: "shop", Declarations: s.decls, Moves: s.moves},
 		Scopes:  map[string]*ScopeState{"room.main": room},
@@ -214,6 +222,26 @@ func TestDecisionTable(t *testing.T) {
 			objects: []*resource.Object{live(thingKind, "1", "a", "size", int64(4))}}, ""},
 		{"a field that forces replacement", scene{decls: []*resource.Declaration{decl(thingKind, "a", "mode", "n")},
 			objects: []*resource.Object{live(thingKind, "1", "a")}}, `-/+ thing.a mode:"m">"n"!`},
+		{"a kind that is too new", scene{decls: []*resource.Declaration{decl(tapeKind, "a")}, api: "1.41"},
+			"error: a tape of a room needs engine API 1.42, this engine speaks 1.41"},
+		{"a kind that is new enough", scene{decls: []*resource.Declaration{decl(tapeKind, "a")}, api: "1.42"}, "+ tape.a"},
+		{"what can neither change nor be made anew", scene{decls: []*resource.Declaration{decl(tapeKind, "a", "mode", "n")}, opts: Options{AllowDataLoss: true},
+			objects: []*resource.Object{live(tapeKind, "1", "a")}}, `error: a tape cannot be changed, and making it anew would lose what is on it (undo that`},
+		{"the same, not known yet", scene{decls: []*resource.Declaration{decl(thingKind, "b"), decl(tapeKind, "a", "home", ref("thing.b", "addr"))},
+			objects: []*resource.Object{live(tapeKind, "1", "a", "home", "x")}}, "error: a tape cannot be changed"},
+		{"the same, but what can change", scene{decls: []*resource.Declaration{decl(tapeKind, "a", "image", "y")},
+			objects: []*resource.Object{live(tapeKind, "1", "a", "image", "x")}}, `~ tape.a image:"x">"y"`},
+		{"the same, and wanted", scene{decls: []*resource.Declaration{with(decl(tapeKind, "a"), resource.Lifecycle{ReplaceOn: value.List{"2"}})}, key: "k", opts: Options{AllowDataLoss: true},
+			objects: []*resource.Object{triggered(live(tapeKind, "1", "a"))}}, "-/+ tape.a (lifecycle(replace_on) changed)"},
+		{"the same, and ignored", scene{decls: []*resource.Declaration{with(decl(tapeKind, "a", "mode", "n"), resource.Lifecycle{IgnoreChanges: []string{"mode"}})},
+			objects: []*resource.Object{live(tapeKind, "1", "a")}}, ""},
+		{"what carries no mark is found by its name", scene{decls: []*resource.Declaration{decl(bookKind, "a", "title", "x")},
+			objects: []*resource.Object{marked(live(bookKind, "1", "x"), "", "")}}, ""},
+		{"what carries no mark, changed", scene{decls: []*resource.Declaration{decl(bookKind, "a", "title", "x")},
+			objects: []*resource.Object{marked(live(bookKind, "1", "x", "copy", "2"), "", "")}}, `~ book.a copy:"2">"1"`},
+		{"what carries no mark, no longer declared", scene{objects: []*resource.Object{marked(live(bookKind, "1", "x"), "", "")}}, ""},
+		{"what carries no mark, not there", scene{decls: []*resource.Declaration{decl(bookKind, "a", "title", "x")},
+			objects: []*resource.Object{marked(live(bookKind, "1", "a"), "", "")}}, "+ book.a"},
 		{"no longer declared", scene{objects: []*resource.Object{live(thingKind, "1", "a")}}, "- thing.a (no longer declared)"},
 		{"a stranger's is left alone", scene{objects: []*resource.Object{marked(live(thingKind, "1", "a"), "", ""), marked(live(thingKind, "2", "b"), "other", "room.main/thing.b")}}, ""},
 		{"a stranger has the name", scene{decls: []*resource.Declaration{decl(thingKind, "a")},
@@ -304,28 +332,13 @@ func TestDecisionTable(t *testing.T) {
 			objects: []*resource.Object{live(netKind, "1", "n"), uses(live(thingKind, "2", "b", "peer", "n"), "1")}}, `error: deleting it is not possible while thing "b" uses it`},
 		{"but when that lets go of it", scene{decls: []*resource.Declaration{decl(thingKind, "b")},
 			objects: []*resource.Object{live(netKind, "1", "n"), uses(live(thingKind, "2", "b", "peer", "n"), "1")}}, `~ thing.b peer:"n">""` + "\n- net.n (no longer declared)"},
-		{"sealed: adopted", scene{decls: []*resource.Declaration{decl(boxKind, "a", "image", "y")}, opts: Options{Adopt: []string{"box.a"}},
-			objects: []*resource.Object{marked(live(boxKind, "1", "a"), "", "")}}, "-/+ box.a (adopted)"},
-		{"sealed: moved", scene{decls: []*resource.Declaration{decl(boxKind, "b", "name", "a")}, moves: []resource.Move{{From: "room.main/box.a", To: "room.main/box.b"}},
-			objects: []*resource.Object{live(boxKind, "1", "a")}}, "-/+ box.b (moved from box.a)"},
-		{"sealed: a trigger that is new", scene{decls: []*resource.Declaration{with(decl(boxKind, "a"), resource.Lifecycle{ReplaceOn: value.List{"1"}})},
-			objects: []*resource.Object{live(boxKind, "1", "a")}}, "-/+ box.a (its mark changes, and its labels cannot)"},
-		{"sealed: a trigger that is as it was, without a key", scene{decls: []*resource.Declaration{with(decl(boxKind, "a"), resource.Lifecycle{ReplaceOn: value.List{"1"}})},
-			objects: []*resource.Object{triggered(live(boxKind, "1", "a"), "1")}}, ""},
-		{"sealed: a trigger that is gone", scene{decls: []*resource.Declaration{decl(boxKind, "a")},
-			objects: []*resource.Object{triggered(live(boxKind, "1", "a"), "1")}}, ""},
-		{"sealed: a trigger that waits", scene{decls: []*resource.Declaration{decl(thingKind, "t", "image", "y"), with(decl(boxKind, "a"), resource.Lifecycle{ReplaceOn: value.List{ref("thing.t", "addr")}})},
-			objects: []*resource.Object{live(thingKind, "1", "t"), triggered(live(boxKind, "2", "a"), "1")}},
-			`~ thing.t image:"">"y"` + "\n-/+ box.a (lifecycle(replace_on) changed) tentative"},
-		{"sealed: a sensitive trigger", scene{decls: []*resource.Declaration{with(decl(boxKind, "a"), resource.Lifecycle{ReplaceOn: value.List{secret("1")}})}}, "error: a sensitive value would be in a label"},
-		{"sealed: sensitive now", scene{decls: []*resource.Declaration{decl(boxKind, "a", "image", secret("x"))},
-			objects: []*resource.Object{live(boxKind, "1", "a", "image", "x")}}, "-/+ box.a (its mark changes, and its labels cannot)"},
-		{"sealed: sensitive no more", scene{decls: []*resource.Declaration{decl(boxKind, "a", "image", "x")},
-			objects: []*resource.Object{func() *resource.Object {
-				o := live(boxKind, "1", "a", "image", "x")
-				o.Mark.Sensitive = []string{"image"}
-				return o
-			}()}}, ""},
+		{"keyless: a trigger that is as it was", scene{decls: []*resource.Declaration{with(decl(boxKind, "a"), resource.Lifecycle{ReplaceOn: value.List{"1"}})},
+			objects: []*resource.Object{keyless(live(boxKind, "1", "a"), "1")}}, ""},
+		{"keyless: another trigger", scene{decls: []*resource.Declaration{with(decl(boxKind, "a"), resource.Lifecycle{ReplaceOn: value.List{"2"}})},
+			objects: []*resource.Object{keyless(live(boxKind, "1", "a"), "1")}}, "-/+ box.a (lifecycle(replace_on) changed)"},
+		{"keyless: a trigger, whatever the key", scene{key: "k", decls: []*resource.Declaration{with(decl(boxKind, "a"), resource.Lifecycle{ReplaceOn: value.List{"1"}})},
+			objects: []*resource.Object{keyless(live(boxKind, "1", "a"), "1")}}, ""},
+		{"keyless: a sensitive trigger", scene{decls: []*resource.Declaration{with(decl(boxKind, "a"), resource.Lifecycle{ReplaceOn: value.List{secret("1")}})}}, "error: a sensitive value would be kept as a hash"},
 		{"renamed in place", scene{decls: []*resource.Declaration{decl(boxKind, "a", "name", "z")},
 			objects: []*resource.Object{live(boxKind, "1", "a")}}, `~ box.a name:"a">"z"`},
 		{"a change that the kind replaces", scene{decls: []*resource.Declaration{decl(boxKind, "a")},
@@ -406,6 +419,12 @@ func TestDecisionTable(t *testing.T) {
 			}
 		})
 	}
+}
+
+// triggered has been made with other triggers than any.
+func triggered(o *resource.Object) *resource.Object {
+	o.Mark.Triggers = "before"
+	return o
 }
 
 func with(d *resource.Declaration, l resource.Lifecycle) *resource.Declaration {

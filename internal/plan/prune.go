@@ -7,6 +7,7 @@ import (
 
 	"github.com/swarmscript/swarmscript/internal/diag"
 	"github.com/swarmscript/swarmscript/internal/resource"
+	"github.com/swarmscript/swarmscript/internal/schema"
 	"github.com/swarmscript/swarmscript/internal/value"
 )
 
@@ -185,6 +186,13 @@ func (b *builder) guardOne(c *Change) {
 		p.Detail = whatForces(c)
 		b.fail(p)
 	}
+	if c.Kind.Fixed && forced(c) {
+		p := diag.Errorf(pos, "%s: a %s cannot be changed, and making it anew would lose %s", c.Address, c.Kind.Name, c.Kind.DataLoss)
+		p.Detail = whatForces(c)
+		p.Hint = "undo that, or declare another one under another name and move what is in it; lifecycle(ignore_changes = [...]) leaves it as it is"
+		b.fail(p)
+		return
+	}
 	if c.Kind.DataLoss != "" && !b.in.Options.AllowDataLoss {
 		p := diag.Errorf(pos, "%s: %s would lose %s", c.Address, verb, c.Kind.DataLoss)
 		p.Detail = whatForces(c)
@@ -209,6 +217,12 @@ func (b *builder) guardOne(c *Change) {
 		}
 		b.fail(p)
 	}
+}
+
+// forced reports whether a difference asks for a replacement, not the person
+// who wants one.
+func forced(c *Change) bool {
+	return c.Action == Replace && slices.ContainsFunc(c.Fields, func(f schema.Change) bool { return f.Replace })
 }
 
 // whatForces lists the differences behind a replacement.

@@ -55,6 +55,8 @@ func (b *builder) checkAdopted() {
 		switch {
 		case d.External:
 			why = "is external, and never taken over"
+		case c.Kind.Unmarked:
+			why = "needs no adoption: what has its name is what is meant"
 		case c.Live == nil:
 			why = "does not exist"
 		case c.Live.Mark.Project == b.in.Program.Project:

@@ -2,6 +2,7 @@ package plan
 
 import (
 	"slices"
+	"strings"
 	"testing"
 
 	"github.com/swarmscript/swarmscript/internal/resource"
@@ -56,6 +57,10 @@ func TestNothingToAdopt(t *testing.T) {
 		if got != want {
 			t.Errorf("got %q, want %q", got, want)
 		}
+	}
+	book := scene{decls: []*resource.Declaration{decl(bookKind, "a", "title", "x")}, opts: Options{Adopt: []string{"book.a"}}}
+	if p, _ := book.build(); len(p.Warnings) != 1 || !strings.Contains(p.Warnings[0].Summary, "needs no adoption") {
+		t.Errorf("of what carries no mark: %v", p.Warnings)
 	}
 	if p, _ := (scene{decls: decls}).build(); len(p.Warnings) > 0 {
 		t.Errorf("nobody asked to adopt, got %v", p.Warnings)

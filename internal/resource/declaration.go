@@ -116,6 +116,7 @@ func (p *Program) Query(scope string) Query {
 	for _, d := range p.Declarations {
 		if d.Scope == scope {
 			q.Kinds[d.Kind.Name] = true
+			q.Declared = append(q.Declared, d)
 		}
 	}
 	return q

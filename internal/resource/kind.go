@@ -24,6 +24,8 @@ type Kind struct {
 	// Scope is the type of the scope that its objects live in: "engine",
 	// "swarm".
 	Scope string
+	// API is the first engine API that has the kind, "" for all.
+	API string
 	// Opens is the type of the scope that it opens, "" for none. The scope's
 	// address is the resource's.
 	Opens string
@@ -35,14 +37,21 @@ type Kind struct {
 	// MarkFixed is set where an object's labels cannot be changed: its mark is
 	// then rewritten in the project's ledger.
 	MarkFixed bool
-	// Sealed is set where an object's mark can neither be changed nor be kept
-	// elsewhere: another mark needs a replacement.
-	Sealed bool
+	// Keyless is set where the scope may keep no hash key: lifecycle(replace_on=)
+	// is hashed without one, and takes nothing sensitive.
+	Keyless bool
 	// Renames is set where an update can give an object another live name.
 	Renames bool
 	// Together is set where objects of the kind that refer to one another are
 	// replaced together: one holds on to what the other is, not to its name.
 	Together bool
+	// Unmarked is set where nothing can carry a mark: what has the declared name
+	// is what is meant, whoever made it, and what is no longer declared is
+	// forgotten, not removed.
+	Unmarked bool
+	// Fixed is set where a difference that cannot be made in place is an error:
+	// the object is never replaced because of one.
+	Fixed bool
 	// Single is set where a scope holds at most one such object, which is then
 	// the one that is meant whatever its name.
 	Single bool

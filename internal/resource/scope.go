@@ -26,6 +26,8 @@ type Query struct {
 	// What carries no mark, and so is never pruned, is listed only where it is
 	// asked for.
 	Kinds map[string]bool
+	// Declared is what the program declares in the scope.
+	Declared []*Declaration
 }
 
 // Conn reaches one scope.
@@ -79,6 +81,15 @@ type Keeper interface {
 	SaveLedger(ctx context.Context, project string, change func(*Ledger)) (Ledger, error)
 	// DropLedger removes the ledger; the project is no more.
 	DropLedger(ctx context.Context, project string) error
+}
+
+// Marker is implemented by connections to scopes that can keep the marks of
+// objects whose labels cannot be changed.
+type Marker interface {
+	// SaveMarks changes the marks of the project that an observation returns in
+	// its ledger, by the objects' IDs. It writes nothing where nothing would
+	// change.
+	SaveMarks(ctx context.Context, project string, change func(map[string]Mark)) error
 }
 
 // Leaser is implemented by connections to scopes that can hold a lease. Its

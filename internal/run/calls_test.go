@@ -19,6 +19,7 @@ cluster = swarm.init(engine(), advertise_addr = var("addr"))
 net = network("backend", driver = "overlay")
 pw = secret("password", generate = 32)
 conf = config("motd", content = "hello")
+data = volume("calls_data")
 for i in range(var("n", 0)):
     service("s%d" % i, image = "swarmtest/web:1", replicas = 0, networks = [net], secrets = [pw], configs = [conf],
             env = {"ID": str(i)}, labels = {"id": str(i)}, no_resolve_image = True)

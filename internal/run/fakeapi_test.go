@@ -18,6 +18,7 @@ import (
 	"github.com/docker/docker/api/types/network"
 	"github.com/docker/docker/api/types/swarm"
 	"github.com/docker/docker/api/types/system"
+	"github.com/docker/docker/api/types/volume"
 )
 
 // fakeAPI answers as an engine does that manages a swarm: it keeps services,
@@ -95,6 +96,8 @@ func (f *fakeAPI) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		answer(w, []swarm.Node{node})
 	case "/networks":
 		answer(w, []network.Summary{})
+	case "/volumes":
+		answer(w, volume.ListResponse{})
 	case "/services":
 		answer(w, listOf(f.services))
 	case "/secrets":

@@ -238,10 +238,14 @@ func (v *view) opened(ctx context.Context, addr string, opener *resource.Object,
 func (v *view) dropLedgers(ctx context.Context) error {
 	var errs []error
 	for _, s := range v.scopes {
-		if keeper, ok := s.Conn.(resource.Keeper); ok && s.State.Status == plan.Present {
-			if err := keeper.DropLedger(ctx, v.program.Project); err != nil {
-				errs = append(errs, err)
-			}
+		if s.State.Status != plan.Present {
+			continue
+		}
+		switch c := s.Conn.(type) {
+		case resource.Keeper:
+			errs = append(errs, c.DropLedger(ctx, v.program.Project))
+		case resource.Marker:
+			errs = append(errs, c.SaveMarks(ctx, v.program.Project, func(m map[string]resource.Mark) { clear(m) }))
 		}
 	}
 	v.hint(nil)

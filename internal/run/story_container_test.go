@@ -29,7 +29,9 @@ func TestStoryContainerReplaced(t *testing.T) {
 		script := func(image, internal string) string {
 			return `
 net = network("box_net", engine = here, internal = ` + internal + `)
-db = box("box_db", image = "swarmtest/` + image + `", networks = [net], volumes = ["box_data:/data"], ipc = "shareable")
+volume("box_data", engine = here)
+more = volume("box_more", engine = here)
+db = box("box_db", image = "swarmtest/` + image + `", networks = [net], volumes = ["box_data:/data"], mounts = [mount(target = "/more", source = more)], ipc = "shareable")
 box("box_side", network = db, pid = db, ipc = db, volumes_from = [db])
 target = box("box_target")
 box("box_linked", links = [target], volumes_from = ["box_target:ro"])
@@ -65,17 +67,20 @@ output("ips", db.ip_addresses)
 			"~ container.box_named: state")
 
 		// What leaves the script goes, the users first.
-		f.Boxes(`box("box_other")`)
-		f.Repaired("- container.box_db (no longer declared)", "- container.box_guest (no longer declared)", "- container.box_linked (no longer declared)",
+		f.Boxes(`
+volume("box_data", engine = here)
+more = volume("box_more", engine = here)
+box("box_other", mounts = [mount(target = "/more", source = more)])
+`)
+		f.Repaired("-/+ container.box_other: mounts[\"/more\"]", "- container.box_db (no longer declared)", "- container.box_guest (no longer declared)", "- container.box_linked (no longer declared)",
 			"- container.box_named (no longer declared)",
 			"- container.box_side (no longer declared)", "- container.box_target (no longer declared)", "- network.box_net (no longer declared)")
-		p := f.Plan(func(o *Options) { o.Destroy = true })
-		f.shows(p, "- container.box_other")
+		p := f.Plan(func(o *Options) { o.Destroy, o.AllowDataLoss = true, true })
+		f.shows(p, "- container.box_other", "- volume.box_data", "- volume.box_more")
 		f.wentWell(f.Carry(p))
 		if left := f.boxes(); len(left) > 0 {
 			t.Errorf("left are %v", left)
 		}
-		f.Docker("volume", "rm", "box_data") // its data is its own
 	})
 }
 
@@ -118,50 +123,51 @@ box("box_secret", env = {` + env + `}, command = "sleep --password=" + pw)
 	})
 }
 
-// Names and marks: a stranger's container is not taken without asking, and as
-// labels cannot change, taking or moving one makes it anew.
+// Names and marks: a stranger's container is not taken without asking. One that
+// is taken, renamed or moved goes on as it is, though its labels cannot change.
 func TestStoryContainerNames(t *testing.T) {
 	onBoth(t, func(f *fixture) {
-		f.Docker("run", "--detach", "--name", "box_old", "swarmtest/sleep:1")
-		f.Boxes(`box("box_old")`)
+		f.Docker("run", "--detach", "--name", "box_old", "--user", "7", "--env", "A=1", "--stop-timeout", "1", "swarmtest/sleep:1")
+		f.Boxes(`box("box_old", user = "7", env = {"A": "1"})`)
+		id := f.Docker("inspect", "box_old", "--format", "{{.Id}}")
 		f.PlanFails(`container "box_old" exists and is not managed by this project`, "--adopt container.box_old")
 		adopt := func(o *Options) { o.Adopt = []string{"container.box_old"} }
 		p := f.Plan(adopt)
-		f.shows(p, "-/+ container.box_old (adopted)")
+		f.shows(p, "~ container.box_old (adopted)")
 		f.wentWell(f.Carry(p))
 		f.PlanIsEmpty()
 
 		// Another live name is given in place.
-		id := f.Docker("inspect", "box_old", "--format", "{{.Id}}")
-		f.Boxes(`box("box_old", name = "box_renamed", memory = "64m")`)
-		f.Repaired("~ container.box_old: memory name")
+		f.Boxes(`box("box_old", name = "box_renamed", memory = "64m", user = "7", env = {"A": "1"})`)
+		f.Repaired(`~ container.box_old: memory name`)
+		f.Boxes(`
+box("box_new", name = "box_renamed", memory = "64m", user = "7", env = {"A": "1"})
+moved("container.box_old", "container.box_new")
+`)
+		f.Repaired("~ container.box_new (moved from container.box_old)")
 		if f.Docker("inspect", "box_renamed", "--format", "{{.Id}}") != id {
 			t.Error("it was made anew")
 		}
-		f.Boxes(`
-box("box_new", name = "box_renamed", memory = "64m")
-moved("container.box_old", "container.box_new")
-`)
-		f.Repaired("-/+ container.box_new (moved from container.box_old)")
 
 		// Triggers renew it, and without them it stays.
 		triggers := func(on string) {
-			f.Boxes(`box("box_new", name = "box_renamed", memory = "64m", lifecycle = lifecycle(replace_on = [` + on + `]))`)
+			f.Boxes(`box("box_new", name = "box_renamed", memory = "64m", user = "7", env = {"A": "1"}, lifecycle = lifecycle(replace_on = [` + on + `]))`)
 		}
 		triggers(`"1"`)
-		f.Repaired("-/+ container.box_new (its mark changes, and its labels cannot)")
+		f.Repaired("~ container.box_new")
 		triggers(`"2"`)
 		f.Repaired("-/+ container.box_new (lifecycle(replace_on) changed)")
-		f.Boxes(`box("box_new", name = "box_renamed", memory = "64m", lifecycle = lifecycle(replace_on = [var("pw", default = "x", sensitive = True)]))`)
+		f.Boxes(`box("box_new", name = "box_renamed", memory = "64m", user = "7", env = {"A": "1"}, lifecycle = lifecycle(replace_on = [var("pw", default = "x", sensitive = True)]))`)
 		f.PlanFails("replace_on: a sensitive value")
-		f.Boxes(`box("box_new", name = "box_renamed", memory = "64m")`)
+		f.Boxes(`box("box_new", name = "box_renamed", memory = "64m", user = "7", env = {"A": "1"})`)
+		f.Apply() // the trigger is forgotten
 		f.PlanIsEmpty()
 
 		// What others manage can be read.
 		f.Docker("run", "--detach", "--name", "box_theirs", "--publish", "127.0.0.1::80", "swarmtest/sleep:1")
 		f.Boxes(`
 theirs = container("box_theirs", engine = here, external = True)
-box("box_new", name = "box_renamed", memory = "64m", env = {"IP": theirs.ip_address})
+box("box_new", name = "box_renamed", memory = "64m", user = "7", env = {"A": "1", "IP": theirs.ip_address})
 `)
 		f.Repaired(`-/+ container.box_new: env["IP"]`)
 		ip := f.Docker("inspect", "box_theirs", "--format", "{{.NetworkSettings.Networks.bridge.IPAddress}}")

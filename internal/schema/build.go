@@ -33,7 +33,7 @@ func build(t reflect.Type) *Struct {
 		if f.Key {
 			s.key = only(t, "key", s.key, f)
 		}
-		if f.Name == "name" {
+		if f.Name == "name" || f.LiveName {
 			s.name = f
 		}
 		s.byName[f.Name] = f.Index
@@ -93,6 +93,8 @@ func buildField(sf reflect.StructField, tag string) *Field {
 			f.Local = true
 		case "short":
 			f.Short = true
+		case "livename":
+			f.LiveName = true
 		case "pos":
 			f.Pos = true
 		case "key":

@@ -13,6 +13,7 @@
 //	      writeonly           cannot be read back: compared by keyed hash
 //	      local               ours alone: not part of the live object
 //	      short               a plain value given for the whole struct is this field
+//	      livename            what the object is called where it lives, in place of name
 //	      pos                 may be given by position (in field order)
 //	      key                 names the element in a set of such structs: they are
 //	                          compared one by one
@@ -67,6 +68,7 @@ type Field struct {
 	WriteOnly bool
 	Local     bool
 	Short     bool
+	LiveName  bool
 	Pos       bool
 	Key       bool
 	From      string // the field that it follows where it is not given
@@ -163,7 +165,8 @@ func (s *Struct) Field(name string) (*Field, bool) {
 	return s.Fields[i], true
 }
 
-// NameField returns the field "name", nil where there is none. Every
+// NameField returns the field that holds what the object is called where it
+// lives: "name" unless another one says so, nil where there is none. Every
 // declaration is asked for it, so it needs no look-up.
 func (s *Struct) NameField() *Field { return s.name }
 

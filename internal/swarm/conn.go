@@ -88,6 +88,7 @@ func (c *Conn) Observe(ctx context.Context, q resource.Query) (*resource.Observa
 // observers turn the lists into objects, kind by kind.
 var observers = []func(*lists) []*resource.Object{
 	observeNetworks,
+	observeVolumes,
 	observeSecrets,
 	observeConfigs,
 	observeServices,

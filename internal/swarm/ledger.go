@@ -274,6 +274,17 @@ func (c *Conn) SaveLedger(ctx context.Context, project string, change func(*reso
 	return l, err
 }
 
+// SaveMarks implements [resource.Marker].
+func (c *Conn) SaveMarks(ctx context.Context, project string, change func(map[string]resource.Mark)) error {
+	_, err := c.SaveLedger(ctx, project, func(l *resource.Ledger) {
+		if l.Marks == nil {
+			l.Marks = map[string]resource.Mark{}
+		}
+		change(l.Marks)
+	})
+	return err
+}
+
 func newKey() []byte {
 	key := make([]byte, keySize)
 	rand.Read(key) // never fails
@@ -359,5 +370,6 @@ func (c *Conn) DropLedger(ctx context.Context, project string) error {
 
 var (
 	_ resource.Keeper = (*Conn)(nil)
+	_ resource.Marker = (*Conn)(nil)
 	_ resource.Leaser = (*Conn)(nil)
 )

@@ -3,6 +3,7 @@ package swarm
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -10,6 +11,7 @@ import (
 	"github.com/docker/docker/api/types/filters"
 	"github.com/docker/docker/api/types/network"
 	"github.com/docker/docker/api/types/swarm"
+	"github.com/docker/docker/api/types/volume"
 	"github.com/docker/docker/client"
 
 	"github.com/swarmscript/swarmscript/internal/remote"
@@ -19,6 +21,8 @@ import (
 type lists struct {
 	Services []swarm.Service
 	Networks []network.Summary // of the swarm, and of the engine that answered
+	Volumes  []*volume.Volume  // likewise
+	Missing  []string          // why some volumes may not be listed
 	Secrets  []swarm.Secret
 	Configs  []swarm.Config
 	Nodes    []swarm.Node
@@ -28,6 +32,12 @@ type lists struct {
 
 // Networks returns the networks, those of the swarm and of the engine.
 func (h *Handover) Networks() []network.Summary { return h.lists.Networks }
+
+// Volumes returns the volumes, those of the swarm and of the engine.
+func (h *Handover) Volumes() []*volume.Volume { return h.lists.Volumes }
+
+// Missing says why some volumes may not be among them.
+func (h *Handover) Missing() []string { return h.lists.Missing }
 
 // Node returns a node by its ID, or nil.
 func (h *Handover) Node(id string) *swarm.Node {
@@ -49,12 +59,14 @@ func (c *Conn) list(ctx context.Context) (*lists, error) {
 	calls := []call{listServices, listSecrets, listConfigs}
 	switch {
 	case !h.fresh(c.docker):
-		calls = append(calls, listNetworks, listNodes)
+		calls = append(calls, listNetworks, listVolumes, listNodes)
 	case h.whole:
 		*l = h.lists
+		l.Missing = nil // the engine's observation has told it
 		return l, nil
 	default:
 		*l = h.lists
+		l.Missing = nil
 	}
 	return l, l.fetch(ctx, c.docker, calls...)
 }
@@ -97,6 +109,17 @@ func listNetworks(ctx context.Context, api client.APIClient, l *lists) (err erro
 			return err
 		}
 	}
+}
+
+// listVolumes also takes down the drivers that did not answer: what they have
+// is not in the list.
+func listVolumes(ctx context.Context, api client.APIClient, l *lists) error {
+	got, err := api.VolumeList(ctx, volume.ListOptions{})
+	l.Volumes = got.Volumes
+	for _, w := range got.Warnings {
+		l.Missing = append(l.Missing, "volumes may be missing: "+w)
+	}
+	return err
 }
 
 // listJobs adds the tasks of the jobs that have not completed, in one request,
@@ -154,7 +177,7 @@ func count(n int, what string) string {
 }
 
 func (l *lists) warnings() []string {
-	var out []string
+	out := slices.Clone(l.Missing)
 	for _, n := range l.Nodes {
 		if n.Status.State != swarm.NodeStateReady {
 			text := "node " + n.Description.Hostname + " is " + string(n.Status.State)

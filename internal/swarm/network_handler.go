@@ -37,13 +37,8 @@ func (h networkHandler) Create(ctx context.Context, c resource.Conn, r *resource
 	o := networkObject(n)
 	if spec.ConfigFrom != nil {
 		o.Mark = r.Mark
-		if keeper, ok := c.(resource.Keeper); ok {
-			_, err = keeper.SaveLedger(ctx, r.Mark.Project, func(l *resource.Ledger) {
-				if l.Marks == nil {
-					l.Marks = map[string]resource.Mark{}
-				}
-				l.Marks[made.ID] = r.Mark
-			})
+		if marker, ok := c.(resource.Marker); ok {
+			err = marker.SaveMarks(ctx, r.Mark.Project, func(m map[string]resource.Mark) { m[made.ID] = r.Mark })
 		}
 	}
 	return o, err

@@ -434,6 +434,11 @@ func checkMounts(r reader, p *problems) {
 		case kind == "tmpfs" && m.raw("source") != "":
 			p.add(at, "a tmpfs mount has no source")
 		}
+		if ref, ok := m.raw("source").(value.Ref); ok && kind != "" {
+			if want := volumeType(ref.Address); kind != want {
+				p.add(at, "source is %s, for which type is %q", ref.Address, want)
+			}
+		}
 		for i, f := range m.schema.Fields {
 			of, _, ok := strings.Cut(f.Name, "_")
 			if ok && of != kind && kind != "" && !f.Type.Same(m.args[i], f.Default) {
@@ -441,6 +446,14 @@ func checkMounts(r reader, p *problems) {
 			}
 		}
 	}
+}
+
+// volumeType is the type of a mount of a declared volume.
+func volumeType(a value.Address) string {
+	if strings.HasPrefix(a.Scope(), "swarm.") {
+		return "cluster"
+	}
+	return "volume"
 }
 
 func checkTargets(r reader, p *problems) {

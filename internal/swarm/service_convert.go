@@ -26,6 +26,7 @@ const labelImage = "swarmscript.image"
 // liveNames gives the names of what a live service holds the IDs of.
 type liveNames struct {
 	networks, configs map[string]string
+	volumes           map[string]string // the IDs of the swarm's volumes by name
 }
 
 func (n liveNames) network(id string) string { return orSelf(n.networks, id) }

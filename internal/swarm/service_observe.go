@@ -3,6 +3,7 @@ package swarm
 import (
 	"fmt"
 
+	"github.com/docker/docker/api/types/mount"
 	"github.com/docker/docker/api/types/network"
 	"github.com/docker/docker/api/types/swarm"
 
@@ -16,6 +17,12 @@ func observeServices(l *lists) []*resource.Object {
 	n := liveNames{networks: networkNames(l.Networks), configs: map[string]string{}}
 	for _, c := range l.Configs {
 		n.configs[c.ID] = c.Spec.Name
+	}
+	n.volumes = map[string]string{}
+	for _, v := range l.Volumes {
+		if v.ClusterVolume != nil {
+			n.volumes[v.Name] = v.ClusterVolume.ID
+		}
 	}
 	jobs := map[string][]swarm.Task{}
 	for _, t := range l.Jobs {
@@ -85,14 +92,14 @@ func observeService(svc *swarm.Service, n liveNames) *resource.Object {
 	o := &resource.Object{
 		Kind: "service", ID: svc.ID, Name: svc.Spec.Name, Mark: mark, Args: ServiceSchema.Encode(spec),
 		Out:     map[string]value.Value{"id": svc.ID, "name": svc.Spec.Name},
-		Uses:    usedIDs(&svc.Spec),
+		Uses:    usedIDs(&svc.Spec, n),
 		Version: svc.Version.Index, Created: svc.CreatedAt, Native: svc,
 	}
 	o.Unsettled, o.Stuck = unsettled(svc)
 	return o
 }
 
-func usedIDs(s *swarm.ServiceSpec) []string {
+func usedIDs(s *swarm.ServiceSpec, n liveNames) []string {
 	var ids []string
 	for _, a := range attachments(s) {
 		ids = append(ids, a.Target)
@@ -103,6 +110,11 @@ func usedIDs(s *swarm.ServiceSpec) []string {
 		}
 		for _, r := range c.Configs {
 			ids = append(ids, r.ConfigID)
+		}
+		for _, m := range c.Mounts {
+			if id := n.volumes[m.Source]; id != "" && m.Type == mount.TypeCluster {
+				ids = append(ids, id)
+			}
 		}
 	}
 	return ids

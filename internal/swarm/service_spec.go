@@ -12,7 +12,7 @@ import (
 // from the script is reset.
 type ServiceSpec struct {
 	Name    string   `star:"name,required,pos,local" flag:"--name" doc:"The service's name."`
-	Image   ImageRef `star:"image,required" flag:"IMAGE" doc:"The image. A tag is pinned to its digest when the service is made and when the tag changes, as the docker CLI does."`
+	Image   ImageRef `star:"image,required" ref:"image.ref" flag:"IMAGE" doc:"The image. A tag is pinned to its digest when the service is made and when the tag changes, as the docker CLI does."`
 	Command Words    `star:"command" flag:"COMMAND" doc:"Arguments of the entrypoint, in place of the image's; a string is split as a shell would."`
 
 	Mode          string `star:"mode,replace" enum:"replicated,global,replicated-job,global-job" default:"replicated" flag:"--mode" doc:"How many tasks there are: a number of replicas, or one on each node; jobs run to their end."`
@@ -95,7 +95,7 @@ func (Port) SchemaName() (string, string) { return "port", "A published port." }
 type Mount struct {
 	Target          string            `star:"target,required,key" flag:"target" doc:"The path in the container."`
 	Type            string            `star:"type" enum:"volume,bind,tmpfs,npipe,cluster,image" default:"volume" flag:"type" doc:"What is mounted."`
-	Source          string            `star:"source" flag:"source" doc:"The volume's name, the host's path, or the image; a volume without a name belongs to its task or container."`
+	Source          string            `star:"source" ref:"volume.name" flag:"source" doc:"The volume, the host's path, or the image; a volume without a name belongs to its task or container."`
 	ReadOnly        bool              `star:"readonly" flag:"readonly" doc:"Mount it read-only."`
 	BindPropagation string            `star:"bind_propagation" enum:"rprivate,private,rshared,shared,rslave,slave" default:"rprivate" flag:"bind-propagation" doc:"How mounts below it spread (bind)."`
 	BindRecursive   string            `star:"bind_recursive" enum:"enabled,disabled,writable,readonly" default:"enabled" flag:"bind-recursive" doc:"Whether mounts below it come along (bind); containers can also say whether those of a read-only one are writable, or must be read-only."`

@@ -28,17 +28,17 @@ type Snapshot struct {
 	Hand      *Handover
 }
 
-// Read asks an engine for what its scope holds: two requests outside a swarm,
-// four on a manager, five with autolock, beside the first connection's ping.
+// Read asks an engine for what its scope holds: three requests outside a swarm,
+// five on a manager, six with autolock, beside the first connection's ping.
 func Read(ctx context.Context, d *remote.Docker) (*Snapshot, error) {
-	return read(ctx, d, listNetworks, listNodes)
+	return read(ctx, d, listNetworks, listVolumes, listNodes)
 }
 
 // ReadAll also lists, on a manager, what the observation of its swarm asks for
 // next: one round of requests in place of two. The last snapshot of this
 // connection may be nil.
 func ReadAll(ctx context.Context, d *remote.Docker, last *Snapshot) (*Snapshot, error) {
-	calls := []call{listNetworks, listNodes, listServices, listSecrets, listConfigs}
+	calls := []call{listNetworks, listVolumes, listNodes, listServices, listSecrets, listConfigs}
 	if s := readAgain(ctx, d, last, calls); s != nil {
 		return s, nil
 	}
@@ -97,7 +97,7 @@ func read(ctx context.Context, d *remote.Docker, calls ...call) (*Snapshot, erro
 	switch {
 	case !s.Info.Swarm.ControlAvailable:
 		s.Swarm, s.UnlockKey = nil, ""
-		return s, s.Hand.lists.fetch(ctx, d, listNetworks)
+		return s, s.Hand.lists.fetch(ctx, d, listNetworks, listVolumes)
 	case guessed && guessErr == nil:
 		return s, nil
 	}
