@@ -154,11 +154,7 @@ func (c *call) unpack(args starlark.Tuple, kwargs []starlark.Tuple) (name string
 		c.keyword(key, kw[1])
 	}
 	if f := c.kind.Schema.NameField(); f != nil && c.decl.Args[f.Index] == nil && name != "" {
-		if f.LiveName {
-			c.set(f, starlark.String(name), "", 0)
-		} else {
-			c.decl.Args[f.Index] = name
-		}
+		c.called(f, name, 0)
 	}
 	if name == "" && !c.failed {
 		if name = c.d.defaultName; name == "" {
@@ -179,6 +175,16 @@ func (c *call) nameArg(v starlark.Value, arg string, index int) string {
 		return ""
 	}
 	return string(s)
+}
+
+// called puts the name into the field of what the object is called where it
+// lives, which may have a normal form.
+func (c *call) called(f *schema.Field, name string, index int) {
+	if f.LiveName {
+		c.set(f, starlark.String(name), "", index)
+		return
+	}
+	c.decl.Args[f.Index] = name
 }
 
 // positional puts an argument into the next field that may be given so.

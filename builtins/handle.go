@@ -62,11 +62,19 @@ func (h *Handle) ToValue() (value.Value, error) { return value.Ref{Address: h.de
 // its default, None where that is the engine's to choose. A secret that the
 // script does not give, because it is generated or exists already, is an error:
 // nobody can read it back, and None would say "unset" to what it is passed to.
+// Of what is only read, an argument is what it is live: a deferred value.
 func (h *Handle) Attr(name string) (starlark.Value, error) {
 	k := h.decl.Kind
+	output, isOutput := k.Output(name)
 	if f, ok := k.Schema.Field(name); ok {
 		v := h.decl.Args[f.Index]
-		if v == nil {
+		switch {
+		case v != nil:
+		case isOutput && f.Default == nil: // what the script does not give, what is live may tell
+			return h.deferred(output), nil
+		case h.decl.External && !f.WriteOnly:
+			return h.deferred(resource.Output{Name: name, Type: f.Type.GivenName(), Sensitive: f.Secret}), nil
+		default:
 			v = f.Default
 		}
 		if v == nil && f.Secret && f.WriteOnly {
@@ -76,18 +84,19 @@ func (h *Handle) Attr(name string) (starlark.Value, error) {
 				Hint:    "pass the resource itself: a service reads it from a file",
 			}
 		}
-		// What the script does not give, what is live may tell.
-		if _, tells := k.Output(name); v != nil || !tells {
-			return plain(f.Type, v), nil
-		}
+		return plain(f.Type, v), nil
 	}
-	if o, ok := k.Output(name); ok {
-		return lang.NewDeferred(value.Ref{Address: h.decl.Address, Output: name, Type: o.Type, Sensitive: o.Sensitive}, o.Type), nil
+	if isOutput {
+		return h.deferred(output), nil
 	}
 	if name == "address" {
 		return starlark.String(h.decl.Address), nil
 	}
 	return nil, nil
+}
+
+func (h *Handle) deferred(o resource.Output) *lang.Deferred {
+	return lang.NewDeferred(value.Ref{Address: h.decl.Address, Output: o.Name, Type: o.Type, Sensitive: o.Sensitive}, o.Type)
 }
 
 // AttrNames returns the names of arguments and outputs.

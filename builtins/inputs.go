@@ -102,7 +102,7 @@ func (in *Inputs) Unknown() diag.List {
 	environ := slices.Sorted(slices.Values(in.Environ))
 	for _, e := range environ {
 		key, _, _ := strings.Cut(e, "=")
-		if name, ok := strings.CutPrefix(key, envPrefix); ok {
+		if name, ok := strings.CutPrefix(key, EnvPrefix); ok {
 			add(key, name)
 		}
 	}

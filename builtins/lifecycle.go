@@ -84,6 +84,9 @@ func (c *call) lifecycle(v starlark.Value) {
 			p.Hint = "rotate = ... makes a new version"
 		}
 	}
+	if len(l.ReplaceOn) > 0 && c.kind.Find != nil {
+		c.report("lifecycle", -1, "%s: lifecycle: replace_on: a %s is not made by the script, so it cannot be made anew", c.d.name, c.d.name)
+	}
 	c.decl.Lifecycle = l.Lifecycle
 	for i, on := range l.ReplaceOn { // a resource as a whole stands for its ID
 		if r, ok := on.(value.Ref); ok && r.Output == "" {

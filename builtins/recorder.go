@@ -31,6 +31,7 @@ type Recorder struct {
 	project  diag.Pos
 	moves    []move
 	callers  map[*resource.Declaration]diag.Pos // where the script calls the function that declares
+	lookups  map[*resource.Declaration]bool
 }
 
 // NewRecorder returns a recorder for scripts that may declare those kinds.
@@ -41,6 +42,7 @@ func NewRecorder(inputs *Inputs, kinds []*resource.Kind) *Recorder {
 		renamed:  map[liveName]*resource.Declaration{},
 		scopes:   map[string]*resource.Scope{},
 		callers:  map[*resource.Declaration]diag.Pos{},
+		lookups:  map[*resource.Declaration]bool{},
 	}
 }
 
@@ -51,6 +53,7 @@ func (r *Recorder) Predeclared() starlark.StringDict {
 	out["project"] = starlark.NewBuiltin("project", r.projectBuiltin)
 	out["engine"] = starlark.NewBuiltin("engine", r.engine)
 	out["lifecycle"] = starlark.NewBuiltin("lifecycle", lifecycle)
+	out["lookup"] = starlark.NewBuiltin("lookup", r.lookup)
 	out["moved"] = starlark.NewBuiltin("moved", r.moved)
 	byName := map[string][]*resource.Kind{}
 	for _, k := range r.kinds {
@@ -115,6 +118,7 @@ func (r *Recorder) Program() (*resource.Program, diag.List) {
 		})
 	}
 	r.orderByName()
+	problems = append(problems, r.ownLookups()...)
 	p.Moves = nil
 	for _, m := range r.moves {
 		got, problem := r.resolveMove(m)
@@ -173,6 +177,12 @@ func (r *Recorder) holder(n liveName) *resource.Declaration {
 // add records a declaration, or returns the problem with its address.
 func (r *Recorder) add(d *resource.Declaration) *diag.Diagnostic {
 	if old := r.declared[d.Address]; old != nil {
+		switch {
+		case r.lookups[d]:
+			return r.ownLookup(d, old)
+		case r.lookups[old]:
+			return r.ownLookup(old, d)
+		}
 		return &diag.Diagnostic{
 			Pos:     d.Pos,
 			Summary: fmt.Sprintf("%s is declared twice", d.Address.Short()),

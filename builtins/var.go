@@ -14,8 +14,8 @@ import (
 	"github.com/swarmscript/swarmscript/lang"
 )
 
-// envPrefix starts the names of environment variables that set variables.
-const envPrefix = "SWARMSCRIPT_VAR_"
+// EnvPrefix starts the names of environment variables that set variables.
+const EnvPrefix = "SWARMSCRIPT_VAR_"
 
 var varTypes = []string{"string", "int", "float", "bool", "list", "map"}
 
@@ -66,7 +66,7 @@ func (in *Inputs) variable(thread *starlark.Thread, b *starlark.Builtin, args st
 		if dflt == nil {
 			return report(&diag.Diagnostic{
 				Summary: fmt.Sprintf("var: %s has no value", name),
-				Detail:  fmt.Sprintf("give it with --var %s=..., --var-file or %s%s, or add a default", name, envPrefix, name),
+				Detail:  fmt.Sprintf("give it with --var %s=..., --var-file or %s%s, or add a default", name, EnvPrefix, name),
 			})
 		}
 		given, where = fallback, "default"
@@ -116,8 +116,8 @@ func (in *Inputs) lookup(name, typ string) (v value.Value, where string, ok bool
 		}
 	}
 	if in.Env != nil {
-		if text, ok := in.Env(envPrefix + name); ok {
-			return text, envPrefix + name, true
+		if text, ok := in.Env(EnvPrefix + name); ok {
+			return text, EnvPrefix + name, true
 		}
 	}
 	return nil, "", false

@@ -19,13 +19,15 @@ import (
 type applying struct {
 	run.Options
 	asJSON, approved bool
+	saved            *plan.File // the plan that is applied, nil to make one
 }
 
 func (a *app) applyCommand() *cobra.Command {
-	cmd := a.changing("apply [FILE]", "Make what is live as the script says", false)
+	cmd := a.changing("apply [FILE]", "Make what is live as the script, or a saved plan, says", false)
 	cmd.Example = "  swarmscript apply\n" +
 		"  swarmscript apply --auto-approve --var image=nginx:1.27.3\n" +
-		"  swarmscript apply --adopt service.web      # it was made by hand before"
+		"  swarmscript apply --adopt service.web      # it was made by hand before\n" +
+		"  swarmscript apply shop.plan                # as plan --out saved it; asks nothing"
 	return cmd
 }
 
@@ -47,10 +49,16 @@ func (a *app) changing(use, short string, destroy bool) *cobra.Command {
 		ValidArgsFunction: starFiles,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			g.Destroy = g.Destroy || destroy
+			if !destroy && len(args) > 0 && run.IsSaved(args[0]) {
+				return a.applySaved(cmd, g, args[0])
+			}
 			if g.asJSON && !g.approved {
 				return usagef(cmd.CommandPath(), "", "--json asks nothing: give --auto-approve too")
 			}
 			if err := a.script(cmd, &g.Options, args); err != nil {
+				return err
+			}
+			if err := notSaved(cmd, g.File); err != nil {
 				return err
 			}
 			return a.apply(cmd.Context(), g)
@@ -63,20 +71,27 @@ func (a *app) changing(use, short string, destroy bool) *cobra.Command {
 	}
 	f.BoolVar(&g.asJSON, "json", false, "events on standard output, one JSON object a line")
 	planFlags(cmd, &g.Options)
+	selectFlags(cmd, &g.Options)
 	applyFlags(cmd, &g.Options)
 	return cmd
 }
 
 func (a *app) apply(ctx context.Context, g applying) error {
-	p, err := a.planned(ctx, g.Options, g.onError())
+	p, err := a.planned(ctx, g.Options, g.saved, g.onError())
 	if err != nil {
 		return err
 	}
 	defer p.Close()
+	if g.saved != nil {
+		g.Destroy, g.RefreshOnly = g.saved.Wishes.Destroy, g.saved.Wishes.RefreshOnly
+	}
 	if !g.asJSON {
 		if err := a.showPlan(p, g.Options); err != nil {
 			return err
 		}
+	}
+	if g.RefreshOnly {
+		return a.refresh(ctx, p, g)
 	}
 	if p.Plan.Empty() && p.Plan.Counts().Wait == 0 {
 		return a.nothingToDo(p, g)
@@ -115,7 +130,7 @@ func (a *app) approve(ctx context.Context, p *run.Planned, g applying) error {
 	if g.approved {
 		return nil
 	}
-	q := ui.Question{Project: p.Plan.Project, Destroy: g.Destroy}
+	q := ui.Question{Project: p.Plan.Project, Destroy: g.Destroy && !p.Plan.Partial}
 	for _, c := range p.Plan.Changes {
 		if (c.Action == plan.Delete || c.Action == plan.Replace) && c.Kind.DataLoss != "" {
 			lost := string(c.Address) + ": " + c.Kind.DataLoss
@@ -209,7 +224,10 @@ func (g applying) onError() func(io.Writer, error) error {
 
 // why is what others read in the lease.
 func (g applying) why() string {
-	if g.Destroy {
+	switch {
+	case g.saved != nil:
+		return "apply of a saved plan"
+	case g.Destroy:
 		return "destroy " + g.File
 	}
 	return "apply " + g.File

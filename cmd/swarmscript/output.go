@@ -40,7 +40,7 @@ func (a *app) outputCommand() *cobra.Command {
 			if err := a.script(cmd, &o, files); err != nil {
 				return err
 			}
-			p, err := a.planned(cmd.Context(), o, nil)
+			p, err := a.planned(cmd.Context(), o, nil, nil)
 			if err != nil {
 				return err
 			}

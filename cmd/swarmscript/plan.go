@@ -9,6 +9,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/swarmscript/swarmscript/internal/apply"
+	"github.com/swarmscript/swarmscript/internal/plan"
 	"github.com/swarmscript/swarmscript/internal/run"
 	"github.com/swarmscript/swarmscript/internal/ui"
 )
@@ -16,58 +17,88 @@ import (
 func (a *app) planCommand() *cobra.Command {
 	var o run.Options
 	var asJSON, detailed bool
+	var out string
 	cmd := &cobra.Command{
 		Use:   "plan [FILE]",
 		Short: "Show what an apply would change; changes nothing",
 		Example: "  swarmscript plan\n" +
 			"  swarmscript plan staging.star --var replicas=4\n" +
-			"  swarmscript plan --detailed-exitcode   # 0: no changes, 2: changes",
+			"  swarmscript plan --detailed-exitcode   # 0: no changes, 2: changes\n" +
+			"  swarmscript plan --out shop.plan && swarmscript apply shop.plan",
 		Args:              atMost(1),
 		ValidArgsFunction: starFiles,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if err := a.script(cmd, &o, args); err != nil {
 				return err
 			}
-			return a.plan(cmd.Context(), o, asJSON, detailed)
+			if err := notSaved(cmd, o.File); err != nil {
+				return err
+			}
+			return a.plan(cmd.Context(), o, planning{out, asJSON, detailed})
 		},
 	}
 	f := cmd.Flags()
 	f.BoolVar(&o.Destroy, "destroy", false, "plan to take everything away")
 	f.BoolVar(&detailed, "detailed-exitcode", false, "exit with 2 where there are changes")
 	f.BoolVar(&asJSON, "json", false, "one JSON object on standard output")
+	f.StringVar(&out, "out", "", "save the plan to `FILE`, for apply; its owner alone can read it")
 	planFlags(cmd, &o)
+	selectFlags(cmd, &o)
 	return cmd
 }
 
-func (a *app) plan(ctx context.Context, o run.Options, asJSON, detailed bool) error {
+// planning is what a plan is wanted for.
+type planning struct {
+	out              string
+	asJSON, detailed bool
+}
+
+func (a *app) plan(ctx context.Context, o run.Options, g planning) error {
 	var onError func(io.Writer, error) error
-	if asJSON {
+	if g.out != "" {
+		if err := run.CheckOut(g.out); err != nil {
+			return err
+		}
+	}
+	if g.asJSON {
 		onError = func(w io.Writer, err error) error { return ui.PlanErrorJSON(w, err, version) }
 	}
-	p, err := a.planned(ctx, o, onError)
+	p, err := a.planned(ctx, o, nil, onError)
 	if err != nil {
 		return err
 	}
 	defer p.Close()
-	if asJSON {
+	if g.asJSON {
 		err = ui.PlanJSON(a.out, p.Plan, version)
 	} else {
 		err = a.showPlan(p, o)
+	}
+	if err == nil && g.out != "" {
+		if err = p.Save(g.out, version); err == nil {
+			a.notef("saved to %s; swarmscript apply %s does just this", g.out, g.out)
+		}
 	}
 	switch {
 	case err != nil:
 		return err
 	case len(p.Plan.Unreachable) > 0:
 		return exit(apply.ExitUnreachable)
-	case detailed && !p.Plan.Empty():
+	case g.detailed && (!p.Plan.Empty() || len(p.Plan.Drift) > 0):
 		return exit(apply.ExitChanges)
 	}
 	return nil
 }
 
-// planned makes the plan, or shows why there is none; see failed for onError.
-func (a *app) planned(ctx context.Context, o run.Options, onError func(io.Writer, error) error) (*run.Planned, error) {
-	p, err := run.Plan(ctx, o)
+// planned makes the plan, which has to be the saved one where there is one, or
+// shows why there is none; see failed for onError.
+func (a *app) planned(ctx context.Context, o run.Options, saved *plan.File, onError func(io.Writer, error) error) (*run.Planned, error) {
+	var p *run.Planned
+	var err error
+	if saved != nil {
+		p, err = run.PlanSaved(ctx, saved, o)
+	} else {
+		p, err = run.Plan(ctx, o)
+	}
 	if err == nil {
 		return p, nil
 	}
@@ -97,5 +128,5 @@ func (a *app) showPlan(p *run.Planned, o run.Options) error {
 		a.notef("observed %s: %s in %.1f s", p.Plan.Project, p.Observed, p.Took.Seconds())
 	}
 	fmt.Fprintln(a.err)
-	return ui.Plan(a.out, p.Plan, ui.PlanOptions{Style: a.stdout().Style(), Destroy: o.Destroy})
+	return ui.Plan(a.out, p.Plan, ui.PlanOptions{Style: a.stdout().Style(), Destroy: o.Destroy, RefreshOnly: o.RefreshOnly})
 }

@@ -59,7 +59,7 @@ func (a *app) command() *cobra.Command {
 	flags.SortFlags = false
 	root.SetFlagErrorFunc(flagError)
 	root.AddCommand(
-		a.planCommand(), a.applyCommand(), a.destroyCommand(), a.validateCommand(), a.outputCommand(),
+		a.planCommand(), a.applyCommand(), a.destroyCommand(), a.showCommand(), a.graphCommand(), a.validateCommand(), a.outputCommand(),
 		a.fmtCommand(), a.execCommand(), a.docsCommand(), a.versionCommand(),
 	)
 	root.InitDefaultCompletionCmd()

@@ -9,6 +9,7 @@ import (
 	"os"
 	"slices"
 	"strconv"
+	"strings"
 	"testing"
 
 	"github.com/swarmscript/swarmscript/internal/plan"
@@ -42,6 +43,9 @@ func story(t *testing.T, r *rand.Rand) {
 			s.opts.Destroy = true
 		}
 		strangers := g.strangers()
+		if r.IntN(2) == 0 {
+			part(t, r, s)
+		}
 		converge(t, r, s)
 		if len(s.program.Moves) > 0 { // which may leave the script now
 			s.program.Moves = nil
@@ -76,6 +80,9 @@ func converge(t *testing.T, r *rand.Rand, s *session) {
 			t.Fatalf("does not converge")
 		}
 		p, err := s.plan(ctx)
+		if try > 0 && s.gone(err) {
+			return
+		}
 		if err != nil {
 			t.Fatalf("plan: %v", err)
 		}
@@ -103,11 +110,28 @@ func converge(t *testing.T, r *rand.Rand, s *session) {
 				t.Fatalf("%s %s: %v\nplan:\n%s", step.Change.Action, step.Change.Address, step.Err, dump(p))
 			}
 		}
+		if !w.crashed && !slices.ContainsFunc(res.Steps, func(s *StepResult) bool { return s.Outcome != OK }) {
+			switch p, err := s.plan(ctx); {
+			case s.gone(err):
+			case err != nil || slices.ContainsFunc(p.Changes, unfinished):
+				t.Fatalf("applied, and not what is declared: %v\n%s", err, dump(p))
+			}
+		}
 		if !w.crashed && try > 12 && len(res.Steps) == 0 {
 			t.Fatalf("a plan that is not empty had no steps:\n%s", dump(p))
 		}
 	}
 }
+
+// gone reports whether there is no plan because what it was to be of was to go,
+// and is gone.
+func (s *session) gone(err error) bool {
+	return err != nil && len(s.opts.Targets)+len(s.opts.Exclude) > 0 && strings.Contains(err.Error(), "there is no such resource")
+}
+
+// unfinished reports whether an apply has left a change undone. A release may be
+// left: what a declaration means now, that apply may have been the first to know.
+func unfinished(c *plan.Change) bool { return c.Changes() && c.Action != plan.Release }
 
 // checkDeletions fails where something went that the plan did not show.
 func checkDeletions(t *testing.T, w *world, p *plan.Plan, ids []string) {
@@ -123,6 +147,9 @@ func checkDeletions(t *testing.T, w *world, p *plan.Plan, ids []string) {
 }
 
 func dump(p *plan.Plan) string {
+	if p == nil {
+		return "no plan"
+	}
 	s := ""
 	for _, c := range p.Changes {
 		live := ""
@@ -203,10 +230,30 @@ func (g *generator) program() *resource.Program {
 		apps = append(apps, i)
 		p.Declarations = append(p.Declarations, d)
 	}
+	p.Declarations = append(p.Declarations, g.peers(apps, ref)...)
 	p.Outputs = []resource.OutputValue{{Name: "room", Value: value.Ref{Address: "room.main", Output: "id"}}}
 	g.move(p, was)
 	g.prev = p.Declarations
 	return p
+}
+
+// peers declares some of those that are there, or will be: under changing
+// addresses, so that marks wander.
+func (g *generator) peers(apps []int, ref func(string, int, string) value.Ref) (out []*resource.Declaration) {
+	shift := g.r.IntN(2)
+	for i, name := range peers {
+		if g.w.room != nil && g.w.peer(name) == nil || g.r.IntN(3) == 0 {
+			continue
+		}
+		args := value.Struct{name, nil, g.labels()}
+		if len(apps) > 0 && g.r.IntN(3) == 0 {
+			args[1] = ref("app", apps[0], "id")
+		}
+		out = append(out, &resource.Declaration{
+			Address: value.NewAddress("room.main", "peer", peers[(i+shift)%len(peers)]), Kind: g.kinds["peer"], Scope: "room.main", Args: args, NameGiven: true,
+		})
+	}
+	return out
 }
 
 func (g *generator) address(alias map[string]string, kind string, i int) value.Address {
@@ -269,7 +316,7 @@ func (g *generator) strangers() map[string]string {
 		g.w.inside[t.ID] = t
 	}
 	for id, o := range g.w.inside {
-		if o.Mark.Project != project {
+		if o.Mark.Project != project || o.Kind == "peer" { // a peer stays, declared or not
 			out[id] = o.Name
 		}
 	}
@@ -297,6 +344,13 @@ func (g *generator) meddle() {
 			o.Version++
 		case 2:
 			delete(w.inside, o.ID)
+		}
+	}
+	if name := peers[g.r.IntN(len(peers))]; w.room != nil && g.r.IntN(4) == 0 {
+		if p := w.peer(name); p != nil {
+			delete(w.inside, p.ID)
+		} else {
+			w.join(name)
 		}
 	}
 	if g.r.IntN(15) == 0 {

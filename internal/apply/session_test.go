@@ -77,7 +77,7 @@ func (s *session) apply(ctx context.Context, p *plan.Plan) *Result {
 	s.events = nil
 	return Run(ctx, Input{
 		Sink: func(e Event) { s.events = append(s.events, e) },
-		Plan: p, Program: s.program, Scopes: s.conns, Options: s.opts, Parallelism: 4, Backoff: time.Microsecond,
+		Plan: p, Program: p.Program, Scopes: s.conns, Options: s.opts, Parallelism: 4, Backoff: time.Microsecond,
 		Opened: func(ctx context.Context, addr string, _ *resource.Object, sc *Scope) error {
 			l, err := sc.Conn.(resource.Keeper).SaveLedger(ctx, s.program.Project, func(*resource.Ledger) {})
 			sc.State.Obs.Ledger = l

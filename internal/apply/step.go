@@ -30,7 +30,7 @@ func blockedError(c *plan.Change) error {
 // step carries out one node.
 func (e *executor) step(ctx context.Context, n *plan.Node, slot *slot) error {
 	c := n.Change
-	if n.Phase == plan.Destroy || c.Action == plan.Delete {
+	if n.Phase == plan.Destroy || c.Action.Drops() {
 		return e.destroy(ctx, n, slot)
 	}
 	s, err := e.scopeOf(ctx, c.Scope)
@@ -38,6 +38,12 @@ func (e *executor) step(ctx context.Context, n *plan.Node, slot *slot) error {
 		return err
 	}
 	e.emit(Event{Type: Started, Address: c.Address, Action: c.Action})
+	if c.Deferred && c.Kind.Find != nil {
+		// What came in another step was not there when the scope was looked at.
+		if err := s.refresh(ctx, e.in.Program); err != nil {
+			return err
+		}
+	}
 	var made *resource.Object
 	var done *plan.Change
 	err = e.retry(ctx, c, s, func(again bool) error {
@@ -86,9 +92,11 @@ func (e *executor) destroy(ctx context.Context, n *plan.Node, slot *slot) error 
 	if err != nil {
 		return err
 	}
-	e.mu.Lock()
-	e.destroyed[c.Live.ID] = true
-	e.mu.Unlock()
+	if c.Action != plan.Release {
+		e.mu.Lock()
+		e.destroyed[c.Live.ID] = true
+		e.mu.Unlock()
+	}
 	return e.forget(ctx, c, s)
 }
 

@@ -8,6 +8,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/swarmscript/swarmscript/internal/diag"
 	"github.com/swarmscript/swarmscript/internal/resource"
 	"github.com/swarmscript/swarmscript/internal/schema"
 	"github.com/swarmscript/swarmscript/internal/value"
@@ -25,6 +26,8 @@ func (h handler) decode(k string, args value.Struct) any {
 		spec = &netSpec{}
 	case "blob":
 		spec = &blobSpec{}
+	case "peer":
+		spec = &peerSpec{}
 	default:
 		spec = &appSpec{}
 	}
@@ -53,6 +56,9 @@ func (h handler) Create(ctx context.Context, c resource.Conn, r *resource.Reques
 			return nil, resource.ErrExists
 		}
 		w.room, w.inside, w.ledger = t, map[string]*thing{}, nil
+		for _, name := range peers {
+			w.join(name)
+		}
 	} else {
 		if err := w.place(t); err != nil {
 			return nil, err
@@ -72,6 +78,8 @@ func nameOf(spec any) string {
 	case *netSpec:
 		return s.Name
 	case *blobSpec:
+		return s.Name
+	case *peerSpec:
 		return s.Name
 	}
 	return spec.(*appSpec).Name
@@ -162,6 +170,14 @@ func keepForeign(next, old any, was resource.Mark) {
 			s.Labels = map[string]string{}
 		}
 		to, from = s.Labels, old.(*blobSpec).Labels
+	case *peerSpec:
+		if s.Labels == nil {
+			s.Labels = map[string]string{}
+		}
+		to, from = s.Labels, old.(*peerSpec).Labels
+		if s.Use == nil {
+			s.Use = old.(*peerSpec).Use
+		}
 	}
 	for k, v := range from {
 		if _, set := to[k]; !set && !slices.Contains(was.Owned()["labels"], k) {
@@ -178,9 +194,18 @@ func (h handler) Delete(ctx context.Context, c resource.Conn, r *resource.Reques
 	if !effect {
 		return errCrash
 	}
-	if r.Live.Kind == "room" {
+	switch r.Live.Kind {
+	case "room":
 		w.room, w.inside, w.ledger = nil, map[string]*thing{}, nil
-	} else {
+	case "peer":
+		if t := w.inside[r.Live.ID]; t != nil && t.Mark.Address == r.Live.Mark.Address { // else another declaration has it now
+			for _, k := range t.Mark.Owned()["labels"] {
+				delete(t.spec.(*peerSpec).Labels, k)
+			}
+			t.Mark = resource.Mark{}
+			t.Version++
+		}
+	default:
 		for _, o := range w.inside {
 			if slices.Contains(o.Uses, r.Live.ID) {
 				return fmt.Errorf("%s is in use by %s", r.Live.Name, o.Name)
@@ -188,7 +213,9 @@ func (h handler) Delete(ctx context.Context, c resource.Conn, r *resource.Reques
 		}
 		delete(w.inside, r.Live.ID)
 	}
-	w.deleted = append(w.deleted, r.Live.ID)
+	if r.Live.Kind != "peer" {
+		w.deleted = append(w.deleted, r.Live.ID)
+	}
 	if !answer {
 		return errCrash
 	}
@@ -221,6 +248,23 @@ func (w *world) kinds() map[string]*resource.Kind {
 		"room": {Name: "room", Schema: schema.Of(roomSpec{}), Out: out, Scope: "world", Opens: "room", DataLoss: "all that is in it", Handler: h},
 		"net":  {Name: "net", Schema: schema.Of(netSpec{}), Out: out, Scope: "room", Rank: 10, Busy: true, MarkFixed: true, Handler: h},
 		"blob": {Name: "blob", Schema: schema.Of(blobSpec{}), Out: out, Scope: "room", Rank: 10, Versioned: true, Handler: h},
+		"peer": {Name: "peer", Schema: schema.Of(peerSpec{}), Out: out, Scope: "room", Rank: 5, Handler: h, Find: findPeer, Sequence: oneByOne},
 		"app":  {Name: "app", Schema: schema.Of(appSpec{}), Out: out, Scope: "room", Rank: 20, Restarts: true, Handler: h},
 	}
+}
+
+func findPeer(objects []*resource.Object, _ func(*resource.Object) bool, args value.Struct) (*resource.Object, *diag.Diagnostic) {
+	if !value.Known(args) {
+		return nil, nil
+	}
+	for _, o := range objects {
+		if o.Name == args[0] {
+			return o, nil
+		}
+	}
+	return nil, &diag.Diagnostic{Summary: "is not there"}
+}
+
+func oneByOne(_ []*resource.Object, planned []resource.Planned) ([]resource.Planned, *diag.Diagnostic) {
+	return planned, nil
 }

@@ -12,8 +12,8 @@ import (
 )
 
 // The model world: rooms that hold nets (cannot change, cannot go while used),
-// blobs (versioned) and apps (use both, change in place). It refuses what
-// Docker refuses, and can crash at any call.
+// blobs (versioned) and apps (use both, change in place), and peers, which are
+// there by themselves. It refuses what Docker refuses, and can crash at any call.
 
 var errCrash = fmt.Errorf("the world stopped: %w", context.Canceled)
 
@@ -42,6 +42,12 @@ type appSpec struct {
 	Home   string            `star:"home,replace"`
 	Nets   []string          `star:"nets,set" ref:"net.name"`
 	Blobs  []string          `star:"blobs,set" ref:"blob.name"`
+	Labels map[string]string `star:"labels,merge"`
+}
+
+type peerSpec struct {
+	Name   string            `star:"name,pos,local"`
+	Use    *string           `star:"use"`
 	Labels map[string]string `star:"labels,merge"`
 }
 
@@ -87,6 +93,25 @@ func (w *world) call(write bool) (effect, answer bool) {
 }
 
 func (w *world) id() string { w.nextID++; return fmt.Sprintf("id%d", w.nextID) }
+
+// join lets a peer come into the room.
+func (w *world) join(name string) {
+	t := &thing{spec: &peerSpec{Name: name}}
+	t.Object = resource.Object{Kind: "peer", ID: w.id(), Name: name, Version: 1}
+	w.inside[t.ID] = t
+}
+
+// peer returns the peer of a name, nil where it is not there.
+func (w *world) peer(name string) *thing {
+	for _, t := range w.inside {
+		if t.Kind == "peer" && t.Name == name {
+			return t
+		}
+	}
+	return nil
+}
+
+var peers = []string{"p0", "p1", "p2"}
 
 type worldConn struct {
 	w    *world

@@ -51,6 +51,12 @@ var functions = []function{
 		{"ignore_changes", "list of string", "[]", "Arguments whose live value is kept."},
 		{"replace_on", "list", "[]", "Values, or resources, that renew it when they change: a service starts new tasks, a secret or config does not take it, anything else is replaced."},
 	}},
+	{"lookup", `lookup(kind, name, *, cluster=None, engine=None)`, "Reads what is live, whoever manages it: it is never changed and never deleted. Returns a handle whose outputs and arguments are those of the object, known after plan has looked: `lookup(\"service\", \"web\").image`. That there is none of that name is an error.", []argument{
+		{"kind", "string", "", "`service`, `network`, ..."},
+		{"name", "string", "", "Its name; of a secret or config also the one that a script declares it by, which means its newest version."},
+		{"cluster", "swarm", "the only one", "The swarm that it lives in."},
+		{"engine", "engine", "", "The engine that it lives on, for what does not live in a swarm."},
+	}},
 	{"moved", `moved(old, new)`, "Says that a resource was declared under another address before. Its mark is rewritten; nothing else changes.", []argument{
 		{"old", "string", "", "The old address, such as `service.old`."},
 		{"new", "string or resource", "", "The resource, or its address."},
@@ -73,6 +79,7 @@ var commands = map[string]string{
 	"volume":    "docker volume create",
 	"image":     "docker pull",
 	"plugin":    "docker plugin install",
-	"service":   "docker service create",
+	"service":   "docker service create, docker service update",
 	"container": "docker run",
+	"node":      "docker node update",
 }

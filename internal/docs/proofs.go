@@ -77,6 +77,14 @@ var Proofs = map[string][]Proof{
 		{drift, "TestRealConfig", contentTest, engines},
 		{replacement, "TestRealConfig", contentTest, engines},
 	},
+	"node": {
+		{roundTrip, "TestRealNode", nodeTest, engines},
+		{drift, "TestRealNode", nodeTest, engines},
+		{replacement, "TestStoryRejoined", nodeStory, newest},
+		{"labels, drains and releases, on three nodes", "TestStoryNodes", nodeStory, newest},
+		{"roles, and the quorum, on four nodes", "TestStoryManagers", nodeStory, newest},
+		{"every order of demotions keeps the quorum", "TestDemotionsKeepTheQuorum", "internal/swarm/node_test.go", noEngine},
+	},
 	"service": {
 		{roundTrip, "TestServiceFields", "internal/swarm/service_real_test.go", engines},
 		{drift, "TestServiceFields", "internal/swarm/service_real_test.go", engines},
@@ -103,6 +111,8 @@ const (
 	networkTest = "internal/swarm/network_real_test.go"
 	volumeTest  = "internal/swarm/volume_real_test.go"
 	volumeStory = "internal/run/story_volume_test.go"
+	nodeTest    = "internal/swarm/node_real_test.go"
+	nodeStory   = "internal/run/story_nodes_test.go"
 	contentTest = "internal/swarm/content_real_test.go"
 )
 

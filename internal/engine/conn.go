@@ -7,6 +7,7 @@ import (
 	"cmp"
 	"context"
 	"slices"
+	"strings"
 	"sync"
 
 	"github.com/docker/docker/client"
@@ -91,7 +92,7 @@ func (c *Conn) Observe(ctx context.Context, q resource.Query) (*resource.Observa
 		Identity: s.Info.ID,
 		Objects:  slices.Concat(swarm.NetworkObjects(s.Hand.Networks(), false), swarm.VolumeObjects(s.Hand.Volumes()), own),
 		Summary:  "engine " + s.Info.ServerVersion,
-		Warnings: slices.Concat(s.Info.Swarm.Warnings, s.Hand.Missing(), warnings),
+		Warnings: slices.Concat(oneLine(s.Info.Swarm.Warnings), s.Hand.Missing(), warnings),
 	}
 	obs.Ledger.Marks = marks
 	resolveUses(obs.Objects)
@@ -99,4 +100,14 @@ func (c *Conn) Observe(ctx context.Context, q resource.Query) (*resource.Observa
 		obs.Objects = append(obs.Objects, o)
 	}
 	return obs, nil
+}
+
+// oneLine brings an engine's warnings, which it has wrapped and indented, to a
+// line each.
+func oneLine(warnings []string) []string {
+	var out []string
+	for _, w := range warnings {
+		out = append(out, strings.Join(strings.Fields(strings.TrimPrefix(w, "WARNING:")), " "))
+	}
+	return out
 }

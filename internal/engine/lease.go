@@ -127,15 +127,24 @@ func (c *Conn) ReadLease(ctx context.Context, project string) (*resource.Lease, 
 		return nil, now, nil
 	}
 	last := gens[len(gens)-1]
-	if last.text == "" {
-		return nil, now, nil
+	l, err := last.lease()
+	if err != nil {
+		return nil, now, fmt.Errorf("volume %s: %w", leaseName(project, last.n), err)
+	}
+	return l, now, nil
+}
+
+// lease is what a generation holds, nil where it was released.
+func (g generation) lease() (*resource.Lease, error) {
+	if g.text == "" {
+		return nil, nil
 	}
 	l := &resource.Lease{}
-	if err := json.Unmarshal([]byte(last.text), l); err != nil {
-		return nil, now, fmt.Errorf("volume %s: the lease is damaged: %w", leaseName(project, last.n), err)
+	if err := json.Unmarshal([]byte(g.text), l); err != nil {
+		return nil, fmt.Errorf("the lease is damaged: %w", err)
 	}
-	l.Version = last
-	return l, now, nil
+	l.Version = g
+	return l, nil
 }
 
 // WriteLease implements [resource.Leaser].

@@ -162,11 +162,20 @@ func TestRealMarks(t *testing.T) {
 		if got := e.Docker("volume", "ls", "--quiet", "--filter", "name=shop.a.marks"); got != "" {
 			t.Errorf("left are %s", got)
 		}
+	})
+}
 
-		// Somebody else's volume of that name, and one that is damaged.
+// Somebody else's volume of the name of marks, and marks that are damaged.
+func TestRealMarksOfOthers(t *testing.T) {
+	onEngines(t, func(t *testing.T, v testengine.Version) {
+		e := testengine.Start(t, v)
+		c, ctx := connect(t, remote.Endpoint{Host: e.Host}), t.Context()
+		if _, err := c.Observe(ctx, resource.Query{Project: "shop/c"}); err != nil {
+			t.Fatal(err)
+		}
 		e.Docker("volume", "create", "swarmscript.shop.c.marks.1")
 		e.Docker("volume", "create", "swarmscript.shop.d.marks.7", "--label", "swarmscript.project=shop/d", "--label", "swarmscript.marks={")
-		if err := c.SaveMarks(ctx, "shop/c", func(m map[string]resource.Mark) { m["1"] = one }); !errors.Is(err, resource.ErrConflict) {
+		if err := c.SaveMarks(ctx, "shop/c", func(m map[string]resource.Mark) { m["1"] = resource.Mark{Project: "shop/c"} }); !errors.Is(err, resource.ErrConflict) {
 			t.Errorf("over a stranger's volume: %v", err)
 		}
 		if _, err := c.Observe(ctx, resource.Query{Project: "shop/d"}); err == nil || !strings.Contains(err.Error(), "swarmscript.shop.d.marks.7") {

@@ -31,11 +31,17 @@ type ScopeState struct {
 
 // Options are a person's wishes about a run.
 type Options struct {
-	Destroy       bool
-	AllowDataLoss bool
+	Destroy       bool `json:"destroy,omitempty"`
+	AllowDataLoss bool `json:"allow_data_loss,omitempty"`
 	// Adopt holds the addresses that may take over what is not ours, in full or
 	// short.
-	Adopt []string
+	Adopt []string `json:"adopt,omitempty"`
+	// Targets are the only ones that are planned, with what they need; Exclude
+	// are left out, with what needs them. See selection.
+	Targets []string `json:"targets,omitempty"`
+	Exclude []string `json:"exclude,omitempty"`
+	// Replace are made anew though nothing asks for it.
+	Replace []string `json:"replace,omitempty"`
 }
 
 // Input is all that a plan is made from.
@@ -48,24 +54,51 @@ type Input struct {
 	// HashKey is used where a scope's own ledger has none.
 	HashKey []byte
 	Options Options
+
+	selected *selection // nil for everything
 }
 
-// Build plans everything. The plan is nil where there are errors; warnings
-// are in the plan.
+// Build plans everything, or what the options select. The plan is nil where
+// there are errors; warnings are in the plan.
 func Build(in Input) (*Plan, diag.List) {
 	b := newBuilder(in)
+	if !in.Options.partial() {
+		return b.build()
+	}
+	sel, problems := newSelection(b)
+	if problems != nil {
+		return nil, problems
+	}
+	for {
+		b := newBuilder(sel.input())
+		p, problems := b.build()
+		if sel.grow(b) {
+			continue
+		}
+		if p != nil {
+			p.Partial = true
+			p.Warnings = append(p.Warnings, sel.warn())
+		}
+		return p, problems
+	}
+}
+
+func (b *builder) build() (*Plan, diag.List) {
 	b.moves()
-	if in.Options.Destroy {
+	b.renew()
+	if b.in.Options.Destroy {
 		b.checkAdopt(nil)
 	} else {
 		b.warm()
 		for _, d := range b.order() {
 			b.declare(d)
 		}
-		b.checkAdopt(in.Program.Declarations)
+		b.checkAdopt(b.in.Program.Declarations)
 	}
+	b.claim()
 	b.prune()
 	b.oldVersions()
+	b.sequences()
 	b.plan.Changes = b.sorted()
 	if b.problems.Err() == nil {
 		b.arrange()
@@ -77,6 +110,7 @@ func Build(in Input) (*Plan, diag.List) {
 	}
 	b.takes()
 	b.checkAdopted()
+	b.checkRenewed()
 	b.outputs()
 	return b.plan, nil
 }
@@ -93,15 +127,18 @@ type builder struct {
 	scopes   map[string]bool                   // that a live object of ours has in its mark's address
 	deletes  []*Change
 	removed  map[string]bool                   // the kinds and IDs of those
+	claimed  map[*resource.Object]*Change      // of kinds with Find
+	chains   [][]*Change                       // changes that are made one after another
 	adopt    map[string]bool                   // Options.Adopt; true once it was made use of
 	users    map[value.Address][]value.Address // declared users, by what they use
+	renewed  map[value.Address]bool            // Options.Replace
 }
 
 func newBuilder(in Input) *builder {
 	n := len(in.Program.Declarations)
 	b := &builder{
 		in:      in,
-		plan:    &Plan{Project: in.Program.Project, Unreachable: map[string]error{}},
+		plan:    &Plan{Project: in.Program.Project, Program: in.Program, Unreachable: map[string]error{}},
 		index:   make(map[string]*Index, len(in.Scopes)),
 		changes: make(map[value.Address]*Change, n),
 		decls:   make(map[value.Address]*resource.Declaration, n),
@@ -110,6 +147,7 @@ func newBuilder(in Input) *builder {
 		moved:   map[value.Address][]value.Address{},
 		adopt:   make(map[string]bool, len(in.Options.Adopt)),
 		users:   map[value.Address][]value.Address{},
+		renewed: map[value.Address]bool{},
 	}
 	for _, s := range in.Options.Adopt {
 		b.adopt[s] = false
@@ -251,7 +289,7 @@ func (b *builder) caseOf(d *resource.Declaration, ix *Index) Case {
 	if c.API == "" {
 		c.API = b.futureAPI(d.Scope)
 	}
-	c.Adopt = b.mayAdopt(d.Address)
+	c.Adopt, c.Renew = b.mayAdopt(d.Address), b.renewed[d.Address]
 	c.Resolve = b.resolve
 	if opener := b.changes[value.Address(d.Scope)]; opener != nil && (opener.Action == Replace || opener.Action == Create) {
 		c.Absent = true
@@ -315,7 +353,7 @@ func (b *builder) checkAdopt(decls []*resource.Declaration) {
 				names = append(names, d.Address.Short())
 			}
 		}
-		if b.failed[value.Address(s)] || slices.Contains(names, s) {
+		if b.failed[value.Address(s)] || slices.Contains(names, s) || b.leftOut(s) {
 			continue
 		}
 		b.fail(&diag.Diagnostic{Summary: fmt.Sprintf("--adopt %s: no such resource is declared", s), Hint: diag.DidYouMean(s, names)})
@@ -334,6 +372,9 @@ func (b *builder) resolve(r value.Ref) (value.Value, bool) {
 func Known(c *Change, output string) (value.Value, bool) {
 	if c == nil {
 		return nil, false
+	}
+	if c.Decl != nil && c.Decl.External {
+		return knownOfOther(c, output)
 	}
 	o, ok := c.Kind.Output(output)
 	if !ok {

@@ -21,8 +21,12 @@ type Case struct {
 	Ours []*resource.Object
 	// Named returns the live object of a name, whoever's it is, or nil.
 	Named func(name string) *resource.Object
+	// Objects are all live objects of the declaration's kind, whoever's they are.
+	Objects func() []*resource.Object
 	// Adopt allows taking an object that is not ours.
 	Adopt bool
+	// Renew asks for a replacement that nothing else asks for.
+	Renew bool
 	// Resolve returns what is known of a reference.
 	Resolve func(value.Ref) (value.Value, bool)
 	// HashKey is the project's, nil before it exists.
@@ -51,6 +55,9 @@ func Decide(c Case) (*Change, diag.List) {
 	ch.Args = args
 	if d.External {
 		return c.external(ch)
+	}
+	if d.Kind.Find != nil {
+		return c.found(ch)
 	}
 	c.keepName(ch)
 	ch.Mark = c.mark(ch.Args)
@@ -241,28 +248,15 @@ func (c Case) adopted(name string) (*resource.Object, *diag.Diagnostic) {
 	return nil, p
 }
 
-// external reads what somebody else manages.
-func (c Case) external(ch *Change) (*Change, diag.List) {
-	ch.Action = Read
-	if c.Absent {
-		return ch, nil
-	}
-	if ch.Live = c.Named(liveName(ch)); ch.Live == nil {
-		return nil, diag.List{{
-			Pos:     c.Decl.Pos,
-			Summary: fmt.Sprintf("%s: there is no %s %q", ch.Address, ch.Kind.Name, liveName(ch)),
-			Hint:    "it is declared as external, so it must exist before",
-		}}
-	}
-	return ch, nil
-}
-
 // mark is what the object shall carry.
 func (c Case) mark(args value.Struct) resource.Mark {
 	if c.Decl.Kind.Unmarked {
 		return resource.Mark{}
 	}
 	m := resource.Mark{Project: c.Project, Address: c.Decl.Address, Sensitive: c.Decl.Sensitive()}
+	if len(c.Decl.Refs()) > 0 {
+		m.Sensitive = resource.Sensitive(c.Decl.Kind.Schema, args)
+	}
 	for _, f := range c.Decl.Kind.Schema.Merged {
 		if keys, ok := value.Reveal(args[f.Index]).(*value.Map); ok && keys != nil {
 			m.Keys = slices.Grow(m.Keys, keys.Len())
@@ -290,7 +284,7 @@ func (c Case) compare(ch *Change) {
 		owned = live.Mark.Owned()
 	}
 	ch.Fields = ch.Kind.Schema.Diff(ch.Args, live.Mark.Conceal(ch.Kind.Schema, live.Args), owned)
-	if name := liveName(ch); !ch.Kind.Versioned && live.Name != name {
+	if name := liveName(ch); !ch.Kind.Versioned && ch.Kind.Find == nil && live.Name != name {
 		ch.rename(live.Name, name)
 	}
 	if len(c.Decl.Lifecycle.IgnoreChanges) > 0 {
@@ -311,24 +305,13 @@ func (c Case) compare(ch *Change) {
 			}
 		}
 	}
-	if ch.Mark.Triggers == "" && c.Decl.Lifecycle.ReplaceOn == nil {
-		// nothing to compare; a recorded trigger goes with the next mark
-	} else if was := live.Mark.Triggers; was != "" && ch.Mark.Triggers != was {
-		// An unknown trigger counts as changed, like any other unknown value.
-		ch.Reason = "lifecycle(replace_on) changed"
-		switch {
-		case ch.Kind.Versioned: // its versions are renewed by what is in them
-			ch.Reason = ""
-		case ch.Kind.Restarts:
-			ch.Restart, ch.Action = true, max(ch.Action, Update)
-		default:
-			ch.Action = Replace
-			ch.Tentative = ch.Mark.Triggers == ""
-		}
-	}
+	c.triggered(ch)
 	if c.Replaced != "" && !ch.Kind.Versioned {
 		ch.Action, ch.Reason = Replace, "uses "+c.Replaced.Short()+", which is replaced"
 		ch.Tentative, ch.ReplacedBy = c.ReplacedMaybe, c.Replaced
+	}
+	if c.Renew && !ch.Kind.Versioned {
+		ch.Action, ch.Reason, ch.Tentative, ch.ReplacedBy = Replace, askedFor, false, ""
 	}
 	ch.Tentative = ch.Tentative && ch.Action == Replace
 	if !ch.Mark.Equal(live.Mark) {
@@ -351,6 +334,28 @@ func (c Case) compare(ch *Change) {
 	}
 	if ch.Action == Update && ch.Kind.Effect != nil {
 		ch.Effect = ch.Kind.Effect(live, ch.Args, ch.Fields, ch.Restart)
+	}
+}
+
+// askedFor is the reason of a replacement that a person asks for.
+const askedFor = "--replace"
+
+// triggered renews what lifecycle(replace_on=) asks for.
+func (c Case) triggered(ch *Change) {
+	if ch.Mark.Triggers == "" && c.Decl.Lifecycle.ReplaceOn == nil {
+		// nothing to compare; a recorded trigger goes with the next mark
+	} else if was := ch.Live.Mark.Triggers; was != "" && ch.Mark.Triggers != was {
+		// An unknown trigger counts as changed, like any other unknown value.
+		ch.Reason = "lifecycle(replace_on) changed"
+		switch {
+		case ch.Kind.Versioned: // its versions are renewed by what is in them
+			ch.Reason = ""
+		case ch.Kind.Restarts:
+			ch.Restart, ch.Action = true, max(ch.Action, Update)
+		default:
+			ch.Action = Replace
+			ch.Tentative = ch.Mark.Triggers == ""
+		}
 	}
 }
 

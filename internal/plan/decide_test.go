@@ -155,7 +155,7 @@ func (s scene) build() (*Plan, diag.List) {
 	if s.status == Unreachable {
 		room.Err = resource.ErrUnreachable
 	}
-	kinds := map[string]*resource.Kind{"thing": thingKind, "net": netKind, "file": fileKind, "disk": diskKind, "tape": tapeKind, "book": bookKind, "box": boxKind, "room": roomKind}
+	kinds := map[string]*resource.Kind{"thing": thingKind, "net": netKind, "file": fileKind, "disk": diskKind, "tape": tapeKind, "book": bookKind, "box": boxKind, "room": roomKind, "host": hostKind}
 	return Build(Input{
 		Program: &resource.Program{Project: "shop", Declarations: s.decls, Moves: s.moves},
 		Scopes:  map[string]*ScopeState{"room.main": room},
@@ -233,6 +233,8 @@ func TestDecisionTable(t *testing.T) {
 			objects: []*resource.Object{live(tapeKind, "1", "a", "image", "x")}}, `~ tape.a image:"x">"y"`},
 		{"the same, and wanted", scene{decls: []*resource.Declaration{with(decl(tapeKind, "a"), resource.Lifecycle{ReplaceOn: value.List{"2"}})}, key: "k", opts: Options{AllowDataLoss: true},
 			objects: []*resource.Object{triggered(live(tapeKind, "1", "a"))}}, "-/+ tape.a (lifecycle(replace_on) changed)"},
+		{"the same, and asked for", scene{decls: []*resource.Declaration{decl(tapeKind, "a", "mode", "n")}, opts: Options{AllowDataLoss: true, Replace: []string{"tape.a"}},
+			objects: []*resource.Object{live(tapeKind, "1", "a")}}, `-/+ tape.a mode:"m">"n"! (--replace)`},
 		{"the same, and ignored", scene{decls: []*resource.Declaration{with(decl(tapeKind, "a", "mode", "n"), resource.Lifecycle{IgnoreChanges: []string{"mode"}})},
 			objects: []*resource.Object{live(tapeKind, "1", "a")}}, ""},
 		{"what carries no mark is found by its name", scene{decls: []*resource.Declaration{decl(bookKind, "a", "title", "x")},
@@ -447,8 +449,12 @@ func external(d *resource.Declaration) *resource.Declaration {
 func TestWhatForcesHidesSecrets(t *testing.T) {
 	f, _ := thingKind.Schema.Field("mode")
 	for _, after := range []value.Value{value.Secret{V: "new"}, value.List{"x", value.Secret{V: "new"}}} {
-		c := &Change{Fields: []schema.Change{{Path: "mode", Field: f, Type: f.Type, Before: "old", After: after, Replace: true}}}
+		c := &Change{Kind: thingKind, Fields: []schema.Change{{Path: "mode", Field: f, Type: f.Type, Before: "old", After: after, Replace: true}}}
 		if got := whatForces(c); got != "mode changed, which forces replacement" {
+			t.Errorf("got %q", got)
+		}
+		c.Kind = tapeKind // which cannot be replaced
+		if got := whatForces(c); got != "mode changed" {
 			t.Errorf("got %q", got)
 		}
 	}

@@ -3,6 +3,9 @@ package plan
 import (
 	"slices"
 	"strings"
+
+	"github.com/swarmscript/swarmscript/internal/resource"
+	"github.com/swarmscript/swarmscript/internal/value"
 )
 
 // Graph orders the steps of a plan: a directed acyclic graph that knows
@@ -127,4 +130,18 @@ func (g *Graph) describe(ids []int) string {
 		}
 	}
 	return strings.Join(names, " -> ")
+}
+
+// Declared is the graph of what a program declares: each comes after what it
+// refers to. Nothing live is in it.
+func Declared(p *resource.Program) *Graph {
+	b, g := &builder{}, &Graph{}
+	at := make(map[value.Address]*Node, len(p.Declarations))
+	for _, d := range p.Declarations {
+		at[d.Address] = g.add(&Change{Address: d.Address, Kind: d.Kind, Scope: d.Scope, Decl: d}, Do)
+	}
+	for _, d := range p.Declarations {
+		b.needs(d, func(a value.Address) { at[d.Address].after(at[a]) })
+	}
+	return g
 }

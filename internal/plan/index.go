@@ -139,6 +139,7 @@ func (ix *Index) Case(d *resource.Declaration) Case {
 		Absent:  ix.State.Status == Absent,
 		Ours:    ix.ours[d.Address],
 		Named:   func(name string) *resource.Object { return ix.find(d.Kind, name) },
+		Objects: func() []*resource.Object { return ix.ofKind(d.Kind) },
 		Resolve: func(value.Ref) (value.Value, bool) { return nil, false },
 	}
 	if ix.State.Obs != nil {
@@ -165,6 +166,19 @@ func (ix *Index) find(k *resource.Kind, name string) *resource.Object {
 		name = ""
 	}
 	return ix.named[kindName{k.Name, name}]
+}
+
+// ofKind returns the live objects of a kind, whoever's they are.
+func (ix *Index) ofKind(k *resource.Kind) []*resource.Object {
+	var out []*resource.Object
+	if ix.State.Obs != nil {
+		for _, o := range ix.State.Obs.Objects {
+			if o.Kind == k.Name {
+				out = append(out, o)
+			}
+		}
+	}
+	return out
 }
 
 // Live returns the object that a declaration most likely means: ours, or the

@@ -72,7 +72,7 @@ func (b *builder) link() (again bool) {
 			m := g.add(c, Do)
 			m.after(n)
 			do[c.Address] = m
-		case c.Action == Delete:
+		case c.Action.Drops():
 			n = g.add(c, Do)
 			pure = append(pure, n)
 		default:
@@ -84,7 +84,7 @@ func (b *builder) link() (again bool) {
 		}
 	}
 	for _, c := range b.plan.Changes {
-		if c.Decl == nil || c.Action == Delete {
+		if c.Decl == nil || c.Action.Drops() {
 			continue
 		}
 		n := do[c.Address]
@@ -93,6 +93,8 @@ func (b *builder) link() (again bool) {
 			b.linkTentative(c, destroy[c.Address], do)
 		}
 	}
+	b.linkSequences(do)
+	b.linkReleases(g, pure, do)
 	again = b.linkUsers(g, gone, do)
 	b.linkVersions(pure, do)
 	b.linkRanks(g, pure)

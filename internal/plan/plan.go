@@ -28,17 +28,22 @@ const (
 	Replace                  // deleted, then created
 	NewVersion               // a new version beside the old one
 	Delete                   // no longer wanted
+	Release                  // no longer wanted, but not made by us either: it stays
 )
 
-var actionSigns = [...]string{" ", "<=", "+", "~", "-/+", "+/-", "-"}
+var actionSigns = [...]string{" ", "<=", "+", "~", "-/+", "+/-", "-", "."}
 
-// Sign returns the action as plans show it: + ~ -/+ +/- - <=.
+// Sign returns the action as plans show it: + ~ -/+ +/- - . <=.
 func (a Action) Sign() string { return actionSigns[a] }
 
-var actionWords = [...]string{"no-op", "read", "create", "update", "replace", "new version", "delete"}
+var actionWords = [...]string{"no-op", "read", "create", "update", "replace", "new version", "delete", "release"}
 
 // String returns the action in words.
 func (a Action) String() string { return actionWords[a] }
+
+// Drops reports whether the action ends with the resource being none of the
+// project's.
+func (a Action) Drops() bool { return a == Delete || a == Release }
 
 // Change is what is planned for one resource.
 type Change struct {
@@ -92,9 +97,17 @@ func (c *Change) Changes() bool { return c.Action > Read }
 // Plan is what is to be done, and in which order.
 type Plan struct {
 	Project string
+	// Program is what was planned: the script's, or with --target and --exclude
+	// the part of it.
+	Program *resource.Program
 	// Changes has one entry per resource: declared ones in the script's order,
 	// then deletions by address.
 	Changes []*Change
+	// Drift is what would be done, of a plan that only looks: its Changes are
+	// then empty.
+	Drift []*Change
+	// Partial is set where a person chose a part of the project.
+	Partial bool
 	// Graph orders them.
 	Graph *Graph
 	// Outputs of the script, resolved as far as they are known.
@@ -107,7 +120,7 @@ type Plan struct {
 
 // Counts are the numbers of a plan's last line.
 type Counts struct {
-	Add, Change, Replace, Delete, Read, Wait int
+	Add, Change, Replace, Delete, Release, Read, Wait int
 }
 
 // Counts counts the steps.
@@ -123,6 +136,8 @@ func (p *Plan) Counts() Counts {
 			n.Replace++
 		case Delete:
 			n.Delete++
+		case Release:
+			n.Release++
 		case Read:
 			n.Read++
 		}

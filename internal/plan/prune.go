@@ -3,6 +3,7 @@ package plan
 import (
 	"fmt"
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/swarmscript/swarmscript/internal/diag"
@@ -10,6 +11,9 @@ import (
 	"github.com/swarmscript/swarmscript/internal/schema"
 	"github.com/swarmscript/swarmscript/internal/value"
 )
+
+// oldVersion is why a version goes.
+const oldVersion = "old version"
 
 // keptVersions is how many old versions of a secret or config stay, for a
 // rollback.
@@ -24,14 +28,14 @@ func (b *builder) prune() {
 		}
 		var gone []value.Address // few of many, so they are sorted alone
 		for a := range ix.ours {
-			if !b.declaredIn(a, addr) {
+			if !b.declaredIn(a, addr) && b.wants(a) {
 				gone = append(gone, a)
 			}
 		}
 		slices.Sort(gone)
 		for _, a := range gone {
 			for _, o := range ix.ours[a] {
-				if !b.elsewhere(a, o) {
+				if !b.elsewhere(a, o) && b.claimed[o] == nil {
 					b.remove(a, addr, o, b.pruneReason())
 				}
 			}
@@ -72,7 +76,7 @@ func (b *builder) goes(scope string) bool {
 	}
 	for _, addr := range sortedKeys(b.index) {
 		ix := b.index[addr]
-		if len(ix.ours[opener]) > 0 && !b.declaredIn(opener, addr) {
+		if len(ix.ours[opener]) > 0 && !b.declaredIn(opener, addr) && b.wants(opener) {
 			return true
 		}
 	}
@@ -85,8 +89,12 @@ func (b *builder) remove(a value.Address, scope string, o *resource.Object, reas
 		return // the second: one engine under two names
 	}
 	b.removed[o.Kind+" "+o.ID] = true
+	action := Delete
+	if k.Find != nil {
+		action = Release
+	}
 	b.deletes = append(b.deletes, &Change{
-		Address: a, Kind: k, Scope: scope, Action: Delete, Decl: b.decls[a], Live: o, Name: o.Name, Reason: reason,
+		Address: a, Kind: k, Scope: scope, Action: action, Decl: b.decls[a], Live: o, Name: o.Name, Reason: reason,
 	})
 }
 
@@ -114,7 +122,7 @@ func (b *builder) oldVersions() {
 		})
 		for i, o := range old {
 			if i >= keptVersions && !b.stillUsed(ix, o) {
-				b.remove(d.Address, d.Scope, o, "old version")
+				b.remove(d.Address, d.Scope, o, oldVersion)
 			}
 		}
 		if c.Action == NewVersion {
@@ -181,7 +189,7 @@ func (b *builder) guardOne(c *Change) {
 		verb = "replacing it"
 	}
 	d := b.decls[c.Address]
-	if d != nil && d.Lifecycle.PreventDestroy && c.Reason != "old version" {
+	if d != nil && d.Lifecycle.PreventDestroy && c.Reason != oldVersion {
 		p := diag.Errorf(d.Pos, "%s: %s is forbidden by lifecycle(prevent_destroy = True)", c.Address, verb)
 		p.Detail = whatForces(c)
 		b.fail(p)
@@ -189,7 +197,8 @@ func (b *builder) guardOne(c *Change) {
 	if c.Kind.Fixed && forced(c) {
 		p := diag.Errorf(pos, "%s: a %s cannot be changed, and making it anew would lose %s", c.Address, c.Kind.Name, c.Kind.DataLoss)
 		p.Detail = whatForces(c)
-		p.Hint = "undo that, or declare another one under another name and move what is in it; lifecycle(ignore_changes = [...]) leaves it as it is"
+		p.Hint = fmt.Sprintf("undo that, or declare another %s under another name and move what is in it; lifecycle(ignore_changes = [%s]) leaves it as it is; --replace %s makes it anew",
+			c.Kind.Name, strings.Join(fieldsOf(c), ", "), c.Address.Short())
 		b.fail(p)
 		return
 	}
@@ -208,7 +217,10 @@ func (b *builder) guardOne(c *Change) {
 			continue
 		}
 		p := diag.Errorf(pos, "%s: %s is not possible while %s %q uses it", c.Address, verb, user.Kind, user.Name)
-		if user.Mark.Project == b.in.Program.Project {
+		if a, out := b.leavesOut(ix, user); out {
+			p.Detail = a.Short() + " is left out of this plan, and stays as it is"
+			p.Hint = "leave this out too, or plan both"
+		} else if user.Mark.Project == b.in.Program.Project {
 			p.Detail = fmt.Sprintf("%s names it in plain text, and stays as it is", user.Mark.Address.Short())
 			p.Hint = fmt.Sprintf("let %s refer to the resource itself, not to its name, or take it out there", user.Mark.Address.Short())
 		} else {
@@ -222,21 +234,36 @@ func (b *builder) guardOne(c *Change) {
 // forced reports whether a difference asks for a replacement, not the person
 // who wants one.
 func forced(c *Change) bool {
-	return c.Action == Replace && slices.ContainsFunc(c.Fields, func(f schema.Change) bool { return f.Replace })
+	return c.Action == Replace && c.Reason != askedFor && slices.ContainsFunc(c.Fields, func(f schema.Change) bool { return f.Replace })
 }
 
-// whatForces lists the differences behind a replacement.
+// fieldsOf names the arguments that ask for a replacement, as a script does.
+func fieldsOf(c *Change) []string {
+	var out []string
+	for _, f := range c.Fields {
+		if name := strconv.Quote(f.Field.Name); f.Replace && !slices.Contains(out, name) {
+			out = append(out, name)
+		}
+	}
+	return out
+}
+
+// whatForces lists the differences behind a replacement, made or refused.
 func whatForces(c *Change) string {
 	var lines []string
+	which, forces := ", which forces replacement", " forces replacement"
+	if c.Kind.Fixed {
+		which, forces = "", ""
+	}
 	for _, f := range c.Fields {
 		if !f.Replace {
 			continue
 		}
 		// What is sensitive now may have been so before.
 		if f.Secret || value.Sensitive(f.Before) || value.Sensitive(f.After) {
-			lines = append(lines, f.Path+" changed, which forces replacement")
+			lines = append(lines, f.Path+" changed"+which)
 		} else {
-			lines = append(lines, fmt.Sprintf("%s: %s -> %s forces replacement", f.Path, f.Type.Format(f.Before), f.Type.Format(f.After)))
+			lines = append(lines, fmt.Sprintf("%s: %s -> %s%s", f.Path, f.Type.Format(f.Before), f.Type.Format(f.After), forces))
 		}
 	}
 	if c.Reason != "" {

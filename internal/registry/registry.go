@@ -22,6 +22,7 @@ func Kinds() []*resource.Kind {
 		swarm.ConfigKind,
 		swarm.ServiceKind,
 		engine.ContainerKind,
+		swarm.NodeKind,
 	}
 }
 

@@ -4,6 +4,7 @@ import (
 	"time"
 
 	"github.com/swarmscript/swarmscript/internal/diag"
+	"github.com/swarmscript/swarmscript/internal/schema"
 	"github.com/swarmscript/swarmscript/internal/value"
 )
 
@@ -55,25 +56,32 @@ func (d *Declaration) scan() {
 		return
 	}
 	d.scanned = true
-	note := func(r value.Ref) { d.refs = append(d.refs, r) }
-	for i, v := range d.Args {
+	value.Refs(d.Args, func(r value.Ref) { d.refs = append(d.refs, r) })
+	d.sensitive = Sensitive(d.Kind.Schema, d.Args)
+}
+
+// Sensitive returns the arguments that hold something sensitive although their
+// fields say nothing of it, as [Declaration.Sensitive] does. A reference may turn
+// out to be one when it is resolved: what was looked up was sensitive there.
+func Sensitive(s *schema.Struct, args value.Struct) (out []string) {
+	for i, v := range args {
 		if v == nil {
 			continue
 		}
-		value.Refs(v, note)
-		f := d.Kind.Schema.Fields[i]
+		f := s.Fields[i]
 		switch m, isMap := v.(*value.Map); {
 		case f.Secret || f.WriteOnly || !value.Sensitive(v):
 		case isMap:
 			for _, e := range m.Entries {
 				if value.Sensitive(e.Value) {
-					d.sensitive = append(d.sensitive, f.Name+":"+e.Key)
+					out = append(out, f.Name+":"+e.Key)
 				}
 			}
 		default:
-			d.sensitive = append(d.sensitive, f.Name)
+			out = append(out, f.Name)
 		}
 	}
+	return out
 }
 
 // Lifecycle changes how a resource is treated.

@@ -11,6 +11,7 @@ package resource
 import (
 	"context"
 
+	"github.com/swarmscript/swarmscript/internal/diag"
 	"github.com/swarmscript/swarmscript/internal/schema"
 	"github.com/swarmscript/swarmscript/internal/value"
 )
@@ -61,6 +62,18 @@ type Kind struct {
 	// Restarts is set where lifecycle(replace_on=) renews what runs, not the
 	// object: an update with Request.Restart, in place of a replacement.
 	Restarts bool
+	// Find is set for kinds whose objects come and go by other means than a
+	// declaration, as a swarm's nodes do. It picks the one that a declaration means
+	// among those of the scope, ours telling which carry its mark; nil without a
+	// problem where the arguments do not tell yet. A declaration takes it over
+	// without --adopt, unless it is another project's. What is not declared any
+	// more is released: the handler's Delete takes our mark and what we set off it,
+	// unless another declaration has marked it since, and it stays. Create is never called, and no field is a replacement.
+	Find func(objects []*Object, ours func(*Object) bool, args value.Struct) (*Object, *diag.Diagnostic)
+	// Sequence returns those of the planned changes of a scope's objects that must
+	// not run side by side, in the order in which they are made one by one, or says
+	// why they must not be made at all. May be nil.
+	Sequence func(objects []*Object, planned []Planned) ([]Planned, *diag.Diagnostic)
 	// DataLoss says what is lost with the object, "" where nothing is; then
 	// deleting it needs --allow-data-loss.
 	DataLoss string
@@ -79,6 +92,13 @@ type Kind struct {
 	// change. May be nil.
 	Effect  func(live *Object, args value.Struct, changes []schema.Change, restart bool) string
 	Handler Handler
+}
+
+// Planned is a change of one live object, as [Kind.Sequence] sees it.
+type Planned struct {
+	Address value.Address
+	Live    *Object
+	Args    value.Struct
 }
 
 // Output is a value that exists once the resource does.

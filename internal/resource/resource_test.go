@@ -46,6 +46,29 @@ func FuzzMark(f *testing.F) {
 	})
 }
 
+// Whatever somebody wrote into the labels is read as some mark, and what is not
+// part of a mark is kept.
+func FuzzReadMark(f *testing.F) {
+	f.Add("shop", "service.web", "labels:a%2Cb,env:%25,%", "swarmscript.other", "x")
+	f.Add("", "[[\"", ",,:", "", "")
+	f.Fuzz(func(t *testing.T, project, address, keys, label, text string) {
+		m, rest := ReadMark(map[string]string{LabelProject: project, LabelAddress: address, LabelKeys: keys, label: text})
+		if got, kept := rest[label]; kept == IsMark(label) || kept && got != text {
+			t.Errorf("label %q is %q, %v", label, got, kept)
+		}
+		_, _, _ = m.Address.Kind(), m.Address.Name(), m.Address.Scope()
+		for field, keys := range m.Owned() {
+			if len(keys) == 0 {
+				t.Errorf("%s owns nothing", field)
+			}
+		}
+		// Written again it is the same, whatever it was.
+		if again, _ := ReadMark(m.Labels(rest)); !again.Equal(m) {
+			t.Errorf("got %+v, want %+v", again, m)
+		}
+	})
+}
+
 // A new mark takes the place of an old one, and does not change what it is
 // given.
 func TestLabelsReplaceAMark(t *testing.T) {

@@ -75,34 +75,13 @@ func testRealImage(t *testing.T, v testengine.Version) {
 	w.e.Docker("tag", testengine.Sleep, ref)
 	w.plan(tag) // it is there: docker run would take it too
 
-	// Always asks the registry, and pulls what is another one there.
 	always := w.declare(`image("web", ref = "R/web:1", pull = "always")`)
-	stale := func(digest string) string {
-		return "~ image.web (the registry has another one, " + shortHex(digest) + ")"
-	}
-	w.repaired(always, stale(one))
-	two := w.r.Push(w.e, w.config, testengine.Web2, "web:1")
-	if two == one {
-		t.Fatal("the registry holds the same image")
-	}
-	// Push has taken the name away here.
-	w.repaired(always, "+ image.web")
-	w.e.Docker("tag", testengine.Web1, ref)
-	w.repaired(always, stale(two))
-	if w.id(ref) != w.id(testengine.Web2) {
-		t.Error("the engine has another image")
-	}
-
-	// By digest; a tag beside it says nothing.
-	three := w.r.Push(w.e, w.config, testengine.Web3, "web:3")
-	w.repaired(w.declare(`image("web", "R/web@`+three+`")`), "+ image.web")
-	w.plan(w.declare(`image("web", "R/web:7@` + three + `", pull = "always")`))
-	if got := w.id(w.r.Addr + "/web@" + three); got != w.id(testengine.Web3) {
-		t.Errorf("the image is %s", got)
-	}
+	w.alwaysPulled(always, ref, one)
+	w.byDigest()
 
 	// External: read, never pulled.
 	w.plan(w.declare(`image("R/web:1", external = True)`))
+	w.plan(w.declare(`output("arch", lookup("image", "R/web:1").digest)`))
 	if _, err := Plan(t.Context(), w.declare(`image("R/never", external = True)`)); err == nil || !strings.Contains(err.Error(), "there is no image") {
 		t.Errorf("an external image that is not there: %v", err)
 	}
@@ -117,46 +96,79 @@ func testRealImage(t *testing.T, v testengine.Version) {
 	if v == testengine.Docker28 { // 20.10 imports for its own platform only
 		w.platforms(t)
 	}
-	t.Run("local", func(t *testing.T) {
-		// Made here and in no registry: there it is.
-		w.e.Docker("tag", testengine.Sleep, "made-here:1")
-		w.plan(w.declare(`image("made-here:1")`))
-		p := w.plan(w.declare(`image("made-here", ref = "R/made-here:1")`), "+ image.made-here")
-		if len(p.Warnings) != 0 {
-			t.Errorf("it warns %v", p.Warnings)
-		}
-		w.e.Docker("tag", testengine.Sleep, w.r.Addr+"/made-here:1")
-		opts := w.declare(`image("made-here", ref = "R/made-here:1", pull = "always")`)
-		reached := planOf(t, opts)
-		if got := lines(reached.Plan); len(got) != 0 || !strings.Contains(fmt.Sprint(reached.Plan.Warnings), "whether its registry has another one is not known") {
-			t.Errorf("the plan shows %v and warns %v", got, reached.Plan.Warnings)
-		}
-	})
-	t.Run("not there", func(t *testing.T) {
-		code, said := w.apply(t, w.declare(`image("none", ref = "R/none:1")`))
+	t.Run("local", func(t *testing.T) { w.madeHere(t) })
+	t.Run("not pulled", func(t *testing.T) { w.notPulled(t, tag, always, ref) })
+}
+
+// alwaysPulled asks the registry, and pulls what is another one there.
+func (w *registryWorld) alwaysPulled(always Options, ref, one string) {
+	stale := func(digest string) string {
+		return "~ image.web (the registry has another one, " + shortHex(digest) + ")"
+	}
+	w.repaired(always, stale(one)) // by hand
+	two := w.r.Push(w.e, w.config, testengine.Web2, "web:1")
+	if two == one {
+		w.t.Fatal("the registry holds the same image")
+	}
+	w.repaired(always, "+ image.web") // the push took the name away here
+	w.e.Docker("tag", testengine.Web1, ref)
+	w.repaired(always, stale(two))
+	if w.id(ref) != w.id(testengine.Web2) {
+		w.t.Error("the engine has another image")
+	}
+}
+
+// byDigest pulls by a digest; a tag beside it says nothing.
+func (w *registryWorld) byDigest() {
+	three := w.r.Push(w.e, w.config, testengine.Web3, "web:3")
+	w.repaired(w.declare(`image("web", "R/web@`+three+`")`), "+ image.web")
+	w.plan(w.declare(`image("web", "R/web:7@` + three + `", pull = "always")`))
+	if got := w.id(w.r.Addr + "/web@" + three); got != w.id(testengine.Web3) {
+		w.t.Errorf("the image is %s", got)
+	}
+}
+
+// madeHere has an image that was made on the engine and is in no registry:
+// there it is.
+func (w *registryWorld) madeHere(t *testing.T) {
+	w.e.Docker("tag", testengine.Sleep, "made-here:1")
+	w.plan(w.declare(`image("made-here:1")`))
+	p := w.plan(w.declare(`image("made-here", ref = "R/made-here:1")`), "+ image.made-here")
+	if len(p.Warnings) != 0 {
+		t.Errorf("it warns %v", p.Warnings)
+	}
+	w.e.Docker("tag", testengine.Sleep, w.r.Addr+"/made-here:1")
+	w.warned(t, w.declare(`image("made-here", ref = "R/made-here:1", pull = "always")`), "whether its registry has another one is not known")
+}
+
+// warned checks a plan that shows nothing and warns.
+func (w *registryWorld) warned(t *testing.T, opts Options, text string) {
+	t.Helper()
+	reached := planOf(t, opts)
+	if got := lines(reached.Plan); len(got) != 0 || !strings.Contains(fmt.Sprint(reached.Plan.Warnings), text) {
+		t.Errorf("the plan shows %v and warns %v", got, reached.Plan.Warnings)
+	}
+}
+
+// notPulled has a name that the registry does not have, then a wrong password,
+// then no registry.
+func (w *registryWorld) notPulled(t *testing.T, tag, always Options, ref string) {
+	fails := func(opts Options, texts ...string) {
+		t.Helper()
+		code, said := w.apply(t, opts)
 		if code != apply.ExitFailed {
 			t.Errorf("exit code %d", code)
 		}
-		wants(t, said, w.r.Addr+"/none:1 was not pulled", "manifest")
-	})
-	t.Run("wrong password", func(t *testing.T) {
-		w.auth(t, `{"auths": {%q: {"auth": "YW5uOm5vbnNlbnNl"}}}`, w.r.Addr)
-		w.e.Docker("image", "rm", ref)
-		code, said := w.apply(t, tag)
-		if code != apply.ExitFailed {
-			t.Errorf("exit code %d", code)
-		}
-		wants(t, said, "was not pulled", "docker login "+w.r.Addr)
-	})
-	t.Run("down", func(t *testing.T) {
-		w.r.Stop()
-		w.e.Docker("tag", testengine.Web1, ref)
-		w.plan(tag)
-		reached := planOf(t, always)
-		if got := lines(reached.Plan); len(got) != 0 || !strings.Contains(fmt.Sprint(reached.Plan.Warnings), "connection refused") {
-			t.Errorf("the plan shows %v and warns %v", got, reached.Plan.Warnings)
-		}
-	})
+		wants(t, said, append(texts, "was not pulled")...)
+	}
+	fails(w.declare(`image("none", ref = "R/none:1")`), w.r.Addr+"/none:1", "manifest")
+	w.auth(t, `{"auths": {%q: {"auth": "YW5uOm5vbnNlbnNl"}}}`, w.r.Addr)
+	w.e.Docker("image", "rm", ref)
+	fails(tag, "docker login "+w.r.Addr)
+	w.r.Stop()
+	w.e.Docker("tag", testengine.Web1, ref)
+	w.plan(tag)
+	w.warned(t, always, "connection refused")
 }
 
 // platforms pulls one image of several under a tag, and then another one.

@@ -205,6 +205,22 @@ func (v *view) saveLedgers(ctx context.Context, clean bool) error {
 	return errors.Join(errs...)
 }
 
+// outdated reports whether an inventory that exists, or its copy, is not what
+// it would be now.
+func (v *view) outdated() bool {
+	entries := v.inventory(false)
+	kept := false
+	for _, s := range v.scopes {
+		if _, ok := s.Conn.(resource.Keeper); ok && s.State.Status == plan.Present && s.State.Obs.Ledger.HashKey != nil {
+			kept = true
+			if !slices.Equal(s.State.Obs.Ledger.Scopes, entries) {
+				return true
+			}
+		}
+	}
+	return kept && !slices.Equal(readHint(v.root, v.program.Project), entries)
+}
+
 // hint writes the copy beside the script. It may fail, in a folder that cannot
 // be written: it only helps to find what nothing else names.
 func (v *view) hint(entries []resource.ScopeEntry) {

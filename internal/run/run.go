@@ -4,6 +4,7 @@ package run
 
 import (
 	"context"
+	"crypto/sha256"
 	"errors"
 	"fmt"
 	"os"
@@ -42,6 +43,10 @@ type Options struct {
 	// Forget names scopes of the inventory that are gone for good: what the
 	// project had there is not looked for any more.
 	Forget []string
+	// Targets, Exclude and Replace are addresses; see [plan.Options].
+	Targets, Exclude, Replace []string
+	// RefreshOnly plans to change nothing, and shows what differs.
+	RefreshOnly bool
 
 	Parallelism int
 	Detach      bool
@@ -55,6 +60,10 @@ type Script struct {
 	opts    Options
 	root    string
 	session *lang.Session
+	// envRead is what the script asked of the environment, nil where it was not
+	// set; varFiles are the digests of the files of variables.
+	envRead  map[string]*string
+	varFiles map[string][]byte
 }
 
 // Source returns the text of a file that the script was made of, for showing
@@ -83,7 +92,7 @@ func Evaluate(ctx context.Context, opts Options) (*Script, error) {
 			file = filepath.Join(s.root, opts.File)
 		}
 	}
-	inputs, err := readInputs(opts)
+	inputs, err := s.readInputs()
 	if err != nil {
 		return s, err
 	}
@@ -109,10 +118,11 @@ func (s *Script) expand(list diag.List) diag.List {
 	return list
 }
 
-func readInputs(opts Options) (*builtins.Inputs, error) {
-	in := &builtins.Inputs{Env: opts.Env, Environ: os.Environ(), Vars: map[string]string{}}
+func (s *Script) readInputs() (*builtins.Inputs, error) {
+	s.envRead, s.varFiles = map[string]*string{}, map[string][]byte{}
+	in := &builtins.Inputs{Env: s.env, Environ: os.Environ(), Vars: map[string]string{}}
 	var problems diag.List
-	for _, v := range opts.Vars {
+	for _, v := range s.opts.Vars {
 		name, val, err := builtins.ParseVar(v)
 		if err != nil {
 			problems = append(problems, &diag.Diagnostic{Summary: err.Error()})
@@ -120,12 +130,14 @@ func readInputs(opts Options) (*builtins.Inputs, error) {
 		}
 		in.Vars[name] = val
 	}
-	for _, f := range opts.VarFiles {
+	for _, f := range s.opts.VarFiles {
 		data, err := os.ReadFile(f)
 		if err != nil {
 			problems = append(problems, &diag.Diagnostic{Summary: "--var-file: " + err.Error()})
 			continue
 		}
+		sum := sha256.Sum256(data)
+		s.varFiles[f] = sum[:]
 		parsed, err := builtins.ParseVarFile(f, data)
 		if err != nil {
 			problems = append(problems, diag.From(err)...)
@@ -134,6 +146,19 @@ func readInputs(opts Options) (*builtins.Inputs, error) {
 		in.VarFiles = append(in.VarFiles, parsed)
 	}
 	return in, problems.Err()
+}
+
+// env looks up the environment, and takes down what was asked.
+func (s *Script) env(name string) (string, bool) {
+	if s.opts.Env == nil {
+		return "", false
+	}
+	text, ok := s.opts.Env(name)
+	s.envRead[name] = nil
+	if ok {
+		s.envRead[name] = &text
+	}
+	return text, ok
 }
 
 // Planned is a script with its plan, and the connections that it was observed
@@ -145,6 +170,9 @@ type Planned struct {
 	// services)".
 	Observed string
 	Took     time.Duration
+
+	saved    *plan.File // the plan that this one has to be
+	buildErr error      // why there is none, where a saved one is compared
 
 	view  *view
 	shown *plan.Plan // what was approved, once a later plan has taken its place
@@ -158,17 +186,33 @@ func Plan(ctx context.Context, opts Options) (*Planned, error) {
 	if err != nil {
 		return p, err
 	}
+	return p, p.look(ctx)
+}
+
+// look observes and plans.
+func (p *Planned) look(ctx context.Context) error {
 	begun := time.Now()
-	p.view = newView(s.Program, s.root)
-	p.view.forgets = opts.Forget
+	p.view = newView(p.Program, p.root)
+	p.view.forgets = p.opts.Forget
 	if err := p.view.observe(ctx); err != nil {
-		return p, errors.Join(err, p.view.close())
+		return errors.Join(err, p.view.close())
 	}
 	p.Observed, p.Took = p.view.summary(), time.Since(begun)
-	if p.Plan, err = p.build(); err != nil {
-		return p, errors.Join(err, p.view.close())
+	if p.saved != nil {
+		if err := p.view.unreachable(); err != nil {
+			return errors.Join(fmt.Errorf("nothing was applied: %w", err), p.view.close())
+		}
 	}
-	return p, nil
+	var err error
+	p.Plan, err = p.build()
+	if err != nil && p.saved != nil { // then what has changed says more
+		p.buildErr = err
+		return nil
+	}
+	if err != nil {
+		return errors.Join(err, p.view.close())
+	}
+	return nil
 }
 
 func (p *Planned) build() (*plan.Plan, error) {
@@ -180,11 +224,15 @@ func (p *Planned) build() (*plan.Plan, error) {
 		return nil, p.expand(problems)
 	}
 	built.Warnings = append(built.Warnings, p.view.warnings...)
+	if p.opts.RefreshOnly {
+		built.OnlyLook()
+	}
 	return built, nil
 }
 
 func (p *Planned) planOptions() plan.Options {
-	return plan.Options{Destroy: p.opts.Destroy, AllowDataLoss: p.opts.AllowDataLoss, Adopt: p.opts.Adopt}
+	return plan.Options{Destroy: p.opts.Destroy, AllowDataLoss: p.opts.AllowDataLoss, Adopt: p.opts.Adopt,
+		Targets: p.opts.Targets, Exclude: p.opts.Exclude, Replace: p.opts.Replace}
 }
 
 // Close closes the connections.
@@ -323,7 +371,15 @@ func (p *Planned) locate(res *apply.Result) {
 
 // writes reports whether the plan has a step that writes; a plan may also only
 // wait.
-func (p *Planned) writes() bool { return !p.Plan.Empty() || p.view.letGo }
+func (p *Planned) writes() bool {
+	return !p.Plan.Empty() || p.view.letGo || p.opts.RefreshOnly && p.view.outdated()
+}
+
+// partial reports whether the plan leaves something as it is that may have to
+// change: then nothing is known to be finished.
+func (p *Planned) partial() bool {
+	return p.opts.RefreshOnly || len(p.opts.Targets)+len(p.opts.Exclude) > 0
+}
 
 // begin prepares the scopes that are there and plans again under the lease:
 // what somebody else did since the plan was shown is seen, and nothing may go
@@ -339,6 +395,12 @@ func (p *Planned) begin(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	if p.saved != nil {
+		stale, err := p.staleSteps(now, false)
+		if err := errors.Join(err, staleBecause(stale)); err != nil {
+			return err
+		}
+	}
 	if p.shown == nil {
 		p.shown = p.Plan
 	}
@@ -349,7 +411,7 @@ func (p *Planned) begin(ctx context.Context) error {
 
 func (p *Planned) run(ctx context.Context, opts ApplyOptions, leases *leases) *apply.Result {
 	return apply.Run(ctx, apply.Input{
-		Plan: p.Plan, Program: p.Program, Scopes: p.view.scopes, Parallelism: p.opts.Parallelism,
+		Plan: p.Plan, Program: p.Plan.Program, Scopes: p.view.scopes, Parallelism: p.opts.Parallelism,
 		Options: p.planOptions(),
 		Detach:  p.opts.Detach, Timeout: p.opts.Timeout, Sink: opts.Sink, Stop: opts.Stop,
 		Closing: func(addr string) { p.closing(addr, leases) },
@@ -399,6 +461,9 @@ func (p *Planned) finish(ctx context.Context, res *apply.Result) error {
 		return nil
 	}
 	ended := p.opts.Destroy || len(p.Program.Scopes) == 0 // where it declares nothing any more
+	if p.partial() {
+		return p.view.saveLedgers(ctx, false)
+	}
 	if ended && res.ExitCode() == apply.ExitOK && len(p.Plan.Unreachable) == 0 {
 		return p.view.dropLedgers(ctx)
 	}

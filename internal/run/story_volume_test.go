@@ -38,7 +38,7 @@ func TestStoryVolume(t *testing.T) {
 
 		// What cannot change is an error, whoever changed it.
 		f.Bare(script(`, options = {"type": "tmpfs", "device": "tmpfs"}`))
-		cannot := []string{"volume.vol_data: a volume cannot be changed, and making it anew would lose the data in it", `options["device"]`, "forces replacement", "under another name"}
+		cannot := []string{"volume.vol_data: a volume cannot be changed, and making it anew would lose the data in it", `options["device"]`, "under another name", `lifecycle(ignore_changes = ["options"])`}
 		f.PlanFails(cannot...)
 		f.PlanFailsWith(data, cannot...)
 		f.Bare(script(`, options = {"type": "tmpfs", "device": "tmpfs"}, lifecycle = lifecycle(ignore_changes = ["options"])`))

@@ -185,6 +185,16 @@ func (v *view) observeOne(ctx context.Context, s *resource.Scope) (resource.Conn
 	return conn, &plan.ScopeState{Scope: s, Status: plan.Present, Obs: obs}, nil
 }
 
+// unreachable is the first scope that did not answer, nil where all did.
+func (v *view) unreachable() error {
+	for _, addr := range slices.Sorted(maps.Keys(v.scopes)) {
+		if st := v.scopes[addr].State; st.Status == plan.Unreachable {
+			return fmt.Errorf("%s does not answer: %w", addr, st.Err)
+		}
+	}
+	return nil
+}
+
 func unreachable(s *resource.Scope, err error) *plan.ScopeState {
 	return &plan.ScopeState{Scope: s, Status: plan.Unreachable, Err: err}
 }

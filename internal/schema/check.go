@@ -166,6 +166,8 @@ func (t *Type) checkRef(r value.Ref) (value.Value, error) {
 	case r.Output == "":
 		r.Output, r.Type = t.RefOutput, "string"
 		return r, nil
+	case t.Kind == StructOf && r.Type == t.Struct.Name:
+		return r, nil
 	case t.Kind == StructOf:
 		return t.checkStruct(r)
 	case r.Type != "" && !t.accepts(r.Type):
@@ -186,7 +188,7 @@ func (t *Type) accepts(output string) bool {
 	case Duration, Bytes, Mode:
 		return output == "int" || output == "string"
 	}
-	return output == t.Name()
+	return output == t.Name() || t.Kind == ListOf && sameList(output, t.Name())
 }
 
 func (t *Type) checkString(s string) (string, error) {

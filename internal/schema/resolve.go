@@ -42,7 +42,7 @@ func (t *Type) resolve(v value.Value, lookup func(value.Ref) (value.Value, bool)
 	switch x := v.(type) {
 	case value.Ref, *value.Template:
 		r := value.Resolve(v, lookup)
-		if !value.Known(r) {
+		if !value.Known(r) || r == nil { // nil is an argument that what was looked up does not have
 			return r, nil
 		}
 		return t.Check(r)

@@ -1,5 +1,5 @@
 // Package swarm holds the kinds that live in a swarm - networks, secrets,
-// configs, services - the kind that makes one, and the connection to it.
+// configs, services, nodes - the kind that makes one, and the connection to it.
 //
 // A swarm is observed with one list call per type of object, whatever its
 // size. Beside its objects it keeps one config object per project, the ledger:
@@ -24,6 +24,8 @@ type Conn struct {
 
 	services serviceState
 	hand     func() *Handover // may be nil
+	own      string           // the ID of the node that is asked
+	roles    chan struct{}    // held by who changes the managers
 
 	mu     sync.Mutex
 	seen   *swarm.Config // the ledger of the last observation
@@ -52,7 +54,9 @@ func (h *Handover) fresh(d *remote.Docker) bool {
 // NewConn returns the connection to the swarm that d's engine manages. The
 // engine's connection outlives it. What hand returns is used by an
 // observation in place of lists of its own; it may be nil.
-func NewConn(d *remote.Docker, hand func() *Handover) *Conn { return &Conn{docker: d, hand: hand} }
+func NewConn(d *remote.Docker, hand func() *Handover) *Conn {
+	return &Conn{docker: d, hand: hand, roles: make(chan struct{}, 1)}
+}
 
 // Docker returns the Engine API's client. Its errors go through [remote.Err].
 func (c *Conn) Docker() client.APIClient { return c.docker.API() }
@@ -69,6 +73,7 @@ func (c *Conn) Observe(ctx context.Context, q resource.Query) (*resource.Observa
 	if err != nil {
 		return nil, err
 	}
+	l.Own = c.own
 	c.services.knowNetworks(l.Networks)
 	if err := c.services.addNetworks(ctx, c, l); err != nil {
 		return nil, err
@@ -92,4 +97,5 @@ var observers = []func(*lists) []*resource.Object{
 	observeSecrets,
 	observeConfigs,
 	observeServices,
+	observeNodes,
 }

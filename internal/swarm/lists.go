@@ -28,6 +28,7 @@ type lists struct {
 	Nodes    []swarm.Node
 	Jobs     []swarm.Task // of the jobs that have not completed
 	API      string
+	Own      string // the ID of the node that is asked
 }
 
 // Networks returns the networks, those of the swarm and of the engine.

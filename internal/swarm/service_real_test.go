@@ -53,8 +53,8 @@ type rig struct {
 	api  string
 }
 
-func newRig(t *testing.T, v testengine.Version) *rig {
-	e := testengine.Start(t, v)
+func newRig(t *testing.T, v testengine.Version, opts ...testengine.Option) *rig {
+	e := testengine.Start(t, v, opts...)
 	e.Docker("swarm", "init", "--advertise-addr", e.Addr)
 	r := &rig{T: t, e: e}
 	r.conn = r.dial()

@@ -130,11 +130,15 @@ type EngineConn interface {
 
 // Open implements [resource.Opener].
 func (swarmHandler) Open(_ context.Context, parent resource.Conn, o *resource.Object) (resource.Conn, error) {
-	if n, ok := o.Native.(*Snapshot); ok && n.Swarm == nil {
-		return nil, errNotManager
-	}
 	p := parent.(EngineConn)
-	return NewConn(p.Remote(), p.Handover), nil
+	c := NewConn(p.Remote(), p.Handover)
+	if n, ok := o.Native.(*Snapshot); ok {
+		if n.Swarm == nil {
+			return nil, errNotManager
+		}
+		c.own = n.Info.Swarm.NodeID
+	}
+	return c, nil
 }
 
 // Create implements [resource.Handler].
@@ -257,13 +261,13 @@ func updateSwarm(ctx context.Context, api client.APIClient, live swarm.Swarm, to
 func updateNode(ctx context.Context, api client.APIClient, live swarm.Node, to swarm.NodeSpec) error {
 	seen := live.Spec
 	for try := 0; ; try++ {
-		err := remote.Err(api.NodeUpdate(ctx, live.ID, live.Version, to))
+		err := updateErr(api.NodeUpdate(ctx, live.ID, live.Version, to))
 		if !errors.Is(err, resource.ErrConflict) || try == specTries {
 			return err
 		}
 		var ierr error
 		if live, _, ierr = api.NodeInspectWithRaw(ctx, live.ID); ierr != nil {
-			return remote.Err(ierr)
+			return updateErr(ierr)
 		}
 		if !reflect.DeepEqual(live.Spec, seen) {
 			return err

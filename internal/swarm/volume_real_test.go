@@ -152,12 +152,24 @@ func TestRealClusterVolume(t *testing.T) {
 		defer cancel()
 		contains(t, k.Handler.(resource.Settler).Settle(ctx, w.sw, r, w.find(k, "plain")), `plugin "csi" has not made it`)
 
-		// The engine's own volume of the name is another one.
+		w.delete(k, "full")
+	})
+}
+
+// A volume of a swarm and one of the engine may have one name.
+func TestRealVolumesOfOneName(t *testing.T) {
+	onEngines(t, func(w *world) {
+		t := w.t
+		w.inSwarm()
+		k := swarm.VolumeKind
+		if !w.api("1.42") {
+			return // there are none of a swarm
+		}
+		w.create(k, "plain", args{"name": "plain", "driver": "csi"})
 		w.create(swarm.LocalVolumeKind, "plain", args{"name": "plain"})
 		w.delete(k, "plain")
 		if w.find(swarm.LocalVolumeKind, "plain") == nil {
 			t.Error("the engine's own volume went with it")
 		}
-		w.delete(k, "full")
 	})
 }

@@ -36,6 +36,7 @@ const FormatVersion = "1.0"
 //	  takes[]              what goes with a swarm that goes
 //	  unsettled, blocked     why it waits; why it cannot be planned
 //	  deferred               true: compared again once its scope exists
+//	resource_drift[]     with --refresh-only: what an apply would do
 //	output_changes       name: {after, after_unknown, after_sensitive}
 //	warnings[]           {severity, summary, detail, hint, range}
 //	unreachable          scope: why
@@ -56,6 +57,16 @@ func PlanJSON(w io.Writer, p *plan.Plan, version string) error {
 		}
 	}
 	j.str("]")
+	if len(p.Drift) > 0 {
+		j.str(`,"resource_drift":[`)
+		for i, c := range p.Drift {
+			if i > 0 {
+				j.str(",")
+			}
+			j.resource(c)
+		}
+		j.str("]")
+	}
 	j.outputs(p)
 	j.str(`,"warnings":[`)
 	for i, d := range p.Warnings {
@@ -100,6 +111,7 @@ func (j *jsonPrinter) textIf(key, s string) {
 var actionsJSON = [...]string{
 	plan.NoOp: `["no-op"]`, plan.Read: `["read"]`, plan.Create: `["create"]`, plan.Update: `["update"]`,
 	plan.Replace: `["delete","create"]`, plan.NewVersion: `["create","delete"]`, plan.Delete: `["delete"]`,
+	plan.Release: `["forget"]`, // Terraform's word for it
 }
 
 func (j *jsonPrinter) resource(c *plan.Change) {
@@ -226,9 +238,9 @@ func schemaOf(c *plan.Change) *schema.Struct {
 func sides(c *plan.Change) (before, after value.Struct) {
 	s := schemaOf(c)
 	if c.Live != nil {
-		before = masked(s, c, c.Live.Args)
+		before = c.Masked(c.Live.Args)
 	}
-	if c.Action == plan.Delete || c.Args == nil || s == nil {
+	if c.Action.Drops() || c.Args == nil || s == nil {
 		return before, nil
 	}
 	after = make(value.Struct, len(s.Fields))
@@ -246,7 +258,7 @@ func sides(c *plan.Change) (before, after value.Struct) {
 			}
 		}
 		if c.Decl != nil && i < len(c.Decl.Args) && !value.Sensitive(v) {
-			v = mask(f.Type, c.Decl.Args[i], v) // a live value that is kept
+			v = plan.Mask(f.Type, c.Decl.Args[i], v) // a live value that is kept
 		}
 		after[i] = v
 	}
@@ -331,7 +343,7 @@ func appendCounts(b []byte, n plan.Counts) []byte {
 	for i, x := range []struct {
 		key string
 		n   int
-	}{{"add", n.Add}, {"change", n.Change}, {"replace", n.Replace}, {"delete", n.Delete}, {"read", n.Read}, {"wait", n.Wait}} {
+	}{{"add", n.Add}, {"change", n.Change}, {"replace", n.Replace}, {"delete", n.Delete}, {"release", n.Release}, {"read", n.Read}, {"wait", n.Wait}} {
 		sep := byte(',')
 		if i == 0 {
 			sep = '{'

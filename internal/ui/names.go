@@ -1,6 +1,8 @@
 package ui
 
 import (
+	"slices"
+
 	"github.com/swarmscript/swarmscript/internal/plan"
 	"github.com/swarmscript/swarmscript/internal/value"
 )
@@ -19,7 +21,7 @@ func NewNames(p *plan.Plan) *Names {
 		return n
 	}
 	scoped := make(map[string]value.Address, len(p.Changes))
-	for _, c := range p.Changes {
+	for _, c := range slices.Concat(p.Changes, p.Drift) {
 		short := c.Address.Short()
 		if other, ok := scoped[short]; !ok {
 			scoped[short] = c.Address

@@ -45,7 +45,7 @@ var eventTypes = map[apply.EventType]string{
 
 var actionNames = [...]string{
 	plan.NoOp: "no-op", plan.Read: "read", plan.Create: "create", plan.Update: "update",
-	plan.Replace: "replace", plan.NewVersion: "new-version", plan.Delete: "delete",
+	plan.Replace: "replace", plan.NewVersion: "new-version", plan.Delete: "delete", plan.Release: "release",
 }
 
 func (j *jsonProgress) Event(e apply.Event) {

@@ -170,12 +170,19 @@ func (pr *planPrinter) counts() {
 		}
 	}
 	missed := blocked > 0 || len(pr.p.Unreachable) > 0
+	if pr.refresh && len(pr.p.Drift) > 0 {
+		pr.line(strconv.Itoa(len(pr.p.Drift)) + " differ. This run changes none of them: it brings up to date only what is remembered.")
+		return
+	}
 	if pr.p.Empty() {
 		pr.line(pr.nothing(n, missed))
 		return
 	}
 	s := "Plan: " + strconv.Itoa(n.Add) + " to add, " + strconv.Itoa(n.Change) + " to change, " +
 		strconv.Itoa(n.Replace) + " to replace, " + strconv.Itoa(n.Delete) + " to delete"
+	if n.Release > 0 {
+		s += ", " + strconv.Itoa(n.Release) + " to release"
+	}
 	if reads > 0 {
 		s += ", " + strconv.Itoa(reads) + " to read"
 	}

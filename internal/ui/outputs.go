@@ -166,8 +166,8 @@ func SummaryJSON(w io.Writer, r *apply.Result, o SummaryOptions, at time.Time) e
 		operation = "destroy"
 	}
 	b = appendEventHead(b, level, message, at, "change_summary")
-	b = append(b, fmt.Sprintf(`,"changes":{"add":%d,"change":%d,"replace":%d,"remove":%d,"failed":%d,"skipped":%d,"interrupted":%t,"operation":%q}}`+"\n",
-		t.counts.Add, t.counts.Change, t.counts.Replace, t.counts.Delete, t.failed, t.skipped, r.Interrupted, operation)...)
+	b = append(b, fmt.Sprintf(`,"changes":{"add":%d,"change":%d,"replace":%d,"remove":%d,"release":%d,"failed":%d,"skipped":%d,"interrupted":%t,"operation":%q}}`+"\n",
+		t.counts.Add, t.counts.Change, t.counts.Replace, t.counts.Delete, t.counts.Release, t.failed, t.skipped, r.Interrupted, operation)...)
 	if len(r.Outputs) > 0 && !o.Destroy {
 		b = appendEventHead(b, "info", "Outputs: "+strconv.Itoa(len(r.Outputs)), at, "outputs")
 		b = append(appendOutputs(append(b, `,"outputs":`...), r.Outputs, false), '}', '\n')

@@ -16,6 +16,8 @@ type PlanOptions struct {
 	Names *Names
 	// Destroy says that the plan is one to destroy everything.
 	Destroy bool
+	// RefreshOnly says that it only shows what differs.
+	RefreshOnly bool
 }
 
 // Plan writes a plan as text. What is as declared is not in it; a resource
@@ -25,7 +27,10 @@ func Plan(w io.Writer, p *plan.Plan, o PlanOptions) error {
 	if o.Names == nil {
 		o.Names = NewNames(p)
 	}
-	pr := &planPrinter{out: out{w: w, Style: o.Style}, names: o.Names, p: p, destroy: o.Destroy}
+	pr := &planPrinter{out: out{w: w, Style: o.Style}, names: o.Names, p: p, changes: p.Changes, destroy: o.Destroy, refresh: o.RefreshOnly}
+	if o.RefreshOnly {
+		pr.changes = p.Drift
+	}
 	pr.print()
 	pr.flush()
 	return pr.err
@@ -78,7 +83,9 @@ type planPrinter struct {
 	out
 	p       *plan.Plan
 	names   *Names
+	changes []*plan.Change
 	destroy bool
+	refresh bool
 	column  int    // where signs begin
 	pairs   []pair // of the resource at hand, kept for the next
 	scratch []byte
@@ -115,12 +122,19 @@ func (pr *planPrinter) print() {
 	pr.layout()
 	lines := 0
 	spaced := true // whether the last one had lines below it, and so wants a blank
-	for _, c := range pr.p.Changes {
+	for _, c := range pr.changes {
 		if !listed(c) {
 			continue
 		}
-		if pr.destroy && lines == 0 {
-			pr.in(red, "Everything of "+pr.project()+" will be destroyed:")
+		if pr.refresh && lines == 0 {
+			pr.in(bold, "What is live differs from what "+pr.project()+" declares. An apply would:")
+			pr.endLine()
+		} else if pr.destroy && lines == 0 {
+			what := "Everything of "
+			if pr.p.Partial {
+				what = "This part of "
+			}
+			pr.in(red, what+pr.project()+" will be destroyed:")
 			pr.endLine()
 		}
 		lines++
@@ -148,7 +162,7 @@ func (pr *planPrinter) layout() {
 	if pr.Width > 0 {
 		limit = min(limit, pr.Width/2)
 	}
-	for _, c := range pr.p.Changes {
+	for _, c := range pr.changes {
 		if listed(c) {
 			if n := textWidth(pr.names.Of(c.Address)); n <= limit {
 				pr.column = max(pr.column, n)
@@ -168,6 +182,7 @@ func (pr *planPrinter) project() string {
 var actionColors = [...]string{
 	plan.NoOp: plain, plan.Read: cyan, plan.Create: green, plan.Update: yellow,
 	plan.Replace: red, plan.NewVersion: green, plan.Delete: red,
+	plan.Release: yellow,
 }
 
 // header writes the line of a change. It reports whether it needed more lines
@@ -249,6 +264,8 @@ func (pr *planPrinter) summary(c *plan.Change) string {
 		if c.Kind != nil && c.Kind.DataLoss != "" {
 			add(c.Kind.DataLoss + " will be lost")
 		}
+	case plan.Release:
+		add(letsGo(c))
 	case plan.Replace:
 		add(c.Effect)
 		if c.Kind != nil && c.Kind.DataLoss != "" {
@@ -270,6 +287,22 @@ func (pr *planPrinter) summary(c *plan.Change) string {
 		add("only its mark")
 	}
 	return strings.Join(parts, "; ")
+}
+
+// letsGo says what stays of what is released, and what goes.
+func letsGo(c *plan.Change) string {
+	if c.Kind == nil || c.Live == nil {
+		return ""
+	}
+	s := "the " + c.Kind.Name + " stays, without our mark"
+	var keys []string
+	for _, field := range c.Kind.Schema.Merged {
+		keys = append(keys, c.Live.Mark.Owned()[field.Name]...)
+	}
+	if len(keys) > 0 {
+		s += " and what we set: " + several(keys, 8)
+	}
+	return s
 }
 
 // hidesContent reports whether what is new cannot be shown.
@@ -327,7 +360,11 @@ type pair struct {
 
 // collect gathers what is shown of a change.
 func (pr *planPrinter) collect(c *plan.Change) {
-	switch c.Action {
+	action := c.Action
+	if action == plan.Update && c.Deferred {
+		action = plan.Create // compared when it is there: until then all that is declared is shown
+	}
+	switch action {
 	case plan.Create:
 		if c.Kind == nil {
 			return
@@ -343,7 +380,7 @@ func (pr *planPrinter) collect(c *plan.Change) {
 			if c.Action == plan.NewVersion && f.Field != nil && (f.Field.WriteOnly || f.Field.Secret) {
 				continue // the header says that it is hidden
 			}
-			if !f.Secret && hidesList(c, f.Field) {
+			if !f.Secret && c.HidesList(f.Field) {
 				hidden := *f
 				hidden.Secret, f = true, &hidden
 			}

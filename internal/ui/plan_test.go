@@ -36,6 +36,14 @@ func TestPlanGolden(t *testing.T) {
 	swarm := lossy(kind("swarm", testNetwork{}))
 	takes := &plan.Plan{Project: "shop/staging", Changes: []*plan.Change{change(swarm, "main", plan.Delete)}}
 	takes.Changes[0].Takes = []string{"service db of other/prod", "service old, unmanaged", "service web"}
+	released := &plan.Plan{Project: "shop/staging", Changes: []*plan.Change{
+		create(networkKind, "wrk-0", "subnet", "10.0.0.0/24"), change(serviceKind, "wrk-1", plan.Release), change(networkKind, "wrk-2", plan.Release),
+	}}
+	released.Changes[0].Action, released.Changes[0].Deferred = plan.Update, true
+	for i, keys := range [][]string{{"labels:tier", "labels:zone", "env:not-merged"}, nil} {
+		c := released.Changes[i+1]
+		c.Live, c.Reason = &resource.Object{Mark: resource.Mark{Project: "shop/staging", Keys: keys}}, "no longer declared"
+	}
 	gone := broken()
 	gone.Changes = gone.Changes[:10]
 	for name, c := range map[string]struct {
@@ -49,6 +57,7 @@ func TestPlanGolden(t *testing.T) {
 		"plan-unreachable.txt":   {broken(), PlanOptions{Style: Style{Width: 80}}},
 		"plan-unreachable-0.txt": {gone, PlanOptions{Style: Style{Width: 80}}},
 		"plan-nothing.txt":       {nothing, PlanOptions{}},
+		"plan-released.txt":      {released, PlanOptions{}},
 		"plan-takes.txt":         {takes, PlanOptions{Destroy: true}},
 		"plan-reads.txt":         {reads, PlanOptions{}},
 		"plan-waiting.txt":       {waiting, PlanOptions{}},

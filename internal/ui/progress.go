@@ -134,7 +134,7 @@ func newWords(p *plan.Plan) *words {
 	w := &words{names: NewNames(p), plan: map[value.Address]*plan.Change{}}
 	if p != nil {
 		for _, c := range p.Changes {
-			if c.Action != plan.Delete || w.plan[c.Address] == nil {
+			if !c.Action.Drops() || w.plan[c.Address] == nil {
 				w.plan[c.Address] = c
 			}
 		}
@@ -146,10 +146,12 @@ var (
 	doing = [...]string{
 		plan.NoOp: "waiting", plan.Read: "reading", plan.Create: "creating", plan.Update: "updating",
 		plan.Replace: "creating the new one", plan.NewVersion: "making a new version", plan.Delete: "deleting",
+		plan.Release: "releasing",
 	}
 	done = [...]string{
 		plan.NoOp: "converged", plan.Read: "read", plan.Create: "created", plan.Update: "updated",
 		plan.Replace: "replaced", plan.NewVersion: "new version", plan.Delete: "deleted",
+		plan.Release: "released",
 	}
 )
 

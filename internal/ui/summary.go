@@ -175,6 +175,8 @@ func count(r *apply.Result) tally {
 			t.counts.Replace++
 		case plan.Delete:
 			t.counts.Delete++
+		case plan.Release:
+			t.counts.Release++
 		case plan.Read:
 			t.counts.Read++
 		case plan.NoOp:
@@ -216,10 +218,18 @@ func (s *summary) ending() {
 func (s *summary) complete(t tally) string {
 	n := t.counts
 	if s.o.Destroy {
-		return "Destroy complete! Resources: " + strconv.Itoa(n.Delete) + " deleted."
+		return "Destroy complete! Resources: " + strconv.Itoa(n.Delete) + " deleted" + released(n) + "."
 	}
 	return "Apply complete! Resources: " + strconv.Itoa(n.Add) + " added, " + strconv.Itoa(n.Change) + " changed, " +
-		strconv.Itoa(n.Replace) + " replaced, " + strconv.Itoa(n.Delete) + " deleted."
+		strconv.Itoa(n.Replace) + " replaced, " + strconv.Itoa(n.Delete) + " deleted" + released(n) + "."
+}
+
+// released is told only where there is something to tell: few kinds know it.
+func released(n plan.Counts) string {
+	if n.Release == 0 {
+		return ""
+	}
+	return ", " + strconv.Itoa(n.Release) + " released"
 }
 
 func (s *summary) incomplete(t tally) string {

@@ -160,7 +160,7 @@ func (t *tree) find(e apply.Event) *running {
 	// The action may have become another one when it was compared again; then
 	// it is the one step of that address that is not an old version's end.
 	for _, r := range t.running {
-		if r.address == e.Address && r.action != plan.Delete && !r.over {
+		if r.address == e.Address && !r.action.Drops() && !r.over {
 			return r
 		}
 	}

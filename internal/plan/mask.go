@@ -1,7 +1,6 @@
-package ui
+package plan
 
 import (
-	"github.com/swarmscript/swarmscript/internal/plan"
 	"github.com/swarmscript/swarmscript/internal/schema"
 	"github.com/swarmscript/swarmscript/internal/value"
 )
@@ -13,7 +12,7 @@ import (
 
 // declaredArgs are the arguments as the script gave them, in which its marks still
 // are; lifecycle(ignore_changes=) puts live values in their place.
-func declaredArgs(c *plan.Change) []value.Struct {
+func declaredArgs(c *Change) []value.Struct {
 	all := []value.Struct{c.Args}
 	if c.Decl != nil {
 		all = append(all, c.Decl.Args)
@@ -21,18 +20,39 @@ func declaredArgs(c *plan.Change) []value.Struct {
 	return all
 }
 
-// masked returns live arguments with what is declared sensitive marked so.
-func masked(s *schema.Struct, c *plan.Change, live value.Struct) value.Struct {
-	if s == nil {
-		return live
+// Masked returns arguments, live ones or kept ones, with what is declared
+// sensitive marked so.
+func (c *Change) Masked(args value.Struct) value.Struct {
+	if c.Kind == nil {
+		return args
 	}
 	if c.Live != nil {
-		live = c.Live.Mark.Conceal(s, live)
+		args = c.Live.Mark.Conceal(c.Kind.Schema, args)
 	}
 	for _, want := range declaredArgs(c) {
-		live = maskFields(s, want, live)
+		args = maskFields(c.Kind.Schema, want, args)
 	}
-	return live
+	return args
+}
+
+// Kept returns the arguments as they will be, with live values that are kept
+// marked where the script declares them sensitive.
+func (c *Change) Kept() value.Struct {
+	if c.Decl == nil || len(c.Decl.Args) != len(c.Args) {
+		return c.Args
+	}
+	out := append(value.Struct(nil), c.Args...)
+	for i, f := range c.Kind.Schema.Fields {
+		if i >= len(out) || value.Sensitive(out[i]) || !value.Sensitive(c.Decl.Args[i]) {
+			continue
+		}
+		v := out[i]
+		if v == nil {
+			v = f.Default
+		}
+		out[i] = Mask(f.Type, c.Decl.Args[i], v)
+	}
+	return out
 }
 
 func maskFields(s *schema.Struct, want, live value.Struct) value.Struct {
@@ -41,15 +61,15 @@ func maskFields(s *schema.Struct, want, live value.Struct) value.Struct {
 	}
 	out := append(value.Struct(nil), live...)
 	for i, f := range s.Fields {
-		out[i] = mask(f.Type, want[i], live[i])
+		out[i] = Mask(f.Type, want[i], live[i])
 	}
 	return out
 }
 
-// mask marks the parts of a live value where the wanted one is sensitive.
+// Mask marks the parts of a live value where the wanted one is sensitive.
 // Which element of a list stands for which cannot be told once they differ:
 // a list with anything sensitive in it is hidden as a whole.
-func mask(t *schema.Type, want, live value.Value) value.Value {
+func Mask(t *schema.Type, want, live value.Value) value.Value {
 	if live == nil || !value.Sensitive(want) {
 		return live
 	}
@@ -62,7 +82,7 @@ func mask(t *schema.Type, want, live value.Value) value.Value {
 		entries := append([]value.Entry(nil), l.Entries...)
 		for i, e := range entries {
 			if x, ok := w.Get(e.Key); ok {
-				entries[i].Value = mask(t.Elem, x, e.Value)
+				entries[i].Value = Mask(t.Elem, x, e.Value)
 			}
 		}
 		return &value.Map{Entries: entries}
@@ -77,9 +97,9 @@ func mask(t *schema.Type, want, live value.Value) value.Value {
 	return value.Secret{V: live}
 }
 
-// hidesList reports whether a change is within an argument of which a list has
-// something sensitive in it.
-func hidesList(c *plan.Change, f *schema.Field) bool {
+// HidesList reports whether a difference is within an argument of which a list
+// has something sensitive in it.
+func (c *Change) HidesList(f *schema.Field) bool {
 	if f == nil {
 		return false
 	}

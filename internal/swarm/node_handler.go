@@ -1,0 +1,151 @@
+package swarm
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"time"
+
+	"github.com/docker/docker/api/types/swarm"
+
+	"github.com/swarmscript/swarmscript/internal/remote"
+	"github.com/swarmscript/swarmscript/internal/resource"
+)
+
+// nodeHandler acts on nodes.
+type nodeHandler struct{}
+
+// Create implements [resource.Handler]. Nodes are found, never made.
+func (nodeHandler) Create(_ context.Context, _ resource.Conn, r *resource.Request) (*resource.Object, error) {
+	return nil, fmt.Errorf("%s: a node joins a swarm by itself", r.Address)
+}
+
+// Update implements [resource.Handler].
+func (nodeHandler) Update(ctx context.Context, rc resource.Conn, r *resource.Request) (*resource.Object, error) {
+	c, err := serviceConn(rc)
+	if err != nil {
+		return nil, err
+	}
+	var spec NodeSpec
+	if err := nodeSchema.Decode(r.Args, &spec); err != nil {
+		return nil, err
+	}
+	live := nodeOf(r.Live)
+	to := live.Spec
+	to.Labels = mergeLabels(live.Spec.Labels, spec.Labels, r)
+	if spec.Availability != nil {
+		to.Availability = swarm.NodeAvailability(*spec.Availability)
+	}
+	if spec.Role != nil {
+		to.Role = swarm.NodeRole(*spec.Role)
+	}
+	next := &liveNode{Node: live.Node, Own: live.Own}
+	if to.Availability == swarm.NodeAvailabilityDrain && live.Spec.Availability != to.Availability {
+		if next.leaving, err = tasksOn(ctx, c, live.ID); err != nil {
+			return nil, err
+		}
+	}
+	if to.Role == live.Spec.Role {
+		err = updateNode(ctx, c.Docker(), live.Node, to)
+	} else {
+		err = changeRole(ctx, c, r, live, to)
+	}
+	if err != nil {
+		return nil, err
+	}
+	next.Spec = to
+	o := nodeObject(next.Node, next.Own)
+	o.Native = next
+	return o, nil
+}
+
+// changeRole changes a node's role, alone: it looks at the managers as they are
+// now, writes, and ends when the node is what it shall be. So whoever comes
+// next counts right.
+func changeRole(ctx context.Context, c *Conn, r *resource.Request, live *liveNode, to swarm.NodeSpec) error {
+	select {
+	case c.roles <- struct{}{}:
+		defer func() { <-c.roles }()
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+	if to.Role == swarm.NodeRoleWorker {
+		nodes, err := c.Docker().NodeList(ctx, swarm.NodeListOptions{})
+		if err != nil {
+			return remote.Err(err)
+		}
+		if _, problem := demotions(managersOf(observeNodes(&lists{Nodes: nodes, Own: c.own})), []string{live.ID}); problem != nil {
+			return problem
+		}
+	}
+	if err := updateNode(ctx, c.Docker(), live.Node, to); err != nil {
+		return err
+	}
+	wait, cancel := context.WithTimeout(ctx, roleTime)
+	defer cancel()
+	return hasRole(wait, c, r, live.ID)
+}
+
+// roleTime is how long a node may take to become a manager, or to stop being
+// one; it takes a few seconds.
+const roleTime = 2 * time.Minute
+
+// hasRole waits until a node has the role that it shall have. While the leader
+// changes nobody answers, which is no failure.
+func hasRole(ctx context.Context, c *Conn, r *resource.Request, id string) error {
+	began := time.Now()
+	for {
+		n, _, err := c.Docker().NodeInspectWithRaw(ctx, id)
+		why := ""
+		switch {
+		case err == nil:
+			why = changingRole(n)
+			if why == "" && n.ManagerStatus != nil && !reachable(n) && n.Status.State == swarm.NodeStateReady {
+				why = "not yet reachable as a manager"
+			}
+			if why == "" {
+				return nil
+			}
+		case remote.IsNotFound(err):
+			return &resource.NotConverged{Address: r.Address, Summary: "was removed by somebody else"}
+		default:
+			why = "the managers do not answer"
+		}
+		r.Progress(resource.Progress{Text: why})
+		if perr := pause(ctx, 300*time.Millisecond); perr != nil {
+			if errors.Is(perr, context.DeadlineExceeded) {
+				return &resource.NotConverged{Address: r.Address, Summary: "did not get its role in " + since(began), Detail: nodeLabel(n) + " is " + why}
+			}
+			return perr
+		}
+	}
+}
+
+// Delete implements [resource.Handler]: the node is released. Our mark and the
+// labels that we set go; all else stays as it is.
+func (nodeHandler) Delete(ctx context.Context, rc resource.Conn, r *resource.Request) error {
+	api := dockerOf(rc)
+	for try := 0; ; try++ {
+		n, _, err := api.NodeInspectWithRaw(ctx, r.Live.ID)
+		if remote.IsNotFound(err) {
+			return nil
+		}
+		if err != nil {
+			return remote.Err(err)
+		}
+		mark, labels := resource.ReadMark(n.Spec.Labels)
+		if mark.Project != r.Live.Mark.Project || mark.Address != r.Live.Mark.Address {
+			return nil // another declaration has it now
+		}
+		for _, k := range mark.Owned()["labels"] {
+			delete(labels, k)
+		}
+		to := n.Spec
+		to.Labels = maps.Clone(labels)
+		err = remote.Err(api.NodeUpdate(ctx, n.ID, n.Version, to))
+		if !errors.Is(err, resource.ErrConflict) || try == specTries {
+			return err
+		}
+	}
+}
