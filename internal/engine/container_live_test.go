@@ -226,3 +226,32 @@ func TestJudge(t *testing.T) {
 		}
 	}
 }
+
+// What a person reads of a container that does not run, or not as it shall.
+func TestContainerEnds(t *testing.T) {
+	healthy := func(status string) *container.Health { return &container.Health{Status: status} }
+	for _, test := range []struct {
+		state     container.State
+		given     given
+		end       string
+		unsettled string
+		is        string
+	}{
+		{container.State{Status: container.StateCreated}, nil, "created, not started", "", stateStopped},
+		{container.State{Status: container.StateExited, ExitCode: 137, OOMKilled: true}, nil, "exited (137), out of memory", "", stateStopped},
+		{container.State{Status: container.StateCreated, ExitCode: 128, Error: "port is already allocated"}, nil, "port is already allocated", "", stateStopped},
+		{container.State{Status: container.StateRestarting, Running: true, Restarting: true, ExitCode: 1}, nil, "exited (1)", "restarting: exited (1)", stateRunning},
+		{container.State{Status: container.StateRunning, Running: true, Health: healthy(container.Unhealthy)}, nil, "exited (0)", "unhealthy", stateRunning},
+		{container.State{Status: container.StateRunning, Running: true, Health: healthy(container.Starting)}, nil, "exited (0)", "not healthy yet", stateRunning},
+		{container.State{Status: container.StateRunning, Running: true, Health: healthy(container.Healthy)}, nil, "exited (0)", "", stateRunning},
+		{container.State{Status: container.StatePaused, Running: true, Paused: true}, nil, "exited (0)", "", "paused"},
+		{container.State{Status: container.StateRunning, Running: true}, given{"state:completed"}, "exited (0)", "still runs", stateCompleted},
+		{container.State{Status: container.StateExited}, given{"state:completed"}, "exited (0)", "", stateCompleted},
+		{container.State{Status: container.StateExited, ExitCode: 2}, given{"state:completed"}, "exited (2)", "", stateStopped},
+	} {
+		s := &test.state
+		if end, why, is := endText(s), unsettled(s, test.given), stateOf(s, test.given); end != test.end || why != test.unsettled || is != test.is {
+			t.Errorf("%+v: got %q, %q, %q", test.state, end, why, is)
+		}
+	}
+}

@@ -174,6 +174,12 @@ box("box_new", name = "box_renamed", memory = "64m", user = "7", env = {"A": "1"
 		if env := f.Docker("inspect", "box_renamed", "--format", "{{.Config.Env}}"); !strings.Contains(env, "IP="+ip) {
 			t.Errorf("the environment is %s, the address %s", env, ip)
 		}
+		f.Boxes(`
+theirs = lookup("container", "box_theirs", engine = here)
+output("theirs", theirs.published)
+box("box_new", name = "box_renamed", memory = "64m", user = "7", env = {"A": "1", "IP": theirs.ip_address})
+`)
+		f.PlanIsEmpty()
 		f.Docker("rm", "--force", "box_theirs")
 		f.Boxes(``)
 		f.Apply()
