@@ -124,7 +124,7 @@ func (c *call) unpack(args starlark.Tuple, kwargs []starlark.Tuple) (name string
 		case positional > len(fields): // said already
 		case c.d.scopeFirst && i == 0:
 			scope = a
-		case !c.d.scopeFirst && i == 0:
+		case !c.d.scopeFirst && i == 0 && c.kind.Unnamed == nil:
 			name = c.nameArg(a, "", 0)
 		default:
 			positional = c.positional(fields, positional, i, a)
@@ -153,15 +153,35 @@ func (c *call) unpack(args starlark.Tuple, kwargs []starlark.Tuple) (name string
 		}
 		c.keyword(key, kw[1])
 	}
+	if name == "" && c.kind.Unnamed != nil && !c.failed {
+		name = c.unnamed()
+	}
 	if f := c.kind.Schema.NameField(); f != nil && c.decl.Args[f.Index] == nil && name != "" {
 		c.called(f, name, 0)
 	}
 	if name == "" && !c.failed {
-		if name = c.d.defaultName; name == "" {
+		if name = c.d.defaultName; name == "" && c.kind.Unnamed == nil {
 			c.report("", -1, "%s: missing argument name", c.d.name)
 		}
 	}
 	return name, scope
+}
+
+// unnamed is the name that the arguments make.
+func (c *call) unnamed() string {
+	name := c.kind.Unnamed(c.decl.Args)
+	if required := c.kind.Schema.Required; name == "" && len(required) > 0 && c.decl.Args[required[0].Index] == nil {
+		return "" // which is reported
+	}
+	if !isName(name) {
+		c.report("", -1, "%s: its arguments make no name that could be shown", c.d.name).Hint = "give it one: name ="
+		return ""
+	}
+	return name
+}
+
+func isName(s string) bool {
+	return s != "" && len(s) <= 255 && !strings.ContainsFunc(s, func(r rune) bool { return r < ' ' || r == 0x7f })
 }
 
 func (c *call) nameArg(v starlark.Value, arg string, index int) string {
@@ -170,7 +190,7 @@ func (c *call) nameArg(v starlark.Value, arg string, index int) string {
 		c.report(arg, index, "%s: the name must be plain text, got %s", c.d.name, v.Type())
 		return ""
 	}
-	if s == "" || len(s) > 255 || strings.ContainsFunc(string(s), func(r rune) bool { return r < ' ' || r == 0x7f }) {
+	if !isName(string(s)) {
 		c.report(arg, index, "%s: %q is not a name", c.d.name, string(s))
 		return ""
 	}
@@ -239,7 +259,9 @@ func (c *call) keyword(key string, v starlark.Value) {
 	if !c.common(key, v) {
 		names := c.kind.Schema.FieldNames()
 		for _, a := range CommonArguments {
-			names = append(names, a.Name)
+			if c.takes(a.Name) {
+				names = append(names, a.Name)
+			}
 		}
 		c.report(key, -1, "%s: unexpected argument %q", c.d.name, key).Hint = diag.DidYouMean(key, names)
 	}
@@ -276,6 +298,12 @@ func (c *call) wrong(err error, arg string, index int) {
 	}
 }
 
+// takes reports whether a kind takes a common argument: of a check there is
+// nothing live to treat in one way or another.
+func (c *call) takes(key string) bool {
+	return c.kind.Verify == nil || key == "after" || key == "timeout" || key == scopeArgument(c.kind.Scope)
+}
+
 // common treats the arguments that every kind takes.
 func (c *call) common(key string, v starlark.Value) bool {
 	wantBool := func() bool {
@@ -284,6 +312,9 @@ func (c *call) common(key string, v starlark.Value) bool {
 			c.report(key, -1, "%s: %s: got %s, want bool", c.d.name, key, v.Type())
 		}
 		return bool(b)
+	}
+	if !c.takes(key) {
+		return false
 	}
 	switch key {
 	case "after":

@@ -90,7 +90,7 @@ func (r *Recorder) engine(thread *starlark.Thread, b *starlark.Builtin, args sta
 		report(fmt.Sprintf("engine: %q is not a name", name), "want letters, digits and _")
 	}
 	scope := &resource.Scope{Address: "engine." + name, Type: "engine", Config: cfg, Pos: pos}
-	if old := r.scopes[scope.Address]; old != nil {
+	if old := r.scopes[scope.Address]; old != nil && !r.isEarlierScope(old) {
 		if old.Config != scope.Config {
 			s.Report(thread, &diag.Diagnostic{
 				Pos: pos, Summary: fmt.Sprintf("two engines are named %q", name),
@@ -137,6 +137,7 @@ func (r *Recorder) swarmModule(kinds []*resource.Kind) starlark.Value {
 func (r *Recorder) cluster(thread *starlark.Thread, h *Handle) {
 	d := h.decl
 	r.scopes[string(d.Address)] = &resource.Scope{Address: string(d.Address), Type: "swarm", Pos: d.Pos}
+	r.swarms = slices.DeleteFunc(r.swarms, func(s *Handle) bool { return s.decl.Address == d.Address })
 	r.swarms = append(r.swarms, h)
 	if r.implicit != nil && r.implicit.decl.Scope == d.Scope {
 		lang.FromThread(thread).Report(thread, &diag.Diagnostic{
@@ -159,6 +160,9 @@ func (r *Recorder) scopeFor(c *call, v starlark.Value) (string, bool) {
 	}
 	switch v := v.(type) {
 	case nil:
+		if c.kind.Scope == "" {
+			return "", true
+		}
 		if c.kind.Scope == "engine" {
 			return r.defaultEngine(c.pos).Address, true
 		}

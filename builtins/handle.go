@@ -111,6 +111,25 @@ func (h *Handle) AttrNames() []string {
 	return names
 }
 
+// Plain returns a value of a type, as of a live object, as a script reads it.
+func Plain(t *schema.Type, v value.Value) starlark.Value { return plain(t, v) }
+
+// Describes returns the kind that a value is a handle of, or the struct that it
+// is, by the name of its builtin; "" for any other value.
+func Describes(v starlark.Value) string {
+	switch v := v.(type) {
+	case *Handle:
+		return v.decl.Kind.Name
+	case *record:
+		return v.schema.Name
+	case *EngineHandle:
+		return "engine"
+	case *lifecycleValue:
+		return "lifecycle"
+	}
+	return ""
+}
+
 // plain returns a checked argument as a script reads it: structs as records,
 // durations and CPUs in the form in which they may be given again, lists and
 // dicts frozen.

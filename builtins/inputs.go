@@ -38,6 +38,7 @@ type Inputs struct {
 	declared map[string]bool // variables that the script asked for
 	outputs  []Output
 	byName   map[string]int // their indexes
+	earlier  []Output       // those before this input of a session
 }
 
 // Output is a value that a script shows at the end of an apply.

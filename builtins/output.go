@@ -39,19 +39,25 @@ func (in *Inputs) output(thread *starlark.Thread, b *starlark.Builtin, args star
 		return report(&diag.Diagnostic{Summary: fmt.Sprintf("output: for parameter value: %v", err)})
 	}
 	pos := lang.CallPos(thread)
-	if first, ok := in.byName[name]; ok {
+	first, ok := in.byName[name]
+	if ok && !in.isEarlier(in.outputs[first]) {
 		return report(&diag.Diagnostic{
 			Summary: fmt.Sprintf("output %q is declared twice", name),
 			Related: []diag.Note{{Pos: in.outputs[first].Pos, Text: "the first is here"}},
 		})
 	}
+	o := Output{
+		Name: name, Value: plain, Description: description,
+		Sensitive: sensitive || value.Sensitive(plain), Pos: pos,
+	}
+	if ok {
+		in.outputs[first] = o
+		return starlark.None, nil
+	}
 	if in.byName == nil {
 		in.byName = map[string]int{}
 	}
 	in.byName[name] = len(in.outputs)
-	in.outputs = append(in.outputs, Output{
-		Name: name, Value: plain, Description: description,
-		Sensitive: sensitive || value.Sensitive(plain), Pos: pos,
-	})
+	in.outputs = append(in.outputs, o)
 	return starlark.None, nil
 }

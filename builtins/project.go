@@ -3,6 +3,7 @@ package builtins
 import (
 	"fmt"
 	"regexp"
+	"slices"
 	"strings"
 
 	"go.starlark.net/starlark"
@@ -25,7 +26,7 @@ func (r *Recorder) projectBuiltin(thread *starlark.Thread, b *starlark.Builtin, 
 	s := lang.FromThread(thread)
 	pos := lang.CallPos(thread)
 	switch {
-	case r.program.Project != "":
+	case r.program.Project != "" && !r.isEarlierProject():
 		s.Report(thread, &diag.Diagnostic{
 			Pos: pos, Summary: "project() is called twice", Detail: "a script is one project in one environment",
 			Related: []diag.Note{{Pos: r.project, Text: "the first is here"}},
@@ -69,6 +70,9 @@ func (r *Recorder) moved(thread *starlark.Thread, b *starlark.Builtin, args star
 		m.to = string(to)
 	default:
 		return nil, fmt.Errorf("moved: new: got %s, want a resource or an address", to.Type())
+	}
+	if r.earlier != nil {
+		r.moves = slices.DeleteFunc(r.moves, func(o move) bool { return o.from == m.from && o.to == m.to })
 	}
 	r.moves = append(r.moves, m)
 	return starlark.None, nil

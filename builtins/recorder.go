@@ -14,10 +14,17 @@ import (
 	"github.com/swarmscript/swarmscript/internal/value"
 )
 
-// Recorder takes down what one evaluation of a script declares.
+// Recorder takes down what one evaluation of a script declares, or the inputs of
+// an interactive session: [Recorder.Next].
 type Recorder struct {
-	inputs   *Inputs
-	kinds    []*resource.Kind
+	inputs *Inputs
+	kinds  []*resource.Kind
+	recorded
+	earlier *recorded // what was declared before this input of a session
+}
+
+// recorded is all that was declared.
+type recorded struct {
 	program  resource.Program
 	declared map[value.Address]*resource.Declaration
 	// renamed holds what has a live name other than its address's; the others
@@ -36,14 +43,13 @@ type Recorder struct {
 
 // NewRecorder returns a recorder for scripts that may declare those kinds.
 func NewRecorder(inputs *Inputs, kinds []*resource.Kind) *Recorder {
-	return &Recorder{
-		inputs: inputs, kinds: kinds,
+	return &Recorder{inputs: inputs, kinds: kinds, recorded: recorded{
 		declared: map[value.Address]*resource.Declaration{},
 		renamed:  map[liveName]*resource.Declaration{},
 		scopes:   map[string]*resource.Scope{},
 		callers:  map[*resource.Declaration]diag.Pos{},
 		lookups:  map[*resource.Declaration]bool{},
-	}
+	}}
 }
 
 // Predeclared returns all builtins: those of the inputs, one for each kind,
@@ -176,13 +182,16 @@ func (r *Recorder) holder(n liveName) *resource.Declaration {
 
 // add records a declaration, or returns the problem with its address.
 func (r *Recorder) add(d *resource.Declaration) *diag.Diagnostic {
-	if old := r.declared[d.Address]; old != nil {
-		switch {
-		case r.lookups[d]:
-			return r.ownLookup(d, old)
-		case r.lookups[old]:
-			return r.ownLookup(old, d)
-		}
+	old := r.declared[d.Address]
+	switch {
+	case old == nil:
+	case r.isEarlier(old) && !r.lookups[d]:
+		r.forget(old)
+	case r.lookups[d]:
+		return r.ownLookup(d, old)
+	case r.lookups[old]:
+		return r.ownLookup(old, d)
+	default:
 		return &diag.Diagnostic{
 			Pos:     d.Pos,
 			Summary: fmt.Sprintf("%s is declared twice", d.Address.Short()),
@@ -212,6 +221,10 @@ func (r *Recorder) add(d *resource.Declaration) *diag.Diagnostic {
 	}
 	r.short = nil
 	r.declared[d.Address] = d
+	if old != nil { // the new one takes its place
+		r.program.Declarations[slices.Index(r.program.Declarations, old)] = d
+		return nil
+	}
 	r.program.Declarations = append(r.program.Declarations, d)
 	return nil
 }

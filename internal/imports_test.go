@@ -21,7 +21,7 @@ var (
 		pkg string // a prefix of the importing package
 		may []string
 	}{
-		{"cmd/swarmscript", []string{"internal/run", "internal/ui", "internal/docs", "internal/format", "internal/apply", "internal/diag", "lang", "internal/plan", "internal/resource", "internal/value"}},
+		{"cmd/swarmscript", []string{"internal/run", "internal/repl", "internal/ui", "internal/docs", "internal/format", "internal/apply", "internal/diag", "lang", "internal/plan", "internal/resource", "internal/value", "internal/operate"}},
 		{"internal/run", nil}, // joins everything
 		{"builtins", append([]string{"lang", "internal/registry"}, data...)},
 		{"lang", data},
@@ -33,9 +33,13 @@ var (
 		{"internal/apply", append([]string{"internal/plan"}, data...)},
 		{"internal/remote", data},
 		{"internal/engine", append([]string{"internal/remote", "internal/swarm"}, data...)},
-		{"internal/swarm", append([]string{"internal/remote"}, data...)},
-		{"internal/registry", []string{"internal/resource", "internal/swarm", "internal/engine"}},
-		{"internal/ui", append([]string{"internal/plan", "internal/apply"}, data...)},
+		{"internal/swarm/placement", nil},
+		{"internal/swarm", append([]string{"internal/remote", "internal/swarm/placement"}, data...)},
+		{"internal/repl", []string{"lang"}},
+		{"internal/check", append([]string{"internal/remote", "internal/swarm"}, data...)},
+		{"internal/registry", []string{"internal/resource", "internal/swarm", "internal/engine", "internal/check"}},
+		{"internal/operate", append([]string{"internal/remote", "internal/swarm"}, data...)},
+		{"internal/ui", append([]string{"internal/plan", "internal/apply", "internal/operate"}, data...)},
 	}
 	// Only these see Starlark.
 	starlark = []string{"lang", "builtins", "internal/run", "internal/docs", "internal/format", "stdlib"}
@@ -64,7 +68,9 @@ func TestImports(t *testing.T) {
 }
 
 // isLeaf reports whether a rule without packages means none, not any.
-func isLeaf(pkg string) bool { return pkg == "internal/value" || pkg == "internal/diag" }
+func isLeaf(pkg string) bool {
+	return slices.Contains([]string{"internal/value", "internal/diag", "internal/swarm/placement"}, pkg)
+}
 
 func within(pkg string, list []string) bool {
 	return slices.ContainsFunc(list, func(p string) bool { return pkg == p || strings.HasPrefix(pkg, p+"/") })

@@ -273,7 +273,7 @@ func (s *Session) names(m *module) []string {
 			out = append(out, name)
 		}
 	}
-	out = append(out, starlark.Universe.Keys()...)
+	out = append(append(out, starlark.Universe.Keys()...), m.before...)
 	if f := m.parsed(); f != nil {
 		walk(f, func(n syntax.Node) bool {
 			switch n := n.(type) {

@@ -75,6 +75,7 @@ type module struct {
 	broken  bool                     // did not compile, or one of its loads did not
 	nodes   map[[2]int32]syntax.Node // of the tree, by line and column; made when a diagnostic needs it
 	tree    *syntax.File             // as written, parsed again when a diagnostic needs it
+	before  []string                 // names that inputs before this one bound, in an interactive session
 }
 
 type loadStmt struct {
@@ -138,6 +139,11 @@ func (s *Session) visit(m *module, trail []step) {
 	if m.prog == nil {
 		m.broken = true
 	}
+	s.visitLoads(m, trail)
+}
+
+// visitLoads finds what a module loads, and compiles it.
+func (s *Session) visitLoads(m *module, trail []step) {
 	for _, st := range m.stmts {
 		label, pos := st.label, st.pos
 		if dep := m.loads[label]; dep != nil {
@@ -217,21 +223,21 @@ func findCycle(trail []step, key Key) string {
 	return ""
 }
 
-// compile parses, checks, rewrites and resolves a module. Problems are
-// recorded, and leave it without a program.
-func (s *Session) compile(m *module) {
+// parse parses, checks and rewrites a module, and notes what it loads. Problems
+// are recorded; then there is no tree.
+func (s *Session) parse(m *module, opts *syntax.FileOptions) *syntax.File {
 	if d := checkText(m.file, m.src); d != nil {
 		s.diags = append(s.diags, d)
-		return
+		return nil
 	}
-	f, err := dialect().Parse(m.file, m.src, 0)
+	f, err := opts.Parse(m.file, m.src, 0)
 	if err != nil {
 		s.addError(err)
-		return
+		return nil
 	}
 	if pos, ok := checkTree(f); !ok {
 		s.diags = append(s.diags, diag.Errorf(toPos(pos), "excessive nesting: an expression is more than %d levels deep", maxTreeDepth))
-		return
+		return nil
 	}
 	// What a module loads has problems of its own to tell, even if the module
 	// does not resolve.
@@ -243,6 +249,16 @@ func (s *Session) compile(m *module) {
 	if !s.opts.Bare {
 		rewrite(f)
 	}
+	return f
+}
+
+// compile parses and resolves a module. Problems are recorded, and leave it
+// without a program.
+func (s *Session) compile(m *module) {
+	f := s.parse(m, dialect())
+	if f == nil {
+		return
+	}
 	prog, err := starlark.FileProgram(f, s.predeclared.Has)
 	if mod, ok := f.Module.(*resolve.Module); ok {
 		m.binds = []string{}
@@ -253,17 +269,22 @@ func (s *Session) compile(m *module) {
 		}
 	}
 	if err != nil {
-		var list resolve.ErrorList
-		if errors.As(err, &list) {
-			for _, e := range list {
-				s.diags = append(s.diags, s.resolveError(m, e))
-			}
-			return
-		}
-		s.addError(err)
+		s.addResolveError(m, err)
 		return
 	}
 	m.prog = prog
+}
+
+// addResolveError records what the resolver found: all of it.
+func (s *Session) addResolveError(m *module, err error) {
+	var list resolve.ErrorList
+	if !errors.As(err, &list) {
+		s.addError(err)
+		return
+	}
+	for _, e := range list {
+		s.diags = append(s.diags, s.resolveError(m, e))
+	}
 }
 
 // load runs a module when the statement that loads it is reached. The graph is

@@ -54,7 +54,8 @@ type Session struct {
 	diags       diag.List
 	loading     int
 	baseHeap    uint64
-	unseen      int // bytes that guarded operations allocated since the heap was looked at
+	ctx         context.Context // of the running evaluation
+	unseen      int             // bytes that guarded operations allocated since the heap was looked at
 }
 
 const sessionKey = "swarmscript.session"
@@ -99,6 +100,14 @@ func FromThread(thread *starlark.Thread) *Session {
 	return s
 }
 
+// Context returns the context of the evaluation that a builtin is called in.
+func Context(thread *starlark.Thread) context.Context {
+	if s := FromThread(thread); s != nil && s.ctx != nil {
+		return s.ctx
+	}
+	return context.Background()
+}
+
 // ExecFile evaluates the script at path, which is absolute or relative to the
 // root. It returns the script's globals, frozen. The error is a [diag.List]
 // with every problem that was found, in the order of the source.
@@ -131,29 +140,45 @@ func (s *Session) ExecSource(ctx context.Context, name string, src []byte) (star
 // exec evaluates one entry script. An entry script is never taken from the
 // cache: only what is loaded is a module.
 func (s *Session) exec(ctx context.Context, key Key, src []byte) (globals starlark.StringDict, err error) {
-	s.diags = nil
-	defer s.closeRoot()
-	if err := ctx.Err(); err != nil {
-		return nil, diag.List{{Summary: cancelText(ctx)}}
+	stop, err := s.begin(ctx)
+	if err != nil {
+		return nil, err
 	}
-	s.thread.Uncancel()
-	stop := context.AfterFunc(ctx, func() { s.thread.Cancel(cancelText(ctx)) })
 	defer stop()
-	s.baseHeap = heapInUse()
-
 	entry := s.addSource(key, src)
 	s.buildGraph(entry)
 	if len(s.diags) > 0 {
-		// What did not load is tried again by the next script: a REPL's user
-		// has mended it by then.
-		maps.DeleteFunc(s.modules, func(_ Key, m *module) bool { return !m.done })
-		return nil, s.finish()
+		return nil, s.finishUnrun()
 	}
 	globals, err = s.run(entry)
 	if err != nil {
 		s.addError(err)
 	}
 	return globals, s.finish()
+}
+
+// begin readies the session for an evaluation, which ends with the context or
+// with what is returned.
+func (s *Session) begin(ctx context.Context) (stop func(), err error) {
+	s.diags, s.ctx = nil, ctx
+	if err := ctx.Err(); err != nil {
+		return nil, diag.List{{Summary: cancelText(ctx)}}
+	}
+	s.thread.Uncancel()
+	unhook := context.AfterFunc(ctx, func() { s.thread.Cancel(cancelText(ctx)) })
+	s.baseHeap = heapInUse()
+	return func() {
+		unhook()
+		s.closeRoot()
+	}, nil
+}
+
+// finishUnrun returns the problems of what is not run because of them. What did
+// not load is tried again by the next script: a REPL's user has mended it by
+// then.
+func (s *Session) finishUnrun() error {
+	maps.DeleteFunc(s.modules, func(_ Key, m *module) bool { return !m.done })
+	return s.finish()
 }
 
 // run executes a module's top level and freezes what it made. A panic in a
@@ -244,6 +269,17 @@ func (s *Session) Source(file string) []byte {
 		return m.src
 	}
 	return nil
+}
+
+// Predeclared returns the names that every script can use, beside Starlark's own.
+func (s *Session) Predeclared() starlark.StringDict {
+	out := make(starlark.StringDict, len(s.predeclared))
+	for name, v := range s.predeclared {
+		if isIdentifier(name) {
+			out[name] = v
+		}
+	}
+	return out
 }
 
 // Steps returns how much of the budget is spent.

@@ -2,6 +2,7 @@ package lang
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 
 	"go.starlark.net/lib/math"
@@ -296,4 +297,12 @@ func makeStruct(thread *starlark.Thread, b *starlark.Builtin, args starlark.Tupl
 		return nil, err
 	}
 	return v, checkTuple(thread, v)
+}
+
+// Names returns the names that every script has from the language: a variable
+// of one hides it.
+func Names() []string {
+	names := append(universe.Keys(), starlark.Universe.Keys()...)
+	slices.Sort(names)
+	return slices.Compact(names)
 }

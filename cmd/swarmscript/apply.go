@@ -19,6 +19,7 @@ import (
 type applying struct {
 	run.Options
 	asJSON, approved bool
+	checks           bool       // makes the script's checks and nothing else
 	saved            *plan.File // the plan that is applied, nil to make one
 }
 
@@ -89,11 +90,14 @@ func (a *app) apply(ctx context.Context, g applying) error {
 		if err := a.showPlan(p, g.Options); err != nil {
 			return err
 		}
+		if p.Refused() != nil {
+			return a.refused(p, "nothing was changed")
+		}
 	}
 	if g.RefreshOnly {
 		return a.refresh(ctx, p, g)
 	}
-	if p.Plan.Empty() && p.Plan.Counts().Wait == 0 {
+	if p.Plan.Idle() {
 		return a.nothingToDo(p, g)
 	}
 	if !p.Plan.Empty() {
@@ -101,7 +105,8 @@ func (a *app) apply(ctx context.Context, g applying) error {
 			return err
 		}
 	}
-	return a.carryOut(ctx, p, g)
+	_, err = a.carryOut(ctx, p, g)
+	return err
 }
 
 // nothingToDo ends an apply that has no step: nothing is contacted again.
@@ -130,17 +135,7 @@ func (a *app) approve(ctx context.Context, p *run.Planned, g applying) error {
 	if g.approved {
 		return nil
 	}
-	q := ui.Question{Project: p.Plan.Project, Destroy: g.Destroy && !p.Plan.Partial}
-	for _, c := range p.Plan.Changes {
-		if (c.Action == plan.Delete || c.Action == plan.Replace) && c.Kind.DataLoss != "" {
-			lost := string(c.Address) + ": " + c.Kind.DataLoss
-			if n := len(c.Takes); n > 0 {
-				lost += ", " + count(n, "object") + " in it"
-			}
-			q.Lost = append(q.Lost, lost)
-		}
-	}
-	yes, err := ui.Approve(ctx, a.stderr(), q)
+	yes, err := ui.Approve(ctx, a.stderr(), question(p, g))
 	if err != nil {
 		return exit(a.fail(err, p.Source))
 	}
@@ -151,7 +146,24 @@ func (a *app) approve(ctx context.Context, p *run.Planned, g applying) error {
 	return nil
 }
 
-func (a *app) carryOut(ctx context.Context, p *run.Planned, g applying) error {
+// question is what is asked before a plan is carried out.
+func question(p *run.Planned, g applying) ui.Question {
+	q := ui.Question{Project: p.Plan.Project, Destroy: g.Destroy && !p.Plan.Partial}
+	for _, c := range p.Plan.Changes {
+		if (c.Action == plan.Delete || c.Action == plan.Replace) && c.Kind.DataLoss != "" {
+			lost := string(c.Address) + ": " + c.Kind.DataLoss
+			if n := len(c.Takes); n > 0 {
+				lost += ", " + count(n, "object") + " in it"
+			}
+			q.Lost = append(q.Lost, lost)
+		}
+	}
+	return q
+}
+
+// carryOut applies and shows how it went; the result is nil where nothing was
+// begun.
+func (a *app) carryOut(ctx context.Context, p *run.Planned, g applying) (*apply.Result, error) {
 	term, mode := a.stderr(), ui.Auto
 	if g.asJSON {
 		term, mode = a.stdout(), ui.JSON
@@ -166,7 +178,11 @@ func (a *app) carryOut(ctx context.Context, p *run.Planned, g applying) error {
 	stop, end := a.interrupt.during(func(msg string) {
 		event(apply.Event{Time: time.Now(), Type: apply.Notice, Text: msg})
 	})
-	r, err := p.Apply(ctx, run.ApplyOptions{Why: g.why(), Stop: stop, Sink: event})
+	carry := p.Apply
+	if g.checks {
+		carry = p.Check
+	}
+	r, err := carry(ctx, run.ApplyOptions{Why: g.why(), Stop: stop, Sink: event})
 	end()
 	progress.Close()
 
@@ -184,7 +200,7 @@ func (a *app) carryOut(ctx context.Context, p *run.Planned, g applying) error {
 		code = apply.ExitUnreachable
 	}
 	if r != nil {
-		o := ui.SummaryOptions{Style: a.stdout().Style(), Names: ui.NewNames(p.Plan), Destroy: g.Destroy, Exit: code, Unreachable: p.Plan.Unreachable}
+		o := ui.SummaryOptions{Style: a.stdout().Style(), Names: ui.NewNames(p.Plan), Destroy: g.Destroy, Checks: g.checks, Exit: code, Unreachable: p.Plan.Unreachable}
 		if g.asJSON {
 			err = first(err, ui.SummaryJSON(a.out, r, o, time.Now()))
 		} else {
@@ -193,13 +209,13 @@ func (a *app) carryOut(ctx context.Context, p *run.Planned, g applying) error {
 	}
 	switch {
 	case err != nil && r != nil:
-		return a.failedAfter(err, code, p.Source, g.onError())
+		return r, a.failedAfter(err, code, p.Source, g.onError())
 	case err != nil:
-		return a.failed(err, p.Source, g.onError())
+		return nil, a.failed(err, p.Source, g.onError())
 	case code != apply.ExitOK:
-		return exit(code)
+		return r, exit(code)
 	}
-	return nil
+	return r, nil
 }
 
 // failedAfter shows what failed once there is a result: also where an abort

@@ -1,36 +1,88 @@
 package main
 
 import (
+	"strings"
+
 	"github.com/spf13/cobra"
 
+	"github.com/swarmscript/swarmscript/internal/diag"
 	"github.com/swarmscript/swarmscript/internal/docs"
 )
 
+// The forms that docs has.
+var docFormats = []string{"text", "markdown", "html"}
+
 func (a *app) docsCommand() *cobra.Command {
-	return &cobra.Command{
+	var format string
+	cmd := &cobra.Command{
 		Use:   "docs [NAME]",
 		Short: "Show what a script can call",
-		Long:  "Show what a script can call: all of it in a line each, or one builtin with its arguments.",
+		Long: "Show what a script can call: all of it in a line each, or one builtin with its arguments, or a module of\n" +
+			"the standard library. As Markdown, or as one HTML page with search that needs no other file.",
 		Example: "  swarmscript docs\n" +
 			"  swarmscript docs service\n" +
-			"  swarmscript docs update_policy",
+			"  swarmscript docs @stdlib//update.star\n" +
+			"  swarmscript docs --format html > reference.html",
 		Args: atMost(1),
 		ValidArgsFunction: func(*cobra.Command, []string, string) ([]string, cobra.ShellCompDirective) {
-			var names []string
-			for _, e := range docs.All() {
-				names = append(names, e.Name)
-			}
-			return names, cobra.ShellCompDirectiveNoFileComp
+			return docNames(), cobra.ShellCompDirectiveNoFileComp
 		},
-		RunE: func(_ *cobra.Command, args []string) error {
-			if len(args) == 0 {
-				return docs.List(a.out)
+		RunE: func(cmd *cobra.Command, args []string) error {
+			switch {
+			case format == "html" && len(args) > 0:
+				return usagef(cmd.CommandPath(), "", "the HTML page is of everything: leave out %s, or open it at #%s", args[0], args[0])
+			case format == "html":
+				return docs.HTML(a.out)
+			case format != "text" && format != "markdown":
+				return usagef(cmd.CommandPath(), diag.DidYouMean(format, docFormats), "--format %s: want text, markdown or html", format)
 			}
-			e, err := docs.Find(args[0])
-			if err != nil {
-				return err
-			}
-			return docs.Text(a.out, e, a.stdout().Style().Width)
+			return a.showDocs(args, format == "markdown")
 		},
 	}
+	cmd.Flags().StringVar(&format, "format", "text", "`FORM` of the result: text, markdown or html")
+	_ = cmd.RegisterFlagCompletionFunc("format", cobra.FixedCompletions(docFormats, cobra.ShellCompDirectiveNoFileComp))
+	return cmd
+}
+
+func (a *app) showDocs(names []string, markdown bool) error {
+	width := a.stdout().Style().Width
+	switch {
+	case len(names) == 0 && markdown:
+		return docs.Markdown(a.out)
+	case len(names) == 0:
+		return docs.List(a.out)
+	case strings.HasPrefix(names[0], "@"):
+		m, err := docs.FindModule(names[0])
+		switch {
+		case err != nil:
+			return err
+		case markdown:
+			return docs.MarkdownModule(a.out, m)
+		}
+		return docs.ModuleText(a.out, m, width)
+	}
+	e, err := docs.Find(names[0])
+	switch {
+	case err != nil:
+		return err
+	case markdown:
+		return docs.MarkdownEntry(a.out, e)
+	}
+	return docs.Text(a.out, e, width)
+}
+
+// docNames are the names that docs knows, for completion.
+func docNames() []string {
+	var names []string
+	for _, e := range docs.All() {
+		names = append(names, e.Name)
+	}
+	modules, err := docs.Modules()
+	if err != nil {
+		return names // less is completed
+	}
+	for _, m := range modules {
+		names = append(names, m.Name)
+	}
+	return names
 }

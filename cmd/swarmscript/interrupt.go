@@ -13,7 +13,8 @@ import (
 // interrupt turns signals into the two ways to stop. While an apply runs, the
 // first closes its Stop channel, so that running steps end; the second cancels
 // everything. Otherwise the first cancels. After the second, signals do what
-// they do by default, for a program that does not react any more.
+// they do by default, for a program that does not react any more. In a session
+// an interrupt cancels no more than what is being evaluated.
 type interrupt struct {
 	ctx    context.Context
 	cancel context.CancelFunc
@@ -24,6 +25,9 @@ type interrupt struct {
 	stop    chan struct{}    // of a running apply
 	say     func(msg string) // of a running apply
 	signals chan os.Signal
+
+	session    bool // at a prompt
+	evaluating context.CancelFunc
 }
 
 func watchSignals(w io.Writer) *interrupt {
@@ -31,14 +35,14 @@ func watchSignals(w io.Writer) *interrupt {
 	i.ctx, i.cancel = context.WithCancel(context.Background())
 	signal.Notify(i.signals, os.Interrupt, syscall.SIGTERM)
 	go func() {
-		for range i.signals {
-			i.one()
+		for sig := range i.signals {
+			i.one(sig)
 		}
 	}()
 	return i
 }
 
-func (i *interrupt) one() {
+func (i *interrupt) one(sig os.Signal) {
 	i.mu.Lock()
 	defer i.mu.Unlock()
 	if !i.first && i.stop != nil {
@@ -47,12 +51,31 @@ func (i *interrupt) one() {
 		i.say("interrupted: running steps are finished, no new ones are begun; interrupt again to abort them")
 		return
 	}
-	if i.first {
+	if i.first && (i.stop != nil || !i.session) {
 		i.report("aborted: what was being changed may be half done; run it again to go on")
 	}
 	i.first = true
+	if i.session && sig == os.Interrupt {
+		i.evaluating()
+		return
+	}
 	i.cancel()
 	signal.Stop(i.signals)
+}
+
+// evaluation is for a session at a prompt: from its first call on, an interrupt
+// cancels no more than the evaluation that runs, if any.
+func (i *interrupt) evaluation() (ctx context.Context, end func()) {
+	i.mu.Lock()
+	defer i.mu.Unlock()
+	i.session = true
+	ctx, i.evaluating = context.WithCancel(i.ctx)
+	return ctx, func() {
+		i.mu.Lock()
+		defer i.mu.Unlock()
+		i.evaluating()
+		i.first = false
+	}
 }
 
 func (i *interrupt) report(msg string) {

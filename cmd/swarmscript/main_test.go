@@ -51,6 +51,8 @@ var commands = map[string]func(*testscript.TestScript, bool, []string){
 	"engine":  startEngine,
 	"exits":   exits,
 	"http":    httpShows,
+	"nodes":   startNodes,
+	"pending": pending,
 	"repeat":  repeat,
 	"settled": settled,
 }
@@ -84,6 +86,45 @@ func startEngine(ts *testscript.TestScript, neg bool, args []string) {
 	ts.Check(err)
 	ts.Defer(func() { ts.Check(e.Close()) })
 	testengine.Images(e.In(script{ts: ts}))
+	use(ts, e)
+}
+
+// nodes N starts a swarm of N engines, n1 to nN, and sets what engine does for
+// n1, its manager.
+func startNodes(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 1 {
+		ts.Fatalf("usage: nodes N")
+	}
+	count, err := strconv.Atoi(args[0])
+	ts.Check(err)
+	few <- struct{}{}
+	ts.Defer(func() { <-few })
+	var first *testengine.Engine
+	token := ""
+	for i := range count {
+		e, err := testengine.New(testengine.Docker28, testengine.Hostname(fmt.Sprintf("n%d", i+1)))
+		ts.Check(err)
+		ts.Defer(func() { ts.Check(e.Close()) })
+		e = e.In(script{ts: ts})
+		testengine.Images(e)
+		if first == nil {
+			first = e
+			e.Docker("swarm", "init", "--advertise-addr", e.Addr)
+			token = e.Docker("swarm", "join-token", "-q", "worker")
+		} else {
+			e.Docker("swarm", "join", "--advertise-addr", e.Addr, "--token", token, first.Addr+":2377")
+		}
+	}
+	for begun := time.Now(); strings.Count(first.Docker("node", "ls", "--format", "{{.Status}}"), "Ready") < count; time.Sleep(100 * time.Millisecond) {
+		if time.Since(begun) > time.Minute {
+			ts.Fatalf("the nodes are not ready: %s", first.Docker("node", "ls"))
+		}
+	}
+	use(ts, first)
+}
+
+// use makes an engine the one of the script's commands.
+func use(ts *testscript.TestScript, e *testengine.Engine) {
 	cli, err := testengine.Tool("docker")
 	ts.Check(err)
 	ts.Setenv("DOCKER_HOST", e.Host)
@@ -131,6 +172,18 @@ func httpShows(ts *testscript.TestScript, neg bool, args []string) {
 		}
 	}
 	ts.Fatalf("%s: no %q; the last answer was %q", args[0], args[1], last)
+}
+
+// pending waits until a task of the engine has found no node: the scheduler
+// takes a moment to say so.
+func pending(ts *testscript.TestScript, neg bool, args []string) {
+	for begun := time.Now(); time.Since(begun) < 20*time.Second; time.Sleep(100 * time.Millisecond) {
+		ts.Check(ts.Exec("sh", "-c", "docker service ps --no-trunc --format '{{.Error}}' $(docker service ls --quiet)"))
+		if strings.Contains(ts.ReadFile("stdout"), "no suitable node") {
+			return
+		}
+	}
+	ts.Fatalf("every task has found a node")
 }
 
 // repeat N TEXT FILE appends to a file N lines of the text, with their number

@@ -28,7 +28,10 @@ func planFlags(cmd *cobra.Command, o *run.Options) {
 	inputFlags(cmd, o)
 	f := cmd.Flags()
 	f.StringArrayVar(&o.Adopt, "adopt", nil, "take over what has our name but not our mark, by its `ADDRESS`, such as service.web; may be repeated")
+	f.BoolVar(&o.AdoptAll, "adopt-all", false, "take over all that has our names and nobody's mark")
 	f.StringArrayVar(&o.Forget, "forget", nil, "let go of a scope of the inventory that is gone for good, by its `ADDRESS`, such as engine.old; may be repeated")
+	f.BoolVar(&o.AllowPending, "allow-pending", false, "go on where tasks would have no node to run on")
+	f.BoolVar(&o.Check, "check", false, "make every check of the script, not only those after something that changes")
 	f.BoolVar(&o.AllowDataLoss, "allow-data-loss", false, "delete also what cannot be brought back, such as a swarm")
 }
 
@@ -41,8 +44,8 @@ func applyFlags(cmd *cobra.Command, o *run.Options) {
 	f.DurationVar(&o.LockTimeout, "lock-timeout", 0, "how long to wait for another apply to end")
 }
 
-// script fills in what the arguments and the surroundings say.
-func (a *app) script(cmd *cobra.Command, o *run.Options, args []string) error {
+// settings fills in what the flags and the surroundings say.
+func (a *app) settings(cmd *cobra.Command, o *run.Options) error {
 	o.Env = a.lookupEnv
 	o.Print = func(msg string) { fmt.Fprintln(a.err, msg) }
 	if o.Parallelism < 0 || cmd.Flags().Changed("parallelism") && o.Parallelism == 0 {
@@ -56,6 +59,17 @@ func (a *app) script(cmd *cobra.Command, o *run.Options, args []string) error {
 			return usagef(cmd.CommandPath(), "", "--%s %s: want no less than 0", f.name, f.d)
 		}
 	}
+	if a.chdir != "" {
+		o.Chdir = "." // the folder has been changed
+	}
+	return nil
+}
+
+// script is settings, and finds the script.
+func (a *app) script(cmd *cobra.Command, o *run.Options, args []string) error {
+	if err := a.settings(cmd, o); err != nil {
+		return err
+	}
 	o.File = defaultFile
 	if len(args) > 0 {
 		o.File = args[0]
@@ -65,9 +79,6 @@ func (a *app) script(cmd *cobra.Command, o *run.Options, args []string) error {
 		if _, err := os.Stat(o.File); os.IsNotExist(err) {
 			return usagef(cmd.CommandPath(), "", "%s has no %s; name the script: %s FILE", args[0], defaultFile, cmd.CommandPath())
 		}
-	}
-	if a.chdir != "" {
-		o.Chdir = "." // the folder has been changed
 	}
 	if _, err := os.Stat(o.File); os.IsNotExist(err) && len(args) == 0 {
 		return usagef(cmd.CommandPath(), "", "there is no %s here: give a FILE, or --chdir", defaultFile)

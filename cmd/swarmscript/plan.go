@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -73,7 +74,7 @@ func (a *app) plan(ctx context.Context, o run.Options, g planning) error {
 	} else {
 		err = a.showPlan(p, o)
 	}
-	if err == nil && g.out != "" {
+	if err == nil && g.out != "" && p.Refused() == nil {
 		if err = p.Save(g.out, version); err == nil {
 			a.notef("saved to %s; swarmscript apply %s does just this", g.out, g.out)
 		}
@@ -81,6 +82,12 @@ func (a *app) plan(ctx context.Context, o run.Options, g planning) error {
 	switch {
 	case err != nil:
 		return err
+	case p.Refused() != nil:
+		ending := "an apply would change nothing"
+		if g.out != "" {
+			ending = "it was not saved"
+		}
+		return a.refused(p, ending)
 	case len(p.Plan.Unreachable) > 0:
 		return exit(apply.ExitUnreachable)
 	case g.detailed && (!p.Plan.Empty() || len(p.Plan.Drift) > 0):
@@ -121,6 +128,19 @@ func (a *app) failed(err error, source func(string) []byte, onError func(io.Writ
 		}
 	}
 	return exit(a.fail(err, source))
+}
+
+// refused ends a verb whose plan is not carried out: why, the plan itself shows
+// with each resource.
+func (a *app) refused(p *run.Planned, ending string) error {
+	var because []string
+	for _, c := range p.Plan.Changes {
+		if c.Findings.Err() != nil {
+			because = append(because, c.Address.Short())
+		}
+	}
+	a.notef("error: the plan cannot be carried out because of %s; %s", strings.Join(because, ", "), ending)
+	return exit(apply.ExitError)
 }
 
 func (a *app) showPlan(p *run.Planned, o run.Options) error {

@@ -20,9 +20,10 @@ FILE is cluster.star where it is not given. There is no state file: what is
 live is read, and what is ours carries our label. swarmscript docs shows what a
 script can call.
 
-Exit codes: 0 done; 1 error; 2 there are changes (plan --detailed-exitcode);
-3 authentication or connection; 4 a step failed; 5 not converged, or rolled
-back; 6 another apply runs, or the plan is stale; 130 interrupted.`
+Exit codes: 0 done; 1 error; 2 there are changes (plan --detailed-exitcode), or
+something to look at (status); 3 authentication or connection; 4 a step failed;
+5 not converged, rolled back, or a check did not pass; 6 another apply runs, or
+the plan is stale; 130 interrupted.`
 
 // command makes the tree of verbs.
 func (a *app) command() *cobra.Command {
@@ -60,7 +61,9 @@ func (a *app) command() *cobra.Command {
 	root.SetFlagErrorFunc(flagError)
 	root.AddCommand(
 		a.planCommand(), a.applyCommand(), a.destroyCommand(), a.showCommand(), a.graphCommand(), a.validateCommand(), a.outputCommand(),
-		a.fmtCommand(), a.execCommand(), a.docsCommand(), a.versionCommand(),
+		a.checkCommand(), a.psCommand(), a.statusCommand(), a.logsCommand(),
+		a.rollbackCommand(), a.scaleCommand(), a.rebalanceCommand(),
+		a.fmtCommand(), a.importCommand(), a.execCommand(), a.replCommand(), a.docsCommand(), a.versionCommand(),
 	)
 	root.InitDefaultCompletionCmd()
 	if c, _, err := root.Find([]string{"completion"}); err == nil {

@@ -83,6 +83,7 @@ func Run(ctx context.Context, in Input) *Result {
 	for addr, s := range in.Scopes {
 		e.scopes[addr] = newLiveScope(s, in.Program)
 	}
+	e.scopes[""] = nowhere(in.Program)
 	e.results = make(map[*plan.Change]*StepResult, len(in.Plan.Changes))
 	e.planned = make(map[value.Address]*plan.Change, len(in.Plan.Changes))
 	for _, c := range in.Plan.Changes {
@@ -126,6 +127,12 @@ type liveScope struct {
 
 func newLiveScope(s *Scope, p *resource.Program) *liveScope {
 	return &liveScope{scope: s, index: newIndex(s.State, p)}
+}
+
+// nowhere is the scope of what lives in none: it has no connection.
+func nowhere(p *resource.Program) *liveScope {
+	ix := plan.Nowhere(p.Project)
+	return &liveScope{scope: &Scope{State: ix.State}, index: ix}
 }
 
 func newIndex(st *plan.ScopeState, p *resource.Program) *plan.Index {

@@ -21,7 +21,8 @@ import (
 // one another over one world; every apply may crash at any write, before it
 // takes effect or after; hands change things in between. Run again and again
 // it converges, nothing is deleted that no plan showed, and what is not ours
-// is never touched.
+// is never touched. Checks are made after what they come after, and only when
+// that changes.
 func TestConverges(t *testing.T) {
 	rounds := 400
 	if s := os.Getenv("CONVERGE_ROUNDS"); s != "" {
@@ -85,6 +86,9 @@ func converge(t *testing.T, r *rand.Rand, s *session) {
 		}
 		if err != nil {
 			t.Fatalf("plan: %v", err)
+		}
+		if !s.opts.Destroy {
+			checkDue(t, s.program, p)
 		}
 		if p.Empty() {
 			return
@@ -231,6 +235,7 @@ func (g *generator) program() *resource.Program {
 		p.Declarations = append(p.Declarations, d)
 	}
 	p.Declarations = append(p.Declarations, g.peers(apps, ref)...)
+	g.probes(p, apps, ref)
 	p.Outputs = []resource.OutputValue{{Name: "room", Value: value.Ref{Address: "room.main", Output: "id"}}}
 	g.move(p, was)
 	g.prev = p.Declarations

@@ -74,7 +74,7 @@ func checkPart(t *testing.T, program *resource.Program, all, p *plan.Plan, named
 	t.Helper()
 	needs := map[value.Address][]value.Address{}
 	for _, d := range program.Declarations {
-		list := []value.Address{value.Address(d.Scope)}
+		list := append([]value.Address{value.Address(d.Scope)}, d.After...)
 		for _, r := range d.Refs() {
 			list = append(list, r.Address)
 		}

@@ -143,6 +143,9 @@ func (e *executor) stillReplaces(c *plan.Change, s *liveScope) (bool, error) {
 // known; otherwise, or when something unexpected was met, the case is decided
 // again, and what it may become is bounded by what the plan showed.
 func (e *executor) decide(c *plan.Change, s *liveScope, again bool) (*plan.Change, error) {
+	if c.Imported {
+		return e.decideImport(c, s, again)
+	}
 	if !again && !c.Deferred && !c.Tentative && c.Args != nil && value.Known(c.Args) &&
 		!(c.Kind.Versioned && c.Name == "") && (c.Decl.Lifecycle.ReplaceOn == nil || c.Mark.Triggers != "") {
 		return c, nil
@@ -150,8 +153,9 @@ func (e *executor) decide(c *plan.Change, s *liveScope, again bool) (*plan.Chang
 	_, ix := s.current()
 	cs := ix.Case(c.Decl)
 	cs.Resolve = e.resolve
-	cs.Adopt = c.Reason == "adopted" || e.adopts(c.Address)
+	cs.Adopt, cs.AdoptFree = c.Reason == "adopted" || e.adopts(c.Address), e.in.Options.AdoptAll
 	cs.Replaced, cs.ReplacedMaybe = e.forcedBy(c)
+	cs.Due = c.Action == plan.Check
 	if e.wasDestroyed(c) {
 		cs = e.afterDestroy(cs, c)
 	}
@@ -172,6 +176,18 @@ func (e *executor) decide(c *plan.Change, s *liveScope, again bool) (*plan.Chang
 		return nil, fmt.Errorf("%w: another %s would be replaced", ErrStale, c.Address)
 	}
 	return now, nil
+}
+
+// decideImport keeps an import what it is, a mark on one object.
+func (e *executor) decideImport(c *plan.Change, s *liveScope, again bool) (*plan.Change, error) {
+	if !again {
+		return c, nil
+	}
+	_, ix := s.current()
+	if now := plan.ImportAgain(c, ix); now != nil {
+		return now, nil
+	}
+	return nil, fmt.Errorf("%w: %s %q was removed, or is somebody else's now", ErrStale, c.Kind.Name, c.Live.Name)
 }
 
 // afterDestroy hides the object that the first half of a replacement removed:
@@ -264,12 +280,13 @@ func (e *executor) write(ctx context.Context, c *plan.Change, s *liveScope) (*re
 		}
 		return o, err
 	case plan.Update:
-		if c.Kind.MarkFixed && c.Remark {
+		fixed := c.Kind.MarkFixed || c.Live.MarkFixed && c.MarkOnly()
+		if fixed && c.Remark {
 			if err := e.remark(ctx, c, conn, ix); err != nil {
 				return nil, err
 			}
 		}
-		if c.Kind.MarkFixed && len(c.Fields) == 0 && !c.Restart {
+		if fixed && c.MarkOnly() {
 			return c.Live, nil
 		}
 		if err := e.remarkFormer(ctx, c, conn); err != nil {
@@ -278,7 +295,11 @@ func (e *executor) write(ctx context.Context, c *plan.Change, s *liveScope) (*re
 		if len(c.Former) > 0 && len(c.Fields) == 0 && !c.Remark {
 			return c.Live, nil
 		}
-		return c.Kind.Handler.Update(ctx, conn, r)
+		o, err := c.Kind.Handler.Update(ctx, conn, r)
+		if err == nil && !c.Kind.MarkFixed {
+			err = e.forget(ctx, c, s) // the object carries its mark itself now
+		}
+		return o, err
 	}
 	return c.Live, nil
 }
@@ -308,9 +329,8 @@ func (e *executor) remark(ctx context.Context, c *plan.Change, conn resource.Con
 
 // settle waits until the object has converged.
 func (e *executor) settle(ctx context.Context, c *plan.Change, s *liveScope, o *resource.Object) error {
-	settler, ok := c.Kind.Handler.(resource.Settler)
-	waits := c.Changes() && c.Action != plan.Read || c.Unsettled != ""
-	if !ok || !waits || e.in.Detach || c.Decl.NoWait {
+	settle, ok := e.settler(c, o)
+	if !ok {
 		return nil
 	}
 	timeout := e.in.Timeout
@@ -320,11 +340,26 @@ func (e *executor) settle(ctx context.Context, c *plan.Change, s *liveScope, o *
 	wait, cancel := context.WithTimeout(ctx, timeout)
 	defer cancel()
 	conn, _ := s.current()
-	err := settler.Settle(wait, conn, e.request(c), o)
+	err := settle(wait, conn, e.request(c))
 	if err != nil && ctx.Err() == nil && wait.Err() != nil && !errors.As(err, new(*resource.NotConverged)) {
 		return &resource.NotConverged{Address: c.Address, Summary: "did not converge in " + timeout.String(), Detail: err.Error()}
 	}
 	return err
+}
+
+// settler returns what there is to wait for after a step.
+func (e *executor) settler(c *plan.Change, o *resource.Object) (func(context.Context, resource.Conn, *resource.Request) error, bool) {
+	if c.Action == plan.Check {
+		return c.Kind.Verify, true
+	}
+	s, ok := c.Kind.Handler.(resource.Settler)
+	waits := c.Changes() && c.Action != plan.Read || c.Unsettled != ""
+	if !ok || !waits || e.in.Detach || c.Decl.NoWait || c.Imported {
+		return nil, false
+	}
+	return func(ctx context.Context, conn resource.Conn, r *resource.Request) error {
+		return s.Settle(ctx, conn, r, o)
+	}, true
 }
 
 // gone says that what a step uses was there when the plan was made, and was

@@ -108,6 +108,11 @@ func (s *schedule) begin(ctx context.Context, n *plan.Node) {
 		s.because[n.ID] = c.Address
 		s.close(n, true)
 		return
+	case c.Action == plan.Check && s.e.in.Detach:
+		s.e.results[c] = &StepResult{Change: c, Outcome: Omitted}
+		s.e.emit(Event{Type: Skipped, Address: c.Address, Action: c.Action, Text: "not checked: with --detach nothing is waited for"})
+		s.close(n, false)
+		return
 	case !work(c):
 		s.e.settled(c, c.Live)
 		s.close(n, false)
@@ -126,8 +131,11 @@ func (s *schedule) begin(ctx context.Context, n *plan.Node) {
 	}()
 }
 
-// work reports whether a change has anything to do: to write, or to wait for.
-func work(c *plan.Change) bool { return c.Changes() || c.Unsettled != "" || c.Deferred }
+// work reports whether a change has anything to do: to write, to wait for, or
+// to check.
+func work(c *plan.Change) bool {
+	return c.Changes() || c.Action == plan.Check || c.Unsettled != "" || c.Deferred
+}
 
 // end records how a step ended.
 func (s *schedule) end(r ended) {

@@ -245,11 +245,12 @@ func (w *world) kinds() map[string]*resource.Kind {
 	}
 	h := handler{w}
 	return map[string]*resource.Kind{
-		"room": {Name: "room", Schema: schema.Of(roomSpec{}), Out: out, Scope: "world", Opens: "room", DataLoss: "all that is in it", Handler: h},
-		"net":  {Name: "net", Schema: schema.Of(netSpec{}), Out: out, Scope: "room", Rank: 10, Busy: true, MarkFixed: true, Handler: h},
-		"blob": {Name: "blob", Schema: schema.Of(blobSpec{}), Out: out, Scope: "room", Rank: 10, Versioned: true, Handler: h},
-		"peer": {Name: "peer", Schema: schema.Of(peerSpec{}), Out: out, Scope: "room", Rank: 5, Handler: h, Find: findPeer, Sequence: oneByOne},
-		"app":  {Name: "app", Schema: schema.Of(appSpec{}), Out: out, Scope: "room", Rank: 20, Restarts: true, Handler: h},
+		"room":  {Name: "room", Schema: schema.Of(roomSpec{}), Out: out, Scope: "world", Opens: "room", DataLoss: "all that is in it", Handler: h},
+		"net":   {Name: "net", Schema: schema.Of(netSpec{}), Out: out, Scope: "room", Rank: 10, Busy: true, MarkFixed: true, Handler: h},
+		"blob":  {Name: "blob", Schema: schema.Of(blobSpec{}), Out: out, Scope: "room", Rank: 10, Versioned: true, Handler: h},
+		"peer":  {Name: "peer", Schema: schema.Of(peerSpec{}), Out: out, Scope: "room", Rank: 5, Handler: h, Find: findPeer, Sequence: oneByOne},
+		"app":   {Name: "app", Schema: schema.Of(appSpec{}), Out: out, Scope: "room", Rank: 20, Restarts: true, Handler: h},
+		"probe": w.probe(),
 	}
 }
 

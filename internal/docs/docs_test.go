@@ -53,7 +53,7 @@ func TestProofs(t *testing.T) {
 		}
 	}
 	for _, k := range registry.Kinds() {
-		for _, what := range Needed {
+		for _, what := range neededOf(k) {
 			if _, ok := find(k.Name, what); !ok {
 				t.Errorf("%s: there is no proof of %q", k.Name, what)
 			}

@@ -72,14 +72,15 @@ var functions = []function{
 
 // flagsOf says how docker writes a kind's arguments, for the head of its table.
 var commands = map[string]string{
-	"swarm":     "docker swarm init, docker swarm update",
-	"network":   "docker network create",
-	"secret":    "docker secret create",
-	"config":    "docker config create",
-	"volume":    "docker volume create",
-	"image":     "docker pull",
-	"plugin":    "docker plugin install",
-	"service":   "docker service create, docker service update",
-	"container": "docker run",
-	"node":      "docker node update",
+	"swarm":      "docker swarm init, docker swarm update",
+	"network":    "docker network create",
+	"secret":     "docker secret create",
+	"config":     "docker config create",
+	"volume":     "docker volume create",
+	"image":      "docker pull",
+	"plugin":     "docker plugin install",
+	"service":    "docker service create, docker service update",
+	"container":  "docker run",
+	"node":       "docker node update",
+	"check_exec": "docker exec",
 }

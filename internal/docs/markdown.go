@@ -42,7 +42,7 @@ func Markdown(w io.Writer) error {
 	if err := m.kinds(all); err != nil {
 		return err
 	}
-	m.line("Every kind also takes these arguments:", "")
+	m.line("Every kind also takes these arguments, a check only `after` and `timeout`:", "")
 	m.row("argument", "type", "")
 	m.row("---", "---", "---")
 	for _, a := range builtins.CommonArguments {
@@ -60,6 +60,14 @@ func Markdown(w io.Writer) error {
 			m.entry(e)
 		}
 	}
+	modules, err := Modules()
+	if err != nil {
+		return err
+	}
+	m.line("### Standard library", "")
+	for _, mod := range modules {
+		m.module(mod)
+	}
 	m.line("### Flags without an argument", "", "What these flags of docker do is said in another way, or is nothing to declare.", "")
 	m.row("command", "flag", "")
 	m.row("---", "---", "---")
@@ -68,6 +76,29 @@ func Markdown(w io.Writer) error {
 	}
 	m.line("")
 	return m.err
+}
+
+// MarkdownEntry writes one builtin.
+func MarkdownEntry(w io.Writer, e *Entry) error {
+	m := &markdown{w: w}
+	m.entry(e)
+	return m.err
+}
+
+// MarkdownModule writes one module of the standard library.
+func MarkdownModule(w io.Writer, mod *Module) error {
+	m := &markdown{w: w}
+	m.module(mod)
+	return m.err
+}
+
+func (m *markdown) module(mod *Module) {
+	m.line("#### `"+mod.Name+"`", "", sentence(mod.Doc), "")
+	for _, f := range mod.Functions {
+		m.line("    "+f.Signature, "", f.Doc, "")
+		m.rows(f)
+		m.line("")
+	}
 }
 
 // kinds writes the table of kinds, each with the tests that prove it.
@@ -82,6 +113,10 @@ func (m *markdown) kinds(all []*Entry) error {
 		var on string
 		for _, what := range Needed {
 			p, ok := find(e.Kind.Name, what)
+			if !ok && !slices.Contains(neededOf(e.Kind), what) {
+				cells = append(cells, "nothing live")
+				continue
+			}
 			if !ok {
 				return fmt.Errorf("%s: there is no proof of %q", e.Kind.Name, what)
 			}
@@ -118,7 +153,11 @@ func (m *markdown) row(cells ...string) {
 func (m *markdown) entry(e *Entry) {
 	m.line("#### `"+e.Name+"`", "", "    "+e.Signature, "", e.Doc, "")
 	if e.Kind != nil {
-		m.line(fmt.Sprintf("Lives %s. As `%s`.", scopes(e.Scopes), strings.Join(strings.Split(e.Command, ", "), "` and `")), "")
+		where := "Lives " + scopes(e.Scopes) + "."
+		if e.Command != "" {
+			where += " As `" + strings.Join(strings.Split(e.Command, ", "), "` and `") + "`."
+		}
+		m.line(where, "")
 	}
 	if len(e.Rows) > 0 {
 		m.rows(e)
@@ -197,7 +236,7 @@ func code(s string) string {
 func codes(s string) string { return strings.ReplaceAll(code(s), ", ", "`, `") }
 
 func scopes(list []string) string {
-	in := map[string]string{"swarm": "in a swarm", "engine": "on an engine"}
+	in := map[string]string{"swarm": "in a swarm", "engine": "on an engine", "": "nowhere: it is made by the machine that swarmscript runs on"}
 	words := make([]string, len(list))
 	for i, s := range list {
 		words[i] = in[s]

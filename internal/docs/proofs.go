@@ -1,5 +1,7 @@
 package docs
 
+import "github.com/swarmscript/swarmscript/internal/resource"
+
 // Proof is a test that shows that a kind does what its table says.
 type Proof struct {
 	What   string // what it shows: one of Needed, or more
@@ -19,6 +21,15 @@ const (
 
 // Needed are the proofs that no kind goes without.
 var Needed = []string{roundTrip, drift, replacement}
+
+// neededOf are the proofs that a kind cannot go without: a check has nothing
+// live that could drift or be replaced.
+func neededOf(k *resource.Kind) []string {
+	if k.Verify != nil {
+		return []string{roundTrip}
+	}
+	return Needed
+}
 
 const (
 	engines  = "real engines: 28.5.2 and 20.10"
@@ -100,6 +111,19 @@ var Proofs = map[string][]Proof{
 		{"secrets in its environment", "TestStoryContainerSecrets", containerStory, engines},
 		{"what no engine here can do", "TestContainerConversion", "internal/engine/container_test.go", noEngine},
 	},
+	"check_http": {
+		{roundTrip, "TestStoryChecks", checkStory, engines},
+		{"every argument", "TestHTTP", "internal/check/check_test.go", noEngine},
+		{"certificates", "TestHTTPS", "internal/check/check_test.go", noEngine},
+	},
+	"check_tcp": {
+		{roundTrip, "TestStoryChecks", checkStory, engines},
+		{"every argument", "TestTCP", "internal/check/check_test.go", noEngine},
+	},
+	"check_exec": {
+		{roundTrip, "TestStoryChecks", checkStory, engines},
+		{"every argument", "TestExec", checkStory, engines},
+	},
 }
 
 const (
@@ -109,6 +133,7 @@ const (
 
 	swarmTest   = "internal/swarm/swarm_real_test.go"
 	networkTest = "internal/swarm/network_real_test.go"
+	checkStory  = "internal/run/story_check_test.go"
 	volumeTest  = "internal/swarm/volume_real_test.go"
 	volumeStory = "internal/run/story_volume_test.go"
 	nodeTest    = "internal/swarm/node_real_test.go"

@@ -30,6 +30,7 @@ type Entry struct {
 	Kind      *resource.Kind // nil for functions and structs
 	Scopes    []string       // of a kind: where it lives
 	Struct    bool
+	Module    string // the module of the standard library that has it
 }
 
 // Row describes one argument.
@@ -64,10 +65,17 @@ func All() []*Entry {
 	return out
 }
 
-// Find returns an entry by its name, or an error that says what was probably
-// meant.
+// Find returns an entry by its name, one of the standard library's too, or an
+// error that says what was probably meant.
 func Find(name string) (*Entry, error) {
 	all := All()
+	modules, err := Modules()
+	if err != nil {
+		return nil, err
+	}
+	for _, m := range modules {
+		all = append(all, m.Functions...)
+	}
 	names := make([]string, len(all))
 	for i, e := range all {
 		if e.Name == name || e.Kind != nil && e.Kind.Name == name {
@@ -244,7 +252,7 @@ func change(k *resource.Kind, f *schema.Field) string {
 		return "in place"
 	case f == k.Schema.NameField() && f.Local:
 		return "another resource"
-	case f.Local:
+	case f.Local, k.Verify != nil:
 		return "nothing live"
 	case f.Replace && k.Fixed:
 		return "an error"

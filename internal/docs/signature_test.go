@@ -10,6 +10,7 @@ import (
 	"github.com/swarmscript/swarmscript/internal/diag"
 	"github.com/swarmscript/swarmscript/internal/registry"
 	"github.com/swarmscript/swarmscript/lang"
+	"github.com/swarmscript/swarmscript/stdlib"
 )
 
 // samples are values for the arguments that signatures name.
@@ -19,6 +20,7 @@ var samples = map[string]string{
 	"protocol": `"cfssl"`, "value": `"x"`, "env": `"e"`, "context": `""`, "host": `""`, "env.name": `"HOME"`, "env.default": `"d"`,
 	"default": `1`, "type": `"int"`, "choices": `[1]`, "sensitive": `False`, "description": `"d"`, "tls_ca": `""`, "tls_cert": `""`,
 	"tls_key": `""`, "tls_verify": "True", "path": `"cluster.star"`, "prevent_destroy": "False", "ignore_changes": "[]", "replace_on": "[]",
+	"check_http.url": `"http://a.example.com"`, "check_tcp.address": `"a.example.com:80"`, "service": `"web"`, "command": `"true"`,
 	"old": `"service.old"`, "new": `"service.new"`, "engine.name": `"default"`, "container.name": `"web"`, "volume.name": `"data"`, "ref": `"x"`,
 	"kind": `"network"`, "cluster": "None",
 }
@@ -86,9 +88,14 @@ func evaluate(call string) diag.List {
 	if !strings.HasPrefix(call, "project(") {
 		src = "project(\"p\")\n" + src
 	}
+	return evaluateScript(src)
+}
+
+// evaluateScript returns the problems of a script.
+func evaluateScript(src string) diag.List {
 	env := func(string) (string, bool) { return "", false }
 	rec := builtins.NewRecorder(&builtins.Inputs{Env: env, Vars: map[string]string{}}, registry.Kinds())
-	s := lang.NewSession(lang.Options{Root: "testdata", Predeclared: rec.Predeclared()})
+	s := lang.NewSession(lang.Options{Root: "testdata", Stdlib: stdlib.FS, Predeclared: rec.Predeclared()})
 	if _, err := s.ExecSource(context.Background(), "cluster.star", []byte(src)); err != nil {
 		return diag.From(err)
 	}

@@ -6,11 +6,17 @@ import (
 	"strings"
 
 	"github.com/swarmscript/swarmscript/builtins"
+	"github.com/swarmscript/swarmscript/internal/diag"
 	"github.com/swarmscript/swarmscript/internal/resource"
 )
 
 // List writes all builtins, a line each.
 func List(w io.Writer) error {
+	return Overview(w, "swarmscript docs NAME shows one with its arguments.")
+}
+
+// Overview is List with a last line of its own.
+func Overview(w io.Writer, last string) error {
 	p := &printer{w: w}
 	section := func(title string, pick func(*Entry) bool) {
 		p.linef("%s", title)
@@ -24,7 +30,31 @@ func List(w io.Writer) error {
 	section("Kinds", func(e *Entry) bool { return e.Kind != nil })
 	section("Values made for their arguments", func(e *Entry) bool { return e.Struct })
 	section("Functions", func(e *Entry) bool { return e.Kind == nil && !e.Struct })
-	p.linef("swarmscript docs NAME shows one with its arguments.")
+	modules, err := Modules()
+	if err != nil {
+		return err
+	}
+	p.linef("Standard library")
+	for _, m := range modules {
+		p.linef("  %-21s %s", m.Name, summary(m.Doc))
+	}
+	p.linef("")
+	p.linef("%s", last)
+	return p.err
+}
+
+// ModuleText writes a module of the standard library for a terminal.
+func ModuleText(w io.Writer, m *Module, width int) error {
+	p := &printer{w: w, width: width}
+	p.linef("%s", m.Name)
+	p.linef("")
+	p.wrap(2, plain(m.Doc))
+	for _, f := range m.Functions {
+		p.linef("")
+		if p.err == nil {
+			p.err = Text(w, f, width)
+		}
+	}
 	return p.err
 }
 
@@ -45,9 +75,17 @@ func Text(w io.Writer, e *Entry, width int) error {
 	p.linef("%s", e.Signature)
 	p.linef("")
 	p.wrap(2, plain(e.Doc))
+	if e.Module != "" {
+		p.linef("")
+		p.linef("  load(%q, %q)", e.Module, e.Name)
+	}
 	if e.Command != "" {
 		p.linef("")
-		p.wrap(2, "As "+e.Command+". Lives "+scopes(e.Scopes)+".")
+		where := "Lives " + scopes(e.Scopes) + "."
+		if e.Command != "" {
+			where = "As " + e.Command + ". " + where
+		}
+		p.wrap(2, where)
 	}
 	if len(e.Rows) > 0 {
 		p.linef("")
@@ -55,8 +93,7 @@ func Text(w io.Writer, e *Entry, width int) error {
 	}
 	for _, r := range e.Rows {
 		p.linef("")
-		p.linef("  %-*s  %s", column, r.Name, strings.Join(facts(r), "; "))
-		p.wrap(6, plain(r.Doc))
+		p.argument(column, r)
 	}
 	if e.Kind != nil {
 		p.linef("")
@@ -81,6 +118,51 @@ func Text(w io.Writer, e *Entry, width int) error {
 		}
 	}
 	return p.err
+}
+
+func (p *printer) argument(column int, r Row) {
+	p.linef("  %-*s  %s", column, r.Name, strings.Join(facts(r), "; "))
+	p.wrap(6, plain(r.Doc))
+}
+
+// Argument writes one argument or output of an entry, and the structs that it is
+// made of.
+func Argument(w io.Writer, e *Entry, name string, width int) error {
+	p := &printer{w: w, width: width}
+	names := []string{}
+	for _, r := range e.Rows {
+		if r.Name == name {
+			p.linef("%s", e.Name)
+			p.argument(len(name), r)
+			for _, s := range r.Elements {
+				if st, err := Find(s); err == nil && p.err == nil {
+					p.linef("")
+					p.err = Text(w, st, width)
+				}
+			}
+			return p.err
+		}
+		names = append(names, r.Name)
+	}
+	for _, a := range builtins.CommonArguments {
+		if e.Kind != nil && a.Name == name {
+			p.linef("%s", e.Name)
+			p.linef("  %s  %s", a.Name, a.Type)
+			p.wrap(6, a.Doc)
+			return p.err
+		}
+		names = append(names, a.Name)
+	}
+	for _, o := range e.Outputs {
+		if o.Name == name {
+			p.linef("%s", e.Name)
+			p.linef("  %s  %s; an output, known once it exists", o.Name, o.Type)
+			p.wrap(6, o.Doc)
+			return p.err
+		}
+		names = append(names, o.Name)
+	}
+	return &diag.Diagnostic{Summary: fmt.Sprintf("%s has no argument %q", e.Name, name), Hint: diag.DidYouMean(name, names)}
 }
 
 // facts are what there is to say of an argument beside its purpose.

@@ -90,12 +90,14 @@ func (c *Conn) Observe(ctx context.Context, q resource.Query) (*resource.Observa
 	obs := &resource.Observation{
 		API:      s.API,
 		Identity: s.Info.ID,
+		Node:     s.Info.Swarm.NodeID,
 		Objects:  slices.Concat(swarm.NetworkObjects(s.Hand.Networks(), false), swarm.VolumeObjects(s.Hand.Volumes()), own),
 		Summary:  "engine " + s.Info.ServerVersion,
 		Warnings: slices.Concat(oneLine(s.Info.Swarm.Warnings), s.Hand.Missing(), warnings),
 	}
 	obs.Ledger.Marks = marks
 	resolveUses(obs.Objects)
+	resource.MarkOthers(obs.Objects, marksOfOthers(s.Hand.Volumes(), q.Project))
 	if o := s.Object(); o != nil {
 		obs.Objects = append(obs.Objects, o)
 	}

@@ -34,6 +34,7 @@ var ContainerKind = &resource.Kind{
 	Complete:  completeContainer,
 	Replaces:  replacesContainer,
 	Effect:    containerEffect,
+	Ending:    containerEnding,
 	Handler:   containerHandler{},
 }
 
@@ -155,6 +156,18 @@ func containerEffect(live *resource.Object, args value.Struct, changes []schema.
 		return "in place"
 	}
 	return strings.Join(out, "; ")
+}
+
+// containerEnding says what its end does to what runs.
+func containerEnding(live *resource.Object, anew bool) string {
+	c, ok := live.Native.(*liveContainer)
+	switch {
+	case !ok || !c.inspect.State.Running:
+		return ""
+	case anew:
+		return resource.Interrupted + ": stopped, then made anew"
+	}
+	return "it stops"
 }
 
 // checkContainer finds what Docker would refuse, or understand otherwise.

@@ -57,6 +57,29 @@ func newestMarks(volumes []*volume.Volume, project string) (map[string]resource.
 	return marks, nil
 }
 
+// marksOfOthers returns what other projects than one have marked so. Marks that
+// cannot be read are their project's problem.
+func marksOfOthers(volumes []*volume.Volume, project string) map[string]resource.Mark {
+	var all map[string]resource.Mark
+	seen := map[string]bool{project: true, "": true}
+	for _, v := range volumes {
+		p := v.Labels[labelProject]
+		if seen[p] || v.Labels[labelMarks] == "" {
+			continue
+		}
+		seen[p] = true
+		marks, err := newestMarks(volumes, p)
+		if err != nil || len(marks) == 0 {
+			continue
+		}
+		if all == nil {
+			all = map[string]resource.Mark{}
+		}
+		maps.Copy(all, marks)
+	}
+	return all
+}
+
 // SaveMarks implements [resource.Marker].
 func (c *Conn) SaveMarks(ctx context.Context, project string, change func(map[string]resource.Mark)) error {
 	c.marks.Lock() // the steps of one run

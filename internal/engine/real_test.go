@@ -85,6 +85,9 @@ func TestRealSwarmStates(t *testing.T) {
 		if o == nil || o.Mark.Project != "" {
 			t.Fatalf("a worker's swarm is %+v", o)
 		}
+		if id := worker.Docker("info", "--format", "{{.Swarm.NodeID}}"); obs.Node != id {
+			t.Errorf("it is node %q, want %q", obs.Node, id)
+		}
 		if _, err := swarm.SwarmKind.Handler.(resource.Opener).Open(t.Context(), cw, o); err == nil {
 			t.Error("a worker opens a swarm")
 		}

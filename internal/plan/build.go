@@ -33,15 +33,24 @@ type ScopeState struct {
 type Options struct {
 	Destroy       bool `json:"destroy,omitempty"`
 	AllowDataLoss bool `json:"allow_data_loss,omitempty"`
+	// AllowPending permits what would leave tasks without a node.
+	AllowPending bool `json:"allow_pending,omitempty"`
 	// Adopt holds the addresses that may take over what is not ours, in full or
 	// short.
 	Adopt []string `json:"adopt,omitempty"`
+	// AdoptAll lets every declaration take over what has its name and nobody's
+	// mark.
+	AdoptAll bool `json:"adopt_all,omitempty"`
+	// Imports make the plan one of these marks alone.
+	Imports []Import `json:"-"`
 	// Targets are the only ones that are planned, with what they need; Exclude
 	// are left out, with what needs them. See selection.
 	Targets []string `json:"targets,omitempty"`
 	Exclude []string `json:"exclude,omitempty"`
 	// Replace are made anew though nothing asks for it.
 	Replace []string `json:"replace,omitempty"`
+	// Check makes every check, not only those after something that changes.
+	Check bool `json:"check,omitempty"`
 }
 
 // Input is all that a plan is made from.
@@ -85,6 +94,9 @@ func Build(in Input) (*Plan, diag.List) {
 
 func (b *builder) build() (*Plan, diag.List) {
 	b.moves()
+	if len(b.in.Options.Imports) > 0 {
+		return b.imports()
+	}
 	b.renew()
 	if b.in.Options.Destroy {
 		b.checkAdopt(nil)
@@ -109,6 +121,8 @@ func (b *builder) build() (*Plan, diag.List) {
 		return nil, b.problems
 	}
 	b.takes()
+	b.effects()
+	b.forecast()
 	b.checkAdopted()
 	b.checkRenewed()
 	b.outputs()
@@ -116,51 +130,63 @@ func (b *builder) build() (*Plan, diag.List) {
 }
 
 type builder struct {
-	in       Input
-	plan     *Plan
-	problems diag.List
-	index    map[string]*Index
-	changes  map[value.Address]*Change
-	decls    map[value.Address]*resource.Declaration
-	failed   map[value.Address]bool            // could not be decided, or needs one that could not
-	moved    map[value.Address][]value.Address // new addresses by the old one
-	scopes   map[string]bool                   // that a live object of ours has in its mark's address
-	deletes  []*Change
-	removed  map[string]bool                   // the kinds and IDs of those
-	claimed  map[*resource.Object]*Change      // of kinds with Find
-	chains   [][]*Change                       // changes that are made one after another
-	adopt    map[string]bool                   // Options.Adopt; true once it was made use of
-	users    map[value.Address][]value.Address // declared users, by what they use
-	renewed  map[value.Address]bool            // Options.Replace
+	in        Input
+	plan      *Plan
+	problems  diag.List
+	index     map[string]*Index
+	changes   map[value.Address]*Change
+	decls     map[value.Address]*resource.Declaration
+	failed    map[value.Address]bool            // could not be decided, or needs one that could not
+	moved     map[value.Address][]value.Address // new addresses by the old one
+	scopes    map[string]bool                   // that a live object of ours has in its mark's address
+	deletes   []*Change
+	removed   map[string]bool                   // the kinds and IDs of those
+	claimed   map[*resource.Object]*Change      // of kinds with Find
+	chains    [][]*Change                       // changes that are made one after another
+	adopt     map[string]bool                   // Options.Adopt; true once it was made use of
+	users     map[value.Address][]value.Address // declared users, by what they use
+	renewed   map[value.Address]bool            // Options.Replace
+	unpassed  map[string]bool                   // checks, as ledgers say
+	hasChecks bool
+	stirred   map[value.Address]bool // changes, settles, or comes after what does
 }
 
 func newBuilder(in Input) *builder {
 	n := len(in.Program.Declarations)
 	b := &builder{
-		in:      in,
-		plan:    &Plan{Project: in.Program.Project, Program: in.Program, Unreachable: map[string]error{}},
-		index:   make(map[string]*Index, len(in.Scopes)),
-		changes: make(map[value.Address]*Change, n),
-		decls:   make(map[value.Address]*resource.Declaration, n),
-		failed:  map[value.Address]bool{},
-		removed: map[string]bool{},
-		moved:   map[value.Address][]value.Address{},
-		adopt:   make(map[string]bool, len(in.Options.Adopt)),
-		users:   map[value.Address][]value.Address{},
-		renewed: map[value.Address]bool{},
+		in:       in,
+		plan:     &Plan{Project: in.Program.Project, Program: in.Program, Unreachable: map[string]error{}},
+		index:    make(map[string]*Index, len(in.Scopes)),
+		changes:  make(map[value.Address]*Change, n),
+		decls:    make(map[value.Address]*resource.Declaration, n),
+		failed:   map[value.Address]bool{},
+		removed:  map[string]bool{},
+		moved:    map[value.Address][]value.Address{},
+		adopt:    make(map[string]bool, len(in.Options.Adopt)),
+		users:    map[value.Address][]value.Address{},
+		renewed:  map[value.Address]bool{},
+		stirred:  map[value.Address]bool{},
+		unpassed: map[string]bool{},
 	}
 	for _, s := range in.Options.Adopt {
 		b.adopt[s] = false
 	}
 	for _, d := range in.Program.Declarations {
 		b.decls[d.Address] = d
+		b.hasChecks = b.hasChecks || d.Kind.Verify != nil
 	}
 	for addr, st := range in.Scopes {
 		b.index[addr] = NewIndex(st, in.Program.Project)
 		if st.Status == Unreachable {
 			b.plan.Unreachable[addr] = st.Err
 		}
+		if st.Obs != nil {
+			for _, check := range st.Obs.Ledger.Unpassed {
+				b.unpassed[check] = true
+			}
+		}
 	}
+	b.index[""] = Nowhere(in.Program.Project)
 	return b
 }
 
@@ -279,6 +305,7 @@ func (b *builder) declare(d *resource.Declaration) {
 		return
 	}
 	b.changes[d.Address] = ch
+	b.stir(d, ch)
 }
 
 func (b *builder) caseOf(d *resource.Declaration, ix *Index) Case {
@@ -289,8 +316,9 @@ func (b *builder) caseOf(d *resource.Declaration, ix *Index) Case {
 	if c.API == "" {
 		c.API = b.futureAPI(d.Scope)
 	}
-	c.Adopt, c.Renew = b.mayAdopt(d.Address), b.renewed[d.Address]
+	c.Adopt, c.AdoptFree, c.Renew = b.mayAdopt(d.Address), b.in.Options.AdoptAll, b.renewed[d.Address]
 	c.Resolve = b.resolve
+	c.Due = d.Kind.Verify != nil && (b.in.Options.Check || b.unpassed[string(d.Address)] || b.stirs(d) != nil)
 	if opener := b.changes[value.Address(d.Scope)]; opener != nil && (opener.Action == Replace || opener.Action == Create) {
 		c.Absent = true
 	}

@@ -53,6 +53,7 @@ type changeJSON struct {
 	Remark     bool            `json:"remark,omitempty"`
 	Restart    bool            `json:"restart,omitempty"`
 	Deferred   bool            `json:"deferred,omitempty"`
+	Findings   diag.List       `json:"findings,omitempty"`
 	Tentative  bool            `json:"tentative,omitempty"`
 }
 
@@ -117,7 +118,7 @@ func (c *Change) encode() changeJSON {
 	out := changeJSON{
 		Address: c.Address, Scope: c.Scope, Action: c.Action.String(), Mark: c.Mark, Name: c.Name, Reason: c.Reason, Effect: c.Effect,
 		Unsettled: c.Unsettled, Blocked: c.Blocked, Rolls: c.Rolls, Takes: c.Takes, ReplacedBy: c.ReplacedBy,
-		Remark: c.Remark, Restart: c.Restart, Deferred: c.Deferred, Tentative: c.Tentative,
+		Remark: c.Remark, Restart: c.Restart, Deferred: c.Deferred, Findings: c.Findings, Tentative: c.Tentative,
 		Kind: c.Kind.Name, In: c.Kind.Scope,
 	}
 	if c.Args != nil {
@@ -223,7 +224,7 @@ func (d decoder) change(in changeJSON) (*Change, error) {
 	c := &Change{
 		Address: in.Address, Kind: k, Scope: in.Scope, Mark: in.Mark, Name: in.Name, Reason: in.Reason, Effect: in.Effect,
 		Unsettled: in.Unsettled, Blocked: in.Blocked, Rolls: in.Rolls, Takes: in.Takes, ReplacedBy: in.ReplacedBy,
-		Remark: in.Remark, Restart: in.Restart, Deferred: in.Deferred, Tentative: in.Tentative,
+		Remark: in.Remark, Restart: in.Restart, Deferred: in.Deferred, Findings: in.Findings, Tentative: in.Tentative,
 		Action: Action(slices.Index(actionWords[:], in.Action)),
 	}
 	if c.Action < 0 {

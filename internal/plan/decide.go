@@ -23,8 +23,9 @@ type Case struct {
 	Named func(name string) *resource.Object
 	// Objects are all live objects of the declaration's kind, whoever's they are.
 	Objects func() []*resource.Object
-	// Adopt allows taking an object that is not ours.
-	Adopt bool
+	// Adopt allows taking an object that is not ours, AdoptFree one that has
+	// nobody's mark.
+	Adopt, AdoptFree bool
 	// Renew asks for a replacement that nothing else asks for.
 	Renew bool
 	// Resolve returns what is known of a reference.
@@ -41,6 +42,9 @@ type Case struct {
 	Replaced value.Address
 	// ReplacedMaybe is set where that replacement is itself tentative.
 	ReplacedMaybe bool
+	// Due is set where a check is to be made: what it comes after changes, or
+	// somebody asks for it.
+	Due bool
 }
 
 // Decide settles one declared resource. It returns nil and the reasons where
@@ -53,6 +57,12 @@ func Decide(c Case) (*Change, diag.List) {
 		return nil, problems
 	}
 	ch.Args = args
+	if d.Kind.Verify != nil {
+		if c.Due {
+			ch.Action = Check
+		}
+		return ch, nil
+	}
 	if d.External {
 		return c.external(ch)
 	}
@@ -225,7 +235,7 @@ func (c Case) current() *resource.Object {
 // nil where the name is free, or the refusal.
 func (c Case) adopted(name string) (*resource.Object, *diag.Diagnostic) {
 	o := c.Named(name)
-	if o == nil || c.Adopt && !(o.Mark.Project == c.Project && o.Mark.Address != c.Decl.Address) {
+	if o == nil || c.mayTake(o) {
 		return o, nil
 	}
 	d := c.Decl
@@ -246,6 +256,12 @@ func (c Case) adopted(name string) (*resource.Object, *diag.Diagnostic) {
 		p.Hint = fmt.Sprintf("take it over with --adopt %s, or choose another name", d.Address.Short())
 	}
 	return nil, p
+}
+
+// mayTake reports whether an object that is not ours may become so.
+func (c Case) mayTake(o *resource.Object) bool {
+	ours := o.Mark.Project == c.Project && o.Mark.Address != c.Decl.Address // another declaration's
+	return c.Adopt && !ours || c.AdoptFree && o.Mark.Project == ""
 }
 
 // mark is what the object shall carry.
@@ -332,7 +348,7 @@ func (c Case) compare(ch *Change) {
 			ch.Action, ch.Restart, ch.Reason = Update, true, live.Unsettled
 		}
 	}
-	if ch.Action == Update && ch.Kind.Effect != nil {
+	if ch.Action == Update && ch.Kind.Effect != nil && !(ch.MarkOnly() && live.MarkFixed) {
 		ch.Effect = ch.Kind.Effect(live, ch.Args, ch.Fields, ch.Restart)
 	}
 }

@@ -142,12 +142,14 @@ type scene struct {
 	key     string
 	ledger  map[string]resource.Mark
 	status  Status
+
+	forecaster resource.Forecaster
 }
 
 func (s scene) build() (*Plan, diag.List) {
 	room := &ScopeState{Scope: &resource.Scope{Address: "room.main", Type: "room"}, Status: s.status}
 	if s.status == Present {
-		room.Obs = &resource.Observation{Objects: s.objects, API: s.api, Ledger: resource.Ledger{Marks: s.ledger}}
+		room.Obs = &resource.Observation{Objects: s.objects, API: s.api, Ledger: resource.Ledger{Marks: s.ledger}, Forecaster: s.forecaster}
 		if s.key != "" {
 			room.Obs.Ledger.HashKey = []byte(s.key)
 		}

@@ -23,6 +23,7 @@ type Action int
 const (
 	NoOp       Action = iota // it is as declared
 	Read                     // looked up, never changed
+	Check                    // asked whether it is as it should be; there is nothing to change
 	Create                   // it does not exist
 	Update                   // changed in place
 	Replace                  // deleted, then created
@@ -31,12 +32,12 @@ const (
 	Release                  // no longer wanted, but not made by us either: it stays
 )
 
-var actionSigns = [...]string{" ", "<=", "+", "~", "-/+", "+/-", "-", "."}
+var actionSigns = [...]string{" ", "<=", "<=", "+", "~", "-/+", "+/-", "-", "."}
 
 // Sign returns the action as plans show it: + ~ -/+ +/- - . <=.
 func (a Action) Sign() string { return actionSigns[a] }
 
-var actionWords = [...]string{"no-op", "read", "create", "update", "replace", "new version", "delete", "release"}
+var actionWords = [...]string{"no-op", "read", "check", "create", "update", "replace", "new version", "delete", "release"}
 
 // String returns the action in words.
 func (a Action) String() string { return actionWords[a] }
@@ -66,13 +67,16 @@ type Change struct {
 	Former []*resource.Object
 	// Name is the live name of a versioned kind's version, "" while unknown.
 	Name string
+	// Imported is set where the mark is all that is written, whatever else
+	// differs.
+	Imported bool
 	// Restart is set where lifecycle(replace_on=) renews what runs.
 	Restart bool
 	// Unsettled says what a no-op still has to wait for.
 	Unsettled string
 	// Reason tells why, where the differences do not: "no longer declared".
 	Reason string
-	// Effect says what an update does to what runs.
+	// Effect says what the step does to what runs.
 	Effect string
 	// Rolls are the resources that a new version makes change.
 	Rolls []value.Address
@@ -87,12 +91,18 @@ type Change struct {
 	Tentative bool
 	// ReplacedBy is the used resource whose replacement forces this one.
 	ReplacedBy value.Address
+	// Findings are what is foreseen of it: that a task would have no node. An
+	// error among them keeps the plan from being carried out.
+	Findings diag.List
 	// Blocked is set where the step must not run; it says why.
 	Blocked string
 }
 
+// MarkOnly reports whether the mark is all that an update writes.
+func (c *Change) MarkOnly() bool { return c.Action == Update && len(c.Fields) == 0 && !c.Restart }
+
 // Changes reports whether the step writes anything.
-func (c *Change) Changes() bool { return c.Action > Read }
+func (c *Change) Changes() bool { return c.Action > Check }
 
 // Plan is what is to be done, and in which order.
 type Plan struct {
@@ -120,7 +130,7 @@ type Plan struct {
 
 // Counts are the numbers of a plan's last line.
 type Counts struct {
-	Add, Change, Replace, Delete, Release, Read, Wait int
+	Add, Change, Replace, Delete, Release, Read, Check, Wait int
 }
 
 // Counts counts the steps.
@@ -140,6 +150,8 @@ func (p *Plan) Counts() Counts {
 			n.Release++
 		case Read:
 			n.Read++
+		case Check:
+			n.Check++
 		}
 		if c.Unsettled != "" && !c.Changes() {
 			n.Wait++
@@ -156,4 +168,11 @@ func (p *Plan) Empty() bool {
 		}
 	}
 	return true
+}
+
+// Idle reports whether there is nothing to do at all: nothing to write, to wait
+// for or to check.
+func (p *Plan) Idle() bool {
+	n := p.Counts()
+	return p.Empty() && n.Wait == 0 && n.Check == 0
 }

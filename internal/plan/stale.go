@@ -35,7 +35,7 @@ func Differences(saved, now *Plan, same bool) []string {
 }
 
 // verbs are the actions as something that is done.
-var verbs = [...]string{"leave", "read", "create", "update", "replace", "make a new version of", "delete", "release"}
+var verbs = [...]string{"leave", "read", "check", "create", "update", "replace", "make a new version of", "delete", "release"}
 
 // step tells steps apart: old versions are deleted under the address of what
 // they were versions of, and what was found is released under that of what is
@@ -115,7 +115,7 @@ func (d *staleness) live(c *Change, was, now *resource.Object) {
 
 // done is what a step does to a thing, as what is done to it.
 func done(a Action) string {
-	return [...]string{"left", "read", "created", "updated", "replaced", "made anew as another version", "deleted", "released"}[a]
+	return [...]string{"left", "read", "checked", "created", "updated", "replaced", "made anew as another version", "deleted", "released"}[a]
 }
 
 func because(c *Change) string {

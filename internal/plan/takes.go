@@ -27,20 +27,29 @@ func (b *builder) takes() {
 func (b *builder) within(objects []*resource.Object) []string {
 	var ours, others []string
 	for _, o := range objects {
-		name := o.Kind + " " + o.Name
-		switch {
+		switch title, own := b.title(o); {
 		case o.Unlisted:
-		case o.Mark.Project == b.in.Program.Project:
-			ours = append(ours, name)
-		case o.Mark.Project != "":
-			others = append(others, name+" of "+o.Mark.Project)
+		case own:
+			ours = append(ours, title)
 		default:
-			others = append(others, name+", unmanaged")
+			others = append(others, title)
 		}
 	}
 	slices.Sort(ours)
 	slices.Sort(others)
 	return append(others, ours...)
+}
+
+// title describes an object, and tells whether it is this project's.
+func (b *builder) title(o *resource.Object) (text string, ours bool) {
+	text = o.Kind + " " + o.Name
+	switch o.Mark.Project {
+	case b.in.Program.Project:
+		return text, true
+	case "":
+		return text + ", unmanaged", false
+	}
+	return text + " of " + o.Mark.Project, false
 }
 
 // checkAdopted warns where --adopt had nothing to do: a person who asked for

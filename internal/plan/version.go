@@ -43,23 +43,19 @@ func (c Case) version(ch *Change) (*Change, diag.List) {
 		ch.Action = Create
 		return ch, nil
 	}
-	if known {
-		for _, o := range c.Ours {
-			if o.Name == name {
-				ch.Live = o
-				c.compare(ch)
-				return ch, nil
+	found := c.plain(ch)
+	if known && found == nil {
+		if found = c.ourVersion(name, hash); found == nil {
+			var problem *diag.Diagnostic
+			if found, problem = c.adopted(name); problem != nil {
+				return nil, diag.List{problem}
 			}
 		}
-		found, problem := c.adopted(name)
-		if problem != nil {
-			return nil, diag.List{problem}
-		}
-		if found != nil {
-			ch.Live = found
-			c.compare(ch)
-			return ch, nil
-		}
+	}
+	if found != nil {
+		ch.Live, ch.Name = found, found.Name
+		c.compare(ch)
+		return ch, nil
 	}
 	if len(c.Ours) == 0 {
 		ch.Action = Create
@@ -76,6 +72,34 @@ func (c Case) version(ch *Change) (*Change, diag.List) {
 		}
 	}
 	return ch, nil
+}
+
+// ourVersion returns the live object that is a version of ours: by the name
+// that a version has or, where it was taken over under another one, by the hash
+// in its mark.
+func (c Case) ourVersion(name, hash string) *resource.Object {
+	var marked *resource.Object
+	for _, o := range c.Ours {
+		switch {
+		case o.Name == name:
+			return o
+		case o.Mark.Hash == hash:
+			marked = o
+		}
+	}
+	return marked
+}
+
+// plain returns the object that has the declared name itself, such as docker
+// gives it, where it may be taken over and is known to hold what is declared.
+func (c Case) plain(ch *Change) *resource.Object {
+	if !c.Adopt && !c.AdoptFree {
+		return nil
+	}
+	if o := c.Named(liveName(ch)); o != nil && len(c.Ours) == 0 && c.mayTake(o) && c.holds(o, ch.Args) {
+		return o
+	}
+	return nil
 }
 
 // kept returns the version that stays because lifecycle(ignore_changes=) names

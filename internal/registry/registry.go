@@ -3,6 +3,7 @@
 package registry
 
 import (
+	"github.com/swarmscript/swarmscript/internal/check"
 	"github.com/swarmscript/swarmscript/internal/engine"
 	"github.com/swarmscript/swarmscript/internal/resource"
 	"github.com/swarmscript/swarmscript/internal/swarm"
@@ -23,6 +24,9 @@ func Kinds() []*resource.Kind {
 		swarm.ServiceKind,
 		engine.ContainerKind,
 		swarm.NodeKind,
+		check.HTTPKind,
+		check.TCPKind,
+		check.ExecKind,
 	}
 }
 

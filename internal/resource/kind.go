@@ -23,7 +23,7 @@ type Kind struct {
 	Schema *schema.Struct
 	Out    []Output
 	// Scope is the type of the scope that its objects live in: "engine",
-	// "swarm".
+	// "swarm"; "" where they live nowhere.
 	Scope string
 	// API is the first engine API that has the kind, "" for all.
 	API string
@@ -87,12 +87,34 @@ type Kind struct {
 	// Replaces reports that one change cannot be made in place although its
 	// field's changes can be in general. May be nil.
 	Replaces func(live *Object, args value.Struct, change schema.Change) bool
-	// Effect says in a few words what an update does to what runs ("rolling, 2
-	// at a time"); restart is set where it is renewed though nothing else may
-	// change. May be nil.
-	Effect  func(live *Object, args value.Struct, changes []schema.Change, restart bool) string
+	// Effect says in a few words what an update does to what runs: "rolling, 2
+	// at a time", or, beginning with [Interrupted], that it is not there for a
+	// while; restart is set where it is renewed though nothing else may change.
+	// May be nil.
+	Effect func(live *Object, args value.Struct, changes []schema.Change, restart bool) string
+	// Ending is Effect for a deletion, and for a replacement: anew is set where
+	// the object is made again after it. May be nil.
+	Ending func(live *Object, anew bool) string
+	// Given returns what a script would say to make a live object as it is: with
+	// what its observed arguments leave out because it is compared in another
+	// way, without what the engine chose by itself. It is nil where the observed
+	// arguments are just that.
+	Given   func(o *Object) value.Struct
 	Handler Handler
+	// Verify is set on kinds that have nothing live: they check what others are,
+	// once those are there. It returns when all is as it should be, or when ctx
+	// ends a [*NotConverged] with what it saw last. The connection is nil where
+	// the kind lives in no scope. Such a kind has no Handler.
+	Verify func(ctx context.Context, c Conn, r *Request) error
+	// Unnamed makes a name for what the script gives none, from its arguments as
+	// they were given; "" where it cannot. It is nil where a name is required,
+	// which then is the first argument.
+	Unnamed func(args value.Struct) string
 }
+
+// Interrupted begins the effect of a step that leaves nothing running for a
+// while.
+const Interrupted = "INTERRUPTED"
 
 // Planned is a change of one live object, as [Kind.Sequence] sees it.
 type Planned struct {
@@ -142,6 +164,13 @@ type Versioner interface {
 	Version(args value.Struct, key []byte) (name, hash string, known bool)
 	// Base returns the declared name that a version's live name was made from.
 	Base(live string) string
+}
+
+// Holder is implemented by versioners that can read back what an object holds.
+type Holder interface {
+	// Holds reports whether a live object, whatever its name, holds what the
+	// arguments say.
+	Holds(o *Object, args value.Struct) bool
 }
 
 // SlowVersioner is implemented by versioners whose hash takes long by intent, and

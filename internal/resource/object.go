@@ -31,9 +31,16 @@ type Object struct {
 	// Stuck is set where it will not converge without a new update, such as a
 	// paused one.
 	Stuck bool
+	// MarkFixed is set where writing a mark into the object would do more than
+	// that, such as run a job again: its mark goes into the project's ledger, as
+	// that of kinds whose labels are fixed.
+	MarkFixed bool
 	// Unlisted is set on what belongs to the system, such as the ingress network
 	// unless declared: it is not told among what goes with its scope.
 	Unlisted bool
+	// Listed is set where only a list was read, which does not tell how the object
+	// was made: Args are empty.
+	Listed bool
 	// Native is what the kind's own handler needs later, such as the API's
 	// struct.
 	Native any
@@ -135,6 +142,19 @@ func splitKeys(s string) []string {
 func (m Mark) Equal(o Mark) bool {
 	return m.Project == o.Project && m.Address == o.Address && m.Hash == o.Hash &&
 		m.Triggers == o.Triggers && slices.Equal(m.Keys, o.Keys) && slices.Equal(m.Sensitive, o.Sensitive)
+}
+
+// MarkOthers gives objects that carry no mark those that other projects keep for
+// them elsewhere, by ID: they are no more free than what carries its own.
+func MarkOthers(objects []*Object, marks map[string]Mark) {
+	if len(marks) == 0 {
+		return
+	}
+	for _, o := range objects {
+		if m, ok := marks[o.ID]; ok && o.Mark.Project == "" {
+			o.Mark = m
+		}
+	}
 }
 
 // Conceal returns an object's arguments with what was sensitive hidden.

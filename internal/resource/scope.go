@@ -43,7 +43,10 @@ type Observation struct {
 	// Identity is what the scope is, however it is called and reached: an
 	// engine's ID. It may be empty.
 	Identity string
-	Objects  []*Object
+	// Node is the ID that an engine has as a node of its swarm, "" where it is in
+	// none.
+	Node    string
+	Objects []*Object
 	// API is the version of the engine's API, "" where there is none: fields
 	// that came later are refused.
 	API    string
@@ -52,6 +55,8 @@ type Observation struct {
 	Summary string
 	// Problems are things that the plan should tell: a node that is down.
 	Warnings []string
+	// Forecaster says what a plan would come to; nil where nothing is foreseen.
+	Forecaster Forecaster
 }
 
 // Ledger is what a project keeps in a scope beside its objects.
@@ -63,6 +68,9 @@ type Ledger struct {
 	// Marks are those of objects whose labels cannot be changed, by ID. They
 	// win over the objects' own.
 	Marks map[string]Mark
+	// Unpassed are the addresses of checks that an apply began to make, or was to
+	// make, and that have not passed since: the next one makes them.
+	Unpassed []string
 }
 
 // ScopeEntry is one line of a project's inventory. It holds no secret.

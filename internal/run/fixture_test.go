@@ -161,7 +161,7 @@ func (f *fixture) PlanFailsWith(change func(*Options), texts ...string) {
 func lines(p *plan.Plan) []string {
 	out := []string{}
 	for _, c := range p.Changes {
-		if !c.Changes() && c.Unsettled == "" && c.Blocked == "" {
+		if !c.Changes() && c.Action != plan.Check && c.Unsettled == "" && c.Blocked == "" {
 			continue
 		}
 		s := strings.TrimSpace(c.Action.Sign() + " " + c.Address.Short())

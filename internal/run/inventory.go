@@ -191,10 +191,10 @@ func (v *view) saveLedgers(ctx context.Context, clean bool) error {
 			continue
 		}
 		// Under the lease nobody else writes: what was observed is what there is.
-		if l := s.State.Obs.Ledger; l.HashKey != nil && slices.Equal(l.Scopes, entries) {
+		if l := s.State.Obs.Ledger; l.HashKey != nil && slices.Equal(l.Scopes, entries) && slices.Equal(l.Unpassed, v.unpassed) {
 			continue
 		}
-		l, err := keeper.SaveLedger(ctx, v.program.Project, func(l *resource.Ledger) { l.Scopes = entries })
+		l, err := keeper.SaveLedger(ctx, v.program.Project, func(l *resource.Ledger) { l.Scopes, l.Unpassed = entries, v.unpassed })
 		if err != nil {
 			errs = append(errs, fmt.Errorf("%s: %w", addr, err))
 			continue
@@ -241,7 +241,7 @@ func (v *view) opened(ctx context.Context, addr string, opener *resource.Object,
 		return nil
 	}
 	entries := v.inventory(false)
-	l, err := keeper.SaveLedger(ctx, v.program.Project, func(l *resource.Ledger) { l.Scopes = entries })
+	l, err := keeper.SaveLedger(ctx, v.program.Project, func(l *resource.Ledger) { l.Scopes, l.Unpassed = entries, v.unpassed })
 	if err != nil {
 		return fmt.Errorf("%s: %w", addr, err)
 	}

@@ -39,7 +39,13 @@ type Options struct {
 
 	Destroy       bool
 	AllowDataLoss bool
+	AllowPending  bool
 	Adopt         []string
+	AdoptAll      bool          // all that is declared and nobody's
+	Imports       []plan.Import // only these marks
+	// Check makes every check of the script, not only those after something that
+	// changes.
+	Check bool
 	// Forget names scopes of the inventory that are gone for good: what the
 	// project had there is not looked for any more.
 	Forget []string
@@ -79,18 +85,9 @@ func (s *Script) Source(file string) []byte {
 // with an error, for showing its lines.
 func Evaluate(ctx context.Context, opts Options) (*Script, error) {
 	s := &Script{opts: opts, Program: &resource.Program{}}
-	file, err := filepath.Abs(opts.File)
+	file, err := s.locateFile()
 	if err != nil {
 		return s, err
-	}
-	s.root = filepath.Dir(file)
-	if opts.Chdir != "" {
-		if s.root, err = filepath.Abs(opts.Chdir); err != nil {
-			return s, err
-		}
-		if !filepath.IsAbs(opts.File) {
-			file = filepath.Join(s.root, opts.File)
-		}
 	}
 	inputs, err := s.readInputs()
 	if err != nil {
@@ -107,6 +104,23 @@ func Evaluate(ctx context.Context, opts Options) (*Script, error) {
 		return s, s.expand(problems)
 	}
 	return s, nil
+}
+
+// locateFile finds the script, and the root folder.
+func (s *Script) locateFile() (file string, err error) {
+	if file, err = filepath.Abs(s.opts.File); err != nil {
+		return "", err
+	}
+	s.root = filepath.Dir(file)
+	if s.opts.Chdir != "" {
+		if s.root, err = filepath.Abs(s.opts.Chdir); err != nil {
+			return "", err
+		}
+		if !filepath.IsAbs(s.opts.File) {
+			file = filepath.Join(s.root, s.opts.File)
+		}
+	}
+	return file, nil
 }
 
 // expand makes the points in a list of problems the spans of their
@@ -231,8 +245,9 @@ func (p *Planned) build() (*plan.Plan, error) {
 }
 
 func (p *Planned) planOptions() plan.Options {
-	return plan.Options{Destroy: p.opts.Destroy, AllowDataLoss: p.opts.AllowDataLoss, Adopt: p.opts.Adopt,
-		Targets: p.opts.Targets, Exclude: p.opts.Exclude, Replace: p.opts.Replace}
+	return plan.Options{Destroy: p.opts.Destroy, AllowDataLoss: p.opts.AllowDataLoss, Adopt: p.opts.Adopt, AdoptAll: p.opts.AdoptAll, Imports: p.opts.Imports,
+		AllowPending: p.opts.AllowPending || p.opts.Detach,
+		Targets:      p.opts.Targets, Exclude: p.opts.Exclude, Replace: p.opts.Replace, Check: p.opts.Check}
 }
 
 // Close closes the connections.
@@ -257,6 +272,9 @@ type ApplyOptions struct {
 // at whatever would delete or replace what the plan did not show. Without
 // anything to do it writes nothing.
 func (p *Planned) Apply(ctx context.Context, opts ApplyOptions) (*apply.Result, error) {
+	if err := p.Refused(); err != nil {
+		return nil, err
+	}
 	if !p.writes() {
 		res := p.run(ctx, opts, nil)
 		p.locate(res)
@@ -372,7 +390,7 @@ func (p *Planned) locate(res *apply.Result) {
 // writes reports whether the plan has a step that writes; a plan may also only
 // wait.
 func (p *Planned) writes() bool {
-	return !p.Plan.Empty() || p.view.letGo || p.opts.RefreshOnly && p.view.outdated()
+	return !p.Plan.Empty() || p.view.letGo || p.view.owesChecks() || p.opts.RefreshOnly && p.view.outdated()
 }
 
 // partial reports whether the plan leaves something as it is that may have to
@@ -388,6 +406,7 @@ func (p *Planned) begin(ctx context.Context) error {
 	if err := p.view.observe(ctx); err != nil {
 		return err
 	}
+	p.view.unpassed = p.owed(due(p.Plan)) // until they have passed
 	if err := p.view.saveLedgers(ctx, false); err != nil {
 		return err
 	}
@@ -406,7 +425,17 @@ func (p *Planned) begin(ctx context.Context) error {
 	}
 	plan.Restrict(now, p.shown)
 	p.Plan = now
-	return nil
+	return p.Refused()
+}
+
+// Refused is why the plan is not carried out though it could be made: what is
+// foreseen of it. It is nil where nothing speaks against it.
+func (p *Planned) Refused() error {
+	refused := p.Plan.Refused()
+	if len(refused) == 0 {
+		return nil
+	}
+	return p.expand(refused)
 }
 
 func (p *Planned) run(ctx context.Context, opts ApplyOptions, leases *leases) *apply.Result {
@@ -460,6 +489,7 @@ func (p *Planned) finish(ctx context.Context, res *apply.Result) error {
 	if ctx.Err() != nil {
 		return nil
 	}
+	p.view.unpassed = p.owed(unpassed(res))
 	ended := p.opts.Destroy || len(p.Program.Scopes) == 0 // where it declares nothing any more
 	if p.partial() {
 		return p.view.saveLedgers(ctx, false)

@@ -103,7 +103,7 @@ func (o *Options) restore(f *plan.File) error {
 		return env(name)
 	}
 	w := f.Wishes
-	o.Destroy, o.AllowDataLoss, o.Adopt, o.Forget, o.RefreshOnly = w.Destroy, w.AllowDataLoss, w.Adopt, w.Forget, w.RefreshOnly
+	o.Destroy, o.AllowDataLoss, o.AllowPending, o.Adopt, o.Forget, o.RefreshOnly = w.Destroy, w.AllowDataLoss, w.AllowPending, w.Adopt, w.Forget, w.RefreshOnly
 	o.Targets, o.Exclude, o.Replace = w.Targets, w.Exclude, w.Replace
 	return problems.Err()
 }

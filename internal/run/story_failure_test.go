@@ -81,7 +81,7 @@ func TestStoryPaused(t *testing.T) {
 // Why tasks do not start.
 func TestStoryCannotStart(t *testing.T) {
 	onBoth(t, func(f *fixture) {
-		f.opts.Timeout = 4 * time.Second
+		f.opts.Timeout, f.opts.AllowPending = 4*time.Second, true
 		f.Script(`
 svc("start_image", image = "swarmtest/missing:9")
 svc("start_where", constraints = ["node.labels.zone==nowhere"])
@@ -108,12 +108,29 @@ svc("start_fine")
 // A published port that another service of the swarm holds.
 func TestStoryPortTaken(t *testing.T) {
 	onBoth(t, func(f *fixture) {
-		f.Docker("service", "create", "--detach", "--no-resolve-image", "--replicas=0", "--name=taken_stranger", "--publish=8093:8080", "swarmtest/web:1")
+		take := func() {
+			f.Docker("service", "create", "--detach", "--no-resolve-image", "--replicas=0", "--name=taken_stranger", "--publish=8093:8080", "swarmtest/web:1")
+		}
 		f.Script(`
-svc("taken_web", replicas = 0, ports = [port(8080, published = 8093)])
-svc("taken_fine", replicas = 0)
+fine = svc("taken_fine", replicas = 0)
+svc("taken_web", replicas = 0, ports = [port(8080, published = 8093)], after = [fine])
 `)
-		r := f.ApplyEnds(apply.ExitFailed, "service.taken_web: port '8093' is already in use by service 'taken_stranger'")
+		take()
+		f.ApplyEnds(apply.ExitError, "service.taken_web: port 8093/tcp is published by service taken_stranger, unmanaged already")
+		if left := f.Names("service"); len(left) > 0 {
+			f.Errorf("a refused apply made %v", left)
+		}
+		f.Docker("service", "rm", "taken_stranger")
+
+		// Somebody takes it while the apply runs.
+		r, err := f.Carry(f.Plan(), func(o *ApplyOptions) {
+			o.Sink = func(e apply.Event) {
+				if e.Type == apply.Finished && e.Address.Name() == "taken_fine" {
+					take()
+				}
+			}
+		})
+		f.ended(r, err, apply.ExitFailed, "service.taken_web: port '8093' is already in use by service 'taken_stranger'")
 		if ok, failed, _ := r.Count(); ok != 1 || failed != 1 {
 			f.Errorf("%d ok, %d failed", ok, failed)
 		}
@@ -141,6 +158,7 @@ svc("moves_b"` + at)
 // --detach, wait = False and timeout = bound what an apply waits for.
 func TestStoryWaiting(t *testing.T) {
 	onNewest(t, func(f *fixture) {
+		f.opts.AllowPending = true
 		f.Script(`
 svc("wait_never", image = "swarmtest/fail:1", wait = False)
 svc("wait_short", constraints = ["node.labels.zone==nowhere"], timeout = "1s")

@@ -344,6 +344,7 @@ b = svc("stop_b", replicas = 0, after = [a])
 		})
 		f.ended(r, err, apply.ExitInterrupted)
 		f.once("service", "stop_a")
+		f.opts.AllowPending = true
 		f.Script(`svc("stop_c", constraints = ["node.labels.zone==nowhere"])`)
 		ctx, cancel := context.WithCancel(context.Background())
 		begun := time.Now()

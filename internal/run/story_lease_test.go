@@ -155,6 +155,7 @@ func TestStoryDeadHolder(t *testing.T) {
 // A lease that somebody else takes over cancels the steps.
 func TestStoryLostLease(t *testing.T) {
 	onNewest(t, func(f *fixture) {
+		f.opts.AllowPending = true
 		f.Script(`svc("lost_web", constraints = ["node.labels.zone==nowhere"])`)
 		p := f.Plan()
 		other := f.Plan()

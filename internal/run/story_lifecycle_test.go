@@ -1,8 +1,14 @@
 package run
 
 import (
+	"encoding/json"
+	"fmt"
 	"slices"
+	"strings"
 	"testing"
+	"time"
+
+	"github.com/docker/docker/api/types/swarm"
 
 	"github.com/swarmscript/swarmscript/internal/apply"
 	"github.com/swarmscript/swarmscript/internal/plan"
@@ -153,6 +159,84 @@ func TestStoryEffect(t *testing.T) {
 		f.Script(script("1", "node.role==manager"))
 		f.Apply()
 		update(script("1", "node.id!=nowhere"), "in place; tasks leave nodes that no longer match", false)
-		update(script("2", "node.id!=nowhere"), "INTERRUPTED: one replica, stop-first", true)
+		update(script("2", "node.id!=nowhere"), "INTERRUPTED about 2 s: one replica, stop-first", true)
 	})
+}
+
+// A rolling update that says that there is no interruption has none: each new
+// task runs before its predecessor ends, or enough others do. One that says
+// so interrupts.
+func TestStoryInterruption(t *testing.T) {
+	onBoth(t, func(f *fixture) {
+		script := func(version string) {
+			f.Script(fmt.Sprintf(`
+svc("gap_first", image = "swarmtest/web:%[1]s", replicas = 2, update = update_policy(order = "start-first", parallelism = 0, monitor = "100ms"))
+svc("gap_batch", image = "swarmtest/web:%[1]s", replicas = 3, update = update_policy(monitor = "100ms"))
+svc("gap_one", image = "swarmtest/web:%[1]s")
+`, version))
+		}
+		script("1")
+		f.Apply()
+		script("2")
+		p := f.Plan()
+		says := map[string]string{}
+		for _, c := range p.Plan.Changes {
+			says[c.Address.Name()] = c.Effect
+		}
+		f.wentWell(f.Carry(p))
+		for name, want := range map[string]struct {
+			says string
+			gap  bool
+		}{
+			"gap_first": {"rolling, 2 at a time, about 2 s, no interruption", false},
+			"gap_batch": {"rolling, 1 at a time, about 6 s, no interruption", false},
+			"gap_one":   {"INTERRUPTED about 2 s: one replica, stop-first", true},
+		} {
+			if says[name] != want.says {
+				f.Errorf("%s: the plan says %q, want %q", name, says[name], want.says)
+			}
+			gap := f.longestGap(name)
+			f.Logf("%s: nothing ran for %s", name, gap)
+			if (gap > 0) != want.gap {
+				f.Errorf("%s: the plan says %q, and nothing ran for %s", name, says[name], gap)
+			}
+		}
+	})
+}
+
+// longestGap is the longest time in which no task of a service ran, between the
+// first one's start and the last one's: each ran from when it reported so to
+// when its container was told to stop.
+func (f *fixture) longestGap(service string) time.Duration {
+	f.Helper()
+	type span struct{ from, to time.Time }
+	var spans []span
+	for _, id := range strings.Fields(f.Docker("service", "ps", "-q", service)) {
+		var tasks []swarm.Task
+		if err := json.Unmarshal([]byte(f.Docker("inspect", "--type", "task", id)), &tasks); err != nil {
+			f.Fatal(err)
+		}
+		task := tasks[0]
+		var state []struct {
+			StartedAt, FinishedAt time.Time
+		}
+		text := f.Docker("inspect", "--type", "container", "--format", "[{{json .State}}]", task.Status.ContainerStatus.ContainerID)
+		if err := json.Unmarshal([]byte(text), &state); err != nil {
+			f.Fatal(err)
+		}
+		s := span{state[0].StartedAt, state[0].FinishedAt}
+		if task.Status.State == swarm.TaskStateRunning {
+			s.to = time.Now().Add(time.Hour)
+		}
+		spans = append(spans, s)
+	}
+	slices.SortFunc(spans, func(a, b span) int { return a.from.Compare(b.from) })
+	longest, until := time.Duration(0), spans[0].to
+	for _, s := range spans[1:] {
+		longest = max(longest, s.from.Sub(until))
+		if s.to.After(until) {
+			until = s.to
+		}
+	}
+	return longest
 }

@@ -16,6 +16,7 @@ import (
 	"github.com/swarmscript/swarmscript/internal/diag"
 	"github.com/swarmscript/swarmscript/internal/engine"
 	"github.com/swarmscript/swarmscript/internal/plan"
+	"github.com/swarmscript/swarmscript/internal/registry"
 	"github.com/swarmscript/swarmscript/internal/remote"
 	"github.com/swarmscript/swarmscript/internal/resource"
 	"github.com/swarmscript/swarmscript/internal/value"
@@ -35,6 +36,8 @@ type view struct {
 	warnings diag.List
 	forgets  []string // scopes that the inventory shall let go of
 	letGo    bool     // one of them was in it
+	all      bool     // list also what nobody marks or declares
+	unpassed []string // checks, as the ledgers shall say
 
 	mu  sync.Mutex        // held while an apply adds scopes
 	ids map[string]string // of the objects that opened those
@@ -175,7 +178,7 @@ func (v *view) observeOne(ctx context.Context, s *resource.Scope) (resource.Conn
 	if conn == nil {
 		return nil, &plan.ScopeState{Scope: s, Status: plan.Absent}, nil
 	}
-	obs, err := conn.Observe(ctx, v.program.Query(s.Address))
+	obs, err := conn.Observe(ctx, v.query(s))
 	if err != nil {
 		if notReachable(err) != nil && made {
 			conn.Close() // it is not kept
@@ -183,6 +186,17 @@ func (v *view) observeOne(ctx context.Context, s *resource.Scope) (resource.Conn
 		return conn, unreachable(s, err), notReachable(err)
 	}
 	return conn, &plan.ScopeState{Scope: s, Status: plan.Present, Obs: obs}, nil
+}
+
+// query is what an observation of a scope is for.
+func (v *view) query(s *resource.Scope) resource.Query {
+	q := v.program.Query(s.Address)
+	for _, k := range registry.Kinds() {
+		if v.all && k.Scope == s.Type {
+			q.Kinds[k.Name] = true
+		}
+	}
+	return q
 }
 
 // unreachable is the first scope that did not answer, nil where all did.

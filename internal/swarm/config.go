@@ -3,6 +3,7 @@ package swarm
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -40,6 +41,7 @@ var ConfigKind = &resource.Kind{
 	Versioned: true,
 	Out:       versionedOut,
 	Check:     checkConfig,
+	Given:     givenConfig,
 	Handler:   configHandler{},
 }
 
@@ -63,6 +65,32 @@ func (configHandler) Version(args value.Struct, key []byte) (name, hash string, 
 	}
 	sum := keyed(key, content(append([]string{"config"}, t...)...))
 	return versionName(t[0], sum), fmt.Sprintf("%x", sum), true
+}
+
+// Holds implements [resource.Holder].
+func (configHandler) Holds(o *resource.Object, args value.Struct) bool {
+	t, known := texts(configSchema, args, "content", "template_driver")
+	live := o.Native.(swarm.Config).Spec
+	return known && string(live.Data) == t[0] && templateDriver(live.Templating) == t[1]
+}
+
+func templateDriver(d *swarm.Driver) string {
+	if d == nil {
+		return ""
+	}
+	return d.Name
+}
+
+// givenConfig adds the content to what is observed.
+func givenConfig(o *resource.Object) value.Struct {
+	live := o.Native.(swarm.Config).Spec
+	args := slices.Clone(o.Args)
+	_, set := fieldsOf(configSchema, args)
+	set("content", string(live.Data))
+	if t := templateDriver(live.Templating); t != "" {
+		set("template_driver", t)
+	}
+	return args
 }
 
 // Base implements [resource.Versioner].

@@ -81,10 +81,11 @@ func (c *Conn) Observe(ctx context.Context, q resource.Query) (*resource.Observa
 	if err := l.listJobs(ctx, c); err != nil {
 		return nil, err
 	}
-	obs := &resource.Observation{API: l.API, Summary: l.summary(), Warnings: l.warnings()}
+	obs := &resource.Observation{API: l.API, Summary: l.summary(), Warnings: l.warnings(), Forecaster: forecaster{l.Nodes}}
 	for _, observe := range observers {
 		obs.Objects = append(obs.Objects, observe(l)...)
 	}
+	markOthers(obs.Objects, l.Configs, q.Project)
 	obs.Ledger, err = ledgerIn(l.Configs, q.Project)
 	c.saw(l.Configs, q.Project)
 	return obs, err

@@ -26,8 +26,8 @@ import (
 
 // A project's ledger is one config object. Its data is the hash key, which
 // never changes; its labels, which can be changed under a version index, hold
-// the inventory, the marks of objects that cannot carry their own, and the
-// lease. Writers of one do not disturb writers of another: each changes its
+// the inventory, the marks of objects that cannot carry their own, the checks
+// that have not passed, and the lease. Writers of one do not disturb writers of another: each changes its
 // own label of what it has just read, and starts over where the index moved.
 
 const (
@@ -35,6 +35,7 @@ const (
 	labelLedger  = "swarmscript.ledger" // the format, and what tells a ledger from other configs
 	labelScopes  = "swarmscript.scopes"
 	labelMarks   = "swarmscript.marks"
+	labelChecks  = "swarmscript.unpassed"
 	labelLease   = "swarmscript.lease"
 	ledgerFormat = "1"
 	keySize      = 32
@@ -82,6 +83,27 @@ func ledgerIn(configs []swarm.Config, project string) (resource.Ledger, error) {
 	return resource.Ledger{}, nil
 }
 
+// markOthers gives objects without a mark the one that another project's ledger
+// has for them: they are no more free than those that carry it themselves. A
+// ledger that cannot be read is that project's problem.
+func markOthers(objects []*resource.Object, configs []swarm.Config, project string) {
+	var marks map[string]resource.Mark
+	for _, c := range configs {
+		if !isLedger(c) || c.Spec.Labels[labelMarks] == "" || c.Spec.Name == ledgerName(project) {
+			continue
+		}
+		l, err := decodeLedger(c)
+		if err != nil {
+			continue
+		}
+		if marks == nil {
+			marks = map[string]resource.Mark{}
+		}
+		maps.Copy(marks, l.Marks)
+	}
+	resource.MarkOthers(objects, marks)
+}
+
 func decodeLedger(c swarm.Config) (resource.Ledger, error) {
 	var l resource.Ledger
 	fail := func(err error) (resource.Ledger, error) {
@@ -98,6 +120,9 @@ func decodeLedger(c swarm.Config) (resource.Ledger, error) {
 	}
 	l.HashKey = c.Spec.Data
 	if err := unpack(c.Spec.Labels[labelScopes], &l.Scopes); err != nil {
+		return fail(err)
+	}
+	if err := unpack(c.Spec.Labels[labelChecks], &l.Unpassed); err != nil {
 		return fail(err)
 	}
 	var marks map[string]packedMark
@@ -155,6 +180,7 @@ func encodeLedger(labels map[string]string, project string, l resource.Ledger) m
 	}
 	set(labelScopes, l.Scopes, len(l.Scopes))
 	set(labelMarks, marks, len(marks))
+	set(labelChecks, l.Unpassed, len(l.Unpassed))
 	return out
 }
 

@@ -109,6 +109,7 @@ func networkKind(scope string) *resource.Kind {
 		},
 		Check:    func(args value.Struct) schema.Problems { return checkNetwork(scope, args) },
 		Complete: func(args value.Struct) { completeNetwork(scope, args) },
+		Given:    givenNetwork,
 		Handler:  networkHandler{scope},
 	}
 }

@@ -57,6 +57,9 @@ func TestLedgerRoundTrip(t *testing.T) {
 		for range n % 8 {
 			l.Scopes = append(l.Scopes, scopes...)
 		}
+		if len(ids) > 0 {
+			l.Unpassed = ids
+		}
 		for i, id := range ids {
 			if l.Marks == nil {
 				l.Marks = map[string]resource.Mark{}

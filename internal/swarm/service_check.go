@@ -47,6 +47,30 @@ func (r reader) str(name string) string { s, _ := r.raw(name).(string); return s
 
 func (r reader) int(name string) int64 { n, _ := r.raw(name).(int64); return n }
 
+// orDefault is int for what has a default where it is not given; what is not
+// known is 0.
+func (r reader) orDefault(name string) int64 {
+	v := r.raw(name)
+	if v == nil {
+		f, _ := r.schema.Field(name)
+		v = f.Default
+	}
+	n, _ := v.(int64)
+	return n
+}
+
+// texts reads a list of texts, as far as they are known.
+func (r reader) texts(name string) []string {
+	l, _ := r.raw(name).(value.List)
+	var out []string
+	for _, e := range l {
+		if s, ok := value.Reveal(e).(string); ok {
+			out = append(out, s)
+		}
+	}
+	return out
+}
+
 func (r reader) bool(name string) bool { b, _ := r.raw(name).(bool); return b }
 
 // in reads a field that is a struct.

@@ -1,13 +1,9 @@
 package swarm
 
 import (
-	"fmt"
 	"slices"
-	"strings"
-	"time"
 
 	"github.com/swarmscript/swarmscript/internal/resource"
-	"github.com/swarmscript/swarmscript/internal/schema"
 	"github.com/swarmscript/swarmscript/internal/value"
 )
 
@@ -25,6 +21,7 @@ var ServiceKind = &resource.Kind{
 	Check:    checkService,
 	Complete: completeService,
 	Effect:   serviceEffect,
+	Ending:   serviceEnding,
 	Handler:  serviceHandler{},
 }
 
@@ -70,65 +67,4 @@ func completeService(args value.Struct) {
 		}
 		put(name, out)
 	}
-}
-
-// quiet are the arguments of which a change renews no task. Of constraints that
-// holds for the tasks whose nodes still match; the swarm moves the others.
-var quiet = []string{"labels", "replicas", "max_concurrent", "update", "rollback", "replicas_max_per_node", "constraints", "placement_prefs"}
-
-// serviceEffect says what an update does to the tasks that run.
-func serviceEffect(live *resource.Object, args value.Struct, changes []schema.Change, restart bool) string {
-	r := reader{ServiceSchema, args}
-	renews, moves := restart, false
-	for _, c := range changes {
-		renews = renews || !slices.Contains(quiet, c.Field.Name)
-		moves = moves || c.Field.Name == "constraints"
-	}
-	if strings.HasSuffix(r.str("mode"), "-job") {
-		return "the job runs again" // any update of it makes it so
-	}
-	switch {
-	case renews:
-	case moves:
-		return "in place; tasks leave nodes that no longer match"
-	default:
-		return "in place"
-	}
-	tasks := r.int("replicas")
-	if !r.given("replicas") {
-		tasks = 1
-	}
-	global := strings.HasPrefix(r.str("mode"), "global")
-	if tasks == 0 && !global {
-		return "in place"
-	}
-	u, ok := r.in("update")
-	if !ok {
-		u.args = u.schema.Defaults()
-	}
-	batch := u.int("parallelism")
-	if u.str("order") == "stop-first" && !global && (tasks == 1 || batch == 0 || batch >= tasks) {
-		why := "one replica, stop-first"
-		if tasks > 1 {
-			why = "all at once, stop-first"
-		}
-		return "INTERRUPTED: " + why
-	}
-	if global {
-		return fmt.Sprintf("rolling, node by node, %s", atATime(batch))
-	}
-	if batch == 0 || batch > tasks {
-		batch = tasks
-	}
-	rounds := (tasks + batch - 1) / batch
-	each := time.Duration(u.int("monitor"))
-	total := time.Duration(rounds)*each + time.Duration(rounds-1)*time.Duration(u.int("delay"))
-	return fmt.Sprintf("rolling, %s, about %s", atATime(batch), total.Round(time.Second))
-}
-
-func atATime(n int64) string {
-	if n == 0 {
-		return "all at once"
-	}
-	return fmt.Sprintf("%d at a time", n)
 }

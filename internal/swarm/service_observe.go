@@ -96,6 +96,7 @@ func observeService(svc *swarm.Service, n liveNames) *resource.Object {
 		Version: svc.Version.Index, Created: svc.CreatedAt, Native: svc,
 	}
 	o.Unsettled, o.Stuck = unsettled(svc)
+	o.MarkFixed = svc.Spec.Mode.ReplicatedJob != nil || svc.Spec.Mode.GlobalJob != nil // any update runs a job again
 	return o
 }
 

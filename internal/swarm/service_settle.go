@@ -27,8 +27,13 @@ func (serviceHandler) Settle(ctx context.Context, rc resource.Conn, r *resource.
 	if err != nil {
 		return err
 	}
-	w := newWait(r, o)
-	snaps, done := c.services.watcher.subscribe(c, o.ID, false)
+	return c.await(ctx, newWait(r, o), o.ID)
+}
+
+// await returns when a wait is over.
+func (c *Conn) await(ctx context.Context, w *wait, id string) error {
+	r := w.r
+	snaps, done := c.services.watcher.subscribe(c, id, false)
 	defer done()
 	idle := time.NewTimer(time.Hour)
 	defer idle.Stop()
@@ -51,11 +56,11 @@ func (serviceHandler) Settle(ctx context.Context, rc resource.Conn, r *resource.
 				}
 				continue
 			}
-			svc := snap.services[o.ID]
+			svc := snap.services[id]
 			if svc == nil {
 				return &resource.NotConverged{Address: r.Address, Summary: "was removed by somebody else while it converged"}
 			}
-			tasks := snap.tasks[o.ID]
+			tasks := snap.tasks[id]
 			nodes := map[string]bool{}
 			for _, t := range tasks {
 				nodes[t.NodeID] = true
@@ -77,6 +82,7 @@ func (serviceHandler) Settle(ctx context.Context, rc resource.Conn, r *resource.
 type wait struct {
 	r       *resource.Request
 	live    *swarm.Service // before the write, nil where there was none
+	back    bool           // a rollback is what is waited for
 	grace   time.Duration  // how long what runs may still be what ran before
 	monitor time.Duration  // how long new tasks must stay up
 
@@ -155,7 +161,14 @@ func (w *wait) see(now time.Time, svc *swarm.Service, tasks []swarm.Task, host f
 	if !slices.Equal(v.Running, w.steady) || w.stable.IsZero() {
 		w.steady, w.stable = v.Running, now
 	}
-	switch v.State {
+	state := v.State
+	if w.back && state == stateRolledBack {
+		state = stateWaiting
+		if v.Done >= v.Total {
+			state = stateRunning
+		}
+	}
+	switch state {
 	case stateRolledBack:
 		return true, "did not converge and was rolled back"
 	case statePaused:
@@ -185,7 +198,7 @@ func (w *wait) see(now time.Time, svc *swarm.Service, tasks []swarm.Task, host f
 // hold is how long the tasks must have been running. What the swarm's own
 // updater has watched, or ran before we looked, need not be watched again.
 func (w *wait) hold(svc *swarm.Service) time.Duration {
-	if svc.UpdateStatus != nil && svc.UpdateStatus.State == swarm.UpdateStateCompleted {
+	if svc.UpdateStatus != nil && (svc.UpdateStatus.State == swarm.UpdateStateCompleted || svc.UpdateStatus.State == swarm.UpdateStateRollbackCompleted) {
 		return 0
 	}
 	global := svc.Spec.Mode.Global != nil || svc.Spec.Mode.GlobalJob != nil
@@ -215,7 +228,7 @@ func (w *wait) hold(svc *swarm.Service) time.Duration {
 // remember keeps the failed tasks of the spec that is waited for: after a
 // rollback the service has another one, and tasks are forgotten.
 func (w *wait) remember(svc *swarm.Service, tasks []swarm.Task) {
-	back := svc.UpdateStatus != nil && strings.HasPrefix(string(svc.UpdateStatus.State), "rollback")
+	back := !w.back && svc.UpdateStatus != nil && strings.HasPrefix(string(svc.UpdateStatus.State), "rollback")
 	want := taskKey(svc.Spec.TaskTemplate)
 	for _, t := range tasks {
 		if !back && taskKey(t.Spec) == want {

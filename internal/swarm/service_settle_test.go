@@ -8,7 +8,6 @@ import (
 	"github.com/docker/docker/api/types/swarm"
 
 	"github.com/swarmscript/swarmscript/internal/resource"
-	"github.com/swarmscript/swarmscript/internal/schema"
 	"github.com/swarmscript/swarmscript/internal/value"
 )
 
@@ -102,39 +101,6 @@ func TestWaitHolds(t *testing.T) {
 	} {
 		if got := see(step.after, step.tasks...); got != step.over {
 			t.Errorf("after %s: over is %v", step.after, got)
-		}
-	}
-}
-
-func TestServiceEffect(t *testing.T) {
-	for _, test := range []struct {
-		args args
-		want string
-		in   []string
-
-		restart bool
-	}{
-		{args: args{"replicas": int64(4), "update": dict("parallelism", int64(2))}, want: "rolling, 2 at a time, about 10s", restart: true},
-		{args: args{}, want: "INTERRUPTED: one replica, stop-first", in: []string{"labels"}, restart: true},
-		{args: args{"replicas": int64(0)}, want: "in place", restart: true},
-		{args: args{}, want: "in place; tasks leave nodes that no longer match", in: []string{"constraints"}},
-		{args: args{}, want: "INTERRUPTED: one replica, stop-first", in: []string{"constraints", "env"}},
-		{args: args{"mode": "replicated-job"}, want: "the job runs again", in: []string{"labels"}},
-		{args: args{"replicas": int64(4), "update": dict("parallelism", int64(2))}, want: "rolling, 2 at a time, about 10s", in: []string{"image"}},
-		{args: args{}, want: "INTERRUPTED: one replica, stop-first", in: []string{"env"}},
-		{args: args{"update": dict("order", "start-first")}, want: "rolling, 1 at a time, about 5s", in: []string{"env"}},
-		{args: args{"replicas": int64(6)}, want: "in place", in: []string{"replicas", "labels"}},
-		{args: args{"mode": "global"}, want: "rolling, node by node, 1 at a time", in: []string{"image"}},
-		{args: args{"replicas": int64(2), "update": dict("parallelism", int64(0))}, want: "INTERRUPTED: all at once, stop-first", in: []string{"image"}},
-	} {
-		test.args["name"], test.args["image"] = "web", "a"
-		var changes []schema.Change
-		for _, name := range test.in {
-			f, _ := ServiceSchema.Field(name)
-			changes = append(changes, schema.Change{Field: f, Path: name})
-		}
-		if got := serviceEffect(nil, declare(t, test.args), changes, test.restart); got != test.want {
-			t.Errorf("%v: got %q, want %q", test.args, got, test.want)
 		}
 	}
 }

@@ -3,6 +3,7 @@ package ui
 import (
 	"strings"
 
+	"github.com/swarmscript/swarmscript/internal/diag"
 	"github.com/swarmscript/swarmscript/internal/plan"
 	"github.com/swarmscript/swarmscript/internal/schema"
 	"github.com/swarmscript/swarmscript/internal/value"
@@ -37,6 +38,37 @@ func (pr *planPrinter) fields(c *plan.Change) {
 	}
 	if len(c.Takes) > 0 {
 		pr.takes(c)
+	}
+	for _, f := range c.Findings {
+		pr.finding(f)
+	}
+}
+
+// finding writes what is foreseen of a resource: it must not be missed, so it
+// stands with the resource, whole.
+func (pr *planPrinter) finding(f *diag.Diagnostic) {
+	color, word := red, "error: "
+	if f.Severity == diag.Warning {
+		color, word = yellow, "warning: "
+	}
+	for i, l := range fold(word+clean(f.Summary), max(pr.Width-fieldIndent, 0)) {
+		pr.spaces(fieldIndent)
+		if rest, ok := strings.CutPrefix(l, word); ok && i == 0 {
+			pr.in(color, word)
+			l = rest
+		}
+		pr.line(l)
+	}
+	for _, text := range []string{f.Detail, f.Hint} {
+		if text == "" {
+			continue
+		}
+		for _, l := range cleanLines(text) {
+			for _, part := range fold(l, max(pr.Width-fieldIndent-2, 0)) {
+				pr.spaces(fieldIndent + 2)
+				pr.line(part)
+			}
+		}
 	}
 }
 

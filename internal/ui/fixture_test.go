@@ -207,6 +207,11 @@ func everything() *plan.Plan {
 		"limit_memory", int64(512<<20), "update", value.Struct{int64(2), int64(10 * time.Second)},
 		"auth", value.Struct{"root", value.Secret{V: hush}}, "token", value.Secret{V: hush},
 		"motd", "welcome\n\tto the \x1b[31mshop\x1b[0m\nzażółć 漢字\n"))
+	p.Changes[len(p.Changes)-1].Findings = diag.List{{
+		Pos: diag.Pos{File: "cluster.star", Line: 41, Col: 6}, Summary: "1 of 4 tasks cannot be placed",
+		Detail: "n1, n2 and n3 each take 1 task: host port 80/tcp\nn4 does not satisfy node.labels.tier==web",
+		Hint:   "replicas = 3 fits; or wait = False lets them be pending",
+	}}
 	add(create(secretKind, "api_key", "value", value.Secret{V: hush}))
 	add(create(configKind, "nginx_conf", "data", unread))
 
@@ -228,6 +233,7 @@ func everything() *plan.Plan {
 	cache := differ(serviceKind, "cache", plan.Update, fields(serviceKind, "image", "redis", "limit_memory", int64(256<<20)),
 		fields(serviceKind, "image", "redis", "limit_memory", int64(512<<20)))
 	cache.Effect = "INTERRUPTED about 5 s: one replica, stop-first"
+	cache.Findings = diag.List{{Severity: diag.Warning, Summary: "its task cannot be placed", Detail: "n1 is drained"}}
 	add(cache)
 
 	old := differ(networkKind, "front", plan.Replace, fields(networkKind, "subnet", "10.0.1.0/24"), fields(networkKind, "subnet", ref("vm.m1", "subnet", false)))

@@ -5,9 +5,11 @@ import (
 	"maps"
 	"slices"
 	"strconv"
+	"strings"
 
 	"github.com/swarmscript/swarmscript/internal/diag"
 	"github.com/swarmscript/swarmscript/internal/plan"
+	"github.com/swarmscript/swarmscript/internal/resource"
 	"github.com/swarmscript/swarmscript/internal/schema"
 	"github.com/swarmscript/swarmscript/internal/value"
 )
@@ -22,7 +24,7 @@ const FormatVersion = "1.0"
 //	format_version, swarmscript_version, project
 //	resource_changes[]   one for each resource, no-ops too, in the plan's order
 //	  address, kind, name, scope
-//	  change.actions         ["no-op"] ["create"] ["read"] ["update"] ["delete"]
+//	  change.actions         ["no-op"] ["create"] ["read"] ["check"] ["update"] ["delete"]
 //	                         ["delete","create"]  a replacement
 //	                         ["create","delete"]  a new version, then the old goes
 //	  change.before, .after  arguments, null where there are none; a value that
@@ -31,6 +33,9 @@ const FormatVersion = "1.0"
 //	  change.before_sensitive, .after_sensitive  true where it is hidden
 //	  change.replace_paths   [["image"]]: what forces a replacement
 //	  action_reason, effect  in words; absent where there are none
+//	  interrupts             true: nothing of it runs for a while
+//	  findings[]             what is foreseen of it, as in warnings; an error
+//	                         among them keeps the plan from being carried out
 //	  version                {"before": name, "after": name} of secrets, configs
 //	  rolls[]                addresses that a new version makes change
 //	  takes[]              what goes with a swarm that goes
@@ -40,7 +45,7 @@ const FormatVersion = "1.0"
 //	output_changes       name: {after, after_unknown, after_sensitive}
 //	warnings[]           {severity, summary, detail, hint, range}
 //	unreachable          scope: why
-//	counts               {add, change, replace, delete, read, wait}
+//	counts               {add, change, replace, delete, read, check, wait}
 func PlanJSON(w io.Writer, p *plan.Plan, version string) error {
 	j := &jsonPrinter{out: out{w: w}}
 	j.b = append(j.b, `{"format_version":"`+FormatVersion+`","swarmscript_version":`...)
@@ -68,14 +73,9 @@ func PlanJSON(w io.Writer, p *plan.Plan, version string) error {
 		j.str("]")
 	}
 	j.outputs(p)
-	j.str(`,"warnings":[`)
-	for i, d := range p.Warnings {
-		if i > 0 {
-			j.str(",")
-		}
-		j.b = appendDiagnostic(j.b, d)
-	}
-	j.str(`],"unreachable":{`)
+	j.str(`,"warnings":`)
+	j.diagnostics(p.Warnings)
+	j.str(`,"unreachable":{`)
 	for i, scope := range slices.Sorted(maps.Keys(p.Unreachable)) {
 		if i > 0 {
 			j.str(",")
@@ -95,6 +95,17 @@ func PlanJSON(w io.Writer, p *plan.Plan, version string) error {
 
 type jsonPrinter struct{ out }
 
+func (j *jsonPrinter) diagnostics(list diag.List) {
+	j.str("[")
+	for i, d := range list {
+		if i > 0 {
+			j.str(",")
+		}
+		j.b = appendDiagnostic(j.b, d)
+	}
+	j.str("]")
+}
+
 func (j *jsonPrinter) text(key, s string) {
 	j.str(`,"`)
 	j.str(key)
@@ -109,7 +120,7 @@ func (j *jsonPrinter) textIf(key, s string) {
 }
 
 var actionsJSON = [...]string{
-	plan.NoOp: `["no-op"]`, plan.Read: `["read"]`, plan.Create: `["create"]`, plan.Update: `["update"]`,
+	plan.NoOp: `["no-op"]`, plan.Read: `["read"]`, plan.Check: `["check"]`, plan.Create: `["create"]`, plan.Update: `["update"]`,
 	plan.Replace: `["delete","create"]`, plan.NewVersion: `["create","delete"]`, plan.Delete: `["delete"]`,
 	plan.Release: `["forget"]`, // Terraform's word for it
 }
@@ -138,6 +149,9 @@ func (j *jsonPrinter) resource(c *plan.Change) {
 	j.str("}")
 	j.textIf("action_reason", c.Reason)
 	j.textIf("effect", c.Effect)
+	if strings.HasPrefix(c.Effect, resource.Interrupted) {
+		j.str(`,"interrupts":true`)
+	}
 	if c.Kind != nil && c.Kind.Versioned {
 		live := ""
 		if c.Live != nil {
@@ -177,6 +191,10 @@ func (j *jsonPrinter) resource(c *plan.Change) {
 	j.textIf("blocked", c.Blocked)
 	if c.Deferred {
 		j.str(`,"deferred":true`)
+	}
+	if len(c.Findings) > 0 {
+		j.str(`,"findings":`)
+		j.diagnostics(c.Findings)
 	}
 	j.str("}")
 }
@@ -343,7 +361,7 @@ func appendCounts(b []byte, n plan.Counts) []byte {
 	for i, x := range []struct {
 		key string
 		n   int
-	}{{"add", n.Add}, {"change", n.Change}, {"replace", n.Replace}, {"delete", n.Delete}, {"release", n.Release}, {"read", n.Read}, {"wait", n.Wait}} {
+	}{{"add", n.Add}, {"change", n.Change}, {"replace", n.Replace}, {"delete", n.Delete}, {"release", n.Release}, {"read", n.Read}, {"check", n.Check}, {"wait", n.Wait}} {
 		sep := byte(',')
 		if i == 0 {
 			sep = '{'

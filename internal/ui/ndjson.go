@@ -21,7 +21,7 @@ import (
 //	            [SummaryJSON], diagnostic, change_summary, outputs
 //	hook        of the apply_ types:
 //	  resource          {addr, kind, name, scope}
-//	  action            no-op, read, create, update, replace, new-version, delete
+//	  action            no-op, read, check, create, update, replace, new-version, delete
 //	  phase             "destroy" in the first half of a replacement
 //	  elapsed_seconds   since the step began
 //	  done, total       tasks, where they can be counted
@@ -44,7 +44,7 @@ var eventTypes = map[apply.EventType]string{
 }
 
 var actionNames = [...]string{
-	plan.NoOp: "no-op", plan.Read: "read", plan.Create: "create", plan.Update: "update",
+	plan.NoOp: "no-op", plan.Read: "read", plan.Check: "check", plan.Create: "create", plan.Update: "update",
 	plan.Replace: "replace", plan.NewVersion: "new-version", plan.Delete: "delete", plan.Release: "release",
 }
 

@@ -186,6 +186,9 @@ func (pr *planPrinter) counts() {
 	if reads > 0 {
 		s += ", " + strconv.Itoa(reads) + " to read"
 	}
+	if n.Check > 0 {
+		s += ", " + strconv.Itoa(n.Check) + " to check"
+	}
 	if n.Wait > 0 {
 		s += ", " + strconv.Itoa(n.Wait) + " to wait for"
 	}
@@ -209,6 +212,8 @@ func (pr *planPrinter) nothing(n plan.Counts, missed bool) string {
 		return "Nothing to destroy: nothing of " + pr.project() + " exists."
 	case n.Wait > 0:
 		return "No changes. " + pr.project() + " is as declared; " + strconv.Itoa(n.Wait) + " still to wait for."
+	case n.Check > 0:
+		return "No changes. " + pr.project() + " is as declared; " + strconv.Itoa(n.Check) + " to check."
 	}
 	return "No changes. " + pr.project() + " is as declared."
 }

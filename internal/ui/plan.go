@@ -5,6 +5,7 @@ import (
 	"strings"
 
 	"github.com/swarmscript/swarmscript/internal/plan"
+	"github.com/swarmscript/swarmscript/internal/resource"
 	"github.com/swarmscript/swarmscript/internal/schema"
 	"github.com/swarmscript/swarmscript/internal/value"
 )
@@ -115,7 +116,7 @@ func shown(c *plan.Change) bool {
 	if c.Action == plan.Read {
 		return c.Live == nil // what is there has been read already
 	}
-	return c.Changes() || c.Unsettled != ""
+	return c.Changes() || c.Action == plan.Check || c.Unsettled != ""
 }
 
 func (pr *planPrinter) print() {
@@ -140,7 +141,7 @@ func (pr *planPrinter) print() {
 		lines++
 		pr.pairs = pr.pairs[:0]
 		pr.collect(c)
-		details := len(pr.pairs) > 0 || len(c.Rolls) > 0 || len(c.Takes) > 0
+		details := len(pr.pairs) > 0 || len(c.Rolls) > 0 || len(c.Takes) > 0 || len(c.Findings) > 0
 		if details || spaced {
 			pr.endLine()
 		}
@@ -180,7 +181,7 @@ func (pr *planPrinter) project() string {
 }
 
 var actionColors = [...]string{
-	plan.NoOp: plain, plan.Read: cyan, plan.Create: green, plan.Update: yellow,
+	plan.NoOp: plain, plan.Read: cyan, plan.Check: cyan, plan.Create: green, plan.Update: yellow,
 	plan.Replace: red, plan.NewVersion: green, plan.Delete: red,
 	plan.Release: yellow,
 }
@@ -230,7 +231,7 @@ func (pr *planPrinter) header(c *plan.Change) bool {
 }
 
 func (pr *planPrinter) said(s string) {
-	if strings.HasPrefix(s, "INTERRUPTED") {
+	if strings.HasPrefix(s, resource.Interrupted) {
 		pr.in(bold, s)
 	} else {
 		pr.str(s)

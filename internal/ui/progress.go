@@ -144,12 +144,12 @@ func newWords(p *plan.Plan) *words {
 
 var (
 	doing = [...]string{
-		plan.NoOp: "waiting", plan.Read: "reading", plan.Create: "creating", plan.Update: "updating",
+		plan.NoOp: "waiting", plan.Read: "reading", plan.Check: "checking", plan.Create: "creating", plan.Update: "updating",
 		plan.Replace: "creating the new one", plan.NewVersion: "making a new version", plan.Delete: "deleting",
 		plan.Release: "releasing",
 	}
 	done = [...]string{
-		plan.NoOp: "converged", plan.Read: "read", plan.Create: "created", plan.Update: "updated",
+		plan.NoOp: "converged", plan.Read: "read", plan.Check: "passed", plan.Create: "created", plan.Update: "updated",
 		plan.Replace: "replaced", plan.NewVersion: "new version", plan.Delete: "deleted",
 		plan.Release: "released",
 	}

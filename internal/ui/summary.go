@@ -21,7 +21,8 @@ type SummaryOptions struct {
 	Style
 	Names   *Names // as in the plan; nil shows short addresses
 	Destroy bool
-	Exit    int // the exit code, shown where it is not 0
+	Checks  bool // only checks were made
+	Exit    int  // the exit code, shown where it is not 0
 	// Unreachable are the plan's scopes that did not answer: what is in them
 	// was not planned, so nothing is complete.
 	Unreachable map[string]error
@@ -107,6 +108,8 @@ func explain(err error, c *plan.Change) (head string, details []string, after st
 	switch c.Action {
 	case plan.NewVersion:
 		head = "could not get a new version"
+	case plan.Check:
+		head = "could not be checked"
 	case plan.NoOp:
 		head = "did not converge"
 	default:
@@ -179,6 +182,8 @@ func count(r *apply.Result) tally {
 			t.counts.Release++
 		case plan.Read:
 			t.counts.Read++
+		case plan.Check:
+			t.counts.Check++
 		case plan.NoOp:
 			t.counts.Wait++
 		}
@@ -217,11 +222,18 @@ func (s *summary) ending() {
 
 func (s *summary) complete(t tally) string {
 	n := t.counts
+	if s.o.Checks {
+		return "All checks passed: " + strconv.Itoa(t.ok) + "."
+	}
 	if s.o.Destroy {
 		return "Destroy complete! Resources: " + strconv.Itoa(n.Delete) + " deleted" + released(n) + "."
 	}
+	checks := ""
+	if n.Check > 0 {
+		checks = " Checks: " + strconv.Itoa(n.Check) + " passed."
+	}
 	return "Apply complete! Resources: " + strconv.Itoa(n.Add) + " added, " + strconv.Itoa(n.Change) + " changed, " +
-		strconv.Itoa(n.Replace) + " replaced, " + strconv.Itoa(n.Delete) + " deleted" + released(n) + "."
+		strconv.Itoa(n.Replace) + " replaced, " + strconv.Itoa(n.Delete) + " deleted" + released(n) + "." + checks
 }
 
 // released is told only where there is something to tell: few kinds know it.
@@ -236,6 +248,9 @@ func (s *summary) incomplete(t tally) string {
 	text := "Applied "
 	if s.o.Destroy {
 		text = "Destroyed "
+	}
+	if s.o.Checks {
+		text = "Passed "
 	}
 	if s.r.Interrupted {
 		text = "Interrupted. " + text
@@ -265,7 +280,10 @@ func (s *summary) incomplete(t tally) string {
 	if len(rest) > 0 {
 		text += "; " + strings.Join(rest, ", ")
 	}
-	text += ". Run it again to go on."
+	text += "."
+	if !s.o.Checks {
+		text += " Run it again to go on."
+	}
 	if s.o.Exit != 0 {
 		text += " (exit " + strconv.Itoa(s.o.Exit) + ")"
 	}

@@ -1,0 +1,166 @@
+package check
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"io"
+	"regexp"
+	"strings"
+	"time"
+
+	"github.com/docker/docker/api/types/container"
+	"github.com/docker/docker/pkg/stdcopy"
+
+	"github.com/swarmscript/swarmscript/internal/remote"
+	"github.com/swarmscript/swarmscript/internal/resource"
+	"github.com/swarmscript/swarmscript/internal/schema"
+	"github.com/swarmscript/swarmscript/internal/swarm"
+	"github.com/swarmscript/swarmscript/internal/value"
+)
+
+// ExecSpec is what a script says of a check_exec. The command runs in a
+// container of the service that is on the engine which the swarm is reached
+// through.
+type ExecSpec struct {
+	Service string      `star:"service,required,pos" ref:"service.name" doc:"The service, in a container of which the command runs."`
+	Command swarm.Words `star:"command,required,pos" doc:"The command; a string is split as a shell would."`
+	Name    string      `star:"name,local" doc:"The check's name; the service and the command where it is not given."`
+	User    string      `star:"user" flag:"--user" doc:"User name or number, with an optional :group; the container's where it is not given."`
+	Workdir string      `star:"workdir" flag:"--workdir" doc:"Working directory in the container."`
+
+	ExpectExitCode int64  `star:"expect_exit_code" min:"0" max:"255" doc:"The exit code that passes."`
+	ExpectOutput   string `star:"expect_output" doc:"A regular expression that what the command prints must match somewhere."`
+
+	Interval   time.Duration `star:"interval" default:"5s" min:"1000000" doc:"The longest pause between two tries; the first ones are shorter."`
+	TryTimeout time.Duration `star:"try_timeout" default:"10s" min:"1000000" doc:"How long one try may take; timeout is for all of them."`
+}
+
+// ExecKind is a check that a command in a service's container ends well.
+var ExecKind = &resource.Kind{
+	Name:    "check_exec",
+	Schema:  execSchema,
+	Scope:   "swarm",
+	Check:   checkExec,
+	Unnamed: execName,
+	Verify:  verifyExec,
+}
+
+var execSchema = schema.Of(ExecSpec{})
+
+// SchemaName implements [schema.Named].
+func (ExecSpec) SchemaName() (name, doc string) {
+	return "check_exec", "Runs a command in a container of a service until it ends as expected, after what it comes after has converged; otherwise the apply fails. It is made when something that it comes after changes, and by `swarmscript check`."
+}
+
+func execName(args value.Struct) string {
+	service := firstText(args)
+	if r, ok := args[0].(value.Ref); ok {
+		service = r.Address.Name()
+	}
+	words := []string{service}
+	list, _ := args[1].(value.List)
+	for _, e := range list {
+		s, ok := e.(string)
+		if !ok {
+			return "" // sensitive, or not known yet
+		}
+		words = append(words, s)
+	}
+	if service == "" {
+		return ""
+	}
+	return strings.Join(words, " ")
+}
+
+func checkExec(args value.Struct) (out schema.Problems) {
+	command, _ := execSchema.Field("command")
+	if l, ok := args[command.Index].(value.List); ok && len(l) == 0 {
+		out = append(out, &schema.Problem{Path: "command", Msg: "is empty"})
+	}
+	f, _ := execSchema.Field("expect_output")
+	if s, ok := args[f.Index].(string); ok {
+		if _, err := regexp.Compile(s); err != nil {
+			out = append(out, &schema.Problem{Path: "expect_output", Msg: err.Error()})
+		}
+	}
+	return out
+}
+
+func verifyExec(ctx context.Context, conn resource.Conn, r *resource.Request) error {
+	c, ok := conn.(remote.Client)
+	if !ok {
+		return fmt.Errorf("a command runs in a swarm's container, not in a %T", conn)
+	}
+	p := &execProbe{c: c, spec: &ExecSpec{}}
+	if err := execSchema.Decode(r.Args, p.spec); err != nil {
+		return err
+	}
+	if p.spec.ExpectOutput != "" {
+		var err error
+		if p.output, err = regexp.Compile(p.spec.ExpectOutput); err != nil {
+			return err
+		}
+	}
+	return until(ctx, r, Pace{p.spec.Interval, p.spec.TryTimeout}, p.try)
+}
+
+type execProbe struct {
+	c      remote.Client
+	spec   *ExecSpec
+	output *regexp.Regexp
+}
+
+func (p *execProbe) try(ctx context.Context) *failure {
+	begun := time.Now()
+	here, err := swarm.LocalContainers(ctx, p.c.Docker(), p.spec.Service)
+	if err == nil && len(here) == 0 {
+		err = swarm.NewNotHere(ctx, p.c.Docker(), p.spec.Service, p.spec.Service)
+	}
+	if err != nil {
+		return &failure{short: err.Error()}
+	}
+	task := here[0]
+	code, out, err := runCommand(ctx, p.c, task.ID, container.ExecOptions{
+		Cmd: p.spec.Command, User: p.spec.User, WorkingDir: p.spec.Workdir, AttachStdout: true, AttachStderr: true,
+	})
+	switch {
+	case ctx.Err() != nil:
+		return &failure{short: "the command did not end in " + spent(begun, p.spec.TryTimeout), detail: excerpt("output", out)}
+	case err != nil:
+		return &failure{short: remote.Err(err).Error()}
+	case int64(code) != p.spec.ExpectExitCode:
+		return &failure{
+			short:  fmt.Sprintf("the command exited with %d in %s, want %d", code, task.Task, p.spec.ExpectExitCode),
+			detail: excerpt("output", out),
+		}
+	case p.output != nil && !p.output.Match(out):
+		return &failure{
+			short:  fmt.Sprintf("the command's output in %s does not match %q", task.Task, p.spec.ExpectOutput),
+			detail: excerpt("output", out),
+		}
+	}
+	return nil
+}
+
+// runCommand runs a command and returns its exit code and what it printed.
+func runCommand(ctx context.Context, c remote.Client, id string, o container.ExecOptions) (code int, out []byte, err error) {
+	made, err := c.Docker().ContainerExecCreate(ctx, id, o)
+	if err != nil {
+		return 0, nil, err
+	}
+	conn, err := c.Docker().ContainerExecAttach(ctx, made.ID, container.ExecAttachOptions{})
+	if err != nil {
+		return 0, nil, err
+	}
+	defer conn.Close()
+	stop := context.AfterFunc(ctx, conn.Close)
+	defer stop()
+	var buf bytes.Buffer
+	_, err = stdcopy.StdCopy(&buf, &buf, io.LimitReader(conn.Reader, bodyMax))
+	if err != nil {
+		return 0, buf.Bytes(), err
+	}
+	got, err := c.Docker().ContainerExecInspect(ctx, made.ID)
+	return got.ExitCode, buf.Bytes(), err
+}

@@ -1,0 +1,429 @@
+// Package emit writes scripts: what is live becomes the declarations that
+// would make it.
+//
+// It knows kinds only by their schemas, so a new kind comes along by itself. An
+// argument is written where silence would say something else; what refers to
+// another item is written as that item's variable; every item comes after those
+// that it refers to. Whether the result really says what is live, its caller
+// finds out by planning it: what does not is asked for again as external.
+package emit
+
+import (
+	"fmt"
+	"maps"
+	"path"
+	"slices"
+	"strings"
+
+	"github.com/swarmscript/swarmscript/internal/resource"
+	"github.com/swarmscript/swarmscript/internal/schema"
+	"github.com/swarmscript/swarmscript/internal/value"
+)
+
+// Item is one live object to declare.
+type Item struct {
+	Kind   *resource.Kind
+	Object *resource.Object
+	// External items are only looked up: somebody else manages them.
+	External bool
+	// Comment is written above it, a line each.
+	Comment []string
+
+	args     value.Struct
+	variable string // "" where nothing refers to it
+	after    []*Item
+}
+
+// Input is what a script is written of.
+type Input struct {
+	// Header is the comment at the top, a line each.
+	Header  []string
+	Project string
+	// Engine is the call that names the engine, "" for the environment's; Swarm
+	// is set where the engine is in one.
+	Engine string
+	Swarm  bool
+	Items  []*Item
+	// Kinds are all there are: of those that share a name the first is meant
+	// where a call names no scope.
+	Kinds []*resource.Kind
+	// Reserved are the names that are not free for variables.
+	Reserved []string
+	// Beside is set where long texts may be files beside the script.
+	Beside bool
+}
+
+// Output is a script, not formatted yet.
+type Output struct {
+	Text  string
+	Files map[string]string // beside it, by their slash-separated paths
+	lines map[*Item][2]int
+}
+
+// At returns the item that a line of the text is part of, nil where there is
+// none.
+func (o *Output) At(line int) *Item {
+	for item, at := range o.lines {
+		if at[0] <= line && line <= at[1] {
+			return item
+		}
+	}
+	return nil
+}
+
+// Write writes a script. The error says which items cannot be declared; they
+// must be external.
+func Write(in Input) (*Output, map[*Item]error) {
+	p := &page{in: in, out: &Output{Files: map[string]string{}, lines: map[*Item][2]int{}}, failed: map[*Item]error{}}
+	for _, i := range in.Items {
+		i.args = arguments(i)
+	}
+	p.name()
+	p.comment(in.Header)
+	p.line("")
+	p.line("project(%s)", quoteProject(in.Project))
+	if in.Engine != "" {
+		p.line("")
+		p.line("%s = %s", engineVariable, in.Engine)
+	}
+	if in.Swarm {
+		p.line("")
+		p.line("# Without external = True the swarm's own settings are this script's too.")
+		p.line("%s = swarm.init(%sexternal = True)", swarmVariable, map[bool]string{true: engineVariable + ", "}[in.Engine != ""])
+	}
+	kind := ""
+	for _, i := range p.order() {
+		if k := i.Kind.Scope + i.Kind.Name; k != kind || len(i.Comment) > 0 {
+			p.line("")
+			kind = k
+		}
+		p.item(i)
+	}
+	p.out.Text = p.text.String()
+	return p.out, p.failed
+}
+
+const (
+	engineVariable = "here"
+	swarmVariable  = "cluster"
+)
+
+func quoteProject(name string) string {
+	if name, env, ok := strings.Cut(name, "/"); ok {
+		return quote(name) + ", env = " + quote(env)
+	}
+	return quote(name)
+}
+
+// arguments are what a script would give: what a kind fills in by itself, or
+// what is nothing, is left out.
+func arguments(i *Item) value.Struct {
+	s := i.Kind.Schema
+	args := i.Object.Args
+	if i.Kind.Given != nil {
+		args = i.Kind.Given(i.Object)
+	}
+	args = slices.Clone(args)
+	if f := s.NameField(); f != nil {
+		args[f.Index] = i.Object.Name
+		if f.Name != "name" {
+			args[f.Index] = nil // it follows the name that the call begins with
+		}
+	}
+	// Where no default says what silence means, it means what is there. What is
+	// no part of the object says nothing about it.
+	for _, f := range s.Fields {
+		v := args[f.Index]
+		if f.Local && f != s.NameField() {
+			args[f.Index] = nil
+		}
+		if v == nil || f.Required || f.Local || f.Default != nil {
+			continue
+		}
+		without := slices.Clone(args)
+		without[f.Index] = nil
+		if i.Kind.Complete != nil {
+			i.Kind.Complete(without)
+		}
+		restored := without[f.Index]
+		if restored != nil && f.Type.Same(restored, v) || restored == nil && empty(v) {
+			args[f.Index] = nil
+		}
+	}
+	return args
+}
+
+func empty(v value.Value) bool {
+	switch v := value.Reveal(v).(type) {
+	case string:
+		return v == ""
+	case value.List:
+		return len(v) == 0
+	case *value.Map:
+		return v.Len() == 0
+	}
+	return false
+}
+
+// page is a script on its way to text.
+type page struct {
+	in     Input
+	out    *Output
+	text   strings.Builder
+	at     int // lines written
+	failed map[*Item]error
+}
+
+func (p *page) line(format string, args ...any) {
+	s := fmt.Sprintf(format, args...) + "\n"
+	p.text.WriteString(s)
+	p.at += strings.Count(s, "\n")
+}
+
+func (p *page) comment(lines []string) {
+	for _, l := range lines {
+		p.line("%s", strings.TrimRight("# "+endOfLine.Replace(l), " "))
+	}
+}
+
+// endOfLine keeps a comment one, whatever is quoted in it.
+var endOfLine = strings.NewReplacer("\n", " ", "\r", " ")
+
+// item writes one declaration.
+func (p *page) item(i *Item) {
+	begin := p.at + 1
+	p.comment(i.Comment)
+	call := node{open: callee(i.Kind) + "(", close: ")"}
+	if i.External {
+		call.items = []node{leaf(quote(i.Object.Name)), leaf("external = True")}
+	} else {
+		w := &writer{ref: func(kind, name string) string { return p.variable(i, kind, name) }}
+		items, err := w.arguments(i.Kind.Schema, i.args)
+		if err != nil {
+			p.failed[i] = err
+		}
+		if _, ok := i.Kind.Schema.Field("name"); !ok {
+			items = slices.Insert(items, 0, leaf(quote(i.Object.Name)))
+		}
+		call.items = p.aside(i, items)
+	}
+	switch {
+	case i.Kind.Scope == "engine" && p.in.Engine != "":
+		call.items = append(call.items, leaf("engine = "+engineVariable))
+	case i.Kind.Scope == "swarm" && p.in.Swarm && !p.meant(i.Kind):
+		call.items = append(call.items, leaf("cluster = "+swarmVariable))
+	}
+	if i.variable != "" {
+		call.label = i.variable + " = "
+	}
+	var b strings.Builder
+	call.write(&b, 0, 0)
+	p.line("%s", b.String())
+	p.out.lines[i] = [2]int{begin, p.at}
+}
+
+// meant reports whether a call that names no scope is of this kind.
+func (p *page) meant(k *resource.Kind) bool {
+	for _, other := range p.in.Kinds {
+		if other.Name == k.Name {
+			return other.Scope == k.Scope
+		}
+	}
+	return true
+}
+
+// callee is what a script calls to declare a kind.
+func callee(k *resource.Kind) string {
+	if k.Opens != "" {
+		return k.Name + ".init"
+	}
+	return k.Name
+}
+
+// Texts that are longer become files, where there may be some.
+const (
+	longText  = 1000
+	longLines = 20
+)
+
+// aside moves long texts of an item into files.
+func (p *page) aside(i *Item, items []node) []node {
+	if !p.in.Beside {
+		return items
+	}
+	for _, f := range i.Kind.Schema.Fields {
+		s, ok := value.Reveal(i.args[f.Index]).(string)
+		if !ok || len(s) < longText && strings.Count(s, "\n") < longLines {
+			continue
+		}
+		for j, item := range items {
+			if item.label == f.Name+" = " {
+				items[j] = node{label: item.label, open: "read_file(" + quote(p.file(i, s)) + ")"}
+			}
+		}
+	}
+	return items
+}
+
+// file puts a text beside the script, under a name like the item's.
+func (p *page) file(i *Item, content string) string {
+	name := strings.Map(func(r rune) rune {
+		if r < 0x80 && (isWord(r) || r == '.' || r == '-') {
+			return r
+		}
+		return '_'
+	}, i.Object.Name)
+	base := path.Join(i.Kind.Name+"s", strings.TrimLeft(name, "."))
+	file := base
+	for n := 2; ; n++ {
+		if _, taken := p.out.Files[file]; !taken {
+			break
+		}
+		file = fmt.Sprintf("%s_%d", base, n)
+	}
+	p.out.Files[file] = content
+	return file
+}
+
+// find returns the item that a reference of another one means: of its own scope
+// first.
+func (p *page) find(from *Item, kind, name string) *Item {
+	var found *Item
+	for _, i := range p.in.Items {
+		if i == from || i.Kind.Name != kind || i.Object.Name != name {
+			continue
+		}
+		if i.Kind.Scope == from.Kind.Scope {
+			return i
+		}
+		found = i
+	}
+	return found
+}
+
+func (p *page) variable(from *Item, kind, name string) string {
+	if i := p.find(from, kind, name); i != nil {
+		return i.variable
+	}
+	return ""
+}
+
+// name gives a variable to all that something refers to, and notes the order
+// that this asks for.
+func (p *page) name() {
+	taken := map[string]bool{engineVariable: true, swarmVariable: true}
+	for _, r := range p.in.Reserved {
+		taken[r] = true
+	}
+	used := map[*Item]bool{}
+	for _, i := range p.in.Items {
+		i.after = nil
+		if i.External {
+			continue
+		}
+		for _, f := range i.Kind.Schema.Fields {
+			references(f.Type, i.args[f.Index], func(kind, name string) {
+				if to := p.find(i, kind, name); to != nil {
+					used[to] = true
+					i.after = append(i.after, to)
+				}
+			})
+		}
+	}
+	for _, i := range p.in.Items {
+		i.variable = ""
+		if !used[i] {
+			continue
+		}
+		plain := identifier(i.Object.Name)
+		if plain != "" && plain[0] >= '0' && plain[0] <= '9' {
+			plain = i.Kind.Name + "_" + plain
+		}
+		i.variable = plain
+		if taken[plain] || plain == "" {
+			i.variable = strings.Trim(plain+"_"+i.Kind.Name, "_")
+		}
+		for n := 2; taken[i.variable]; n++ {
+			i.variable = fmt.Sprintf("%s_%s_%d", plain, i.Kind.Name, n)
+		}
+		taken[i.variable] = true
+	}
+}
+
+// references calls fn for every name that stands where a handle may.
+func references(t *schema.Type, v value.Value, fn func(kind, name string)) {
+	switch x := value.Reveal(v).(type) {
+	case string:
+		if t.RefKind != "" {
+			fn(t.RefKind, x)
+		}
+	case value.List:
+		for _, e := range x {
+			references(elem(t), e, fn)
+		}
+	case *value.Map:
+		if x != nil {
+			for _, e := range x.Entries {
+				references(elem(t), e.Value, fn)
+			}
+		}
+	case value.Struct:
+		if t.Struct != nil {
+			for _, f := range t.Struct.Fields {
+				references(f.Type, x[f.Index], fn)
+			}
+		}
+	}
+}
+
+// order returns the items as they were given, but each after those that it
+// refers to.
+func (p *page) order() []*Item {
+	done := map[*Item]bool{}
+	var out []*Item
+	var visit func(*Item)
+	visit = func(i *Item) {
+		if done[i] {
+			return
+		}
+		done[i] = true
+		for _, a := range i.after {
+			visit(a)
+		}
+		out = append(out, i)
+	}
+	for _, i := range p.in.Items {
+		visit(i)
+	}
+	return out
+}
+
+// keywords are words that Starlark keeps for itself, or for later.
+var keywords = strings.Fields(`and as assert async await break class continue def del elif else except finally for from global
+	if import in is lambda load nonlocal not or pass raise return try while with yield True False None`)
+
+// identifier makes a variable's name of a live one: "db.password" is
+// db_password. It is "" where nothing is left, and may begin with a digit.
+func identifier(name string) string {
+	var b strings.Builder
+	for _, r := range strings.ToLower(name) {
+		switch {
+		case isWord(r) && r != '_':
+			b.WriteRune(r)
+		case b.Len() > 0 && !strings.HasSuffix(b.String(), "_"):
+			b.WriteByte('_')
+		}
+	}
+	s := strings.Trim(b.String(), "_")
+	if slices.Contains(keywords, s) {
+		s += "_"
+	}
+	return s
+}
+
+func isWord(r rune) bool {
+	return r == '_' || 'a' <= r && r <= 'z' || 'A' <= r && r <= 'Z' || '0' <= r && r <= '9'
+}
+
+// FileNames returns the paths of the files, sorted.
+func (o *Output) FileNames() []string { return slices.Sorted(maps.Keys(o.Files)) }

@@ -1,0 +1,94 @@
+package plan
+
+import (
+	"slices"
+
+	"github.com/swarmscript/swarmscript/internal/diag"
+	"github.com/swarmscript/swarmscript/internal/resource"
+)
+
+// forecast asks each scope what the plan would come to there.
+func (b *builder) forecast() {
+	unsettled := func(c *Change) bool { return c.Changes() || c.Unsettled != "" }
+	if b.in.Options.Destroy || !slices.ContainsFunc(b.plan.Changes, unsettled) {
+		return // there is nothing to foresee
+	}
+	var elsewhere []resource.Prospect
+	for _, addr := range sortedKeys(b.index) {
+		if st := b.index[addr].State; st.Obs != nil && st.Obs.Node != "" {
+			elsewhere = append(elsewhere, b.prospects(st)...)
+		}
+	}
+	for _, addr := range sortedKeys(b.index) {
+		st := b.index[addr].State
+		if st.Obs == nil || st.Obs.Forecaster == nil || b.goes(addr) {
+			continue
+		}
+		for _, f := range st.Obs.Forecaster.Forecast(b.prospects(st), elsewhere) {
+			c := b.changes[f.Address]
+			if c == nil {
+				continue
+			}
+			d := f.Diagnostic
+			if c.Decl != nil {
+				d.Pos = c.Decl.Pos
+			}
+			c.Findings = append(c.Findings, &d)
+		}
+	}
+}
+
+// prospects are the objects of a scope as they will be.
+func (b *builder) prospects(st *ScopeState) []resource.Prospect {
+	written := make(map[*resource.Object]*Change, len(b.plan.Changes))
+	declared := make(map[*resource.Object]*Change, len(b.plan.Changes))
+	for _, c := range b.plan.Changes {
+		if c.Live == nil || c.Scope != st.Scope.Address {
+			continue
+		}
+		if c.Changes() && c.Blocked == "" {
+			written[c.Live] = c
+		} else {
+			declared[c.Live] = c
+		}
+	}
+	out := make([]resource.Prospect, 0, len(st.Obs.Objects))
+	for _, o := range st.Obs.Objects {
+		if written[o] != nil {
+			continue
+		}
+		p := resource.Prospect{Kind: o.Kind, Live: o, Node: st.Obs.Node}
+		if c := declared[o]; c != nil {
+			p.Address, p.Title = c.Address, c.Address.Short()
+		} else {
+			p.Title, _ = b.title(o)
+		}
+		out = append(out, p)
+	}
+	for _, c := range b.plan.Changes {
+		if c.Scope != st.Scope.Address || !c.Changes() || c.Action.Drops() || c.Blocked != "" {
+			continue
+		}
+		out = append(out, resource.Prospect{
+			Address: c.Address, Title: c.Address.Short(), Kind: c.Kind.Name, Live: c.Live,
+			Changes: true, Args: c.Args, Schema: c.Kind.Schema, Node: st.Obs.Node, Fields: c.Fields, Anew: c.Action == Create || c.Action == Replace, Restart: c.Restart,
+			NoWait: b.in.Options.AllowPending || c.Decl != nil && c.Decl.NoWait,
+		})
+	}
+	return out
+}
+
+// Refused are the findings for which a plan is not carried out.
+func (p *Plan) Refused() diag.List {
+	var out diag.List
+	for _, c := range p.Changes {
+		for _, f := range c.Findings {
+			if f.Severity == diag.Error {
+				d := *f
+				d.Summary = string(c.Address) + ": " + f.Summary
+				out = append(out, &d)
+			}
+		}
+	}
+	return slices.Clip(out)
+}

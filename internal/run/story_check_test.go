@@ -1,0 +1,87 @@
+package run
+
+import (
+	"strings"
+	"testing"
+
+	"github.com/swarmscript/swarmscript/internal/apply"
+)
+
+// Checks are made when what they come after changes, and not otherwise; one
+// that has not passed is made by the next apply, until it has.
+func TestStoryChecks(t *testing.T) {
+	onBoth(t, func(f *fixture) {
+		port := "8097" // of the engine's own address
+		script := func(version, want string) {
+			f.Script(strings.NewReplacer("PORT", port, "VERSION", version, "WANT", want).Replace(`
+addr = var("addr")
+web = svc("checked_web", image = "swarmtest/web:VERSION", ports = [port(8080, published = PORT, mode = "host")])
+check_http(format("http://{}:PORT/health?of={}", addr, web.id), name = "health", after = [web])
+check_tcp("%s:PORT" % addr, name = "port", after = [web])
+check_exec(web, ["/swarmtest", "health"], name = "inside", expect_output = "^ok")
+check_http("http://%s:PORT/" % addr, name = "version", after = [web], expect_body = "version WANT on", timeout = "2s", interval = "200ms")
+svc("checked_other", replicas = 0)
+`))
+		}
+		all := []string{
+			"<= check_http.health (after service.checked_web)", "<= check_tcp.port (after service.checked_web)",
+			"<= check_exec.inside (after service.checked_web)", "<= check_http.version (after service.checked_web)",
+		}
+		script("1", "1")
+		f.PlanShows(append(append([]string{"+ service.checked_web"}, all...), "+ service.checked_other")...)
+		f.Apply()
+		f.PlanIsEmpty()
+		if !f.Plan().Plan.Idle() {
+			t.Error("there is something left to do")
+		}
+
+		script("2", "3")
+		f.PlanShows(append([]string{"~ service.checked_web: image"}, all...)...)
+		f.ApplyEnds(apply.ExitNotConverged, "check_http.version", "200 OK, but its body does not match", "version 2 on", "swarmscript check asks again")
+		f.PlanShows("<= check_http.version (it has not passed yet)")
+		f.ApplyEnds(apply.ExitNotConverged, "version 2 on")
+
+		script("2", "2") // only the check changes
+		f.PlanShows("<= check_http.version (it has not passed yet)")
+		f.Apply()
+		f.PlanIsEmpty()
+
+		p := f.Plan(func(o *Options) { o.Check = true })
+		if n := p.OnlyChecks(); n != 4 {
+			t.Errorf("%d checks", n)
+		}
+		r, err := p.Check(t.Context(), ApplyOptions{})
+		f.wentWell(r, err)
+		if ok, failed, skipped := r.Count(); ok != 4 || failed+skipped > 0 {
+			t.Errorf("%d passed, %d failed, %d were skipped", ok, failed, skipped)
+		}
+	})
+}
+
+// A command's exit code and output are what counts; who has no container here
+// says so.
+func TestExec(t *testing.T) {
+	onNewest(t, func(f *fixture) {
+		f.Script(`
+web = svc("exec_web")
+nobody = svc("exec_nobody", replicas = 0)
+check_exec(web, ["/swarmtest", "exit", "7"], name = "seven", expect_exit_code = 7, expect_output = "uninitialized")
+check_exec(web, "/swarmtest exit 3", timeout = "4s")
+check_exec(web, ["/nothing"], name = "missing", timeout = "4s")
+check_exec(web, ["/swarmtest", "sleep"], name = "endless", timeout = "4s", try_timeout = "300ms")
+check_exec(web, ["/swarmtest", "health"], name = "output", timeout = "4s", expect_output = "^no$")
+check_exec(nobody, ["/swarmtest", "health"], name = "nobody", timeout = "4s")
+check_exec(web, ["/swarmtest", "health"], name = "as", user = "1234", workdir = "/")
+`)
+		r := f.ApplyEnds(apply.ExitNotConverged,
+			`check_exec["exec_web /swarmtest exit 3"]`, "the command exited with 3 in exec_web.1, want 0", "Database is uninitialized",
+			"the command did not end in 300ms", `the command's output in exec_web.1 does not match "^no$"`, "its output:\n  ok",
+			"no container of exec_nobody runs on")
+		if ok, failed, _ := r.Count(); ok != 4 || failed != 5 {
+			t.Errorf("%d passed, %d failed", ok, failed)
+		}
+		f.PlanShows(`<= check_exec["exec_web /swarmtest exit 3"] (it has not passed yet)`, "<= check_exec.missing (it has not passed yet)",
+			"<= check_exec.endless (it has not passed yet)", "<= check_exec.output (it has not passed yet)", "<= check_exec.nobody (it has not passed yet)")
+		f.Apply(func(o *Options) { o.Destroy = true })
+	})
+}
