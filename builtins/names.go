@@ -1,6 +1,8 @@
 package builtins
 
 import (
+	"slices"
+
 	"github.com/swarmscript/swarmscript/internal/resource"
 	"github.com/swarmscript/swarmscript/internal/schema"
 	"github.com/swarmscript/swarmscript/internal/value"
@@ -15,8 +17,9 @@ func (r *Recorder) orderByName() {
 	for _, d := range r.program.Declarations {
 		refs, ok := fields[d.Kind]
 		if !ok {
+			here := r.livesIn(d.Kind.Scope)
 			for _, f := range d.Kind.Schema.Fields {
-				if mayRefer(f.Type) {
+				if mayRefer(f.Type, here) {
 					refs = append(refs, f)
 				}
 			}
@@ -33,16 +36,25 @@ func (r *Recorder) orderByName() {
 	}
 }
 
-// mayRefer reports whether a handle may be given somewhere in a type.
-func mayRefer(t *schema.Type) bool {
+// livesIn tells which kinds live in scopes of a type: plain text names nothing
+// in another scope.
+func (r *Recorder) livesIn(scope string) func(kind string) bool {
+	return func(kind string) bool {
+		return slices.ContainsFunc(r.kinds, func(k *resource.Kind) bool { return k.Name == kind && k.Scope == scope })
+	}
+}
+
+// mayRefer reports whether a handle of one of those kinds may be given somewhere
+// in a type.
+func mayRefer(t *schema.Type, kinds func(string) bool) bool {
 	switch {
 	case t.RefKind != "":
-		return true
+		return kinds(t.RefKind)
 	case t.Elem != nil:
-		return mayRefer(t.Elem)
+		return mayRefer(t.Elem, kinds)
 	case t.Struct != nil:
 		for _, f := range t.Struct.Fields {
-			if mayRefer(f.Type) {
+			if mayRefer(f.Type, kinds) {
 				return true
 			}
 		}

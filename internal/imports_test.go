@@ -39,6 +39,7 @@ var (
 		{"internal/check", append([]string{"internal/remote", "internal/swarm"}, data...)},
 		{"internal/registry", []string{"internal/resource", "internal/swarm", "internal/engine", "internal/check"}},
 		{"internal/operate", append([]string{"internal/remote", "internal/swarm"}, data...)},
+		{"internal/repl", []string{"lang"}},
 		{"internal/ui", append([]string{"internal/plan", "internal/apply", "internal/operate"}, data...)},
 	}
 	// Only these see Starlark.

@@ -2,11 +2,12 @@ package operate
 
 import (
 	"fmt"
-	"net"
 	"slices"
 	"strings"
 
 	"github.com/docker/docker/api/types/swarm"
+
+	swarmkind "github.com/swarmscript/swarmscript/internal/swarm"
 )
 
 // Spread is how the running tasks of a replicated service are spread over the
@@ -54,7 +55,7 @@ func SpreadOf(spec *swarm.ServiceSpec, tasks []swarm.Task, nodes []swarm.Node) S
 	var members []member
 	for i := range nodes {
 		n := &nodes[i]
-		if !fits(spec, n) {
+		if !swarmkind.Fits(n, spec.TaskTemplate.Placement) {
 			s.Away += on[n.ID]
 			continue
 		}
@@ -103,12 +104,12 @@ func share(members []member, prefs []string, n int) {
 		return
 	}
 	slices.SortStableFunc(members, func(a, b member) int {
-		return strings.Compare(label(a.node, prefs[0]), label(b.node, prefs[0]))
+		return strings.Compare(swarmkind.NodeProperty(a.node, prefs[0]), swarmkind.NodeProperty(b.node, prefs[0]))
 	})
 	var groups [][]member
 	for from := 0; from < len(members); {
 		to := from
-		for to < len(members) && label(members[to].node, prefs[0]) == label(members[from].node, prefs[0]) {
+		for to < len(members) && swarmkind.NodeProperty(members[to].node, prefs[0]) == swarmkind.NodeProperty(members[from].node, prefs[0]) {
 			to++
 		}
 		groups = append(groups, members[from:to])
@@ -133,82 +134,4 @@ func running(list []member) (n int) {
 		n += m.now
 	}
 	return n
-}
-
-// label is what a preference looks at: node.labels.zone.
-func label(n *swarm.Node, key string) string {
-	value, _ := property(n, key)
-	return value
-}
-
-// fits reports whether a node may run tasks of a service.
-func fits(spec *swarm.ServiceSpec, n *swarm.Node) bool {
-	if n.Status.State != swarm.NodeStateReady || n.Spec.Availability != swarm.NodeAvailabilityActive {
-		return false
-	}
-	p := spec.TaskTemplate.Placement
-	if p == nil {
-		return true
-	}
-	for _, c := range p.Constraints {
-		if !satisfies(n, c) {
-			return false
-		}
-	}
-	return len(p.Platforms) == 0 || slices.ContainsFunc(p.Platforms, func(want swarm.Platform) bool {
-		has := n.Description.Platform
-		return (want.OS == "" || strings.EqualFold(want.OS, has.OS)) &&
-			(want.Architecture == "" || arch(want.Architecture) == arch(has.Architecture))
-	})
-}
-
-func arch(s string) string {
-	switch s {
-	case "x86_64":
-		return "amd64"
-	case "aarch64":
-		return "arm64"
-	}
-	return s
-}
-
-// satisfies reports whether a constraint holds of a node.
-func satisfies(n *swarm.Node, constraint string) bool {
-	key, want, equal := strings.Cut(constraint, "==")
-	if !equal {
-		key, want, _ = strings.Cut(constraint, "!=")
-	}
-	key, want = strings.TrimSpace(key), strings.TrimSpace(want)
-	got, known := property(n, key)
-	same := strings.EqualFold(got, want)
-	if _, block, err := net.ParseCIDR(want); err == nil && strings.EqualFold(key, "node.ip") {
-		same = block.Contains(net.ParseIP(got))
-	}
-	return known && same == equal
-}
-
-// property is what constraints and preferences ask of a node.
-func property(n *swarm.Node, key string) (value string, known bool) {
-	switch strings.ToLower(key) {
-	case "node.id":
-		return n.ID, true
-	case "node.hostname":
-		return n.Description.Hostname, true
-	case "node.ip":
-		return n.Status.Addr, true
-	case "node.role":
-		return string(n.Spec.Role), true
-	case "node.platform.os":
-		return n.Description.Platform.OS, true
-	case "node.platform.arch":
-		return n.Description.Platform.Architecture, true
-	}
-	for prefix, labels := range map[string]map[string]string{
-		"node.labels.": n.Spec.Labels, "engine.labels.": n.Description.Engine.Labels,
-	} {
-		if len(key) > len(prefix) && strings.EqualFold(key[:len(prefix)], prefix) {
-			return labels[key[len(prefix):]], true
-		}
-	}
-	return "", false
 }

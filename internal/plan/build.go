@@ -102,7 +102,8 @@ func (b *builder) build() (*Plan, diag.List) {
 		b.checkAdopt(nil)
 	} else {
 		b.warm()
-		for _, d := range b.order() {
+		b.ordered = b.order()
+		for _, d := range b.ordered {
 			b.declare(d)
 		}
 		b.checkAdopt(b.in.Program.Declarations)
@@ -140,6 +141,7 @@ type builder struct {
 	moved     map[value.Address][]value.Address // new addresses by the old one
 	scopes    map[string]bool                   // that a live object of ours has in its mark's address
 	deletes   []*Change
+	ordered   []*resource.Declaration           // each after what it refers to
 	removed   map[string]bool                   // the kinds and IDs of those
 	claimed   map[*resource.Object]*Change      // of kinds with Find
 	chains    [][]*Change                       // changes that are made one after another

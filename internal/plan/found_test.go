@@ -159,3 +159,28 @@ func TestReleaseComesLast(t *testing.T) {
 		t.Errorf("the last is %+v", last)
 	}
 }
+
+// An update that must become a replacement, to let go of what goes before its
+// new arguments are known, gets another ID: what refers to that is decided
+// with it, not with the old one.
+func TestRedecide(t *testing.T) {
+	user := live(thingKind, "2", "user", "peer", "x")
+	user.Uses = []string{"1"}
+	p, problems := scene{
+		decls: []*resource.Declaration{
+			decl(netKind, "n", "mode", "z"), decl(thingKind, "fresh", "peer", ref("net.n", "id")),
+			decl(thingKind, "user", "peer", ref("thing.fresh", "addr")), decl(thingKind, "b", "home", ref("thing.user", "id")),
+		},
+		objects: []*resource.Object{live(netKind, "1", "n"), user, live(thingKind, "3", "b", "home", "2")},
+	}.build()
+	if p == nil {
+		t.Fatal(problems)
+	}
+	want := `-/+ net.n mode:"m">"z"!
++ thing.fresh
+-/+ thing.user peer:"x">(known after apply) (it must let go of what is replaced before its new arguments are known)
+-/+ thing.b home:"2">(known after apply)! tentative`
+	if got := text(p); got != want {
+		t.Errorf("got:\n%s\nwant:\n%s", got, want)
+	}
+}

@@ -40,10 +40,33 @@ func (b *builder) breakCycle(cycle []int) bool {
 		if c != nil && c.Action == Update && !c.Kind.Busy && !c.Kind.Versioned && c.Kind.Opens == "" {
 			c.Action, c.Effect = Replace, ""
 			c.Reason = "it must let go of what is replaced before its new arguments are known"
+			b.redecide(c.Address)
 			return true
 		}
 	}
 	return false
+}
+
+// redecide decides again about what refers to a resource that will be made
+// anew after all: what was known of it will not hold.
+func (b *builder) redecide(anew value.Address) {
+	again := map[value.Address]bool{anew: true}
+	for _, d := range b.ordered {
+		c := b.changes[d.Address]
+		if again[d.Address] || c == nil || c.Blocked != "" || c.Action == Replace && !c.Tentative {
+			continue
+		}
+		if !slices.ContainsFunc(d.Refs(), func(r value.Ref) bool { return again[r.Address] }) {
+			continue
+		}
+		now, problems := Decide(b.caseOf(d, b.index[d.Scope]))
+		if now == nil {
+			b.problems = append(b.problems, problems...)
+			continue
+		}
+		again[d.Address] = true
+		*c = *now
+	}
 }
 
 // link makes the graph of the plan's changes.

@@ -98,7 +98,10 @@ node("wrk-1", labels = {"tier": "web"}, availability = "drain")
 
 	// What is declared no more is released: it stays as it is, without what we set.
 	f.Script(strings.ReplaceAll(web, "node.labels.tier==web", "node.role==worker"))
-	p = f.Plan()
+	p, err := f.Saved(f.Save()) // a saved plan knows releases too
+	if err != nil {
+		t.Fatal(err)
+	}
 	f.shows(p, `~ service.web: constraints`, ". node.wrk-0 (no longer declared)", ". node.wrk-1 (no longer declared)")
 	f.wentWell(f.Carry(p))
 	f.PlanIsEmpty()

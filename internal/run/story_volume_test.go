@@ -217,6 +217,15 @@ svc("cvol_web", replicas = 0, mounts = [mount(type = "cluster", target = "/data"
 		f.PlanFails("a volume cannot be changed", `sharing: "none" -> "all"`)
 		f.Script(strings.Replace(script("pause", ""), "cluster-volume-password", "another-password", 1))
 		f.PlanFails("a volume cannot be changed", "secrets")
+		f.Hide("another-password")
+		f.Script(strings.Replace(script("pause", `, lifecycle = lifecycle(ignore_changes = ["secrets"])`), "cluster-volume-password", "another-password", 1))
+		p = f.Plan()
+		f.shows(p, "+/- secret.cvol_key: value", "volume.cvol_data (its plugin has not made it)")
+		f.wentWell(f.Carry(p))
+		empty()
+		f.Script(script("pause", "")) // what it had is still there
+		f.Apply()
+		empty()
 
 		// It is moved, and changed at once: its mark is in the ledger.
 		f.Script(strings.Replace(script("drain", `, name = "cvol_data"`), `volume("cvol_data"`, `volume("store"`, 1) + `moved("volume.cvol_data", "volume.store")`)

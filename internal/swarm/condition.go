@@ -98,6 +98,31 @@ func FailureText(t *swarm.Task) string { return failureText(t) }
 // Ended reports whether a task is over, or will never be.
 func Ended(t *swarm.Task) bool { return ended(t.Status.State) }
 
+// Fits reports whether a node may run tasks of that placement, as far as its
+// constraints and platforms go.
+func Fits(n *swarm.Node, p *swarm.Placement) bool {
+	node := placementNode(n)
+	if node.State != string(swarm.NodeStateReady) || node.Availability != string(swarm.NodeAvailabilityActive) {
+		return false
+	}
+	if p == nil {
+		return true
+	}
+	for _, c := range p.Constraints {
+		if !node.Satisfies(c) {
+			return false
+		}
+	}
+	return node.Runs(platformsOf(p))
+}
+
+// NodeProperty is what a spread preference looks at: node.labels.zone.
+func NodeProperty(n *swarm.Node, key string) string {
+	node := placementNode(n)
+	value, _ := node.Property(key)
+	return value
+}
+
 // Object returns a service as an observation finds it, with its arguments in
 // normal form, and those that it had before its last update; before is nil
 // where it had none.

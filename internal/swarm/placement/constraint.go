@@ -27,7 +27,7 @@ func (n *Node) is(key, value string) (same, known bool) {
 	if strings.EqualFold(key, "node.ip") {
 		return n.inNet(value)
 	}
-	got, known := n.property(key)
+	got, known := n.Property(key)
 	return strings.EqualFold(got, value), known
 }
 
@@ -44,7 +44,9 @@ func (n *Node) inNet(value string) (same, known bool) {
 	return block.Contains(addr), true
 }
 
-func (n *Node) property(key string) (value string, known bool) {
+// Property is what a constraint or a preference on a key asks of a node; known
+// is false for a key that the swarm does not know.
+func (n *Node) Property(key string) (value string, known bool) {
 	switch strings.ToLower(key) {
 	case "node.id":
 		return n.ID, true
@@ -74,9 +76,9 @@ func cutPrefixFold(s, prefix string) (rest string, ok bool) {
 	return s[len(prefix):], true
 }
 
-// runs reports whether a node can run an image that is made for some
+// Runs reports whether a node can run an image that is made for some
 // platforms; none means that they are not known.
-func (n *Node) runs(platforms []Platform) bool {
+func (n *Node) Runs(platforms []Platform) bool {
 	for _, p := range platforms {
 		if (p.OS == "" || p.OS == n.OS) && (p.Arch == "" || commonArch(p.Arch) == commonArch(n.Arch)) {
 			return true

@@ -34,7 +34,7 @@ func (b *board) reason(s *Service, v int) string {
 			return "does not satisfy " + c
 		}
 	}
-	if !n.runs(s.Platforms) {
+	if !n.Runs(s.Platforms) {
 		return fmt.Sprintf("is %s/%s, the image is for %s", n.OS, commonArch(n.Arch), platforms(s.Platforms))
 	}
 	return "is " + n.away()

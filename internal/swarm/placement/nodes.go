@@ -21,7 +21,7 @@ func (b *board) eligible(s *Service) *set {
 	}
 	b.found[key] = b.those(func(n *Node) bool {
 		there := n.ready() || s.Stays && n.State == "ready" && n.Availability == "pause"
-		return there && n.Allows(s.Constraints) && n.runs(s.Platforms)
+		return there && n.Allows(s.Constraints) && n.Runs(s.Platforms)
 	})
 	return b.found[key]
 }

@@ -88,7 +88,7 @@ func checkRolling(t *testing.T, nodes []Node, services []Service, s *Shortage) {
 		for _, n := range nodes {
 			more := next
 			more.Global, more.Tasks, more.Constraints = false, 1, append([]string{"node.id==" + n.ID}, next.Constraints...)
-			if n.Satisfies(more.Constraints[0]) && n.ready() && n.Allows(next.Constraints) && n.runs(next.Platforms) && !fits(nodes, append(beside, next, more)) {
+			if n.Satisfies(more.Constraints[0]) && n.ready() && n.Allows(next.Constraints) && n.Runs(next.Platforms) && !fits(nodes, append(beside, next, more)) {
 				stuck++
 			}
 		}
