@@ -101,8 +101,8 @@ func (d *differ) merge(want, live value.Value, owned []string) {
 	elem := d.field.Type.Elem
 	if w != nil {
 		for _, e := range w.Entries {
-			before, _ := l.Get(e.Key)
-			if before == nil || !value.Equal(e.Value, before) {
+			before, ok := l.Get(e.Key)
+			if !ok || !value.Equal(e.Value, before) {
 				d.add(fmt.Sprintf("%s[%q]", d.field.Name, e.Key), elem, before, e.Value)
 			}
 		}
