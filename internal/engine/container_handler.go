@@ -301,20 +301,9 @@ func (containerHandler) Delete(ctx context.Context, rc resource.Conn, r *resourc
 		case !strings.Contains(err.Error(), "already in progress") || time.Now().After(deadline):
 			return containerErr(err)
 		}
-		if err := pause(ctx, 100*time.Millisecond); err != nil {
+		if err := swarm.Pause(ctx, 100*time.Millisecond); err != nil {
 			return err
 		}
-	}
-}
-
-func pause(ctx context.Context, d time.Duration) error {
-	t := time.NewTimer(d)
-	defer t.Stop()
-	select {
-	case <-t.C:
-		return nil
-	case <-ctx.Done():
-		return ctx.Err()
 	}
 }
 

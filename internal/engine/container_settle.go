@@ -55,7 +55,7 @@ func (containerHandler) Settle(ctx context.Context, rc resource.Conn, r *resourc
 		case ctx.Err() == nil:
 			return remote.Err(err)
 		}
-		if err := pause(ctx, pollTime); err != nil {
+		if err := swarm.Pause(ctx, pollTime); err != nil {
 			if errors.Is(err, context.DeadlineExceeded) && last != nil {
 				return c.report(ctx, r, last, "did not converge in "+time.Since(began).Round(time.Second).String())
 			}
@@ -160,17 +160,7 @@ func (c *Conn) report(ctx context.Context, r *resource.Request, got *container.I
 		lines = append(lines, "where it is done then: state = \"completed\"")
 	}
 	text, err := c.lastLog(ctx, got)
-	switch {
-	case err != nil:
-		lines = append(lines, "its log could not be read: "+err.Error())
-	case text == "":
-		lines = append(lines, "its log is empty")
-	default:
-		lines = append(lines, "last lines of its log:")
-		for _, l := range strings.Split(text, "\n") {
-			lines = append(lines, "  "+l)
-		}
-	}
+	lines = append(lines, swarm.LogReport(text, err)...)
 	e.Detail = strings.Join(lines, "\n")
 	return e
 }

@@ -188,7 +188,7 @@ func (d *differ) compare(path string, t *Type, want, live value.Value) {
 			return
 		}
 	}
-	if isEmpty(w) && isEmpty(l) {
+	if IsEmpty(w) && IsEmpty(l) {
 		return
 	}
 	d.add(path, t, live, want)
@@ -278,7 +278,8 @@ func (d *differ) compareMaps(path string, t *Type, want, live *value.Map) {
 	}
 }
 
-func isEmpty(v value.Value) bool {
+// IsEmpty reports whether a value is none, or a list or map without elements.
+func IsEmpty(v value.Value) bool {
 	switch v := v.(type) {
 	case nil:
 		return true

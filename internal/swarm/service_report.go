@@ -37,17 +37,7 @@ func (w *wait) report(ctx context.Context, c *Conn, summary string) error {
 			lines = append(lines, hint)
 		}
 		text, err := taskLog(context.WithoutCancel(ctx), c, t)
-		switch {
-		case err != nil:
-			lines = append(lines, "its log could not be read: "+err.Error())
-		case text == "":
-			lines = append(lines, "its log is empty")
-		default:
-			lines = append(lines, "last lines of its log:")
-			for _, l := range strings.Split(text, "\n") {
-				lines = append(lines, "  "+l)
-			}
-		}
+		lines = append(lines, LogReport(text, err)...)
 	} else if w.view.Text != "" {
 		lines = append(lines, "task "+w.view.Text)
 	}
@@ -140,4 +130,19 @@ func (st *serviceState) taskNames(ctx context.Context, c *Conn, service string, 
 	}
 	slices.Sort(out)
 	return strings.Join(out, ", ")
+}
+
+// LogReport tells the last lines of a log, or why there are none.
+func LogReport(text string, err error) []string {
+	switch {
+	case err != nil:
+		return []string{"its log could not be read: " + err.Error()}
+	case text == "":
+		return []string{"its log is empty"}
+	}
+	lines := []string{"last lines of its log:"}
+	for _, l := range strings.Split(text, "\n") {
+		lines = append(lines, "  "+l)
+	}
+	return lines
 }
