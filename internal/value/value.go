@@ -172,7 +172,8 @@ func Reveal(v Value) Value {
 	}
 }
 
-// Text returns the plain text of a scalar, as a template shows it.
+// Text returns the text of a value, as a template shows it: a scalar plain, a
+// list or map as the script would write it.
 func Text(v Value) string {
 	switch v := v.(type) {
 	case nil:
@@ -185,6 +186,52 @@ func Text(v Value) string {
 		return strconv.FormatInt(v, 10)
 	case float64:
 		return strconv.FormatFloat(v, 'g', -1, 64)
+	case List, Struct, *Map, Record:
+		var b strings.Builder
+		writeLiteral(&b, v)
+		return b.String()
 	}
 	return fmt.Sprint(v)
+}
+
+// writeLiteral writes a value inside another one as the script would. What
+// knows the names of a struct's fields is its schema, so they go without.
+func writeLiteral(b *strings.Builder, v Value) {
+	switch v := v.(type) {
+	case nil:
+		b.WriteString("None")
+	case string:
+		b.WriteString(strconv.Quote(v))
+	case bool:
+		b.WriteString(map[bool]string{true: "True", false: "False"}[v])
+	case List:
+		writeAll(b, "[", v, "]")
+	case Struct:
+		writeAll(b, "(", v, ")")
+	case Record:
+		writeAll(b, v.Type+"(", v.Fields, ")")
+	case *Map:
+		b.WriteByte('{')
+		for i := range v.Len() {
+			if i > 0 {
+				b.WriteString(", ")
+			}
+			b.WriteString(strconv.Quote(v.Entries[i].Key) + ": ")
+			writeLiteral(b, v.Entries[i].Value)
+		}
+		b.WriteByte('}')
+	default:
+		b.WriteString(Text(v))
+	}
+}
+
+func writeAll(b *strings.Builder, open string, all []Value, end string) {
+	b.WriteString(open)
+	for i, e := range all {
+		if i > 0 {
+			b.WriteString(", ")
+		}
+		writeLiteral(b, e)
+	}
+	b.WriteString(end)
 }

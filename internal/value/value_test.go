@@ -213,6 +213,9 @@ func TestText(t *testing.T) {
 	}{
 		{nil, ""}, {"a b", "a b"}, {true, "true"}, {int64(-7), "-7"}, {0.25, "0.25"}, {1e21, "1e+21"},
 		{Secret{"pw"}, Hidden}, {ip, "vm.m1.ip"},
+		{NewMap(nil), "{}"}, {(*Map)(nil), "{}"}, {MapOf(map[string]string{"b": "2", "a": `"`}), `{"a": "\"", "b": "2"}`},
+		{List{}, "[]"}, {List{"a b", true, nil, int64(1), List{0.5}}, `["a b", True, None, 1, [0.5]]`},
+		{Record{"port", Struct{int64(80), "tcp"}}, `port(80, "tcp")`}, {List{Secret{"pw"}}, "[" + Hidden + "]"},
 	} {
 		if got := Text(tt.in); got != tt.want {
 			t.Errorf("Text(%s) = %q, want %q", bare(tt.in), got, tt.want)
