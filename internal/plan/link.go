@@ -150,7 +150,7 @@ func (b *builder) linkUsers(g *Graph, gone map[*resource.Object]*Node, do map[va
 				continue
 			}
 			for _, id := range user.Uses {
-				if n := gone[ix.withID(id)]; n != nil && (n.Change.Action == Delete || n.Phase == Destroy) {
+				if n := gone[b.used(ix, id)]; n != nil && (n.Change.Action == Delete || n.Phase == Destroy) {
 					n.after(un)
 					switch {
 					case !un.Change.Tentative:
@@ -164,6 +164,20 @@ func (b *builder) linkUsers(g *Graph, gone map[*resource.Object]*Node, do map[va
 		}
 	}
 	return again
+}
+
+// used returns the live object that an object of a scope uses: of the same
+// scope, or of another one, as a container does that is in a swarm's network.
+func (b *builder) used(ix *Index, id string) *resource.Object {
+	if o := ix.withID(id); o != nil {
+		return o
+	}
+	for _, addr := range sortedKeys(b.index) {
+		if o := b.index[addr].withID(id); o != nil {
+			return o
+		}
+	}
+	return nil
 }
 
 // linkVersions puts the deletion of an old version after the new one and its

@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	"github.com/swarmscript/swarmscript/internal/apply"
+	"github.com/swarmscript/swarmscript/internal/plan"
 	"github.com/swarmscript/swarmscript/internal/testengine"
 )
 
@@ -259,8 +260,34 @@ box("box_joined", networks = [attachment(net, aliases = ["joined"])])
 		f.PlanIsEmpty()
 		p := f.Plan(func(o *Options) { o.Destroy = true })
 		f.shows(p, "- container.box_joined", "- network.box_overlay")
+		f.inOrder(p, "container.box_joined", "network.box_overlay")
 		f.wentWell(f.Carry(p))
+
+		// With the swarm itself, what is in its networks goes before it.
+		f.Boxes(`
+cluster = swarm.init(here)
+net = network("box_overlay", attachable = True)
+box("box_joined", networks = [net])
+`)
+		f.Apply(func(o *Options) { o.AdoptAll = true })
+		f.inOrder(f.Plan(func(o *Options) { o.Destroy, o.AllowDataLoss = true, true }), "container.box_joined", "swarm.main")
+		f.wentWell(f.Carry(f.Plan(func(o *Options) { o.Destroy, o.Exclude = true, []string{"swarm.main"} })))
 	})
+}
+
+// inOrder checks that a plan carries out one step only after another.
+func (f *fixture) inOrder(p *Planned, first, second string) {
+	f.Helper()
+	var reach func(id int) bool
+	nodes := p.Plan.Graph.Nodes
+	is := func(id int, short string) bool {
+		return nodes[id].Change != nil && nodes[id].Change.Address.Short() == short
+	}
+	reach = func(id int) bool { return is(id, first) || slices.ContainsFunc(nodes[id].Deps, reach) }
+	at := slices.IndexFunc(nodes, func(n *plan.Node) bool { return is(n.ID, second) })
+	if at < 0 || !reach(at) {
+		f.Fatalf("%s does not wait for %s:\n%s", second, first, show(p.Plan))
+	}
 }
 
 // A plan asks once for all containers, and once more for each of its own:

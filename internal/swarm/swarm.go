@@ -69,7 +69,7 @@ var SwarmKind = &resource.Kind{
 	Schema:   swarmSchema,
 	Scope:    "engine",
 	Opens:    "swarm",
-	Rank:     50,
+	Rank:     30,
 	Single:   true,
 	DataLoss: "every service, secret, config and network of the swarm",
 	Out: []resource.Output{
