@@ -396,7 +396,7 @@ func (p *Planned) writes() bool {
 // partial reports whether the plan leaves something as it is that may have to
 // change: then nothing is known to be finished.
 func (p *Planned) partial() bool {
-	return p.opts.RefreshOnly || len(p.opts.Targets)+len(p.opts.Exclude) > 0
+	return p.opts.RefreshOnly || len(p.opts.Imports)+len(p.opts.Targets)+len(p.opts.Exclude) > 0
 }
 
 // begin prepares the scopes that are there and plans again under the lease:
