@@ -390,7 +390,7 @@ func (p *Planned) locate(res *apply.Result) {
 // writes reports whether the plan has a step that writes; a plan may also only
 // wait.
 func (p *Planned) writes() bool {
-	return !p.Plan.Empty() || p.view.letGo || p.view.owesChecks() || p.opts.RefreshOnly && p.view.outdated()
+	return !p.Plan.Empty() || p.view.letGo || p.view.owesChecks() || len(p.Plan.Owes) > 0 || p.opts.RefreshOnly && p.view.outdated()
 }
 
 // partial reports whether the plan leaves something as it is that may have to
