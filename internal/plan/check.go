@@ -60,6 +60,25 @@ func (b *builder) checkReason(d *resource.Declaration) string {
 	return "after " + strings.Join(names, ", ")
 }
 
+// owes returns the checks that the selection leaves out and that what it has
+// makes due. A declaration comes after those that it refers to.
+func (s *selection) owes(b *builder) []value.Address {
+	if !b.hasChecks {
+		return nil
+	}
+	var out []value.Address
+	for _, d := range s.full.Program.Declarations {
+		if s.keep[d.Address] || b.stirs(d) == nil {
+			continue
+		}
+		b.stirred[d.Address] = true
+		if d.Kind.Verify != nil {
+			out = append(out, d.Address)
+		}
+	}
+	return out
+}
+
 // Checks returns the part of a plan that makes its checks and changes nothing.
 func (p *Plan) Checks() *Plan {
 	out := *p

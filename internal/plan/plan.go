@@ -118,6 +118,9 @@ type Plan struct {
 	Drift []*Change
 	// Partial is set where a person chose a part of the project.
 	Partial bool
+	// Owes are the checks that a plan of a part leaves out though they come after
+	// something that it changes: a later apply makes them.
+	Owes []value.Address
 	// Graph orders them.
 	Graph *Graph
 	// Outputs of the script, resolved as far as they are known.

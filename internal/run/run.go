@@ -390,13 +390,13 @@ func (p *Planned) locate(res *apply.Result) {
 // writes reports whether the plan has a step that writes; a plan may also only
 // wait.
 func (p *Planned) writes() bool {
-	return !p.Plan.Empty() || p.view.letGo || p.view.owesChecks() || p.opts.RefreshOnly && p.view.outdated()
+	return !p.Plan.Empty() || p.view.letGo || p.view.owesChecks() || len(p.Plan.Owes) > 0 || p.opts.RefreshOnly && p.view.outdated()
 }
 
 // partial reports whether the plan leaves something as it is that may have to
 // change: then nothing is known to be finished.
 func (p *Planned) partial() bool {
-	return p.opts.RefreshOnly || len(p.opts.Targets)+len(p.opts.Exclude) > 0
+	return p.opts.RefreshOnly || len(p.opts.Imports)+len(p.opts.Targets)+len(p.opts.Exclude) > 0
 }
 
 // begin prepares the scopes that are there and plans again under the lease:
