@@ -38,6 +38,21 @@ func (b *builder) stirs(d *resource.Declaration) []value.Address {
 	return out
 }
 
+// owed is the reason of a check that nothing asks for but its failure.
+const owed = "it has not passed yet"
+
+// Owed are the checks that did not pass, or were not reached, in the last
+// apply, and that nothing else makes due.
+func (p *Plan) Owed() []*Change {
+	var out []*Change
+	for _, c := range p.Changes {
+		if c.Action == Check && c.Reason == owed {
+			out = append(out, c)
+		}
+	}
+	return out
+}
+
 // checkReason says why a check is made.
 func (b *builder) checkReason(d *resource.Declaration) string {
 	var names []string
@@ -51,7 +66,7 @@ func (b *builder) checkReason(d *resource.Declaration) string {
 	const most = 4
 	switch {
 	case b.unpassed[string(d.Address)] && len(names) == 0:
-		return "it has not passed yet"
+		return owed
 	case len(names) == 0:
 		return "asked for"
 	case len(names) > most:

@@ -94,6 +94,9 @@ type Change struct {
 	// Findings are what is foreseen of it: that a task would have no node. An
 	// error among them keeps the plan from being carried out.
 	Findings diag.List
+	// Pending is set where it is foreseen that tasks of it have no node, and that
+	// is permitted: nobody waits for them.
+	Pending bool
 	// Blocked is set where the step must not run; it says why.
 	Blocked string
 }
