@@ -67,7 +67,7 @@ func namesIn(t *schema.Type, v value.Value, fn func(kind, name string)) {
 	switch x := v.(type) {
 	case string:
 		if t.RefKind != "" {
-			fn(t.RefKind, x)
+			fn(t.RefKind, t.RefersTo(x))
 		}
 	case value.List:
 		for _, e := range x {

@@ -6,8 +6,6 @@ import (
 	"fmt"
 	"strconv"
 	"strings"
-	"sync"
-	"time"
 
 	"github.com/spf13/cobra"
 
@@ -185,23 +183,10 @@ func (a *app) carryOutActs(ctx context.Context, acts *run.Acts, g *acting) error
 			return exit(apply.ExitError)
 		}
 	}
-	term, mode := a.stderr(), ui.Auto
-	if g.asJSON {
-		term, mode = a.stdout(), ui.JSON
-	}
-	progress := ui.NewProgress(term, mode, acts.Plan)
-	var mu sync.Mutex // a message about a signal comes from elsewhere
-	event := func(e apply.Event) {
-		mu.Lock()
-		defer mu.Unlock()
-		progress.Event(e)
-	}
-	stop, end := a.interrupt.during(func(msg string) {
-		event(apply.Event{Time: time.Now(), Type: apply.Notice, Text: msg})
+	r, err := a.watched(acts.Plan, g.asJSON, func(o run.ApplyOptions) (*apply.Result, error) {
+		o.Why = g.why
+		return acts.Apply(ctx, g.Options, o)
 	})
-	r, err := acts.Apply(ctx, g.Options, run.ApplyOptions{Why: g.why, Stop: stop, Sink: event})
-	end()
-	progress.Close()
 	if err != nil {
 		return err
 	}
@@ -209,12 +194,7 @@ func (a *app) carryOutActs(ctx context.Context, acts *run.Acts, g *acting) error
 	if code != apply.ExitOK && a.interrupt.begun() {
 		code = apply.ExitInterrupted
 	}
-	o := ui.SummaryOptions{Style: a.stdout().Style(), Names: ui.NewNames(acts.Plan), Exit: code}
-	if g.asJSON {
-		err = ui.SummaryJSON(a.out, r, o, time.Now())
-	} else {
-		err = ui.Summary(a.out, r, o)
-	}
+	err = a.summary(r, ui.SummaryOptions{Names: ui.NewNames(acts.Plan), Exit: code}, g.asJSON)
 	if err == nil && code != apply.ExitOK {
 		err = exit(code)
 	}

@@ -164,28 +164,13 @@ func question(p *run.Planned, g applying) ui.Question {
 // carryOut applies and shows how it went; the result is nil where nothing was
 // begun.
 func (a *app) carryOut(ctx context.Context, p *run.Planned, g applying) (*apply.Result, error) {
-	term, mode := a.stderr(), ui.Auto
-	if g.asJSON {
-		term, mode = a.stdout(), ui.JSON
-	}
-	progress := ui.NewProgress(term, mode, p.Plan)
-	var mu sync.Mutex // a message about a signal comes from elsewhere
-	event := func(e apply.Event) {
-		mu.Lock()
-		defer mu.Unlock()
-		progress.Event(e)
-	}
-	stop, end := a.interrupt.during(func(msg string) {
-		event(apply.Event{Time: time.Now(), Type: apply.Notice, Text: msg})
+	r, err := a.watched(p.Plan, g.asJSON, func(o run.ApplyOptions) (*apply.Result, error) {
+		o.Why = g.why()
+		if g.checks {
+			return p.Check(ctx, o)
+		}
+		return p.Apply(ctx, o)
 	})
-	carry := p.Apply
-	if g.checks {
-		carry = p.Check
-	}
-	r, err := carry(ctx, run.ApplyOptions{Why: g.why(), Stop: stop, Sink: event})
-	end()
-	progress.Close()
-
 	code := apply.ExitOK
 	if r != nil {
 		code = r.ExitCode()
@@ -200,12 +185,9 @@ func (a *app) carryOut(ctx context.Context, p *run.Planned, g applying) (*apply.
 		code = apply.ExitUnreachable
 	}
 	if r != nil {
-		o := ui.SummaryOptions{Style: a.stdout().Style(), Names: ui.NewNames(p.Plan), Destroy: g.Destroy, Checks: g.checks, Exit: code, Unreachable: p.Plan.Unreachable}
-		if g.asJSON {
-			err = first(err, ui.SummaryJSON(a.out, r, o, time.Now()))
-		} else {
-			err = first(err, ui.Summary(a.out, r, o))
-		}
+		err = first(err, a.summary(r, ui.SummaryOptions{
+			Names: ui.NewNames(p.Plan), Destroy: g.Destroy, Checks: g.checks, Exit: code, Unreachable: p.Plan.Unreachable,
+		}, g.asJSON))
 	}
 	switch {
 	case err != nil && r != nil:
@@ -216,6 +198,37 @@ func (a *app) carryOut(ctx context.Context, p *run.Planned, g applying) (*apply.
 		return r, exit(code)
 	}
 	return r, nil
+}
+
+// watched does what applies a plan, while its progress is shown and signals are
+// heeded.
+func (a *app) watched(p *plan.Plan, asJSON bool, do func(run.ApplyOptions) (*apply.Result, error)) (*apply.Result, error) {
+	term, mode := a.stderr(), ui.Auto
+	if asJSON {
+		term, mode = a.stdout(), ui.JSON
+	}
+	progress := ui.NewProgress(term, mode, p)
+	defer progress.Close()
+	var mu sync.Mutex // a message about a signal comes from elsewhere
+	event := func(e apply.Event) {
+		mu.Lock()
+		defer mu.Unlock()
+		progress.Event(e)
+	}
+	stop, end := a.interrupt.during(func(msg string) {
+		event(apply.Event{Time: time.Now(), Type: apply.Notice, Text: msg})
+	})
+	defer end()
+	return do(run.ApplyOptions{Stop: stop, Sink: event})
+}
+
+// summary shows how an apply went.
+func (a *app) summary(r *apply.Result, o ui.SummaryOptions, asJSON bool) error {
+	o.Style = a.stdout().Style()
+	if asJSON {
+		return ui.SummaryJSON(a.out, r, o, time.Now())
+	}
+	return ui.Summary(a.out, r, o)
 }
 
 // failedAfter shows what failed once there is a result: also where an abort

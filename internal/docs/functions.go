@@ -80,6 +80,7 @@ var commands = map[string]string{
 	"image":      "docker pull",
 	"plugin":     "docker plugin install",
 	"service":    "docker service create, docker service update",
+	"container":  "docker run",
 	"node":       "docker node update",
 	"check_exec": "docker exec",
 }

@@ -102,6 +102,15 @@ var Proofs = map[string][]Proof{
 		{replacement, "TestServiceFields", "internal/swarm/service_real_test.go", engines},
 		{"convergence, and why there is none", "TestServiceSettles", "internal/swarm/service_settle_real_test.go", engines},
 	},
+	"container": {
+		{roundTrip, "TestContainerFields", containerTest, engines},
+		{drift, "TestContainerDrift", containerLiveTest, engines},
+		{replacement, "TestStoryContainerReplaced", containerStory, engines},
+		{"changes in place", "TestContainerInPlace", containerLiveTest, engines},
+		{"convergence, and why there is none", "TestContainerSettles", containerLiveTest, engines},
+		{"secrets in its environment", "TestStoryContainerSecrets", containerStory, engines},
+		{"what no engine here can do", "TestContainerConversion", "internal/engine/container_test.go", noEngine},
+	},
 	"check_http": {
 		{roundTrip, "TestStoryChecks", checkStory, engines},
 		{"every argument", "TestHTTP", "internal/check/check_test.go", noEngine},
@@ -118,6 +127,10 @@ var Proofs = map[string][]Proof{
 }
 
 const (
+	containerTest     = "internal/engine/container_real_test.go"
+	containerLiveTest = "internal/engine/container_live_test.go"
+	containerStory    = "internal/run/story_container_test.go"
+
 	swarmTest   = "internal/swarm/swarm_real_test.go"
 	networkTest = "internal/swarm/network_real_test.go"
 	checkStory  = "internal/run/story_check_test.go"

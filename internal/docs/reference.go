@@ -248,6 +248,8 @@ func shortDuration(s string) string {
 // change says what changing an argument does to what is live.
 func change(k *resource.Kind, f *schema.Field) string {
 	switch {
+	case f == k.Schema.NameField() && k.Renames:
+		return "in place"
 	case f == k.Schema.NameField() && f.Local:
 		return "another resource"
 	case f.Local, k.Verify != nil:

@@ -21,7 +21,7 @@ var samples = map[string]string{
 	"default": `1`, "type": `"int"`, "choices": `[1]`, "sensitive": `False`, "description": `"d"`, "tls_ca": `""`, "tls_cert": `""`,
 	"tls_key": `""`, "tls_verify": "True", "path": `"cluster.star"`, "prevent_destroy": "False", "ignore_changes": "[]", "replace_on": "[]",
 	"check_http.url": `"http://a.example.com"`, "check_tcp.address": `"a.example.com:80"`, "service": `"web"`, "command": `"true"`,
-	"old": `"service.old"`, "new": `"service.new"`, "engine.name": `"default"`, "volume.name": `"data"`, "ref": `"x"`,
+	"old": `"service.old"`, "new": `"service.new"`, "engine.name": `"default"`, "container.name": `"web"`, "volume.name": `"data"`, "ref": `"x"`,
 	"kind": `"network"`, "cluster": "None",
 }
 

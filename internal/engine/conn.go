@@ -74,6 +74,13 @@ func (c *Conn) Observe(ctx context.Context, q resource.Query) (*resource.Observa
 	if err = cmp.Or(err, ownErr); err != nil {
 		return nil, err
 	}
+	marks, err := newestMarks(s.Hand.Volumes(), q.Project)
+	if err != nil {
+		return nil, err
+	}
+	if own, err = c.inspectContainers(ctx, own, q, marks); err != nil {
+		return nil, err
+	}
 	c.mu.Lock()
 	c.hand, c.last = nil, s
 	if s.Swarm != nil {
@@ -88,9 +95,8 @@ func (c *Conn) Observe(ctx context.Context, q resource.Query) (*resource.Observa
 		Summary:  "engine " + s.Info.ServerVersion,
 		Warnings: slices.Concat(oneLine(s.Info.Swarm.Warnings), s.Hand.Missing(), warnings),
 	}
-	if obs.Ledger.Marks, err = newestMarks(s.Hand.Volumes(), q.Project); err != nil {
-		return nil, err
-	}
+	obs.Ledger.Marks = marks
+	resolveUses(obs.Objects)
 	resource.MarkOthers(obs.Objects, marksOfOthers(s.Hand.Volumes(), q.Project))
 	if o := s.Object(); o != nil {
 		obs.Objects = append(obs.Objects, o)

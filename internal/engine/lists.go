@@ -45,6 +45,7 @@ type warnings struct {
 // listers are the kinds that live on an engine, but for networks, volumes and
 // swarms: the swarm's own observation lists those.
 var listers = []lister{
+	{kind: "container", always: true, list: listContainers},
 	{kind: "image", list: listImages},
 	{kind: "plugin", list: listPlugins},
 }

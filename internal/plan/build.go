@@ -326,7 +326,7 @@ func (b *builder) caseOf(d *resource.Declaration, ix *Index) Case {
 	}
 	b.needs(d, func(a value.Address) {
 		used := b.changes[a]
-		if used == nil || !used.Kind.Busy || used.Action != Replace || !refersTo(d, a) && !usesNow(c.Ours, used.Live) {
+		if used == nil || used.Action != Replace || !used.Kind.Busy && !(used.Kind.Together && used.Kind == d.Kind) || !refersTo(d, a) && !usesNow(c.Ours, used.Live) {
 			return
 		}
 		if c.Replaced == "" || c.ReplacedMaybe { // a definite one decides

@@ -106,6 +106,12 @@ func (c Case) arguments() (value.Struct, diag.List) {
 	if changed && problems == nil && d.Kind.Check != nil {
 		problems = d.Kind.Check(args)
 	}
+	if on := d.Lifecycle.ReplaceOn; d.Kind.Keyless && value.Sensitive(on) {
+		problems = append(problems, &schema.Problem{
+			Path: "replace_on", Msg: "a sensitive value would be kept as a hash that can be guessed",
+			Hint: "name something that changes with it, such as its version",
+		})
+	}
 	if problems == nil && d.Kind.API != "" && c.API != "" && olderThan(c.API, d.Kind.API) {
 		problems = schema.Problems{{Msg: fmt.Sprintf("a %s of a %s needs engine API %s, this engine speaks %s", d.Kind.Name, d.Kind.Scope, d.Kind.API, c.API)}}
 	}
@@ -276,7 +282,11 @@ func (c Case) mark(args value.Struct) resource.Mark {
 		}
 	}
 	if on := c.Decl.Lifecycle.ReplaceOn; on != nil {
-		m.Triggers = triggerHash(value.Resolve(on, c.Resolve), c.HashKey)
+		key := c.HashKey
+		if c.Decl.Kind.Keyless { // a mark cannot wait for a key that may never be
+			key = []byte(c.Project)
+		}
+		m.Triggers = triggerHash(value.Resolve(on, c.Resolve), key)
 	}
 	return m
 }
@@ -295,6 +305,11 @@ func (c Case) compare(ch *Change) {
 	}
 	if len(c.Decl.Lifecycle.IgnoreChanges) > 0 {
 		c.ignore(ch)
+	}
+	if ch.Kind.Replaces != nil {
+		for i, f := range ch.Fields {
+			ch.Fields[i].Replace = f.Replace || ch.Kind.Replaces(live, ch.Args, f)
+		}
 	}
 	ch.Action = NoOp
 	if len(ch.Fields) > 0 {
@@ -361,13 +376,13 @@ func (c Case) triggered(ch *Change) {
 }
 
 // rename adds the difference of the live name, where the comparison of the
-// arguments has not found it: nothing can be renamed in place.
+// arguments has not found it.
 func (ch *Change) rename(from, to string) {
 	f := ch.Kind.Schema.NameField()
 	if f == nil || slices.ContainsFunc(ch.Fields, func(c schema.Change) bool { return c.Field == f }) {
 		return
 	}
-	ch.Fields = append(ch.Fields, schema.Change{Path: "name", Field: f, Type: f.Type, Before: from, After: to, Replace: true})
+	ch.Fields = append(ch.Fields, schema.Change{Path: "name", Field: f, Type: f.Type, Before: from, After: to, Replace: !ch.Kind.Renames})
 }
 
 // ignore drops the differences that lifecycle(ignore_changes=) names, and

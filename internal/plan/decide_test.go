@@ -66,9 +66,13 @@ var (
 	netKind   = &resource.Kind{Name: "net", Schema: schema.Of(thingSpec{}), Out: out, Scope: "room", Rank: 10, Busy: true, MarkFixed: true}
 	fileKind  = &resource.Kind{Name: "file", Schema: schema.Of(fileSpec{}), Out: out, Scope: "room", Rank: 10, Versioned: true, Handler: versions{}}
 	diskKind  = &resource.Kind{Name: "disk", Schema: schema.Of(thingSpec{}), Out: out, Scope: "room", Rank: 5, DataLoss: "what is on it"}
-	tapeKind  = &resource.Kind{Name: "tape", Schema: schema.Of(thingSpec{}), Out: out, Scope: "room", Rank: 5, API: "1.42", DataLoss: "what is on it", Fixed: true, MarkFixed: true}
-	bookKind  = &resource.Kind{Name: "book", Schema: schema.Of(bookSpec{}), Out: out, Scope: "room", Rank: 5, Unmarked: true}
-	roomKind  = &resource.Kind{Name: "room", Schema: schema.Of(struct {
+	boxKind   = &resource.Kind{Name: "box", Schema: schema.Of(thingSpec{}), Out: out, Scope: "room", Rank: 15, MarkFixed: true, Keyless: true, Renames: true, Together: true,
+		Replaces: func(_ *resource.Object, _ value.Struct, c schema.Change) bool {
+			return c.Field.Name == "image" && c.After == ""
+		}}
+	tapeKind = &resource.Kind{Name: "tape", Schema: schema.Of(thingSpec{}), Out: out, Scope: "room", Rank: 5, API: "1.42", DataLoss: "what is on it", Fixed: true, MarkFixed: true}
+	bookKind = &resource.Kind{Name: "book", Schema: schema.Of(bookSpec{}), Out: out, Scope: "room", Rank: 5, Unmarked: true}
+	roomKind = &resource.Kind{Name: "room", Schema: schema.Of(struct {
 		Wall string `star:"wall,replace"`
 	}{}), Out: out, Scope: "house", Opens: "room", Single: true, DataLoss: "all that is in it", Handler: opens{}}
 )
@@ -122,6 +126,12 @@ func ref(address, output string) value.Ref {
 	return value.Ref{Address: value.Address("room.main/" + address), Output: output, Type: "string"}
 }
 
+// keyless is an object that recorded a trigger without a key.
+func keyless(o *resource.Object, on string) *resource.Object {
+	o.Mark.Triggers = triggerHash(value.List{on}, []byte("shop"))
+	return o
+}
+
 // scene is a plan's input in short.
 type scene struct {
 	decls   []*resource.Declaration
@@ -147,7 +157,7 @@ func (s scene) build() (*Plan, diag.List) {
 	if s.status == Unreachable {
 		room.Err = resource.ErrUnreachable
 	}
-	kinds := map[string]*resource.Kind{"thing": thingKind, "net": netKind, "file": fileKind, "disk": diskKind, "tape": tapeKind, "book": bookKind, "room": roomKind, "host": hostKind}
+	kinds := map[string]*resource.Kind{"thing": thingKind, "net": netKind, "file": fileKind, "disk": diskKind, "tape": tapeKind, "book": bookKind, "box": boxKind, "room": roomKind, "host": hostKind}
 	return Build(Input{
 		Program: &resource.Program{Project: "shop", Declarations: s.decls, Moves: s.moves},
 		Scopes:  map[string]*ScopeState{"room.main": room},
@@ -326,6 +336,23 @@ func TestDecisionTable(t *testing.T) {
 			objects: []*resource.Object{live(netKind, "1", "n"), uses(live(thingKind, "2", "b", "peer", "n"), "1")}}, `error: deleting it is not possible while thing "b" uses it`},
 		{"but when that lets go of it", scene{decls: []*resource.Declaration{decl(thingKind, "b")},
 			objects: []*resource.Object{live(netKind, "1", "n"), uses(live(thingKind, "2", "b", "peer", "n"), "1")}}, `~ thing.b peer:"n">""` + "\n- net.n (no longer declared)"},
+		{"keyless: a trigger that is as it was", scene{decls: []*resource.Declaration{with(decl(boxKind, "a"), resource.Lifecycle{ReplaceOn: value.List{"1"}})},
+			objects: []*resource.Object{keyless(live(boxKind, "1", "a"), "1")}}, ""},
+		{"keyless: another trigger", scene{decls: []*resource.Declaration{with(decl(boxKind, "a"), resource.Lifecycle{ReplaceOn: value.List{"2"}})},
+			objects: []*resource.Object{keyless(live(boxKind, "1", "a"), "1")}}, "-/+ box.a (lifecycle(replace_on) changed)"},
+		{"keyless: a trigger, whatever the key", scene{key: "k", decls: []*resource.Declaration{with(decl(boxKind, "a"), resource.Lifecycle{ReplaceOn: value.List{"1"}})},
+			objects: []*resource.Object{keyless(live(boxKind, "1", "a"), "1")}}, ""},
+		{"keyless: a sensitive trigger", scene{decls: []*resource.Declaration{with(decl(boxKind, "a"), resource.Lifecycle{ReplaceOn: value.List{secret("1")}})}}, "error: a sensitive value would be kept as a hash"},
+		{"renamed in place", scene{decls: []*resource.Declaration{decl(boxKind, "a", "name", "z")},
+			objects: []*resource.Object{live(boxKind, "1", "a")}}, `~ box.a name:"a">"z"`},
+		{"a change that the kind replaces", scene{decls: []*resource.Declaration{decl(boxKind, "a")},
+			objects: []*resource.Object{live(boxKind, "1", "a", "image", "x")}}, `-/+ box.a image:"x">""!`},
+		{"a change that it does not", scene{decls: []*resource.Declaration{decl(boxKind, "a", "image", "y")},
+			objects: []*resource.Object{live(boxKind, "1", "a", "image", "x")}}, `~ box.a image:"x">"y"`},
+		{"together: those of one kind, not of another", scene{
+			decls:   []*resource.Declaration{decl(boxKind, "a", "mode", "z"), decl(boxKind, "b", "peer", ref("box.a", "name")), decl(thingKind, "c", "peer", ref("box.a", "name"))},
+			objects: []*resource.Object{live(boxKind, "1", "a"), uses(live(boxKind, "2", "b", "peer", "a"), "1"), live(thingKind, "3", "c", "peer", "a")}},
+			`-/+ box.a mode:"m">"z"!` + "\n-/+ box.b (uses box.a, which is replaced)"},
 		{"data is not lost unasked", scene{objects: []*resource.Object{live(diskKind, "1", "d")}}, "error: --allow-data-loss"},
 		{"data is lost when told", scene{objects: []*resource.Object{live(diskKind, "1", "d")}, opts: Options{AllowDataLoss: true}}, "- disk.d (no longer declared)"},
 		{"prevent_destroy", scene{decls: []*resource.Declaration{with(decl(thingKind, "a", "mode", "n"), resource.Lifecycle{PreventDestroy: true})},

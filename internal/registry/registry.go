@@ -22,6 +22,7 @@ func Kinds() []*resource.Kind {
 		swarm.SecretKind,
 		swarm.ConfigKind,
 		swarm.ServiceKind,
+		engine.ContainerKind,
 		swarm.NodeKind,
 		check.HTTPKind,
 		check.TCPKind,

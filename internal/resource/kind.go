@@ -38,6 +38,14 @@ type Kind struct {
 	// MarkFixed is set where an object's labels cannot be changed: its mark is
 	// then rewritten in the project's ledger.
 	MarkFixed bool
+	// Keyless is set where the scope may keep no hash key: lifecycle(replace_on=)
+	// is hashed without one, and takes nothing sensitive.
+	Keyless bool
+	// Renames is set where an update can give an object another live name.
+	Renames bool
+	// Together is set where objects of the kind that refer to one another are
+	// replaced together: one holds on to what the other is, not to its name.
+	Together bool
 	// Unmarked is set where nothing can carry a mark: what has the declared name
 	// is what is meant, whoever made it, and what is no longer declared is
 	// forgotten, not removed.
@@ -76,6 +84,9 @@ type Kind struct {
 	// one field depends on another, by changing args. It is called when they are
 	// declared, and again when a reference in them has become known. May be nil.
 	Complete func(args value.Struct)
+	// Replaces reports that one change cannot be made in place although its
+	// field's changes can be in general. May be nil.
+	Replaces func(live *Object, args value.Struct, change schema.Change) bool
 	// Effect says in a few words what an update does to what runs: "rolling, 2
 	// at a time", or, beginning with [Interrupted], that it is not there for a
 	// while; restart is set where it is renewed though nothing else may change.

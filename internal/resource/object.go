@@ -38,6 +38,9 @@ type Object struct {
 	// Unlisted is set on what belongs to the system, such as the ingress network
 	// unless declared: it is not told among what goes with its scope.
 	Unlisted bool
+	// Listed is set where only a list was read, which does not tell how the object
+	// was made: Args are empty.
+	Listed bool
 	// Native is what the kind's own handler needs later, such as the API's
 	// struct.
 	Native any

@@ -55,6 +55,8 @@ func (l *LiveScript) items(s *liveState, project string) ([]*emit.Item, error) {
 				continue
 			}
 			i.External, i.Comment = true, []string{"of project " + o.Mark.Project}
+		} else if o.Listed {
+			i.External, i.Comment = true, []string{unread}
 		} else if k.MarkFixed && k.Scope == "engine" && !s.keeps {
 			i.External, i.Comment = true, []string{unmarkable}
 		}
@@ -78,6 +80,9 @@ func (l *LiveScript) items(s *liveState, project string) ([]*emit.Item, error) {
 
 // unmarkable is the comment on what cannot become a project's.
 const unmarkable = "looked up only, not managed: its labels cannot be changed, and an engine keeps no marks"
+
+// unread is the comment on what only a list told of.
+const unread = "looked up only, not managed: what of it the image says, only who made it knows"
 
 // hexName is a name that an engine made, such as an anonymous volume's.
 var hexName = regexp.MustCompile(`^[0-9a-f]{64}$`)

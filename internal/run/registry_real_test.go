@@ -87,6 +87,34 @@ func TestRegistry(t *testing.T) {
 	}
 }
 
+// A container's image is pulled, with our credentials, where it is not there or
+// is always to be pulled.
+func TestRegistryContainer(t *testing.T) {
+	for _, v := range []testengine.Version{testengine.Debian20, testengine.Docker28} {
+		t.Run(v.String(), func(t *testing.T) {
+			w := newRegistryWorld(t, v)
+			w.r.Push(w.e, w.config, testengine.Sleep, "box:1")
+			script := func(args string) Options {
+				text := "project(\"shop\", env = \"test\")\ncontainer(\"box\", image = \"" + w.r.Addr + "/box:1\"" + args + ")\n"
+				return Options{Timeout: time.Minute, File: write(t, w.root, text)}
+			}
+			applyAll(t, script(""))
+			empty(t, script(""))
+			id := w.e.Docker("inspect", "box", "--format", "{{.Image}}")
+
+			// A tag that has moved is no change; made anew, it is pulled again if it
+			// always is.
+			w.r.Push(w.e, w.config, testengine.Health, "box:1")
+			empty(t, script(`, pull = "always"`))
+			applyAll(t, script(`, pull = "always", tty = True`))
+			empty(t, script(`, pull = "always", tty = True`))
+			if w.e.Docker("inspect", "box", "--format", "{{.Image}}") == id {
+				t.Error("the image was not pulled again")
+			}
+		})
+	}
+}
+
 func testRegistry(t *testing.T, v testengine.Version) {
 	w := newRegistryWorld(t, v)
 	one := w.r.Push(w.e, w.config, testengine.Web1, "web:1")

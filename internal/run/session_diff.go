@@ -192,7 +192,7 @@ func (c *change) fields() []schema.Change {
 		var out []schema.Change
 		for i, f := range c.c.Kind.Schema.Fields {
 			v := c.c.Args[i]
-			if f.Name == "name" || isEmpty(v) || value.Equal(v, f.Default) {
+			if f.Name == "name" || schema.IsEmpty(v) || value.Equal(v, f.Default) {
 				continue
 			}
 			if f.Secret && !value.Sensitive(v) {

@@ -127,7 +127,7 @@ func (e *object) show(int) string {
 		rows = append(rows, [2]string{"name", strconv.Quote(e.live.Name)})
 	}
 	for _, f := range e.kind.Schema.Fields {
-		if v := e.field(f); f.Name != "name" && !f.Local && !isEmpty(v) && !value.Equal(v, f.Default) {
+		if v := e.field(f); f.Name != "name" && !f.Local && !schema.IsEmpty(v) && !value.Equal(v, f.Default) {
 			rows = append(rows, [2]string{f.Name, f.Type.Format(v)})
 		}
 	}
@@ -142,18 +142,6 @@ func (e *object) show(int) string {
 		rows = append(rows, [2]string{o.Name, text})
 	}
 	return string(e.address()) + "\n" + table(rows)
-}
-
-func isEmpty(v value.Value) bool {
-	switch v := v.(type) {
-	case nil:
-		return true
-	case value.List:
-		return len(v) == 0
-	case *value.Map:
-		return v.Len() == 0
-	}
-	return false
 }
 
 // table aligns names and values.

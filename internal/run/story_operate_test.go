@@ -59,19 +59,19 @@ func (f *fixture) act(l *Live, a *operate.Act, err error) (*Acts, *apply.Result)
 // script says otherwise; the next apply follows the script.
 func TestStoryRollback(t *testing.T) {
 	onBoth(t, func(f *fixture) {
-		f.Script(`svc("back_web", image = "swarmtest/web:1", replicas = 2, env = {"A": "1"})`)
+		f.Script(`svc("undo_web", image = "swarmtest/web:1", replicas = 2, env = {"A": "1"})`)
 		f.Apply()
 		l := f.Attach()
-		if _, err := operate.Rollback(f.Context(), l.service(f, "back_web")); err == nil || !strings.Contains(err.Error(), "has no previous version") {
+		if _, err := operate.Rollback(f.Context(), l.service(f, "undo_web")); err == nil || !strings.Contains(err.Error(), "has no previous version") {
 			t.Errorf("a rollback of what was never updated: %v", err)
 		}
-		f.Script(`svc("back_web", image = "swarmtest/web:2", replicas = 2, env = {"A": "2"})`)
+		f.Script(`svc("undo_web", image = "swarmtest/web:2", replicas = 2, env = {"A": "2"})`)
 		f.Apply()
 
 		l = f.Attach()
-		a, err := operate.Rollback(f.Context(), l.service(f, "back_web"))
+		a, err := operate.Rollback(f.Context(), l.service(f, "undo_web"))
 		acts, _ := f.act(l, a, err)
-		if len(acts.Warnings) != 1 || !strings.Contains(acts.Warnings[0], "says otherwise about back_web (image, env[\"A\"]): the next apply makes it so again") {
+		if len(acts.Warnings) != 1 || !strings.Contains(acts.Warnings[0], "says otherwise about undo_web (image, env[\"A\"]): the next apply makes it so again") {
 			t.Errorf("warnings: %q", acts.Warnings)
 		}
 		if !acts.Interrupts() {
@@ -84,10 +84,10 @@ func TestStoryRollback(t *testing.T) {
 		if !slices.Contains(paths, "image") {
 			t.Errorf("shown are %v", paths)
 		}
-		if got := f.Docker("service", "inspect", "--format", "{{.Spec.TaskTemplate.ContainerSpec.Image}} {{.UpdateStatus.State}}", "back_web"); got != "swarmtest/web:1 rollback_completed" {
+		if got := f.Docker("service", "inspect", "--format", "{{.Spec.TaskTemplate.ContainerSpec.Image}} {{.UpdateStatus.State}}", "undo_web"); got != "swarmtest/web:1 rollback_completed" {
 			t.Errorf("it is %s", got)
 		}
-		f.PlanShows("~ service.back_web: image env[\"A\"]")
+		f.PlanShows("~ service.undo_web: image env[\"A\"]")
 		f.Apply()
 		f.PlanIsEmpty()
 	})

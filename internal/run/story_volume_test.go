@@ -96,9 +96,15 @@ moved("volume.volmark_data", "volume.db")
 		f.Bare(strings.ReplaceAll(moved, "moved(", "# moved("))
 		f.PlanIsEmpty()
 
-		// Another one of the name is not ours.
-		f.Docker("volume", "rm", "volmark_data")
-		f.Docker("volume", "create", "volmark_data")
+		// Another one of the name is not ours. Engines say when a volume was made to
+		// the second.
+		created := func() string { return f.Docker("volume", "inspect", "volmark_data", "--format", "{{.CreatedAt}}") }
+		before := created()
+		f.eventually("it is made in another second", func() bool {
+			f.Docker("volume", "rm", "volmark_data")
+			f.Docker("volume", "create", "volmark_data")
+			return created() != before
+		})
 		f.PlanFails(`volume "volmark_data" exists and is not managed by this project`)
 		f.Docker("volume", "rm", "volmark_data")
 		f.Repaired("+ volume.db")

@@ -101,8 +101,8 @@ func (d *differ) merge(want, live value.Value, owned []string) {
 	elem := d.field.Type.Elem
 	if w != nil {
 		for _, e := range w.Entries {
-			before, _ := l.Get(e.Key)
-			if before == nil || !value.Equal(e.Value, before) {
+			before, ok := l.Get(e.Key)
+			if !ok || !value.Equal(e.Value, before) {
 				d.add(fmt.Sprintf("%s[%q]", d.field.Name, e.Key), elem, before, e.Value)
 			}
 		}
@@ -188,7 +188,7 @@ func (d *differ) compare(path string, t *Type, want, live value.Value) {
 			return
 		}
 	}
-	if isEmpty(w) && isEmpty(l) {
+	if IsEmpty(w) && IsEmpty(l) {
 		return
 	}
 	d.add(path, t, live, want)
@@ -278,7 +278,8 @@ func (d *differ) compareMaps(path string, t *Type, want, live *value.Map) {
 	}
 }
 
-func isEmpty(v value.Value) bool {
+// IsEmpty reports whether a value is none, or a list or map without elements.
+func IsEmpty(v value.Value) bool {
 	switch v := v.(type) {
 	case nil:
 		return true

@@ -96,7 +96,7 @@ func (t *Type) formatStruct(b *strings.Builder, x value.Struct) {
 	b.WriteByte('(')
 	first := true
 	for i, f := range t.Struct.Fields {
-		if x[i] == nil || f.Default != nil && value.Equal(x[i], f.Default) || isEmpty(x[i]) {
+		if x[i] == nil || f.Default != nil && value.Equal(x[i], f.Default) || IsEmpty(x[i]) {
 			continue
 		}
 		if !first {

@@ -116,6 +116,7 @@ type Type struct {
 	RefKind, RefOutput string
 
 	normal func(string) (string, error) // of a string type with a normal form
+	refers func(string) string          // of one with a name in it
 	parse  func(string) (value.Value, error)
 	goType reflect.Type
 }
@@ -193,6 +194,21 @@ func (s *Struct) GoType() reflect.Type { return s.typ }
 // image references. Normal returns it, or says what is wrong with the text.
 type Normaler interface {
 	Normal() (string, error)
+}
+
+// Referrer is implemented by string types that hold a name and more, such as
+// db:alias for a link. RefersTo returns the name alone.
+type Referrer interface {
+	RefersTo() string
+}
+
+// RefersTo returns the name in a plain text of this type, of what a handle
+// might have stood for.
+func (t *Type) RefersTo(s string) string {
+	if t.refers != nil {
+		return t.refers(s)
+	}
+	return s
 }
 
 // ShortForm is implemented by structs that docker's CLI writes as one string,

@@ -14,6 +14,7 @@ var (
 	cpusType      = reflect.TypeFor[NanoCPUs]()
 	modeType      = reflect.TypeFor[FileMode]()
 	normalerType  = reflect.TypeFor[Normaler]()
+	referrerType  = reflect.TypeFor[Referrer]()
 	shortFormType = reflect.TypeFor[ShortForm]()
 	anyType       = reflect.TypeFor[any]()
 )
@@ -53,6 +54,13 @@ func typeOf(t reflect.Type) *Type {
 				v := reflect.New(t).Elem()
 				v.SetString(s)
 				return v.Interface().(Normaler).Normal()
+			}
+		}
+		if t.Implements(referrerType) {
+			out.refers = func(s string) string {
+				v := reflect.New(t).Elem()
+				v.SetString(s)
+				return v.Interface().(Referrer).RefersTo()
 			}
 		}
 	case reflect.Slice:

@@ -153,7 +153,7 @@ func whenFree(ctx context.Context, r *resource.Request, remove func() error) err
 			return err
 		}
 		r.Progress(resource.Progress{Text: "waiting for its services to let go"})
-		if err := pause(ctx, 500*time.Millisecond); err != nil {
+		if err := Pause(ctx, 500*time.Millisecond); err != nil {
 			return err
 		}
 	}

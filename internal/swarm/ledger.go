@@ -326,7 +326,7 @@ func (c *Conn) changeLedger(ctx context.Context, project string, edit func(*swar
 	lost := 0
 	for try := range ledgerTries {
 		if try > 0 {
-			if err := pause(ctx, time.Duration(try)*10*time.Millisecond); err != nil {
+			if err := Pause(ctx, time.Duration(try)*10*time.Millisecond); err != nil {
 				return err
 			}
 		}

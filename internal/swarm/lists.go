@@ -106,7 +106,7 @@ func listNetworks(ctx context.Context, api client.APIClient, l *lists) (err erro
 		if err != nil || try == 10 || !beingMade(l.Networks) {
 			return err
 		}
-		if err := pause(ctx, 100*time.Millisecond); err != nil {
+		if err := Pause(ctx, 100*time.Millisecond); err != nil {
 			return err
 		}
 	}
@@ -154,7 +154,8 @@ func listNodes(ctx context.Context, api client.APIClient, l *lists) (err error) 
 	return err
 }
 
-func pause(ctx context.Context, d time.Duration) error {
+// Pause waits, or returns why ctx ended.
+func Pause(ctx context.Context, d time.Duration) error {
 	t := time.NewTimer(d)
 	defer t.Stop()
 	select {

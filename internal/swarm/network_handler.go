@@ -52,7 +52,7 @@ func (h networkHandler) inspect(ctx context.Context, api client.APIClient, id st
 		if err != nil || !unallocated(n) || time.Now().After(deadline) {
 			return n, remote.Err(err)
 		}
-		if err := pause(ctx, 50*time.Millisecond); err != nil {
+		if err := Pause(ctx, 50*time.Millisecond); err != nil {
 			return n, err
 		}
 	}
@@ -176,7 +176,7 @@ func (h networkHandler) Delete(ctx context.Context, c resource.Conn, r *resource
 			return fmt.Errorf("network %s is still there after %s: %w", r.Live.Name, leaveTime, err)
 		}
 		r.Progress(resource.Progress{Text: "waiting for its tasks to leave"})
-		if err := pause(ctx, wait); err != nil {
+		if err := Pause(ctx, wait); err != nil {
 			return err
 		}
 		wait = min(2*wait, time.Second)

@@ -84,7 +84,7 @@ func (nodeHandler) Settle(ctx context.Context, rc resource.Conn, r *resource.Req
 			}
 			r.Progress(resource.Progress{Done: done, Total: len(n.leaving), Text: left[0]})
 		}
-		if err := pause(ctx, 500*time.Millisecond); err != nil {
+		if err := Pause(ctx, 500*time.Millisecond); err != nil {
 			if errors.Is(err, context.DeadlineExceeded) {
 				return &resource.NotConverged{Address: r.Address, Summary: "was not drained in " + since(began), Detail: strings.Join(left, "\n") +
 					"\nit stays drained; its tasks start elsewhere as soon as a node fits them"}

@@ -113,7 +113,7 @@ func hasRole(ctx context.Context, c *Conn, r *resource.Request, id string) error
 			why = "the managers do not answer"
 		}
 		r.Progress(resource.Progress{Text: why})
-		if perr := pause(ctx, 300*time.Millisecond); perr != nil {
+		if perr := Pause(ctx, 300*time.Millisecond); perr != nil {
 			if errors.Is(perr, context.DeadlineExceeded) {
 				return &resource.NotConverged{Address: r.Address, Summary: "did not get its role in " + since(began), Detail: nodeLabel(n) + " is " + why}
 			}

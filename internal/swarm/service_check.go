@@ -116,7 +116,7 @@ var serviceChecks = checksOf(
 	check{checkPolicies, []string{"update", "rollback", "restart"}},
 	check{checkHealth, []string{"healthcheck"}},
 	check{checkPorts, []string{"ports"}},
-	check{checkMounts, []string{"mounts"}},
+	check{checkServiceMounts, []string{"mounts"}},
 	check{checkTargets, []string{"secrets", "configs", "networks"}},
 	check{checkLog, []string{"log_opts"}},
 	check{checkCaps, []string{"cap_add"}},
@@ -409,6 +409,9 @@ func checkHealth(r reader, p *problems) {
 func checkPorts(r reader, p *problems) {
 	seen := map[string]bool{}
 	for _, port := range r.each("ports") {
+		if port.str("host_ip") != "" {
+			p.add("ports", "port %d: host_ip is for containers: a service's port is published on every address of a node", port.int("target"))
+		}
 		if r.str("endpoint_mode") == "dnsrr" && port.str("mode") == "ingress" {
 			p.add("ports", "port %d: the routing mesh needs endpoint_mode vip; publish it with mode = \"host\"", port.int("target"))
 		}
@@ -420,6 +423,19 @@ func checkPorts(r reader, p *problems) {
 			seen[k] = true
 		}
 	}
+}
+
+func checkServiceMounts(r reader, p *problems) {
+	for _, m := range r.each("mounts") {
+		at := fmt.Sprintf("mounts[%q]", m.str("target"))
+		if m.str("type") == "image" {
+			p.add(at, "a service cannot mount an image")
+		}
+		if how := m.str("bind_recursive"); how == "writable" || how == "readonly" {
+			p.add(at, "bind_recursive %s is for containers: the swarm API knows enabled and disabled", how)
+		}
+	}
+	checkMounts(r, p)
 }
 
 func checkMounts(r reader, p *problems) {
@@ -435,7 +451,7 @@ func checkMounts(r reader, p *problems) {
 			seen[t] = true
 		}
 		switch {
-		case (kind == "bind" || kind == "npipe" || kind == "cluster") && m.raw("source") == "":
+		case (kind == "bind" || kind == "npipe" || kind == "cluster" || kind == "image") && m.raw("source") == "":
 			p.add(at, "a %s mount needs source", kind)
 		case kind == "bind" && strings.HasPrefix(m.str("source"), "."):
 			p.add(at, "source %q is relative, and to what differs between nodes", m.str("source"))
@@ -481,6 +497,12 @@ func checkTargets(r reader, p *problems) {
 	seen := map[value.Value]bool{}
 	for _, a := range r.each("networks") {
 		n := a.raw("network")
+		for _, f := range []string{"ip", "ip6", "link_local_ips", "mac_address", "gw_priority"} {
+			field, _ := a.schema.Field(f)
+			if v := a.raw(f); v != nil && (field.Default == nil || !field.Type.Same(v, field.Default)) {
+				p.add("networks", "%s: %s is for containers: the swarm gives each task its address", value.Text(n), f)
+			}
+		}
 		switch n.(type) {
 		case string, value.Ref:
 			if seen[n] {

@@ -105,10 +105,10 @@ var containerConversions = []conversion{
 	{
 		fields: []string{"healthcheck"},
 		get: func(d *swarm.ServiceSpec, s *ServiceSpec, _ liveNames) {
-			s.Health = healthFrom(d.TaskTemplate.ContainerSpec.Healthcheck)
+			s.Health = HealthFrom(d.TaskTemplate.ContainerSpec.Healthcheck)
 		},
 		set: func(s *ServiceSpec, d *swarm.ServiceSpec, _ liveIDs) error {
-			d.TaskTemplate.ContainerSpec.Healthcheck = healthTo(s.Health)
+			d.TaskTemplate.ContainerSpec.Healthcheck = HealthTo(s.Health)
 			return nil
 		},
 	},

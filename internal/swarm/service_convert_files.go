@@ -16,13 +16,13 @@ var fileConversions = []conversion{
 		fields: []string{"mounts"},
 		get: func(d *swarm.ServiceSpec, s *ServiceSpec, _ liveNames) {
 			for _, m := range d.TaskTemplate.ContainerSpec.Mounts {
-				s.Mounts = append(s.Mounts, mountFrom(m))
+				s.Mounts = append(s.Mounts, MountFrom(m))
 			}
 		},
 		set: func(s *ServiceSpec, d *swarm.ServiceSpec, _ liveIDs) error {
 			var mounts []mount.Mount
 			for _, m := range s.Mounts {
-				mounts = append(mounts, mountTo(m))
+				mounts = append(mounts, MountTo(m))
 			}
 			d.TaskTemplate.ContainerSpec.Mounts = mounts
 			return nil
@@ -139,7 +139,7 @@ func orElse(s, otherwise string) string {
 	return s
 }
 
-func mountFrom(m mount.Mount) Mount {
+func MountFrom(m mount.Mount) Mount {
 	out := Mount{
 		Target: m.Target, Type: string(m.Type), Source: m.Source, ReadOnly: m.ReadOnly,
 		BindPropagation: "rprivate", BindRecursive: "enabled",
@@ -151,8 +151,13 @@ func mountFrom(m mount.Mount) Mount {
 		if b.Propagation != "" {
 			out.BindPropagation = string(b.Propagation)
 		}
-		if b.NonRecursive {
+		switch {
+		case b.NonRecursive:
 			out.BindRecursive = "disabled"
+		case b.ReadOnlyNonRecursive:
+			out.BindRecursive = "writable"
+		case b.ReadOnlyForceRecursive:
+			out.BindRecursive = "readonly"
 		}
 	}
 	if v := m.VolumeOptions; v != nil {
@@ -161,21 +166,31 @@ func mountFrom(m mount.Mount) Mount {
 			out.VolumeDriver, out.VolumeOpts = v.DriverConfig.Name, v.DriverConfig.Options
 		}
 	}
+	if i := m.ImageOptions; i != nil {
+		out.ImageSubpath = i.Subpath
+	}
 	if t := m.TmpfsOptions; t != nil {
 		out.TmpfsSize, out.TmpfsMode = schema.Size(t.SizeBytes), schema.FileMode(t.Mode)
 	}
 	return out
 }
 
-// mountTo leaves out options that have their defaults: the swarm keeps an
+// MountTo returns a mount as the API takes it. It leaves out options that have their defaults: the swarm keeps an
 // empty struct apart from none, and tells them apart when it decides whether
 // tasks must be renewed.
-func mountTo(m Mount) mount.Mount {
+func MountTo(m Mount) mount.Mount {
 	out := mount.Mount{Type: mount.Type(m.Type), Source: m.Source, Target: m.Target, ReadOnly: m.ReadOnly}
 	switch m.Type {
 	case "bind":
-		if m.BindPropagation != "rprivate" || m.BindRecursive == "disabled" {
-			out.BindOptions = &mount.BindOptions{Propagation: mount.Propagation(m.BindPropagation), NonRecursive: m.BindRecursive == "disabled"}
+		if m.BindPropagation != "rprivate" || m.BindRecursive != "enabled" {
+			out.BindOptions = &mount.BindOptions{
+				Propagation: mount.Propagation(m.BindPropagation), NonRecursive: m.BindRecursive == "disabled",
+				ReadOnlyNonRecursive: m.BindRecursive == "writable", ReadOnlyForceRecursive: m.BindRecursive == "readonly",
+			}
+		}
+	case "image":
+		if m.ImageSubpath != "" {
+			out.ImageOptions = &mount.ImageOptions{Subpath: m.ImageSubpath}
 		}
 	case "tmpfs":
 		if m.TmpfsSize != 0 || m.TmpfsMode != 0 {

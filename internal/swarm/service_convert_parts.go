@@ -92,7 +92,7 @@ func tagAndDigest(image string) bool {
 	return hasTag && hasDigest
 }
 
-func healthFrom(h *container.HealthConfig) Healthcheck {
+func HealthFrom(h *container.HealthConfig) Healthcheck {
 	if h == nil {
 		return Healthcheck{}
 	}
@@ -105,7 +105,7 @@ func healthFrom(h *container.HealthConfig) Healthcheck {
 	}
 }
 
-func healthTo(h Healthcheck) *container.HealthConfig {
+func HealthTo(h Healthcheck) *container.HealthConfig {
 	if h.Disable {
 		return &container.HealthConfig{Test: []string{"NONE"}}
 	}

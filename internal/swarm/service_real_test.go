@@ -173,7 +173,7 @@ var each = []struct {
 	{"ports", list("8080:80/tcp", "target=53,published=5353,protocol=udp,mode=host", dict("target", int64(90))), list("80"), []string{"--publish-add=9999:99"}},
 	{"secrets", list("sec1", "source=sec2,target=/etc/two,uid=1,gid=2,mode=0400"), list("sec2"), []string{"--secret-rm=sec2"}},
 	{"configs", list("conf1", "source=conf2,target=/etc/two,uid=1,gid=2,mode=0400"), list("conf1"), []string{"--config-add=source=conf2,target=/hand"}},
-	{"hosts", list("db:10.0.0.3", "six:::1"), list("db:10.0.0.4"), []string{"--host-add=hand:10.1.1.1"}},
+	{"hosts", list("db:10.0.0.3", "six:::1", "gw:host-gateway"), list("db:10.0.0.4"), []string{"--host-add=hand:10.1.1.1"}},
 	{"dns", list("1.1.1.1", "8.8.8.8"), list("9.9.9.9"), []string{"--dns-add=4.4.4.4"}},
 	{"dns_search", list("a.example", "b.example"), list("c.example"), []string{"--dns-search-add=hand.example"}},
 	{"dns_options", list("ndots:2"), list("rotate"), []string{"--dns-option-add=timeout:3"}},

@@ -1,10 +1,8 @@
 package swarm
 
 import (
-	"bytes"
 	"context"
 	"fmt"
-	"io"
 	"slices"
 	"strings"
 	"time"
@@ -12,14 +10,13 @@ import (
 	"github.com/distribution/reference"
 	"github.com/docker/docker/api/types/container"
 	"github.com/docker/docker/api/types/swarm"
-	"github.com/docker/docker/pkg/stdcopy"
 
 	"github.com/swarmscript/swarmscript/internal/remote"
 	"github.com/swarmscript/swarmscript/internal/resource"
 )
 
 const (
-	logLines   = 10
+	LogLines   = 10 // of a container's log, in a report
 	logTimeout = 5 * time.Second
 	logMax     = 64 << 10
 )
@@ -40,17 +37,7 @@ func (w *wait) report(ctx context.Context, c *Conn, summary string) error {
 			lines = append(lines, hint)
 		}
 		text, err := taskLog(context.WithoutCancel(ctx), c, t)
-		switch {
-		case err != nil:
-			lines = append(lines, "its log could not be read: "+err.Error())
-		case text == "":
-			lines = append(lines, "its log is empty")
-		default:
-			lines = append(lines, "last lines of its log:")
-			for _, l := range strings.Split(text, "\n") {
-				lines = append(lines, "  "+l)
-			}
-		}
+		lines = append(lines, LogReport(text, err)...)
 	} else if w.view.Text != "" {
 		lines = append(lines, "task "+w.view.Text)
 	}
@@ -114,23 +101,13 @@ func taskLog(ctx context.Context, c *Conn, t *swarm.Task) (string, error) {
 	}
 	ctx, cancel := context.WithTimeout(ctx, logTimeout)
 	defer cancel()
-	rd, err := c.Docker().TaskLogs(ctx, t.ID, container.LogsOptions{ShowStdout: true, ShowStderr: true, Tail: fmt.Sprint(logLines)})
+	rd, err := c.Docker().TaskLogs(ctx, t.ID, container.LogsOptions{ShowStdout: true, ShowStderr: true, Tail: fmt.Sprint(LogLines)})
 	if err != nil {
 		return "", remote.Err(err)
 	}
 	defer rd.Close()
-	var out bytes.Buffer
-	in := io.LimitReader(rd, logMax)
-	if cs := t.Spec.ContainerSpec; cs != nil && cs.TTY {
-		_, err = io.Copy(&out, in)
-	} else {
-		_, err = stdcopy.StdCopy(&out, &out, in)
-	}
-	if err != nil && out.Len() == 0 {
-		return "", err
-	}
-	lines := strings.Split(strings.TrimRight(strings.ReplaceAll(out.String(), "\r\n", "\n"), "\n"), "\n")
-	return strings.Join(lines[max(0, len(lines)-logLines):], "\n"), nil
+	cs := t.Spec.ContainerSpec
+	return LastLines(rd, cs != nil && cs.TTY)
 }
 
 // taskNames lists tasks for a person: "web.1 on wrk-1 (running)".
@@ -153,4 +130,19 @@ func (st *serviceState) taskNames(ctx context.Context, c *Conn, service string, 
 	}
 	slices.Sort(out)
 	return strings.Join(out, ", ")
+}
+
+// LogReport tells the last lines of a log, or why there are none.
+func LogReport(text string, err error) []string {
+	switch {
+	case err != nil:
+		return []string{"its log could not be read: " + err.Error()}
+	case text == "":
+		return []string{"its log is empty"}
+	}
+	lines := []string{"last lines of its log:"}
+	for _, l := range strings.Split(text, "\n") {
+		lines = append(lines, "  "+l)
+	}
+	return lines
 }

@@ -41,7 +41,7 @@ type ServiceSpec struct {
 	Ports    []Port            `star:"ports,set" flag:"--publish" doc:"Ports to publish."`
 	Secrets  []SecretRef       `star:"secrets,set" flag:"--secret" doc:"Secrets to put in the containers as files in /run/secrets."`
 	Configs  []ConfigRef       `star:"configs,set" flag:"--config" doc:"Configs to put in the containers as files."`
-	Hosts    []HostEntry       `star:"hosts,set" flag:"--host" doc:"Lines for the containers' /etc/hosts, as host:ip."`
+	Hosts    []HostEntry       `star:"hosts,set" flag:"--host" doc:"Lines for the containers' /etc/hosts, as host:ip or host:host-gateway."`
 	DNS      []string          `star:"dns" flag:"--dns" doc:"Name servers, in order."`
 	Search   []string          `star:"dns_search" flag:"--dns-search" doc:"Search domains, in order."`
 	DNSOpts  []string          `star:"dns_options" flag:"--dns-option" doc:"Options of the resolver."`
@@ -79,12 +79,13 @@ func (ServiceSpec) SchemaName() (string, string) {
 	return "service", "A service of a swarm: `docker service create` with every flag."
 }
 
-// Port is one published port.
+// Port is one published port, of a service or a container.
 type Port struct {
 	Target    uint16 `star:"target,required,pos,short" min:"1" max:"65535" doc:"The container's port."`
 	Published uint16 `star:"published" min:"0" max:"65535" doc:"The port on the nodes; 0 lets the swarm choose one."`
 	Protocol  string `star:"protocol" enum:"tcp,udp,sctp" default:"tcp" doc:"The protocol."`
-	Mode      string `star:"mode" enum:"ingress,host" default:"ingress" doc:"On every node through the routing mesh, or only where a task runs."`
+	HostIP    IP     `star:"host_ip" doc:"The host's address that it is published on, in place of all (containers)."`
+	Mode      string `star:"mode" enum:"ingress,host" default:"ingress" doc:"On every node through the routing mesh, or only where a task runs (services)."`
 }
 
 // SchemaName names the builtin.
@@ -93,16 +94,17 @@ func (Port) SchemaName() (string, string) { return "port", "A published port." }
 // Mount is one mounted file system.
 type Mount struct {
 	Target          string            `star:"target,required,key" flag:"target" doc:"The path in the container."`
-	Type            string            `star:"type" enum:"volume,bind,tmpfs,npipe,cluster" default:"volume" flag:"type" doc:"What is mounted."`
-	Source          string            `star:"source" ref:"volume.name" flag:"source" doc:"The volume, or the node's path; a volume without a name belongs to its task."`
+	Type            string            `star:"type" enum:"volume,bind,tmpfs,npipe,cluster,image" default:"volume" flag:"type" doc:"What is mounted."`
+	Source          string            `star:"source" ref:"volume.name" flag:"source" doc:"The volume, the host's path, or the image; a volume without a name belongs to its task or container."`
 	ReadOnly        bool              `star:"readonly" flag:"readonly" doc:"Mount it read-only."`
 	BindPropagation string            `star:"bind_propagation" enum:"rprivate,private,rshared,shared,rslave,slave" default:"rprivate" flag:"bind-propagation" doc:"How mounts below it spread (bind)."`
-	BindRecursive   string            `star:"bind_recursive" enum:"enabled,disabled" default:"enabled" flag:"bind-recursive" doc:"Whether mounts below it come along (bind)."`
+	BindRecursive   string            `star:"bind_recursive" enum:"enabled,disabled,writable,readonly" default:"enabled" flag:"bind-recursive" doc:"Whether mounts below it come along (bind); containers can also say whether those of a read-only one are writable, or must be read-only."`
 	VolumeNoCopy    bool              `star:"volume_nocopy" flag:"volume-nocopy" doc:"Do not fill a new volume from the image (volume)."`
 	VolumeLabels    map[string]string `star:"volume_labels" flag:"volume-label" doc:"Labels of a volume that is made (volume)."`
 	VolumeDriver    string            `star:"volume_driver" flag:"volume-driver" doc:"Driver of a volume that is made (volume)."`
 	VolumeOpts      map[string]string `star:"volume_opts" flag:"volume-opt" doc:"Options of the volume's driver (volume)."`
 	VolumeSubpath   string            `star:"volume_subpath" api:"1.45" flag:"volume-subpath" doc:"A path in the volume, in place of its root (volume)."`
+	ImageSubpath    string            `star:"image_subpath" api:"1.48" flag:"image-subpath" doc:"A path in the image, in place of its root (image)."`
 	TmpfsSize       schema.Size       `star:"tmpfs_size" min:"0" flag:"tmpfs-size" doc:"Its size; 0 means no limit (tmpfs)."`
 	TmpfsMode       schema.FileMode   `star:"tmpfs_mode" flag:"tmpfs-mode" doc:"Its permission bits; 0 means 01777 (tmpfs)."`
 }
@@ -110,16 +112,22 @@ type Mount struct {
 // SchemaName names the builtin.
 func (Mount) SchemaName() (string, string) { return "mount", "A mounted file system." }
 
-// Attachment is a service's place in a network.
+// Attachment is a place in a network: a service's, or a container's.
 type Attachment struct {
 	Network    string            `star:"network,required,pos,short,key" ref:"network.name" doc:"The network."`
-	Aliases    []string          `star:"aliases,set" doc:"More names for the service in this network."`
+	Aliases    []string          `star:"aliases,set" flag:"--network-alias" doc:"More names in this network."`
 	DriverOpts map[string]string `star:"driver_opts" doc:"Options of the network's driver for this attachment."`
+
+	IP           *IP   `star:"ip" flag:"--ip" doc:"The IPv4 address (containers). Left out, it stays as it is, or is chosen."`
+	IP6          *IP   `star:"ip6" flag:"--ip6" doc:"The IPv6 address (containers). Left out, it stays as it is, or is chosen."`
+	LinkLocalIPs []IP  `star:"link_local_ips,set" flag:"--link-local-ip" doc:"Link-local addresses (containers)."`
+	MacAddress   *MAC  `star:"mac_address" flag:"--mac-address" doc:"The MAC address (containers). Left out, it stays as it is, or is chosen."`
+	GwPriority   int64 `star:"gw_priority" api:"1.48" doc:"The network with the highest one is the way out (containers)."`
 }
 
 // SchemaName names the builtin.
 func (Attachment) SchemaName() (string, string) {
-	return "attachment", "A service's place in a network."
+	return "attachment", "A place in a network: a service's, or a container's."
 }
 
 // SecretRef puts a secret into the containers. The file's name follows the name

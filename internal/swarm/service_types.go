@@ -4,14 +4,17 @@ import (
 	"encoding/csv"
 	"errors"
 	"fmt"
+	"net"
 	"net/netip"
 	"regexp"
+	"strconv"
 	"strings"
 
 	"github.com/distribution/reference"
 	"github.com/docker/cli/opts"
 	"github.com/docker/cli/opts/swarmopts"
-	"github.com/docker/docker/api/types/mount"
+	"github.com/docker/docker/api/types/swarm"
+	"github.com/docker/go-connections/nat"
 	units "github.com/docker/go-units"
 	"github.com/google/shlex"
 
@@ -134,6 +137,9 @@ func (h HostEntry) Normal() (string, error) {
 	if !ok || host == "" || strings.ContainsAny(host, " \t\n") {
 		return "", fmt.Errorf("%q: want host:ip", string(h))
 	}
+	if ip == "host-gateway" { // what the engine takes for the host's address
+		return string(h), nil
+	}
 	addr, err := netip.ParseAddr(strings.Trim(ip, "[]"))
 	if err != nil {
 		return "", fmt.Errorf("%q: %q is not an IP address", string(h), ip)
@@ -177,8 +183,34 @@ func (p Preference) Normal() (string, error) {
 	return "spread=" + strings.TrimSpace(what), nil
 }
 
-// ParseShort takes docker's "8080:80/tcp" and "published=8080,target=80".
+// MAC is a hardware address.
+type MAC string
+
+// Normal implements [schema.Normaler].
+func (m MAC) Normal() (string, error) {
+	a, err := net.ParseMAC(string(m))
+	if err != nil {
+		return "", fmt.Errorf("got %q, want an address such as 02:42:ac:11:00:02", string(m))
+	}
+	return a.String(), nil
+}
+
+// ParseShort takes docker's "8080:80/tcp" and "published=8080,target=80", and
+// what only containers know, "127.0.0.1:8080:80".
 func (p *Port) ParseShort(s string) error {
+	if !strings.Contains(s, "=") {
+		if got, err := nat.ParsePortSpec(s); err == nil && len(got) == 1 && got[0].Binding.HostIP != "" {
+			published, err := strconv.ParseUint(orElse(got[0].Binding.HostPort, "0"), 10, 16)
+			if err != nil {
+				return fmt.Errorf("%q: want one port of the host", s)
+			}
+			*p = portFrom(swarm.PortConfig{
+				Protocol: swarm.PortConfigProtocol(got[0].Port.Proto()), TargetPort: uint32(got[0].Port.Int()), PublishedPort: uint32(published),
+			})
+			p.HostIP = IP(got[0].Binding.HostIP)
+			return nil
+		}
+	}
 	var o swarmopts.PortOpt
 	if err := o.Set(s); err != nil {
 		return err
@@ -204,12 +236,8 @@ func (m *Mount) ParseShort(s string) error {
 			if strings.HasPrefix(val, ".") {
 				return fmt.Errorf("source %q is relative, and to what differs between nodes", val)
 			}
-		case "bind-recursive":
-			if val != "enabled" && val != "disabled" {
-				return fmt.Errorf("bind-recursive=%s: the swarm API knows enabled and disabled", val)
-			}
 		case "consistency":
-			return errors.New("consistency: the swarm API does not keep it")
+			return errors.New("consistency: it does nothing any more")
 		}
 	}
 	var o opts.MountOpt
@@ -217,10 +245,7 @@ func (m *Mount) ParseShort(s string) error {
 		return err
 	}
 	got := o.Value()[0]
-	if got.Type == mount.TypeImage {
-		return errors.New("type=image: a service cannot mount an image")
-	}
-	*m = mountFrom(got)
+	*m = MountFrom(got)
 	// Docker's parser takes any word for a type; nothing in a mount has a unit,
 	// so that it may be checked in normal form.
 	mounts := schema.Of(Mount{})
@@ -249,6 +274,20 @@ func (a *Attachment) ParseShort(s string) error {
 			a.Network = val
 		case "alias":
 			a.Aliases = append(a.Aliases, val)
+		case "ip":
+			a.IP = ptr(IP(val))
+		case "ip6":
+			a.IP6 = ptr(IP(val))
+		case "link-local-ip":
+			a.LinkLocalIPs = append(a.LinkLocalIPs, IP(val))
+		case "mac-address":
+			a.MacAddress = ptr(MAC(val))
+		case "gw-priority":
+			n, err := strconv.ParseInt(val, 10, 32)
+			if err != nil {
+				return fmt.Errorf("gw-priority %q: want a number", val)
+			}
+			a.GwPriority = n
 		case "driver-opt":
 			k, v, isPair := strings.Cut(val, "=")
 			if !isPair || k == "" {
@@ -262,7 +301,7 @@ func (a *Attachment) ParseShort(s string) error {
 			if !ok {
 				return fmt.Errorf("%q: want key=value", f)
 			}
-			return fmt.Errorf("unexpected key %q: want name, alias, driver-opt", key)
+			return fmt.Errorf("unexpected key %q: want name, alias, driver-opt, ip, ip6, link-local-ip, mac-address, gw-priority", key)
 		}
 	}
 	if a.Network == "" {

@@ -298,7 +298,7 @@ func leftNetworks(ctx context.Context, api client.APIClient) error {
 		if err != nil || len(l) == 0 {
 			return remote.Err(err)
 		}
-		if err := pause(ctx, 100*time.Millisecond); err != nil {
+		if err := Pause(ctx, 100*time.Millisecond); err != nil {
 			return err
 		}
 	}

@@ -110,7 +110,7 @@ func isReserved(v *volume.Volume) bool {
 func localVolumeObject(v *volume.Volume) *resource.Object {
 	mark, labels := resource.ReadMark(v.Labels)
 	created, _ := time.Parse(time.RFC3339, v.CreatedAt) // not every driver says
-	id := v.Name + " of " + v.CreatedAt
+	id := v.Name + " of " + v.CreatedAt                 // to the second; the same after a restart of the engine
 	driver := localDriver(v.Driver)
 	return &resource.Object{
 		Kind: "volume", ID: id, Name: v.Name, Mark: mark,

@@ -82,7 +82,7 @@ func untilFree(ctx context.Context, r *resource.Request, remove func() error) er
 				r.Live.Name, volumeTime, r.Live.Name, err)
 		}
 		r.Progress(resource.Progress{Text: "waiting for its containers to go"})
-		if err := pause(ctx, wait); err != nil {
+		if err := Pause(ctx, wait); err != nil {
 			return err
 		}
 	}
@@ -202,7 +202,7 @@ func (volumeHandler) Settle(ctx context.Context, c resource.Conn, r *resource.Re
 		if err != nil && ctx.Err() == nil {
 			return remote.Err(err)
 		}
-		if pause(ctx, 500*time.Millisecond) != nil {
+		if Pause(ctx, 500*time.Millisecond) != nil {
 			return fmt.Errorf("the swarm accepted the volume, but the CSI plugin %q has not made it: it must be enabled on the nodes (docker plugin ls)", o.Out["driver"])
 		}
 	}
@@ -236,7 +236,7 @@ func (volumeHandler) Delete(ctx context.Context, c resource.Conn, r *resource.Re
 				r.Live.Name, volumeTime, v.Driver, r.Live.Name)
 		}
 		r.Progress(resource.Progress{Text: "waiting for its plugin to remove it"})
-		if err := pause(ctx, 500*time.Millisecond); err != nil {
+		if err := Pause(ctx, 500*time.Millisecond); err != nil {
 			return err
 		}
 	}
