@@ -19,7 +19,7 @@ func (b *builder) stir(d *resource.Declaration, c *Change) {
 		return
 	}
 	if c.Action == Check {
-		c.Reason = b.checkReason(d)
+		c.Reason, c.Owed = b.checkReason(d), b.unpassed[string(d.Address)]
 	}
 	if c.Changes() || c.Unsettled != "" || b.stirs(d) != nil {
 		b.stirred[d.Address] = true
@@ -38,15 +38,12 @@ func (b *builder) stirs(d *resource.Declaration) []value.Address {
 	return out
 }
 
-// owed is the reason of a check that nothing asks for but its failure.
-const owed = "it has not passed yet"
-
 // Owed are the checks that did not pass, or were not reached, in the last
-// apply, and that nothing else makes due.
+// apply.
 func (p *Plan) Owed() []*Change {
 	var out []*Change
 	for _, c := range p.Changes {
-		if c.Action == Check && c.Reason == owed {
+		if c.Owed {
 			out = append(out, c)
 		}
 	}
@@ -66,7 +63,7 @@ func (b *builder) checkReason(d *resource.Declaration) string {
 	const most = 4
 	switch {
 	case b.unpassed[string(d.Address)] && len(names) == 0:
-		return owed
+		return "it has not passed yet"
 	case len(names) == 0:
 		return "asked for"
 	case len(names) > most:

@@ -97,6 +97,9 @@ type Change struct {
 	// Pending is set where it is foreseen that tasks of it have no node, and that
 	// is permitted: nobody waits for them.
 	Pending bool
+	// Owed is set on a check that did not pass, or was not reached, in the last
+	// apply.
+	Owed bool
 	// Blocked is set where the step must not run; it says why.
 	Blocked string
 }
