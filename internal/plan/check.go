@@ -19,7 +19,7 @@ func (b *builder) stir(d *resource.Declaration, c *Change) {
 		return
 	}
 	if c.Action == Check {
-		c.Reason = b.checkReason(d)
+		c.Reason, c.Owed = b.checkReason(d), b.unpassed[string(d.Address)]
 	}
 	if c.Changes() || c.Unsettled != "" || b.stirs(d) != nil {
 		b.stirred[d.Address] = true
@@ -35,6 +35,18 @@ func (b *builder) stirs(d *resource.Declaration) []value.Address {
 			out = append(out, a)
 		}
 	})
+	return out
+}
+
+// Owed are the checks that did not pass, or were not reached, in the last
+// apply.
+func (p *Plan) Owed() []*Change {
+	var out []*Change
+	for _, c := range p.Changes {
+		if c.Owed {
+			out = append(out, c)
+		}
+	}
 	return out
 }
 

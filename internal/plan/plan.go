@@ -94,6 +94,12 @@ type Change struct {
 	// Findings are what is foreseen of it: that a task would have no node. An
 	// error among them keeps the plan from being carried out.
 	Findings diag.List
+	// Pending is set where it is foreseen that tasks of it have no node, and that
+	// is permitted: nobody waits for them.
+	Pending bool
+	// Owed is set on a check that did not pass, or was not reached, in the last
+	// apply.
+	Owed bool
 	// Blocked is set where the step must not run; it says why.
 	Blocked string
 }
