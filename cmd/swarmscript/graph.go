@@ -33,9 +33,17 @@ func (a *app) graphCommand() *cobra.Command {
 				return usagef(cmd.CommandPath(), diag.DidYouMean(format, ui.GraphFormats), "--format %s: want %s", format, strings.Join(ui.GraphFormats, ", "))
 			}
 			if len(args) > 0 && run.IsSaved(args[0]) {
+				for _, name := range append([]string{"declared", "var"}, planOwned...) {
+					if cmd.Flags().Changed(name) {
+						return usagef(cmd.CommandPath(), "", "--%s is for a script: %s is a saved plan, and shown as it is", name, args[0])
+					}
+				}
 				return a.savedGraph(args[0], format)
 			}
 			if err := a.script(cmd, &o, args); err != nil {
+				return err
+			}
+			if err := notSaved(cmd, o.File); err != nil {
 				return err
 			}
 			if declared {

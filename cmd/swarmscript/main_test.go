@@ -25,7 +25,7 @@ func TestMain(m *testing.M) {
 // the commands beyond testscript's own are in commands.
 func TestScripts(t *testing.T) {
 	testscript.Run(t, testscript.Params{
-		Deadline:            time.Now().Add(6 * time.Minute), // what hangs is shown
+		Deadline:            time.Now().Add(20 * time.Minute), // what hangs is shown
 		Dir:                 "testdata",
 		RequireExplicitExec: true,
 		RequireUniqueNames:  true,

@@ -59,6 +59,14 @@ func (a *app) settings(cmd *cobra.Command, o *run.Options) error {
 			return usagef(cmd.CommandPath(), "", "--%s %s: want no less than 0", f.name, f.d)
 		}
 	}
+	for _, f := range []struct {
+		name string
+		set  bool
+	}{{"destroy", o.Destroy}, {"replace", len(o.Replace) > 0}, {"check", o.Check}} {
+		if o.RefreshOnly && f.set {
+			return usagef(cmd.CommandPath(), "", "--refresh-only does nothing that --%s asks for: leave out one of them", f.name)
+		}
+	}
 	if a.chdir != "" {
 		o.Chdir = "." // the folder has been changed
 	}

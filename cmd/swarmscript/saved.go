@@ -25,7 +25,7 @@ func selectFlags(cmd *cobra.Command, o *run.Options) {
 }
 
 // planOwned are the flags that belong to a plan: one that is saved has them.
-var planOwned = []string{"destroy", "target", "exclude", "replace", "refresh-only", "adopt", "forget", "allow-data-loss", "allow-pending", "var-file"}
+var planOwned = []string{"destroy", "target", "exclude", "replace", "refresh-only", "adopt", "adopt-all", "forget", "allow-data-loss", "allow-pending", "check", "var-file"}
 
 // notSaved refuses a saved plan, and what is no text, where a script is wanted.
 func notSaved(cmd *cobra.Command, file string) error {

@@ -25,6 +25,9 @@ func (a *app) validateCommand() *cobra.Command {
 			if err := a.script(cmd, &o, args); err != nil {
 				return err
 			}
+			if run.IsSaved(o.File) {
+				return notSaved(cmd, o.File)
+			}
 			s, err := run.Evaluate(cmd.Context(), o)
 			if asJSON {
 				if werr := ui.ValidateJSON(a.out, err); werr != nil {

@@ -354,7 +354,7 @@ func (e *executor) settler(c *plan.Change, o *resource.Object) (func(context.Con
 	}
 	s, ok := c.Kind.Handler.(resource.Settler)
 	waits := c.Changes() && c.Action != plan.Read || c.Unsettled != ""
-	if !ok || !waits || e.in.Detach || c.Decl.NoWait || c.Imported {
+	if !ok || !waits || e.in.Detach || c.Decl.NoWait || c.Pending || c.Imported {
 		return nil, false
 	}
 	return func(ctx context.Context, conn resource.Conn, r *resource.Request) error {

@@ -85,7 +85,7 @@ func Build(in Input) (*Plan, diag.List) {
 			continue
 		}
 		if p != nil {
-			p.Partial = true
+			p.Partial, p.Owes = true, sel.owes(b)
 			p.Warnings = append(p.Warnings, sel.warn())
 		}
 		return p, problems
@@ -176,6 +176,9 @@ func newBuilder(in Input) *builder {
 	for _, d := range in.Program.Declarations {
 		b.decls[d.Address] = d
 		b.hasChecks = b.hasChecks || d.Kind.Verify != nil
+	}
+	if in.selected != nil {
+		b.hasChecks = slices.ContainsFunc(in.selected.full.Program.Declarations, func(d *resource.Declaration) bool { return d.Kind.Verify != nil })
 	}
 	for addr, st := range in.Scopes {
 		b.index[addr] = NewIndex(st, in.Program.Project)

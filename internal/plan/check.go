@@ -19,7 +19,7 @@ func (b *builder) stir(d *resource.Declaration, c *Change) {
 		return
 	}
 	if c.Action == Check {
-		c.Reason = b.checkReason(d)
+		c.Reason, c.Owed = b.checkReason(d), b.unpassed[string(d.Address)]
 	}
 	if c.Changes() || c.Unsettled != "" || b.stirs(d) != nil {
 		b.stirred[d.Address] = true
@@ -35,6 +35,18 @@ func (b *builder) stirs(d *resource.Declaration) []value.Address {
 			out = append(out, a)
 		}
 	})
+	return out
+}
+
+// Owed are the checks that did not pass, or were not reached, in the last
+// apply.
+func (p *Plan) Owed() []*Change {
+	var out []*Change
+	for _, c := range p.Changes {
+		if c.Owed {
+			out = append(out, c)
+		}
+	}
 	return out
 }
 
@@ -58,6 +70,25 @@ func (b *builder) checkReason(d *resource.Declaration) string {
 		return "after " + strings.Join(names[:most-1], ", ") + " and others"
 	}
 	return "after " + strings.Join(names, ", ")
+}
+
+// owes returns the checks that the selection leaves out and that what it has
+// makes due. A declaration comes after those that it refers to.
+func (s *selection) owes(b *builder) []value.Address {
+	if !b.hasChecks {
+		return nil
+	}
+	var out []value.Address
+	for _, d := range s.full.Program.Declarations {
+		if s.keep[d.Address] || b.stirs(d) == nil {
+			continue
+		}
+		b.stirred[d.Address] = true
+		if d.Kind.Verify != nil {
+			out = append(out, d.Address)
+		}
+	}
+	return out
 }
 
 // Checks returns the part of a plan that makes its checks and changes nothing.

@@ -55,6 +55,8 @@ type changeJSON struct {
 	Deferred   bool            `json:"deferred,omitempty"`
 	Findings   diag.List       `json:"findings,omitempty"`
 	Tentative  bool            `json:"tentative,omitempty"`
+	Pending    bool            `json:"pending,omitempty"`
+	Owed       bool            `json:"owed,omitempty"`
 }
 
 type fieldJSON struct {
@@ -118,7 +120,7 @@ func (c *Change) encode() changeJSON {
 	out := changeJSON{
 		Address: c.Address, Scope: c.Scope, Action: c.Action.String(), Mark: c.Mark, Name: c.Name, Reason: c.Reason, Effect: c.Effect,
 		Unsettled: c.Unsettled, Blocked: c.Blocked, Rolls: c.Rolls, Takes: c.Takes, ReplacedBy: c.ReplacedBy,
-		Remark: c.Remark, Restart: c.Restart, Deferred: c.Deferred, Findings: c.Findings, Tentative: c.Tentative,
+		Remark: c.Remark, Restart: c.Restart, Deferred: c.Deferred, Findings: c.Findings, Tentative: c.Tentative, Pending: c.Pending, Owed: c.Owed,
 		Kind: c.Kind.Name, In: c.Kind.Scope,
 	}
 	if c.Args != nil {
@@ -224,7 +226,7 @@ func (d decoder) change(in changeJSON) (*Change, error) {
 	c := &Change{
 		Address: in.Address, Kind: k, Scope: in.Scope, Mark: in.Mark, Name: in.Name, Reason: in.Reason, Effect: in.Effect,
 		Unsettled: in.Unsettled, Blocked: in.Blocked, Rolls: in.Rolls, Takes: in.Takes, ReplacedBy: in.ReplacedBy,
-		Remark: in.Remark, Restart: in.Restart, Deferred: in.Deferred, Findings: in.Findings, Tentative: in.Tentative,
+		Remark: in.Remark, Restart: in.Restart, Deferred: in.Deferred, Findings: in.Findings, Tentative: in.Tentative, Pending: in.Pending, Owed: in.Owed,
 		Action: Action(slices.Index(actionWords[:], in.Action)),
 	}
 	if c.Action < 0 {

@@ -19,9 +19,12 @@ func (p *Plan) OnlyLook() {
 		}
 		still := *c
 		still.Unsettled = "" // nothing is waited for
+		if still.Action == Check {
+			still.Action, still.Reason = NoOp, "" // nor asked
+		}
 		rest = append(rest, &still)
 	}
-	p.Changes, p.Graph = rest, &Graph{}
+	p.Changes, p.Graph, p.Owes = rest, &Graph{}, nil
 	p.Outputs = nil
 	for _, o := range p.Program.Outputs {
 		o.Value = value.Resolve(o.Value, func(r value.Ref) (value.Value, bool) { return liveOutput(byAddress[r.Address], r.Output) })

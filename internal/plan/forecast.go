@@ -34,6 +34,7 @@ func (b *builder) forecast() {
 				d.Pos = c.Decl.Pos
 			}
 			c.Findings = append(c.Findings, &d)
+			c.Pending = c.Pending || f.Pending && b.in.Options.AllowPending
 		}
 	}
 }

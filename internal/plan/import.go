@@ -60,6 +60,8 @@ func (b *builder) imported(im Import) (*Change, *diag.Diagnostic) {
 		p := fail("it is declared as external, and never taken over")
 		p.Hint = "drop external = True"
 		return nil, p
+	case d.Kind.Verify != nil:
+		return nil, fail("a check has nothing live that could be taken over")
 	case d.Kind.Unmarked:
 		return nil, fail("a %s carries no mark: what has the declared name is meant already", d.Kind.Name)
 	case ix == nil || ix.State.Status == Absent:

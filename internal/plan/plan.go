@@ -94,6 +94,12 @@ type Change struct {
 	// Findings are what is foreseen of it: that a task would have no node. An
 	// error among them keeps the plan from being carried out.
 	Findings diag.List
+	// Pending is set where it is foreseen that tasks of it have no node, and that
+	// is permitted: nobody waits for them.
+	Pending bool
+	// Owed is set on a check that did not pass, or was not reached, in the last
+	// apply.
+	Owed bool
 	// Blocked is set where the step must not run; it says why.
 	Blocked string
 }
@@ -118,6 +124,9 @@ type Plan struct {
 	Drift []*Change
 	// Partial is set where a person chose a part of the project.
 	Partial bool
+	// Owes are the checks that a plan of a part leaves out though they come after
+	// something that it changes: a later apply makes them.
+	Owes []value.Address
 	// Graph orders them.
 	Graph *Graph
 	// Outputs of the script, resolved as far as they are known.

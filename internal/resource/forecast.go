@@ -43,4 +43,6 @@ type Prospect struct {
 type Finding struct {
 	Address value.Address
 	diag.Diagnostic
+	// Pending is set where tasks of it would have no node.
+	Pending bool
 }

@@ -9,11 +9,13 @@ import (
 	"time"
 
 	"github.com/swarmscript/swarmscript/internal/apply"
+	"github.com/swarmscript/swarmscript/internal/diag"
 	"github.com/swarmscript/swarmscript/internal/operate"
 	"github.com/swarmscript/swarmscript/internal/plan"
 	"github.com/swarmscript/swarmscript/internal/resource"
 	"github.com/swarmscript/swarmscript/internal/schema"
 	"github.com/swarmscript/swarmscript/internal/swarm"
+	"github.com/swarmscript/swarmscript/internal/value"
 )
 
 // Acts are changes by a person's word, as a plan that can be shown and carried
@@ -46,7 +48,48 @@ func (l *Live) Acts(acts []*operate.Act) *Acts {
 			out.Warnings = append(out.Warnings, w)
 		}
 	}
+	l.foresee(out.Plan)
 	return out
+}
+
+// foresee warns where tasks would have no node, by what was observed for the
+// script. It is only told: who acts by hand may know what comes next.
+func (l *Live) foresee(p *plan.Plan) {
+	if l.view == nil {
+		return
+	}
+	for _, s := range l.Swarms {
+		obs := l.view.scopes[s.Address].State.Obs
+		if obs == nil || obs.Forecaster == nil {
+			continue
+		}
+		byAddress := map[value.Address]*plan.Change{}
+		byID := map[string]*plan.Change{}
+		for _, c := range p.Changes {
+			if c.Scope == s.Address {
+				byAddress[c.Address], byID[c.Live.ID] = c, c
+			}
+		}
+		var stay, change []resource.Prospect
+		for _, o := range obs.Objects {
+			title := o.Kind + " " + o.Name
+			c := byID[o.ID]
+			if c == nil {
+				stay = append(stay, resource.Prospect{Title: title, Kind: o.Kind, Live: o})
+				continue
+			}
+			change = append(change, resource.Prospect{
+				Address: c.Address, Title: title, Kind: o.Kind, Live: o, Changes: true, Args: c.Args,
+				Schema: c.Kind.Schema, Fields: c.Fields, Restart: len(c.Fields) == 0, NoWait: true,
+			})
+		}
+		for _, f := range obs.Forecaster.Forecast(append(stay, change...), nil) {
+			if c := byAddress[f.Address]; c != nil {
+				f.Severity = diag.Warning
+				c.Findings = append(c.Findings, &f.Diagnostic)
+			}
+		}
+	}
 }
 
 // declared are the script's changes by the ID of what is live; there are none

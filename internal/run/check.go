@@ -49,13 +49,18 @@ func unpassed(res *apply.Result) []string {
 	return out
 }
 
-// owed adds to checks those that ledgers remember and that a plan of a part of
-// the project leaves out.
+// owed adds to checks those that a plan of a part of the project leaves out:
+// that ledgers remember, or that come after what it changes.
 func (p *Planned) owed(checks []string) []string {
 	if !p.partial() {
 		return checks
 	}
 	made := due(p.Plan)
+	for _, a := range p.Plan.Owes {
+		if !slices.Contains(checks, string(a)) {
+			checks = append(checks, string(a))
+		}
+	}
 	for _, s := range p.view.scopes {
 		if s.State.Obs == nil {
 			continue

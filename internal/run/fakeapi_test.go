@@ -15,6 +15,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/docker/docker/api/types/container"
 	"github.com/docker/docker/api/types/network"
 	"github.com/docker/docker/api/types/swarm"
 	"github.com/docker/docker/api/types/system"
@@ -96,6 +97,8 @@ func (f *fakeAPI) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		answer(w, []swarm.Node{node})
 	case "/networks":
 		answer(w, []network.Summary{})
+	case "/containers/json":
+		answer(w, []container.Summary{})
 	case "/volumes":
 		answer(w, volume.ListResponse{})
 	case "/services":

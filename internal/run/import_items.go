@@ -12,6 +12,7 @@ import (
 	"github.com/swarmscript/swarmscript/internal/plan"
 	"github.com/swarmscript/swarmscript/internal/registry"
 	"github.com/swarmscript/swarmscript/internal/resource"
+	"github.com/swarmscript/swarmscript/internal/schema"
 	"github.com/swarmscript/swarmscript/internal/value"
 )
 
@@ -45,7 +46,7 @@ func (l *LiveScript) items(s *liveState, project string) ([]*emit.Item, error) {
 	left := map[string]int{}
 	for _, o := range all {
 		k := kinds[o]
-		if k == nil || k.Opens != "" || o.Unlisted || generated(k, o) {
+		if k == nil || k.Opens != "" || o.Unlisted && !spokenOf(k, o) || generated(k, o) {
 			continue
 		}
 		i := &emit.Item{Kind: k, Object: o}
@@ -76,6 +77,19 @@ func (l *LiveScript) items(s *liveState, project string) ([]*emit.Item, error) {
 		return strings.Compare(a.Object.Name, b.Object.Name)
 	})
 	return items, nil
+}
+
+// spokenOf reports whether somebody has set anything of an object that is found,
+// not made: a node's labels, say.
+func spokenOf(k *resource.Kind, o *resource.Object) bool {
+	if k.Find == nil || k.Given == nil {
+		return false
+	}
+	args := k.Given(o)
+	return slices.ContainsFunc(k.Schema.Fields, func(f *schema.Field) bool {
+		m, isMap := args[f.Index].(*value.Map)
+		return !f.Local && args[f.Index] != nil && !(isMap && (m == nil || len(m.Entries) == 0))
+	})
 }
 
 // unmarkable is the comment on what cannot become a project's.

@@ -15,7 +15,7 @@ func TestMain(m *testing.M) {
 	if f := flag.Lookup("test.parallel"); f.Value.String() == f.DefValue {
 		f.Value.Set("8") // stories wait more than they work
 	}
-	leaseTTL = "6s"
+	leaseTTL = "15s"
 	code := m.Run()
 	for _, s := range shared {
 		if s.engine != nil {

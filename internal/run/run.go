@@ -4,176 +4,20 @@ package run
 
 import (
 	"context"
-	"crypto/sha256"
 	"errors"
 	"fmt"
-	"os"
-	"path/filepath"
 	"time"
 
-	"github.com/swarmscript/swarmscript/builtins"
 	"github.com/swarmscript/swarmscript/internal/apply"
-	"github.com/swarmscript/swarmscript/internal/diag"
 	"github.com/swarmscript/swarmscript/internal/plan"
 	"github.com/swarmscript/swarmscript/internal/registry"
 	"github.com/swarmscript/swarmscript/internal/resource"
-	"github.com/swarmscript/swarmscript/lang"
-	"github.com/swarmscript/swarmscript/stdlib"
 )
 
 // GCPercent is how the program sets the garbage collector where GOGC does not:
 // a run is short and its memory small, and collecting less often takes a tenth
 // to a fifth off a plan of 10,000 declarations.
 const GCPercent = 800
-
-// Options are what a verb was asked for.
-type Options struct {
-	// File is the entry script; Chdir the root, "" for the script's folder.
-	File, Chdir string
-	// Vars are --var name=value, VarFiles --var-file.
-	Vars, VarFiles []string
-	// Env looks up the environment.
-	Env func(string) (string, bool)
-	// Print receives what the script prints. May be nil.
-	Print func(string)
-
-	Destroy       bool
-	AllowDataLoss bool
-	AllowPending  bool
-	Adopt         []string
-	AdoptAll      bool          // all that is declared and nobody's
-	Imports       []plan.Import // only these marks
-	// Check makes every check of the script, not only those after something that
-	// changes.
-	Check bool
-	// Forget names scopes of the inventory that are gone for good: what the
-	// project had there is not looked for any more.
-	Forget []string
-	// Targets, Exclude and Replace are addresses; see [plan.Options].
-	Targets, Exclude, Replace []string
-	// RefreshOnly plans to change nothing, and shows what differs.
-	RefreshOnly bool
-
-	Parallelism int
-	Detach      bool
-	Timeout     time.Duration // of a step's convergence; 0: the default
-	LockTimeout time.Duration // how long to wait for another apply
-}
-
-// Script is an evaluated script.
-type Script struct {
-	Program *resource.Program
-	opts    Options
-	root    string
-	session *lang.Session
-	// envRead is what the script asked of the environment, nil where it was not
-	// set; varFiles are the digests of the files of variables.
-	envRead  map[string]*string
-	varFiles map[string][]byte
-}
-
-// Source returns the text of a file that the script was made of, for showing
-// the line of a problem.
-func (s *Script) Source(file string) []byte {
-	if s.session == nil {
-		return nil
-	}
-	return s.session.Source(file)
-}
-
-// Evaluate runs the script. Nothing is contacted. The script is returned also
-// with an error, for showing its lines.
-func Evaluate(ctx context.Context, opts Options) (*Script, error) {
-	s := &Script{opts: opts, Program: &resource.Program{}}
-	file, err := s.locateFile()
-	if err != nil {
-		return s, err
-	}
-	inputs, err := s.readInputs()
-	if err != nil {
-		return s, err
-	}
-	rec := builtins.NewRecorder(inputs, registry.Kinds())
-	s.session = lang.NewSession(lang.Options{Root: s.root, Stdlib: stdlib.FS, Predeclared: rec.Predeclared(), Print: opts.Print})
-	if _, err := s.session.ExecFile(ctx, file); err != nil {
-		return s, s.expand(diag.From(err))
-	}
-	program, problems := rec.Program()
-	s.Program = program
-	if problems.Err() != nil {
-		return s, s.expand(problems)
-	}
-	return s, nil
-}
-
-// locateFile finds the script, and the root folder.
-func (s *Script) locateFile() (file string, err error) {
-	if file, err = filepath.Abs(s.opts.File); err != nil {
-		return "", err
-	}
-	s.root = filepath.Dir(file)
-	if s.opts.Chdir != "" {
-		if s.root, err = filepath.Abs(s.opts.Chdir); err != nil {
-			return "", err
-		}
-		if !filepath.IsAbs(s.opts.File) {
-			file = filepath.Join(s.root, s.opts.File)
-		}
-	}
-	return file, nil
-}
-
-// expand makes the points in a list of problems the spans of their
-// expressions.
-func (s *Script) expand(list diag.List) diag.List {
-	for _, d := range list {
-		d.Pos = s.session.Expand(d.Pos)
-	}
-	return list
-}
-
-func (s *Script) readInputs() (*builtins.Inputs, error) {
-	s.envRead, s.varFiles = map[string]*string{}, map[string][]byte{}
-	in := &builtins.Inputs{Env: s.env, Environ: os.Environ(), Vars: map[string]string{}}
-	var problems diag.List
-	for _, v := range s.opts.Vars {
-		name, val, err := builtins.ParseVar(v)
-		if err != nil {
-			problems = append(problems, &diag.Diagnostic{Summary: err.Error()})
-			continue
-		}
-		in.Vars[name] = val
-	}
-	for _, f := range s.opts.VarFiles {
-		data, err := os.ReadFile(f)
-		if err != nil {
-			problems = append(problems, &diag.Diagnostic{Summary: "--var-file: " + err.Error()})
-			continue
-		}
-		sum := sha256.Sum256(data)
-		s.varFiles[f] = sum[:]
-		parsed, err := builtins.ParseVarFile(f, data)
-		if err != nil {
-			problems = append(problems, diag.From(err)...)
-			continue
-		}
-		in.VarFiles = append(in.VarFiles, parsed)
-	}
-	return in, problems.Err()
-}
-
-// env looks up the environment, and takes down what was asked.
-func (s *Script) env(name string) (string, bool) {
-	if s.opts.Env == nil {
-		return "", false
-	}
-	text, ok := s.opts.Env(name)
-	s.envRead[name] = nil
-	if ok {
-		s.envRead[name] = &text
-	}
-	return text, ok
-}
 
 // Planned is a script with its plan, and the connections that it was observed
 // through.
@@ -390,13 +234,13 @@ func (p *Planned) locate(res *apply.Result) {
 // writes reports whether the plan has a step that writes; a plan may also only
 // wait.
 func (p *Planned) writes() bool {
-	return !p.Plan.Empty() || p.view.letGo || p.view.owesChecks() || p.opts.RefreshOnly && p.view.outdated()
+	return !p.Plan.Empty() || p.view.letGo || p.view.owesChecks() || len(p.Plan.Owes) > 0 || p.opts.RefreshOnly && p.view.outdated()
 }
 
 // partial reports whether the plan leaves something as it is that may have to
 // change: then nothing is known to be finished.
 func (p *Planned) partial() bool {
-	return p.opts.RefreshOnly || len(p.opts.Targets)+len(p.opts.Exclude) > 0
+	return p.opts.RefreshOnly || len(p.opts.Imports)+len(p.opts.Targets)+len(p.opts.Exclude) > 0
 }
 
 // begin prepares the scopes that are there and plans again under the lease:

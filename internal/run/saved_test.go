@@ -5,6 +5,8 @@ import (
 	"errors"
 	"os"
 	"path/filepath"
+	"reflect"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -111,5 +113,31 @@ func TestLoadPlan(t *testing.T) {
 	}
 	if _, err := LoadPlan(filepath.Join(dir, "none"), testVersion); err == nil || !strings.Contains(err.Error(), "no such file") {
 		t.Errorf("of none: %v", err)
+	}
+}
+
+// Every wish that a plan was made with is in its file, and is the plan's again
+// when that is applied.
+func TestSavedWishes(t *testing.T) {
+	var want plan.Options
+	v := reflect.ValueOf(&want).Elem()
+	for i := range v.NumField() {
+		switch f := v.Field(i); {
+		case v.Type().Field(i).Tag.Get("json") == "-": // an import is not saved
+		case f.Kind() == reflect.Bool:
+			f.SetBool(true)
+		default:
+			f.Set(reflect.ValueOf([]string{v.Type().Field(i).Name}))
+		}
+	}
+	var o Options
+	if err := o.restore(&plan.File{Wishes: plan.Wishes{Options: want, Forget: []string{"engine.old"}, RefreshOnly: true}}); err != nil {
+		t.Fatal(err)
+	}
+	if got := (&Planned{Script: &Script{opts: o}}).planOptions(); !reflect.DeepEqual(got, want) {
+		t.Errorf("restored %+v\nwant     %+v", got, want)
+	}
+	if !slices.Equal(o.Forget, []string{"engine.old"}) || !o.RefreshOnly {
+		t.Errorf("restored %+v", o)
 	}
 }

@@ -154,10 +154,17 @@ func (c *change) Attr(name string) (starlark.Value, error) {
 	if t, ok := text[name]; ok {
 		return starlark.String(t), nil
 	}
-	if name != "fields" {
+	var out []starlark.Value
+	switch name {
+	case "findings":
+		for _, d := range c.c.Findings {
+			out = append(out, starlark.String(finding(d)))
+		}
+		return starlark.NewList(out), nil
+	case "fields":
+	default:
 		return nil, nil
 	}
-	var out []starlark.Value
 	for _, d := range c.fields() {
 		out = append(out, starlarkstruct.FromStringDict(starlarkstruct.Default, starlark.StringDict{
 			"path": starlark.String(d.Path), "before": builtins.Plain(d.Type, d.Before), "after": builtins.Plain(d.Type, d.After),
@@ -167,7 +174,15 @@ func (c *change) Attr(name string) (starlark.Value, error) {
 }
 
 func (c *change) AttrNames() []string {
-	return []string{"action", "address", "effect", "fields", "kind", "reason", "scope"}
+	return []string{"action", "address", "effect", "fields", "findings", "kind", "reason", "scope"}
+}
+
+// finding is what is foreseen, in one line.
+func finding(d *diag.Diagnostic) string {
+	if d.Severity == diag.Warning {
+		return "warning: " + d.Summary
+	}
+	return "error: " + d.Summary
 }
 
 // fields are the differences, and of what is made all that it is given; what is
@@ -216,7 +231,10 @@ func (c *change) show(int) string {
 			head += ", " + note
 		}
 	}
-	if !c.c.Changes() && c.c.Unsettled == "" {
+	for _, d := range c.c.Findings {
+		head += "\n  " + finding(d)
+	}
+	if !c.c.Changes() && c.c.Unsettled == "" && c.c.Action != plan.Check {
 		return head + ": no change"
 	}
 	var rows [][2]string

@@ -103,8 +103,9 @@ func (o *Options) restore(f *plan.File) error {
 		return env(name)
 	}
 	w := f.Wishes
-	o.Destroy, o.AllowDataLoss, o.AllowPending, o.Adopt, o.Forget, o.RefreshOnly = w.Destroy, w.AllowDataLoss, w.AllowPending, w.Adopt, w.Forget, w.RefreshOnly
-	o.Targets, o.Exclude, o.Replace = w.Targets, w.Exclude, w.Replace
+	o.Destroy, o.AllowDataLoss, o.AllowPending = w.Destroy, w.AllowDataLoss, w.AllowPending
+	o.Adopt, o.AdoptAll, o.Forget, o.RefreshOnly = w.Adopt, w.AdoptAll, w.Forget, w.RefreshOnly
+	o.Targets, o.Exclude, o.Replace, o.Check = w.Targets, w.Exclude, w.Replace, w.Check
 	return problems.Err()
 }
 

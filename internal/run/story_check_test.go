@@ -58,6 +58,37 @@ svc("checked_other", replicas = 0)
 	})
 }
 
+// What makes no check, a plan of a part or one that only looks, loses none: they
+// are owed, and the next apply of everything makes them.
+func TestStoryChecksLeftOut(t *testing.T) {
+	onNewest(t, func(f *fixture) {
+		script := func(a string) {
+			f.Script(`
+web = svc("left_web", replicas = 0, env = {"A": "` + a + `"})
+api = svc("left_api", replicas = 0, env = {"WEB": web.id})
+svc("left_other", replicas = 0)
+check_tcp("%s:1" % var("addr"), name = "far", after = [api], timeout = "100ms")
+`)
+		}
+		part := func(o *Options) { o.Targets = []string{"service.left_web"} }
+		look := func(o *Options) { o.RefreshOnly = true }
+		owed := "<= check_tcp.far (it has not passed yet)"
+		script("1")
+		f.Apply(part)
+		f.Apply(func(o *Options) { o.Exclude = []string{"check_tcp.far"} })
+		f.PlanShows(owed)
+		f.shows(f.Plan(look))
+		r, err := f.Carry(f.Plan(look))
+		f.wentWell(r, err)
+		f.PlanShows(owed)
+		f.ApplyEnds(apply.ExitNotConverged, "check_tcp.far")
+		f.Apply(part)
+		f.PlanShows(owed)
+		f.Script(``)
+		f.Apply(func(o *Options) { o.Destroy = true })
+	})
+}
+
 // A command's exit code and output are what counts; who has no container here
 // says so.
 func TestExec(t *testing.T) {

@@ -95,6 +95,7 @@ svc("start_fine", timeout = "60s")
 		if ok, failed, _ := r.Count(); ok != 1 || failed != 3 {
 			f.Errorf("%d ok, %d failed", ok, failed)
 		}
+		f.opts.Timeout = time.Minute
 		f.Script(`
 svc("start_image", image = "swarmtest/web:1")
 svc("start_where")

@@ -344,8 +344,7 @@ b = svc("stop_b", replicas = 0, after = [a])
 		})
 		f.ended(r, err, apply.ExitInterrupted)
 		f.once("service", "stop_a")
-		f.opts.AllowPending = true
-		f.Script(`svc("stop_c", constraints = ["node.labels.zone==nowhere"])`)
+		f.Script(`svc("stop_c", image = "swarmtest/missing:1")`)
 		ctx, cancel := context.WithCancel(context.Background())
 		begun := time.Now()
 		r, err = f.Plan().Apply(ctx, ApplyOptions{Why: f.why, Sink: func(e apply.Event) {

@@ -52,6 +52,27 @@ service("import_main", image = "swarmtest/sleep:1", labels = {"theirs": "2", "ou
 	})
 }
 
+// An import says nothing about the rest of the project: a check that has not
+// passed is still owed after it.
+func TestStoryImportLeavesChecks(t *testing.T) {
+	onNewest(t, func(f *fixture) {
+		f.Script(`
+web = svc("owing_web", replicas = 0)
+service("owing_old", image = "swarmtest/sleep:1", replicas = 0)
+check_tcp("%s:1" % var("addr"), name = "owed", after = [web], timeout = "100ms")
+`)
+		f.ApplyEnds(apply.ExitNotConverged, "check_tcp.owed")
+		for _, what := range []string{"ours already", "taken"} {
+			if _, err := f.TryImport(plan.Import{Address: "service.owing_old", Object: "owing_old"}); err != nil {
+				t.Fatal(err)
+			}
+			t.Log(what)
+			f.PlanShows("<= check_tcp.owed (it has not passed yet)")
+			f.Docker("service", "update", "--detach", "--label-rm=swarmscript.project", "--label-rm=swarmscript.address", "owing_old")
+		}
+	})
+}
+
 // One refusal refuses all: nothing is written.
 func TestStoryImportRefused(t *testing.T) {
 	onNewest(t, func(f *fixture) {

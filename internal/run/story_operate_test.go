@@ -100,9 +100,20 @@ func TestStoryScale(t *testing.T) {
 svc("scaled_web", replicas = 1)
 svc("scaled_free", replicas = 1, lifecycle = lifecycle(ignore_changes = ["replicas"]))
 svc("scaled_all", mode = "global")
+svc("scaled_port", ports = [port(8080, published = 8931, mode = "host")])
 `)
 		f.Apply()
 		l := f.Attach()
+		for n, want := range map[uint64]string{0: "", 3: "2 of 3 tasks cannot be placed"} {
+			a, err := operate.Scale(f.Context(), l.service(f, "scaled_port"), n)
+			if err != nil {
+				t.Fatal(err)
+			}
+			findings := l.Acts([]*operate.Act{a}).Plan.Changes[0].Findings
+			if got := findings.Error(); findings.Err() != nil || (want == "") != (got == "") || !strings.Contains(got, want) {
+				t.Errorf("scaled to %d, it is foreseen: %q", n, got)
+			}
+		}
 		for _, tt := range []struct {
 			name, warns string
 			n           uint64

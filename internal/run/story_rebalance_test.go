@@ -19,7 +19,8 @@ func TestStoryRebalance(t *testing.T) {
 	s.Images()
 	f := newFixture(t, s.Managers[0])
 	worker := s.Workers[1]
-	f.Script(`svc("spread_web", replicas = 4, update = update_policy(parallelism = 0, monitor = "100ms"))`)
+	f.Script(`svc("spread_web", replicas = 4, update = update_policy(parallelism = 0, monitor = "100ms"))
+svc("spread_all", mode = "global")`)
 	f.Docker("node", "update", "--availability", "drain", worker.Hostname)
 	f.Apply()
 	l := f.Attach()
@@ -59,11 +60,17 @@ func TestStoryRebalance(t *testing.T) {
 	if err == nil || !strings.Contains(detail(err), there+" on "+worker.Hostname+" ("+worker.Addr+")") || !strings.Contains(detail(err), "DOCKER_HOST=ssh://USER@"+worker.Addr) {
 		t.Errorf("a task of another node: %v", err)
 	}
+	everywhere := "spread_all." + worker.Hostname
+	_, err = operate.Locate(f.Context(), states, l.Engines, everywhere)
+	if err == nil || !strings.Contains(detail(err), "there is "+everywhere+" on "+worker.Hostname+" ("+worker.Addr+")") {
+		t.Errorf("a global service's task on another node: %v", err)
+	}
 	if target, err := operate.Locate(f.Context(), states, l.Engines, "spread_web"); err != nil || target.Task == there {
 		t.Errorf("any task: %v, %v", target, err)
 	}
 	f.Script(`
 engine("` + worker.Host + `", name = "other")
+svc("spread_all", mode = "global")
 svc("spread_web", replicas = 4, update = update_policy(parallelism = 0, monitor = "100ms"))`)
 	l = f.Attach()
 	target, err := operate.Locate(f.Context(), states, l.Engines, there)

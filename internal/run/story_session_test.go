@@ -57,6 +57,10 @@ func TestSessionStory(t *testing.T) {
 		f.say(d.types(`live(web)`, "env       ")) // that it was sensitive is remembered
 		f.say(d.types(`diff(web)`, "env"))
 		f.say(d.types(`[diff(web).fields, live(web).env]`, "(sensitive value)"))
+		d.types(`svc("`+name+`_away", constraints = ["node.labels.zone==none"])`, "=<swarm.main/service."+name+"_away>")
+		d.types(`diff("service.`+name+`_away").findings`, `=["error: its task cannot be placed"]`)
+		d.types(`diff("service.`+name+`_away")`, "error: its task cannot be placed")
+		d.types(`undeclare("service.`+name+`_away")`, "=")
 		d.types(`undeclare(web)`, "=")
 		f.say(d.types(`diff()`, "- swarm.main/service."+name+", no longer declared"))
 		d.types(`apply().done`, "Plan: 0 to add, 0 to change, 0 to replace, 1 to delete")

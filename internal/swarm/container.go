@@ -87,7 +87,7 @@ func NewNotHere(ctx context.Context, api client.APIClient, service, task string)
 		n := nodes[t.NodeID]
 		name := fmt.Sprintf("%s.%d", service, t.Slot)
 		if t.Slot == 0 {
-			name = service
+			name = service + "." + n.Description.Hostname
 		}
 		if task != service && name != task {
 			continue

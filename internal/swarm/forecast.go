@@ -107,7 +107,7 @@ func placeFinding(p *resource.Prospect, s placement.Shortage) resource.Finding {
 		d.Hint += "; or wait = False, or --allow-pending, lets them be pending"
 	}
 	d.Hint = strings.TrimPrefix(d.Hint, "; or ")
-	return resource.Finding{Address: p.Address, Diagnostic: d}
+	return resource.Finding{Address: p.Address, Diagnostic: d, Pending: true}
 }
 
 // demand is what a service will ask of the nodes; false where that is nothing.

@@ -49,9 +49,22 @@ var NodeKind = &resource.Kind{
 	},
 	Check:    checkNode,
 	Find:     findNode,
+	Given:    givenNode,
 	Sequence: sequenceNodes,
 	Effect:   nodeEffect,
 	Handler:  nodeHandler{},
+}
+
+// givenNode leaves out what a node has without anybody's wish: that it is
+// active, and its role, which it joined with.
+func givenNode(o *resource.Object) value.Struct {
+	args := slices.Clone(o.Args)
+	role, _ := nodeSchema.Field("role")
+	args[role.Index] = nil
+	if f, _ := nodeSchema.Field("availability"); args[f.Index] == string(swarm.NodeAvailabilityActive) {
+		args[f.Index] = nil
+	}
+	return args
 }
 
 func checkNode(args value.Struct) schema.Problems {

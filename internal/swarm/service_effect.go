@@ -102,7 +102,7 @@ func newRollout(object *resource.Object, args value.Struct) rollout {
 	}
 	e.startFirst, e.parallelism = u.str("order") == "start-first", u.orDefault("parallelism")
 	e.delay, e.monitor = time.Duration(u.int("delay")), time.Duration(u.orDefault("monitor"))
-	if h, ok := r.in("healthcheck"); ok && !h.bool("disable") && (h.given("cmd") || h.given("interval")) {
+	if h, ok := r.in("healthcheck"); ok && !h.bool("disable") && (h.given("cmd") || h.int("interval") > 0) {
 		e.health = time.Duration(h.int("interval"))
 		if h.int("start_period") > 0 && h.int("start_interval") > 0 {
 			e.health = time.Duration(h.int("start_interval"))

@@ -55,6 +55,7 @@ func TestServiceEffect(t *testing.T) {
 		{"one replica that gets others", args{}, four, []string{"replicas", renewed}, -1, false, "INTERRUPTED about 2 s: one replica, stop-first"},
 		{"one replica of four is left", four, args{}, []string{"replicas", renewed}, -1, false, "INTERRUPTED about 2 s: one replica is left, stop-first"},
 		{"one replica with a check", args{}, args{"healthcheck": health}, []string{renewed}, -1, false, "INTERRUPTED about 12 s: one replica, stop-first"},
+		{"one replica, as it is read", args{}, args{"healthcheck": dict("interval", "0s")}, []string{renewed}, -1, false, "INTERRUPTED about 2 s: one replica, stop-first"},
 		{"all at once", four, four.with("update", dict("parallelism", int64(0))), []string{renewed}, -1, false, "INTERRUPTED about 2 s: all 4 replicas at once, stop-first"},
 		{"more at once than there are", four, four.with("update", dict("parallelism", int64(9))), []string{renewed}, -1, false, "INTERRUPTED about 2 s: all 4 replicas at once, stop-first"},
 		{"none runs", four, four, []string{renewed}, 0, false, "its tasks are renewed; none runs now"},

@@ -206,7 +206,7 @@ func (st *serviceState) gone(ctx context.Context, c *Conn, r *resource.Request, 
 			if len(left) == 0 {
 				return nil
 			}
-			r.Progress(resource.Progress{Text: fmt.Sprintf("%d tasks still stopping", len(left))})
+			r.Progress(resource.Progress{Text: count(len(left), "task") + " still stopping"})
 		}
 	}
 }

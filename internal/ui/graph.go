@@ -87,7 +87,7 @@ func (d drawn) edges() []int {
 	return out
 }
 
-var graphSigns = map[string]string{"create": "+ ", "update": "~ ", "replace": "-/+ ", "new version": "+/- ", "delete": "- ", "release": ". ", "read": "<= "}
+var graphSigns = map[string]string{"create": "+ ", "update": "~ ", "replace": "-/+ ", "new version": "+/- ", "delete": "- ", "release": ". ", "read": "<= ", "check": "<= "}
 
 func (d drawn) label() string { return graphSigns[d.Action] + clean(d.ID) }
 

@@ -83,6 +83,8 @@ func TestStatus(t *testing.T) {
 		{Name: "nightly", Running: 2, Desired: 2, Job: true},
 	}
 	drift := &plan.Plan{Project: "shop", Changes: []*plan.Change{change(networkKind, "backend", plan.Update), change(networkKind, "old", plan.Delete), change(networkKind, "same", plan.NoOp)}}
+	owed := &plan.Plan{Project: "shop", Changes: []*plan.Change{change(networkKind, "probe", plan.Check)}}
+	owed.Changes[0].Owed = true
 	for _, tt := range []struct {
 		s    ProjectStatus
 		fine bool
@@ -90,6 +92,13 @@ func TestStatus(t *testing.T) {
 	}{
 		{ProjectStatus{Project: "shop", Where: "swarm.main, 1 node, 1 service", Services: services[:1], Plan: &plan.Plan{}}, true,
 			"shop: swarm.main, 1 node, 1 service\n\n  web  4/4 running\n\nWhat is live is as the script says.\n"},
+		{ProjectStatus{Project: "shop", Where: "swarm.main, 1 node, 1 service", Services: services[:1], Plan: owed}, false, `shop: swarm.main, 1 node, 1 service
+
+  web  4/4 running
+
+has not passed in the last apply: network.probe (swarmscript check asks again)
+What is live is as the script says.
+`},
 		{ProjectStatus{Where: "2 nodes, 0 services", Nodes: []operate.NodeStatus{{Name: "wrk-1", Role: "worker", Text: "drained: it takes no tasks"}}}, true,
 			"2 nodes, 0 services\n\n  node wrk-1 (worker) is drained: it takes no tasks\n\n"},
 		{ProjectStatus{Where: "x", Services: services, Nodes: []operate.NodeStatus{{Name: "wrk-2", Role: "worker", Text: "down: heartbeat failure", Down: true}}, Plan: drift}, false, `x

@@ -31,7 +31,7 @@ func (s *ProjectStatus) Fine() bool {
 			return false
 		}
 	}
-	return s.NoPlan == nil && (s.Plan == nil || s.Plan.Empty() && len(s.Plan.Unreachable) == 0)
+	return s.NoPlan == nil && (s.Plan == nil || s.Plan.Empty() && len(s.Plan.Owed())+len(s.Plan.Unreachable) == 0)
 }
 
 // Status writes it for one screen: a line for each service, and below it what
@@ -124,6 +124,13 @@ func (o *statusPrinter) drift(s *ProjectStatus) {
 	for _, w := range s.Plan.Warnings {
 		o.note(yellow, "warning: ", clean(w.Summary))
 	}
+	var owed []string
+	for _, c := range s.Plan.Owed() {
+		owed = append(owed, clean(c.Address.Short()))
+	}
+	if len(owed) > 0 {
+		o.note(red, "has not passed in the last apply: ", several(owed, mostDrift)+" (swarmscript check asks again)")
+	}
 	if len(names) == 0 {
 		o.line("What is live is as the script says.")
 		return
@@ -139,6 +146,7 @@ func (o *statusPrinter) drift(s *ProjectStatus) {
 //	services[]  swarm, name, project, mode, running, desired, job, problems[], waits
 //	nodes[]     those to look at: swarm, name, role, text, down
 //	drift[]     what a plan would change: {address, actions}; absent without a script
+//	checks[]    the addresses of those that have not passed in the last apply
 //	unreachable scope: why
 //	error       why there is no plan
 func StatusJSON(w io.Writer, s *ProjectStatus) error {
@@ -152,6 +160,7 @@ func StatusJSON(w io.Writer, s *ProjectStatus) error {
 		Services    []operate.ServiceStatus `json:"services"`
 		Nodes       []operate.NodeStatus    `json:"nodes"`
 		Drift       []drift                 `json:"drift,omitempty"`
+		Checks      []string                `json:"checks,omitempty"`
 		Unreachable map[string]string       `json:"unreachable,omitempty"`
 		Error       string                  `json:"error,omitempty"`
 	}{
@@ -165,6 +174,9 @@ func StatusJSON(w io.Writer, s *ProjectStatus) error {
 		doc.Unreachable = map[string]string{}
 		for addr, err := range s.Plan.Unreachable {
 			doc.Unreachable[addr] = err.Error()
+		}
+		for _, c := range s.Plan.Owed() {
+			doc.Checks = append(doc.Checks, string(c.Address))
 		}
 		for _, c := range s.Plan.Changes {
 			if c.Changes() {
