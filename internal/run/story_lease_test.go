@@ -155,8 +155,7 @@ func TestStoryDeadHolder(t *testing.T) {
 // A lease that somebody else takes over cancels the steps.
 func TestStoryLostLease(t *testing.T) {
 	onNewest(t, func(f *fixture) {
-		f.opts.AllowPending = true
-		f.Script(`svc("lost_web", constraints = ["node.labels.zone==nowhere"])`)
+		f.Script(`svc("lost_web", healthcheck = healthcheck("/nothing", start_period = "60s"))`)
 		p := f.Plan()
 		other := f.Plan()
 		began := time.Now()
