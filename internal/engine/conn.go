@@ -69,7 +69,7 @@ func (c *Conn) Observe(ctx context.Context, q resource.Query) (*resource.Observa
 	var ownErr error
 	var wg sync.WaitGroup
 	wg.Go(func() { own, warnings, ownErr = list(ctx, c.remote, q) })
-	s, err := swarm.ReadAll(ctx, c.remote, last)
+	s, err := swarm.ReadAll(ctx, c.remote, last, q)
 	wg.Wait()
 	if err = cmp.Or(err, ownErr); err != nil {
 		return nil, err

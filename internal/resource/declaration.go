@@ -120,8 +120,18 @@ type Program struct {
 
 // Query returns what an observation of one of its scopes is for.
 func (p *Program) Query(scope string) Query {
-	q := Query{Project: p.Project, Kinds: map[string]bool{}}
+	q := Query{Project: p.Project, Kinds: map[string]bool{}, Outputs: map[string]bool{}}
+	refers := func(r value.Ref) { q.Outputs[r.Output] = true }
+	for _, o := range p.Outputs {
+		value.Refs(o.Value, refers)
+	}
 	for _, d := range p.Declarations {
+		for _, r := range d.Refs() {
+			refers(r)
+		}
+		if d.Lifecycle.ReplaceOn != nil {
+			value.Refs(d.Lifecycle.ReplaceOn, refers)
+		}
 		if d.Scope == scope {
 			q.Kinds[d.Kind.Name] = true
 			q.Declared = append(q.Declared, d)

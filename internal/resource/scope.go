@@ -28,6 +28,9 @@ type Query struct {
 	Kinds map[string]bool
 	// Declared is what the program declares in the scope.
 	Declared []*Declaration
+	// Outputs are the names of the outputs that the program refers to: what only
+	// one of them tells is not asked for without it.
+	Outputs map[string]bool
 }
 
 // Conn reaches one scope.

@@ -194,6 +194,9 @@ func (v *view) query(s *resource.Scope) resource.Query {
 	for _, k := range registry.Kinds() {
 		if v.all && k.Scope == s.Type {
 			q.Kinds[k.Name] = true
+			for _, o := range k.Out {
+				q.Outputs[o.Name] = true
+			}
 		}
 	}
 	return q

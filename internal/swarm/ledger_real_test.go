@@ -248,10 +248,8 @@ func TestRealCallCount(t *testing.T) {
 		}
 		fresh.join()
 		fresh.observe(fresh.sw)
-		// Ten for the swarm, an unlock key included, and the engine's own list of
-		// containers.
-		if proxy.Reads() > 11 || proxy.Writes() > 0 {
-			t.Errorf("a look makes %d reads and %d writes, want 11 and 0 at most: %v", proxy.Reads(), proxy.Writes(), proxy.Calls())
+		if proxy.Reads() > 10 || proxy.Writes() > 0 {
+			t.Errorf("a look makes %d reads and %d writes, want 10 and 0 at most: %v", proxy.Reads(), proxy.Writes(), proxy.Calls())
 		}
 		if got := conn.Remote().Requests(); got.Reads != int64(proxy.Reads()) || got.Writes != 0 {
 			t.Errorf("we count %+v, the proxy %d", got, proxy.Reads())

@@ -29,6 +29,7 @@ type world struct {
 	eng     *engine.Conn
 	sw      resource.Conn // nil before there is a swarm
 	project string
+	outputs map[string]bool // that a program would refer to
 }
 
 // onEngines runs a test on an engine of each release.
@@ -77,7 +78,7 @@ func (w *world) conn(k *resource.Kind) resource.Conn {
 
 func (w *world) observe(c resource.Conn) *resource.Observation {
 	w.t.Helper()
-	obs, err := c.Observe(w.t.Context(), resource.Query{Project: w.project})
+	obs, err := c.Observe(w.t.Context(), resource.Query{Project: w.project, Outputs: w.outputs})
 	if err != nil {
 		w.t.Fatal(err)
 	}

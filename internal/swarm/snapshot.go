@@ -26,23 +26,26 @@ type Snapshot struct {
 	Swarm     *swarm.Swarm // nil where the engine is no manager
 	UnlockKey string
 	Hand      *Handover
+
+	wantsKey bool // a request more, where there is autolock
 }
 
 // Read asks an engine for what its scope holds: three requests outside a swarm,
 // five on a manager, six with autolock, beside the first connection's ping.
 func Read(ctx context.Context, d *remote.Docker) (*Snapshot, error) {
-	return read(ctx, d, listNetworks, listVolumes, listNodes)
+	return read(ctx, d, true, listNetworks, listVolumes, listNodes)
 }
 
 // ReadAll also lists, on a manager, what the observation of its swarm asks for
 // next: one round of requests in place of two. The last snapshot of this
-// connection may be nil.
-func ReadAll(ctx context.Context, d *remote.Docker, last *Snapshot) (*Snapshot, error) {
+// connection may be nil. The unlock key is read only where the query wants it.
+func ReadAll(ctx context.Context, d *remote.Docker, last *Snapshot, q resource.Query) (*Snapshot, error) {
+	wantsKey := q.Outputs["unlock_key"]
 	calls := []call{listNetworks, listVolumes, listNodes, listServices, listSecrets, listConfigs}
-	if s := readAgain(ctx, d, last, calls); s != nil {
+	if s := readAgain(ctx, d, last, wantsKey, calls); s != nil {
 		return s, nil
 	}
-	s, err := read(ctx, d, calls...)
+	s, err := read(ctx, d, wantsKey, calls...)
 	if err == nil {
 		s.Hand.whole = s.Swarm != nil
 	}
@@ -53,11 +56,11 @@ func ReadAll(ctx context.Context, d *remote.Docker, last *Snapshot) (*Snapshot, 
 // a moment ago, without asking for the engine's information again: that takes
 // longer than all lists, since it runs programs. It returns nil where it is
 // not the same manager of the same swarm any more.
-func readAgain(ctx context.Context, d *remote.Docker, last *Snapshot, calls []call) *Snapshot {
+func readAgain(ctx context.Context, d *remote.Docker, last *Snapshot, wantsKey bool, calls []call) *Snapshot {
 	if last == nil || last.Swarm == nil || time.Since(last.Hand.at) > infoAge {
 		return nil
 	}
-	s := newSnapshot(d)
+	s := newSnapshot(d, wantsKey)
 	s.API, s.Info = last.API, last.Info
 	if s.readSwarm(ctx, d, calls) != nil || s.Swarm.ID != last.Swarm.ID || s.Node() == nil {
 		return nil
@@ -69,12 +72,12 @@ func readAgain(ctx context.Context, d *remote.Docker, last *Snapshot, calls []ca
 // infoAge bounds how old an engine's information may be that is used again.
 const infoAge = 10 * time.Second
 
-func newSnapshot(d *remote.Docker) *Snapshot {
-	return &Snapshot{Hand: &Handover{at: time.Now(), writes: d.Requests().Writes}}
+func newSnapshot(d *remote.Docker, wantsKey bool) *Snapshot {
+	return &Snapshot{wantsKey: wantsKey, Hand: &Handover{at: time.Now(), writes: d.Requests().Writes}}
 }
 
-func read(ctx context.Context, d *remote.Docker, calls ...call) (*Snapshot, error) {
-	s := newSnapshot(d)
+func read(ctx context.Context, d *remote.Docker, wantsKey bool, calls ...call) (*Snapshot, error) {
+	s := newSnapshot(d, wantsKey)
 	var err error
 	if s.API, err = d.Ready(ctx); err != nil {
 		return nil, err
@@ -112,7 +115,7 @@ func (s *Snapshot) readSwarm(ctx context.Context, d *remote.Docker, calls []call
 	wg.Go(func() {
 		sw, err := d.API().SwarmInspect(ctx)
 		s.Swarm, inspectErr = &sw, remote.Err(err)
-		if err == nil && sw.Spec.EncryptionConfig.AutoLockManagers {
+		if err == nil && s.wantsKey && sw.Spec.EncryptionConfig.AutoLockManagers {
 			key, err := d.API().SwarmGetUnlockKey(ctx)
 			s.UnlockKey, inspectErr = key.UnlockKey, remote.Err(err)
 		}

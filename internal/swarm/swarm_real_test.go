@@ -51,6 +51,7 @@ func TestRealSwarm(t *testing.T) {
 		})
 		w.wantDiff(k, "", next, "availability", "cert_expiry", "dispatcher_heartbeat", "max_snapshots", "snapshot_interval", "task_history_limit", "autolock")
 		w.update(k, "main", next)
+		w.outputs = map[string]bool{"unlock_key": true}
 		key, _ := w.find(k, "").Out["unlock_key"].(value.Secret)
 		if got, want := key.V, w.e.Docker("swarm", "unlock-key", "--quiet"); got != want {
 			t.Errorf("the unlock key is %v, want %v", got, want)
