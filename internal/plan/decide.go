@@ -34,6 +34,8 @@ type Case struct {
 	HashKey []byte
 	// API is the engine's, "" where it does not matter.
 	API string
+	// On is the scope that the declaration's On names, nil where it names none.
+	On *ScopeState
 	// Keep is the name that the object had which this run has removed to make it
 	// anew: its users go by it. It is "" otherwise.
 	Keep string
@@ -269,7 +271,7 @@ func (c Case) mark(args value.Struct) resource.Mark {
 	if c.Decl.Kind.Unmarked {
 		return resource.Mark{}
 	}
-	m := resource.Mark{Project: c.Project, Address: c.Decl.Address, Sensitive: c.Decl.Sensitive()}
+	m := resource.Mark{Project: c.Project, Address: c.Decl.Address, On: c.Decl.On, Sensitive: c.Decl.Sensitive()}
 	if len(c.Decl.Refs()) > 0 {
 		m.Sensitive = resource.Sensitive(c.Decl.Kind.Schema, args)
 	}

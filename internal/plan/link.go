@@ -116,7 +116,9 @@ func (b *builder) link() (again bool) {
 			b.linkTentative(c, destroy[c.Address], do)
 		}
 	}
-	b.linkSequences(do)
+	b.linkSequences(g)
+	b.linkSpreads(g, do)
+	b.linkHosts(pure, do, destroy)
 	b.linkReleases(g, pure, do)
 	again = b.linkUsers(g, gone, do)
 	b.linkVersions(pure, do)

@@ -23,7 +23,11 @@ const keptVersions = 2
 func (b *builder) prune() {
 	for _, addr := range sortedKeys(b.index) {
 		ix := b.index[addr]
-		if ix.State.Status != Present || b.goes(addr) {
+		if ix.State.Status != Present {
+			continue
+		}
+		if b.goes(addr) {
+			b.unmake(addr, ix)
 			continue
 		}
 		var gone []value.Address // few of many, so they are sorted alone
@@ -35,7 +39,7 @@ func (b *builder) prune() {
 		slices.Sort(gone)
 		for _, a := range gone {
 			for _, o := range ix.ours[a] {
-				if !b.elsewhere(a, o) && b.claimed[o] == nil {
+				if !b.elsewhere(a, o) && b.claimed[o] == nil && !b.atHome(a, addr, o) {
 					b.remove(a, addr, o, b.pruneReason())
 				}
 			}
@@ -43,11 +47,37 @@ func (b *builder) prune() {
 	}
 }
 
+// unmake plans what has to be done on other scopes that stay when one goes: the
+// engines of a swarm leave it.
+func (b *builder) unmake(addr string, ix *Index) {
+	for _, a := range sortedKeys(ix.ours) {
+		for _, o := range ix.ours[a] {
+			if o.Mark.On == "" || b.goes(o.Mark.On) || b.opens(o.Mark.On, addr) {
+				continue
+			}
+			if c := b.remove(a, addr, o, b.pruneReason()); c != nil {
+				c.Ends = true
+			}
+		}
+	}
+}
+
+// opens reports whether a scope is the one in which another's opener lives: it
+// goes there with its opener.
+func (b *builder) opens(on, scope string) bool { return b.livesIn(value.Address(scope)) == on }
+
 // elsewhere reports whether an object is declared, and was found there too, in
 // another scope: one swarm seen from two engines, or one engine under two names.
 func (b *builder) elsewhere(a value.Address, o *resource.Object) bool {
 	c := b.changes[a]
 	return c != nil && c.Live != nil && c.Live.ID == o.ID
+}
+
+// atHome reports whether an object that goes is seen in another scope too, which
+// is the one to take it away in: one swarm seen from several of its managers.
+func (b *builder) atHome(a value.Address, scope string, o *resource.Object) bool {
+	home := b.livesIn(a)
+	return home != "" && home != scope && b.index[home] != nil && b.index[home].withID(o.ID) != nil
 }
 
 func (b *builder) pruneReason() string {
@@ -71,6 +101,9 @@ func (b *builder) declaredIn(a value.Address, scope string) bool {
 // then nothing in it is deleted one by one.
 func (b *builder) goes(scope string) bool {
 	opener := value.Address(scope)
+	if in := b.livesIn(opener); in != "" && b.goes(in) {
+		return true
+	}
 	if c := b.changes[opener]; c != nil {
 		return c.Action == Replace
 	}
@@ -83,19 +116,21 @@ func (b *builder) goes(scope string) bool {
 	return false
 }
 
-func (b *builder) remove(a value.Address, scope string, o *resource.Object, reason string) {
+func (b *builder) remove(a value.Address, scope string, o *resource.Object, reason string) *Change {
 	k := b.in.Kinds(b.index[scope].State.Scope.Type, o.Kind)
 	if k == nil || b.removed[o.Kind+" "+o.ID] {
-		return // the second: one engine under two names
+		return nil // the second: one engine under two names
 	}
 	b.removed[o.Kind+" "+o.ID] = true
 	action := Delete
-	if k.Find != nil {
+	if k.Find != nil && o.Mark.On == "" {
 		action = Release
 	}
-	b.deletes = append(b.deletes, &Change{
+	c := &Change{
 		Address: a, Kind: k, Scope: scope, Action: action, Decl: b.decls[a], Live: o, Name: o.Name, Reason: reason,
-	})
+	}
+	b.deletes = append(b.deletes, c)
+	return c
 }
 
 // oldVersions plans the deletion of versions that nobody needs any more: all

@@ -59,6 +59,9 @@ type Mark struct {
 	Sensitive []string
 	// Triggers is the hash of lifecycle(replace_on=).
 	Triggers string
+	// On is the declaration's: such an object goes when it is declared no more,
+	// though others of its kind are only released.
+	On string
 }
 
 // The labels of a mark.
@@ -69,6 +72,7 @@ const (
 	LabelKeys      = "swarmscript.keys"
 	LabelSensitive = "swarmscript.sensitive"
 	LabelTriggers  = "swarmscript.triggers"
+	LabelOn        = "swarmscript.on"
 	labelPrefix    = "swarmscript."
 )
 
@@ -85,7 +89,7 @@ func (m Mark) Labels(labels map[string]string) map[string]string {
 	}
 	for k, v := range map[string]string{
 		LabelProject: m.Project, LabelAddress: string(m.Address), LabelHash: m.Hash,
-		LabelKeys: joinKeys(m.Keys), LabelSensitive: joinKeys(m.Sensitive), LabelTriggers: m.Triggers,
+		LabelKeys: joinKeys(m.Keys), LabelSensitive: joinKeys(m.Sensitive), LabelTriggers: m.Triggers, LabelOn: m.On,
 	} {
 		if v != "" {
 			out[k] = v
@@ -101,6 +105,7 @@ func ReadMark(labels map[string]string) (Mark, map[string]string) {
 		Address:  value.Address(labels[LabelAddress]),
 		Hash:     labels[LabelHash],
 		Triggers: labels[LabelTriggers],
+		On:       labels[LabelOn],
 	}
 	if k := labels[LabelKeys]; k != "" {
 		m.Keys = splitKeys(k)
@@ -141,7 +146,7 @@ func splitKeys(s string) []string {
 // Equal reports whether two marks are the same.
 func (m Mark) Equal(o Mark) bool {
 	return m.Project == o.Project && m.Address == o.Address && m.Hash == o.Hash &&
-		m.Triggers == o.Triggers && slices.Equal(m.Keys, o.Keys) && slices.Equal(m.Sensitive, o.Sensitive)
+		m.Triggers == o.Triggers && m.On == o.On && slices.Equal(m.Keys, o.Keys) && slices.Equal(m.Sensitive, o.Sensitive)
 }
 
 // MarkOthers gives objects that carry no mark those that other projects keep for

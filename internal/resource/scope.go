@@ -16,6 +16,9 @@ type Scope struct {
 	// Config says how an outermost scope is reached, in a type of its own; nil
 	// for those that a resource opens, which has the scope's address.
 	Config any
+	// Parent is the address of the scope that its opener lives in, where no
+	// declaration tells: "" for outermost ones.
+	Parent string
 	Pos    diag.Pos
 }
 
