@@ -14,7 +14,7 @@ import (
 	"github.com/swarmscript/swarmscript/lang"
 )
 
-// lookup(kind, name, *, cluster=None, engine=None) reads what is live, whoever's
+// lookup(kind, name, *, cluster=None, engine=None, host=None, provider=None) reads what is live, whoever's
 // it is. Its handle reads back as deferred values what the object has: outputs
 // and arguments.
 func (r *Recorder) lookup(thread *starlark.Thread, b *starlark.Builtin, args starlark.Tuple, kwargs []starlark.Tuple) (starlark.Value, error) {

@@ -78,6 +78,9 @@ type Kind struct {
 	// not run side by side, in the order in which they are made one by one, or says
 	// why they must not be made at all. May be nil.
 	Sequence func(objects []*Object, planned []Planned) ([]Planned, *diag.Diagnostic)
+	// StepsDown reports that after those changes the scope is not reached through
+	// the object's On any more. May be nil.
+	StepsDown func(changes []schema.Change) bool
 	// Spreads is set where what comes of an object depends on which found objects
 	// its scope has: it is written when those that are coming are there.
 	Spreads bool
