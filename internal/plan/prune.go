@@ -221,8 +221,27 @@ func (b *builder) guard() {
 		}
 		b.guardOne(c)
 	}
+	b.guardHomes()
 	if !b.in.Options.AllowDataLoss {
 		b.guardWithin()
+	}
+}
+
+// guardHomes refuses to take away what a scope that stays is reached through.
+func (b *builder) guardHomes() {
+	if b.in.Options.Destroy {
+		return
+	}
+	for _, d := range b.in.Program.Declarations {
+		c := b.changes[d.Address]
+		if d.Kind.Opens == "" || c == nil || c.Live == nil || c.Action == Replace || !b.goes(d.Scope) {
+			continue
+		}
+		b.fail(&diag.Diagnostic{
+			Pos:     d.Pos,
+			Summary: fmt.Sprintf("%s is reached through %s alone, which goes in this plan", d.Address, d.Scope),
+			Hint:    fmt.Sprintf("let the others join in an apply of its own, and take %s away in the next", d.Scope),
+		})
 	}
 }
 
