@@ -57,11 +57,11 @@ func (h *Host) reason(err error) (why, hint string) {
 		refused *ssh.OpenChannelError
 		op      *net.OpError
 		nego    *ssh.AlgorithmNegotiationError
+		hop     *hopError
 	)
 	at := ""
-	if i := strings.Index(err.Error(), "the jump host "); i == 0 {
-		at, _, _ = strings.Cut(err.Error(), ": ")
-		at += ": "
+	if errors.As(err, &hop) {
+		at, err = "the jump host "+hop.name+": ", hop.err
 	}
 	switch {
 	case errors.As(err, &key):
@@ -85,7 +85,7 @@ func (h *Host) reason(err error) (why, hint string) {
 	case errors.Is(err, io.EOF):
 		return at + "it closed the connection", ""
 	}
-	return strings.TrimPrefix(err.Error(), "ssh: "), ""
+	return at + strings.TrimPrefix(err.Error(), "ssh: "), ""
 }
 
 // lostError is a connection that ended under what ran over it.
@@ -121,12 +121,12 @@ func (h *Host) brokenOff(ctx context.Context, l *link, c Command, err error) err
 
 // refused says why the host did not open a connection for us.
 func (h *Host) refused(ctx context.Context, network, addr string, err error) error {
-	var refused *ssh.OpenChannelError
-	if !errors.As(err, &refused) || ctx.Err() != nil {
+	var no *refusal
+	if !errors.As(err, &no) || ctx.Err() != nil {
 		return err
 	}
 	return &hostError{
-		msg:   fmt.Sprintf("%s cannot connect to %s: %s", h.Name(), addr, refused.Message),
+		msg:   fmt.Sprintf("%s cannot connect to %s: %s", h.Name(), addr, no.said),
 		cause: err,
 		is:    []error{resource.ErrUnreachable},
 	}
