@@ -148,6 +148,13 @@ func (l Limits) settings() []setting {
 	}
 }
 
+// rounded is how the kernel keeps them: in parts of a period, and in pages.
+func (l Limits) rounded() Limits {
+	const part = 1_000_000_000 / period
+	page := int64(os.Getpagesize())
+	return Limits{NanoCPUs: l.NanoCPUs / part * part, Memory: l.Memory / page * page}
+}
+
 // writeLimits sets the limits of the machine's cgroups. A limit that the kernel
 // has no controller for is an error.
 func (m *Machine) writeLimits() error {
@@ -170,6 +177,37 @@ func (m *Machine) writeLimits() error {
 		}
 	}
 	return nil
+}
+
+// limits reads what the kernel holds the machine to, which runs.
+func (m *Machine) limits() (Limits, error) {
+	var l Limits
+	all, err := hierarchies()
+	if err != nil {
+		return l, err
+	}
+	for _, h := range all {
+		file := func(name string) string { return readWord(filepath.Join(h.path, m.cgroup(), name)) }
+		var quota, memory string
+		switch {
+		case h.unified:
+			quota, _, _ = strings.Cut(file("cpu.max"), " ")
+			memory = file("memory.max")
+		case slices.Contains(h.controllers, "cpu"):
+			quota = file("cpu.cfs_quota_us")
+		}
+		if slices.Contains(h.controllers, "memory") {
+			memory = file("memory.limit_in_bytes")
+		}
+		// No limit is -1, "max", or more than there can be.
+		if n, err := strconv.ParseInt(quota, 10, 64); err == nil && n > 0 {
+			l.NanoCPUs = n * (1_000_000_000 / period)
+		}
+		if n, err := strconv.ParseInt(memory, 10, 64); err == nil && n < 1<<60 {
+			l.Memory = n
+		}
+	}
+	return l, nil
 }
 
 // cgroups lists a cgroup in all hierarchies where it is there.
