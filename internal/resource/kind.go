@@ -76,7 +76,8 @@ type Kind struct {
 	Find func(objects []*Object, ours func(*Object) bool, args value.Struct) (*Object, *diag.Diagnostic)
 	// Sequence returns those of the planned changes of a scope's objects that must
 	// not run side by side, in the order in which they are made one by one, or says
-	// why they must not be made at all. May be nil.
+	// why they must not be made at all. A warning beside an order is only told. May
+	// be nil.
 	Sequence func(objects []*Object, planned []Planned) ([]Planned, *diag.Diagnostic)
 	// Spreads is set where what comes of an object depends on which found objects
 	// its scope has: it is written when those that are coming are there.
