@@ -167,8 +167,11 @@ func (b *builder) sequences() {
 		order, problem := k.kind.Sequence(b.index[k.scope].ofKind(k.kind), planned[k])
 		if problem != nil {
 			problem.Summary = k.scope + ": " + problem.Summary
-			b.fail(problem)
-			continue
+			if problem.Severity == diag.Error {
+				b.fail(problem)
+				continue
+			}
+			b.plan.Warnings = append(b.plan.Warnings, problem)
 		}
 		var chain []*Change
 		for _, p := range order {

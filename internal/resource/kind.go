@@ -80,7 +80,7 @@ type Kind struct {
 	// Sequence returns those of the planned changes of a scope's objects that must
 	// not run side by side, in the order in which they are made one by one, or says
 	// why they must not be made at all. Of one address, what goes comes before what
-	// comes to be. May be nil.
+	// comes to be. A warning beside an order is only told. May be nil.
 	Sequence func(objects []*Object, planned []Planned) ([]Planned, *diag.Diagnostic)
 	// StepsDown reports that after those changes the scope is not reached through
 	// the object's On any more. May be nil.
