@@ -22,7 +22,7 @@ var ServiceKind = &resource.Kind{
 	Complete: completeService,
 	Effect:   serviceEffect,
 	Ending:   serviceEnding,
-	Spreads: true,
+	Spreads:  true,
 	Handler:  serviceHandler{},
 }
 
