@@ -254,7 +254,7 @@ func (v *view) connect(ctx context.Context, s *resource.Scope) (resource.Conn, e
 	case builtins.Host:
 		return host.Connect(machine(cfg, v.root)), nil
 	case builtins.Local:
-		return local.Connect(local.Config{})
+		return local.Connect(local.Config{Site: cfg.Site, Subnet: cfg.Subnet})
 	}
 	parent := v.parent(s)
 	o, opener := v.openerObject(s, parent)
