@@ -33,11 +33,13 @@ var (
 		{"internal/apply", append([]string{"internal/plan"}, data...)},
 		{"internal/remote", data},
 		{"internal/engine", append([]string{"internal/remote", "internal/swarm"}, data...)},
+		{"internal/host", append([]string{"internal/remote", "internal/engine"}, data...)},
+		{"internal/local", append([]string{"internal/remote", "internal/host"}, data...)},
 		{"internal/swarm/placement", nil},
 		{"internal/swarm", append([]string{"internal/remote", "internal/swarm/placement"}, data...)},
 		{"internal/repl", []string{"lang"}},
 		{"internal/check", append([]string{"internal/remote", "internal/swarm"}, data...)},
-		{"internal/registry", []string{"internal/resource", "internal/swarm", "internal/engine", "internal/check"}},
+		{"internal/registry", []string{"internal/resource", "internal/swarm", "internal/engine", "internal/check", "internal/host", "internal/local"}},
 		{"internal/operate", append([]string{"internal/remote", "internal/swarm"}, data...)},
 		{"internal/repl", []string{"lang"}},
 		{"internal/ui", append([]string{"internal/plan", "internal/apply", "internal/operate"}, data...)},
@@ -61,7 +63,7 @@ func TestImports(t *testing.T) {
 					t.Errorf("%s imports %s: it may import %v", pkg, own, r.may)
 				}
 			}
-			if strings.HasPrefix(own, "internal/testengine") {
+			if strings.HasPrefix(own, "internal/testengine") || strings.HasPrefix(own, "internal/testhost") || strings.HasPrefix(own, "internal/testhost") {
 				t.Errorf("%s imports %s, which is for tests", pkg, own)
 			}
 		}
@@ -90,7 +92,7 @@ func packages(t *testing.T) map[string][]string {
 			return err
 		}
 		name := d.Name()
-		if d.IsDir() && (name == "testengine" || name == "testdata" || strings.HasPrefix(name, ".") && path != root) {
+		if d.IsDir() && (name == "testengine" || name == "testhost" || name == "testdata" || strings.HasPrefix(name, ".") && path != root) {
 			return filepath.SkipDir
 		}
 		if d.IsDir() || !strings.HasSuffix(name, ".go") || strings.HasSuffix(name, "_test.go") {

@@ -43,6 +43,9 @@ func (e *executor) step(ctx context.Context, n *plan.Node, slot *slot) error {
 		if err := s.refresh(ctx, e.in.Program); err != nil {
 			return err
 		}
+		if err := e.refreshOn(ctx, c.Decl); err != nil {
+			return err
+		}
 	}
 	var made *resource.Object
 	var done *plan.Change
@@ -86,7 +89,7 @@ func (e *executor) destroy(ctx context.Context, n *plan.Node, slot *slot) error 
 	conn, _ := s.current()
 	err = e.retry(ctx, c, s, func(bool) error {
 		r := e.request(c)
-		r.Waits = slot.free
+		r.Waits, r.Ends, r.On = slot.free, c.Ends, e.connOn(c.Live.Mark.On)
 		return c.Kind.Handler.Delete(ctx, conn, r)
 	})
 	if err != nil {
@@ -156,6 +159,9 @@ func (e *executor) decide(c *plan.Change, s *liveScope, again bool) (*plan.Chang
 	cs.Adopt, cs.AdoptFree = c.Reason == "adopted" || e.adopts(c.Address), e.in.Options.AdoptAll
 	cs.Replaced, cs.ReplacedMaybe = e.forcedBy(c)
 	cs.Due = c.Action == plan.Check
+	if c.Decl.On != "" {
+		cs.On = e.stateOn(c.Decl.On)
+	}
 	if e.wasDestroyed(c) {
 		cs = e.afterDestroy(cs, c)
 	}
@@ -258,6 +264,9 @@ func (e *executor) request(c *plan.Change) *resource.Request {
 func (e *executor) write(ctx context.Context, c *plan.Change, s *liveScope) (*resource.Object, error) {
 	conn, ix := s.current()
 	r := e.request(c)
+	if c.Decl != nil {
+		r.On = e.connOn(c.Decl.On)
+	}
 	switch c.Action {
 	case plan.Create, plan.NewVersion, plan.Replace:
 		// The first half of a replacement has run, unless the values that ask for
@@ -340,7 +349,9 @@ func (e *executor) settle(ctx context.Context, c *plan.Change, s *liveScope, o *
 	wait, cancel := context.WithTimeout(ctx, timeout)
 	defer cancel()
 	conn, _ := s.current()
-	err := settle(wait, conn, e.request(c))
+	r := e.request(c)
+	r.On = e.connOn(c.Decl.On)
+	err := settle(wait, conn, r)
 	if err != nil && ctx.Err() == nil && wait.Err() != nil && !errors.As(err, new(*resource.NotConverged)) {
 		return &resource.NotConverged{Address: c.Address, Summary: "did not converge in " + timeout.String(), Detail: err.Error()}
 	}

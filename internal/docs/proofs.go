@@ -1,6 +1,11 @@
 package docs
 
-import "github.com/swarmscript/swarmscript/internal/resource"
+import (
+	"slices"
+
+	"github.com/swarmscript/swarmscript/internal/resource"
+	"github.com/swarmscript/swarmscript/internal/schema"
+)
 
 // Proof is a test that shows that a kind does what its table says.
 type Proof struct {
@@ -28,12 +33,18 @@ func neededOf(k *resource.Kind) []string {
 	if k.Verify != nil {
 		return []string{roundTrip}
 	}
+	replaced := k.Versioned || slices.ContainsFunc(k.Schema.Fields, func(f *schema.Field) bool { return f.Replace }) || k.Scope == "swarm" || k.Scope == "engine"
+	if !replaced {
+		return []string{roundTrip, drift}
+	}
 	return Needed
 }
 
 const (
 	engines  = "real engines: 28.5.2 and 20.10"
 	newest   = "a real engine: 28.5.2"
+	hosts    = "real machines: Debian 12 and 13"
+	bookworm = "a real machine: Debian 12"
 	noEngine = "no engine"
 )
 
@@ -130,6 +141,19 @@ var Proofs = map[string][]Proof{
 		{roundTrip, "TestStoryChecks", checkStory, engines},
 		{"every argument", "TestTCP", "internal/check/check_test.go", noEngine},
 	},
+	"vm": {
+		{roundTrip, "TestVM", "internal/local/vm_test.go", hosts},
+		{drift, "TestVMDrift", "internal/local/vm_test.go", hosts},
+		{replacement, "TestVM", "internal/local/vm_test.go", hosts},
+		{"killed at any moment, nothing is left", "TestCrash", "internal/local/crash_test.go", bookworm},
+	},
+	"file":         hostProofs("file", "TestFile", bookworm),
+	"directory":    hostProofs("file", "TestDirectory", bookworm),
+	"package":      hostProofs("package", "TestPackage", hosts),
+	"command":      hostProofs("command", "TestCommand", bookworm),
+	"systemd_unit": hostProofs("unit", "TestUnit", hosts),
+	"sysctl":       hostProofs("sysctl", "TestSysctl", bookworm),
+	"user":         hostProofs("user", "TestUser", hosts),
 	"check_exec": {
 		{roundTrip, "TestStoryChecks", checkStory, engines},
 		{"every argument", "TestExec", checkStory, engines},
@@ -152,6 +176,13 @@ const (
 	nodeStory   = "internal/run/story_nodes_test.go"
 	contentTest = "internal/swarm/content_real_test.go"
 )
+
+// hostProofs are those of a kind whose one test does it all: made, changed,
+// drifted by hand, repaired, removed.
+func hostProofs(file, test, on string) []Proof {
+	path := "internal/host/" + file + "_real_test.go"
+	return []Proof{{roundTrip, test, path, on}, {drift, test, path, on}, {replacement, test, path, on}}
+}
 
 func find(kind, what string) (Proof, bool) {
 	for _, p := range Proofs[kind] {

@@ -38,6 +38,10 @@ func Connect(e remote.Endpoint) (*Conn, error) {
 	return &Conn{remote: d}, nil
 }
 
+// Over returns the connection to an engine that is reached already, as one of a
+// host over SSH.
+func Over(d *remote.Docker) *Conn { return &Conn{remote: d} }
+
 // Docker returns the Engine API's client. Its errors go through [remote.Err].
 func (c *Conn) Docker() client.APIClient { return c.remote.API() }
 

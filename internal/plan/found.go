@@ -69,7 +69,7 @@ func (c Case) meant(ch *Change) (*resource.Object, *diag.Diagnostic) {
 // none yet. While that scope does not answer, what carries our mark is meant.
 func (c Case) madeBy(ch *Change) (*resource.Object, *diag.Diagnostic) {
 	switch {
-	case c.On.Status == Unreachable:
+	case c.On.Status == Unreachable || c.On.Off:
 		return c.current(), nil
 	case c.On.Status == Absent || c.On.Obs.Node == "":
 		return nil, nil
@@ -98,7 +98,7 @@ func (b *builder) claim() {
 		if d.Kind.Find == nil { // nearly all
 			continue
 		}
-		if c := b.changes[d.Address]; c != nil && (c.Live != nil || d.On != "" && c.Action == Create && (!c.Deferred || b.onState(d.On).Status == Absent)) {
+		if c := b.changes[d.Address]; c != nil && (c.Live != nil || d.On != "" && c.Action == Create && (!c.Deferred || b.onState(d.On).Status == Absent && !b.onState(d.On).Off)) {
 			found = append(found, c)
 		}
 	}
@@ -222,8 +222,9 @@ func (b *builder) linkSpreads(g *Graph, do map[value.Address]*Node) {
 	}
 }
 
-// linkHosts lets what a scope is in another go before the scope does: a node
-// leaves its swarm before its machine is taken away.
+// linkHosts lets what is in a scope, and what a scope is in another, go before
+// the scope does: a node leaves its swarm before its machine is taken away. What
+// goes makes room for what is made in its place.
 func (b *builder) linkHosts(pure []*Node, do map[value.Address]*Node, destroy map[value.Address]*Node) {
 	gone := map[value.Address]*Node{}
 	for a, n := range destroy {
@@ -234,11 +235,13 @@ func (b *builder) linkHosts(pure []*Node, do map[value.Address]*Node, destroy ma
 	}
 	for _, n := range pure {
 		c := n.Change
-		if c.Live.Mark.On == "" {
-			continue
+		for in := value.Address(c.Scope); in != ""; in = value.Address(b.livesIn(in)) {
+			if ended := gone[in]; ended != nil {
+				ended.after(n)
+			}
 		}
-		if ended := gone[value.Address(c.Scope)]; ended != nil {
-			ended.after(n)
+		if c.Kind.Find != nil && c.Action == Delete {
+			do[c.Address].after(n)
 		}
 		for on := value.Address(c.Live.Mark.On); on != ""; on = value.Address(b.livesIn(on)) {
 			if g := gone[on]; g != nil && g != n {
@@ -266,7 +269,7 @@ func (b *builder) linkReleases(g *Graph, pure []*Node, do map[value.Address]*Nod
 	barriers := map[string]*Node{}
 	for _, n := range pure {
 		c := n.Change
-		if c.Action != Release && (c.Kind.Find == nil || c.Ends) {
+		if c.Action != Release && (c.Kind.Find == nil || c.Ends || do[c.Address] != nil) {
 			continue
 		}
 		if barriers[c.Scope] == nil {

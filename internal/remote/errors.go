@@ -101,6 +101,10 @@ func classOf(err error, msg string) []error {
 
 // explain says what was tried, why it failed, and what to do.
 func (e *connError) explain() error {
+	var host *hostError
+	if errors.As(e.cause, &host) {
+		return host // it says all: the engine is behind a host's SSH
+	}
 	why, hint, transient := e.target.reason(e.cause)
 	msg := fmt.Sprintf("cannot reach the Docker Engine at %s: %s", e.target.Name(), why)
 	if transient {

@@ -58,7 +58,10 @@ var NodeKind = &resource.Kind{
 	Given:    givenNode,
 	Sequence: sequenceNodes,
 	Effect:   nodeEffect,
-	Handler:  nodeHandler{},
+	StepsDown: func(changes []schema.Change) bool {
+		return slices.ContainsFunc(changes, func(c schema.Change) bool { return c.Field.Name == "role" && c.After == "worker" })
+	},
+	Handler: nodeHandler{},
 }
 
 // givenNode leaves out what a node has without anybody's wish: that it is

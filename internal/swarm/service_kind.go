@@ -23,6 +23,7 @@ var ServiceKind = &resource.Kind{
 	Complete: completeService,
 	Effect:   serviceEffect,
 	Ending:   serviceEnding,
+	Spreads:  true,
 	Handler:  serviceHandler{},
 }
 
