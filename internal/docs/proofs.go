@@ -56,6 +56,7 @@ var Proofs = map[string][]Proof{
 		{drift, "TestRealSwarm", swarmTest, engines},
 		{replacement, "TestRealSwarm", swarmTest, engines},
 		{"a swarm that is there is adopted", "TestRealSwarmAdopted", swarmTest, engines},
+		{"tokens are rotated when that is asked for, and else never", "TestRealSwarmTokens", swarmTest, engines},
 		{"signers of certificates", "TestRealSwarmExternalCA", swarmTest, engines},
 	},
 	"network": {
@@ -105,6 +106,15 @@ var Proofs = map[string][]Proof{
 		{replacement, "TestStoryRejoined", nodeStory, newest},
 		{"labels, drains and releases, on three nodes", "TestStoryNodes", nodeStory, newest},
 		{"roles, and the quorum, on four nodes", "TestStoryManagers", nodeStory, newest},
+		{"machines of both releases join, drift, join again", "TestRealJoin", memberTest, engines},
+		{"what an engine cannot join from", "TestRealJoinRefused", memberTest, engines},
+		{"a token that is rotated meanwhile", "TestRealJoinTokenRotated", memberTest, newest},
+		{"closed ports, and in which direction", "TestRealJoinPorts", memberTest, engines},
+		{"members leave when their tasks run elsewhere", "TestRealLeave", leaveTest, engines},
+		{"machines that are gone are forgotten", "TestRealLeaveDead", leaveTest, engines},
+		{"the leader leaves", "TestRealLeaveLeader", leaveTest, engines},
+		{"all leave with the swarm", "TestRealLeaveEnds", leaveTest, engines},
+		{"whoever comes and goes, each step keeps the quorum", "TestSequenceKeepsTheQuorum", "internal/swarm/node_sequence_test.go", noEngine},
 		{"every order of demotions keeps the quorum", "TestDemotionsKeepTheQuorum", "internal/swarm/node_test.go", noEngine},
 	},
 	"service": {
@@ -161,6 +171,8 @@ const (
 	volumeTest  = "internal/swarm/volume_real_test.go"
 	volumeStory = "internal/run/story_volume_test.go"
 	nodeTest    = "internal/swarm/node_real_test.go"
+	memberTest  = "internal/swarm/member_real_test.go"
+	leaveTest   = "internal/swarm/member_leave_real_test.go"
 	nodeStory   = "internal/run/story_nodes_test.go"
 	contentTest = "internal/swarm/content_real_test.go"
 )
