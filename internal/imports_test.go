@@ -33,6 +33,7 @@ var (
 		{"internal/apply", append([]string{"internal/plan"}, data...)},
 		{"internal/remote", data},
 		{"internal/engine", append([]string{"internal/remote", "internal/swarm"}, data...)},
+		{"internal/local", data},
 		{"internal/swarm/placement", nil},
 		{"internal/swarm", append([]string{"internal/remote", "internal/swarm/placement"}, data...)},
 		{"internal/repl", []string{"lang"}},
@@ -61,7 +62,7 @@ func TestImports(t *testing.T) {
 					t.Errorf("%s imports %s: it may import %v", pkg, own, r.may)
 				}
 			}
-			if strings.HasPrefix(own, "internal/testengine") {
+			if strings.HasPrefix(own, "internal/testengine") || strings.HasPrefix(own, "internal/testhost") {
 				t.Errorf("%s imports %s, which is for tests", pkg, own)
 			}
 		}
@@ -90,7 +91,7 @@ func packages(t *testing.T) map[string][]string {
 			return err
 		}
 		name := d.Name()
-		if d.IsDir() && (name == "testengine" || name == "testdata" || strings.HasPrefix(name, ".") && path != root) {
+		if d.IsDir() && (name == "testengine" || name == "testhost" || name == "testdata" || strings.HasPrefix(name, ".") && path != root) {
 			return filepath.SkipDir
 		}
 		if d.IsDir() || !strings.HasSuffix(name, ".go") || strings.HasSuffix(name, "_test.go") {

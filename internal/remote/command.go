@@ -8,6 +8,7 @@ import (
 	"io"
 	"strings"
 	"sync"
+	"time"
 
 	"golang.org/x/crypto/ssh"
 )
@@ -49,14 +50,19 @@ func (h *Host) Run(ctx context.Context, c Command) (Result, error) {
 	}
 	defer h.sessions.release()
 	defer l.unuse()
-	defer ch.Close()
-	run := newRunning(ch, reqs)
-	if err := run.start(ctx, h.m.wrap(c, l.user), c.Stdin); err != nil {
+	defer func() { go ch.Close() }() // a server that hangs is not waited for
+	run := newRunning(ch, reqs, h.m.needsRoot(c, l.user))
+	if err := run.start(ctx, c); err != nil {
 		return Result{}, h.brokenOff(ctx, l, c, err)
 	}
 	res, err := run.wait(ctx)
 	if err != nil {
 		return res, h.brokenOff(ctx, l, c, err)
+	}
+	if run.root != nil {
+		if err := run.root.failure(h); err != nil {
+			return res, err
+		}
 	}
 	if res.Code != 0 {
 		return res, h.exitError(c, res)
@@ -98,57 +104,84 @@ func (h *Host) session(ctx context.Context) (ssh.Channel, <-chan *ssh.Request, *
 type running struct {
 	ch             ssh.Channel
 	reqs           <-chan *ssh.Request
+	root           *root // nil where the command runs as it is
 	stdout, stderr capped
 	copies         sync.WaitGroup
-	status         chan *int // nil where the channel ended without one
+	over           chan struct{} // closed when the channel ended
+	status         *int          // set before that; nil where it ended without one
 }
 
-func newRunning(ch ssh.Channel, reqs <-chan *ssh.Request) *running {
-	r := &running{ch: ch, reqs: reqs, status: make(chan *int, 1)}
-	return r
+func newRunning(ch ssh.Channel, reqs <-chan *ssh.Request, as *root) *running {
+	return &running{ch: ch, reqs: reqs, root: as, over: make(chan struct{})}
 }
 
 // start asks for the command, and sends it its input.
-func (r *running) start(ctx context.Context, command string, stdin []byte) error {
+func (r *running) start(ctx context.Context, c Command) error {
+	args := append([]string{"sh", "-c", c.Script, "sh"}, c.Args...)
+	var stderr io.Writer = &r.stderr
+	if r.root != nil {
+		args = r.root.wrap(args)
+		stderr = writer(func(b []byte) (int, error) {
+			r.stderr.Write(r.root.see(b))
+			return len(b), nil
+		})
+	}
 	go r.watch()
-	r.copies.Add(2)
-	go r.copy(&r.stdout, r.ch)
-	go r.copy(&r.stderr, r.ch.Stderr())
-	stop := context.AfterFunc(ctx, r.end)
-	defer stop()
-	ok, err := r.ch.SendRequest("exec", true, ssh.Marshal(&struct{ Command string }{command}))
-	if err != nil {
-		return err
-	}
-	if !ok {
-		return errNoExec
-	}
+	r.copies.Go(func() { io.Copy(&r.stdout, r.ch) })
+	r.copies.Go(func() { io.Copy(stderr, r.ch.Stderr()) })
+	accepted := make(chan error, 1)
 	go func() { // ends with the channel
-		if _, err := r.ch.Write(stdin); err == nil {
-			r.ch.CloseWrite()
+		ok, err := r.ch.SendRequest("exec", true, ssh.Marshal(&struct{ Command string }{shellLine(args)}))
+		if err == nil && !ok {
+			err = errNoExec
 		}
+		accepted <- err
 	}()
+	select {
+	case err := <-accepted:
+		if err != nil {
+			return err
+		}
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	}
+	r.copies.Go(func() { r.feed(c.Stdin) }) // ends with the channel
 	return nil
 }
+
+// feed writes the command's input.
+func (r *running) feed(stdin []byte) {
+	write := func(b []byte) error {
+		_, err := r.ch.Write(b)
+		return err
+	}
+	if r.root != nil && !r.root.answer(write, r.over) {
+		stdin = nil
+	}
+	if len(stdin) == 0 || write(stdin) == nil {
+		r.ch.CloseWrite()
+	}
+}
+
+// writer is a function as [io.Writer].
+type writer func([]byte) (int, error)
+
+// Write implements [io.Writer].
+func (w writer) Write(b []byte) (int, error) { return w(b) }
 
 // errNoExec is a server that runs no commands.
 var errNoExec = errors.New("the server runs no commands for this user")
 
-func (r *running) copy(to io.Writer, from io.Reader) {
-	defer r.copies.Done()
-	io.Copy(to, from)
-}
-
 // watch reads how the command ends: RFC 4254 section 6.10.
 func (r *running) watch() {
-	var status *int
+	defer close(r.over)
 	for req := range r.reqs {
 		switch req.Type {
 		case "exit-status":
 			var m struct{ Status uint32 }
 			if ssh.Unmarshal(req.Payload, &m) == nil {
 				code := int(m.Status)
-				status = &code
+				r.status = &code
 			}
 		case "exit-signal":
 			var m struct {
@@ -159,14 +192,13 @@ func (r *running) watch() {
 			}
 			if ssh.Unmarshal(req.Payload, &m) == nil {
 				code := 128 + signals[m.Signal]
-				status = &code
+				r.status = &code
 			}
 		}
 		if req.WantReply {
 			req.Reply(false, nil)
 		}
 	}
-	r.status <- status
 }
 
 // signals are those that RFC 4254 names, by Linux's numbers.
@@ -175,27 +207,39 @@ var signals = map[string]int{"HUP": 1, "INT": 2, "QUIT": 3, "ILL": 4, "ABRT": 6,
 // errNoStatus is a command of which is not known how it ended.
 var errNoStatus = errors.New("it ended without an exit code")
 
-// wait waits for the command's end.
+// wait waits for the command's end. Where ctx ends first, it asks the command
+// to end, and waits only as long as a server needs that answers.
 func (r *running) wait(ctx context.Context) (Result, error) {
-	stop := context.AfterFunc(ctx, r.end)
-	defer stop()
-	status := <-r.status
+	select {
+	case <-r.over:
+	case <-ctx.Done():
+		go r.end()
+		select {
+		case <-r.over:
+		case <-time.After(lastWord):
+			return Result{}, context.Cause(ctx)
+		}
+	}
 	r.copies.Wait()
 	res := Result{Stdout: r.stdout.Bytes(), Stderr: r.stderr.Bytes()}
 	switch {
-	case status == nil && ctx.Err() != nil:
+	case ctx.Err() != nil && (r.status == nil || *r.status != 0):
 		return res, context.Cause(ctx)
-	case status == nil:
+	case r.status == nil:
 		return res, errNoStatus
 	}
-	res.Code = *status
+	res.Code = *r.status
 	if r.stdout.over || r.stderr.over {
 		return res, fmt.Errorf("it wrote more than %d MiB", maxOutput>>20)
 	}
 	return res, nil
 }
 
-// end asks the command to end, and lets go of it.
+// lastWord is how long a command that was told to end is waited for.
+const lastWord = time.Second
+
+// end asks the command to end, and lets go of it. A process that sudo made
+// root cannot be asked.
 func (r *running) end() {
 	r.ch.SendRequest("signal", false, ssh.Marshal(&struct{ Signal string }{"TERM"}))
 	r.ch.Close()
@@ -222,16 +266,13 @@ func (c *capped) ReadFrom(r io.Reader) (int64, error) {
 	return io.Copy(struct{ io.Writer }{c}, r)
 }
 
-// wrap makes the command line that the user's shell gets.
-func (m Machine) wrap(c Command, user string) string {
-	args := append([]string{"sh", "-c", c.Script, "sh"}, c.Args...)
-	if c.Root && user != "root" && m.Sudo != "never" {
-		args = append([]string{"sh", "-c", `if [ "$(id -u)" = 0 ]; then exec "$@"; fi; exec sudo -n -- "$@"`, "sh"}, args...)
-	}
+// shellLine is what the user's shell gets.
+func shellLine(args []string) string {
+	words := make([]string, len(args))
 	for i, a := range args {
-		args[i] = Quote(a)
+		words[i] = Quote(a)
 	}
-	return "exec " + strings.Join(args, " ")
+	return "exec " + strings.Join(words, " ")
 }
 
 // Quote makes a word that a shell takes as it is.

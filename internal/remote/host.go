@@ -48,6 +48,7 @@ type Machine struct {
 // was lost. A Host is safe for concurrent use.
 type Host struct {
 	m        Machine
+	time     timing
 	sessions *slots // commands: sshd counts them, MaxSessions is 10 by default
 	streams  *slots // forwarded connections, which it does not count
 
@@ -83,7 +84,7 @@ var errClosed = errors.New("the connection was closed by us")
 // DialHost returns the host that m means. Nothing is dialled or read before
 // the first use.
 func DialHost(m Machine) *Host {
-	h := &Host{m: m, sessions: newSlots(maxSessions), streams: newSlots(maxStreams), turn: make(chan struct{}, 1)}
+	h := &Host{m: m, time: usual, sessions: newSlots(maxSessions), streams: newSlots(maxStreams), turn: make(chan struct{}, 1)}
 	h.turn <- struct{}{}
 	return h
 }
@@ -146,6 +147,9 @@ func (h *Host) connect(ctx context.Context) (*link, error) {
 	if l != nil || err != nil {
 		return l, err
 	}
+	if ctx.Err() != nil {
+		return nil, context.Cause(ctx)
+	}
 	if now != seen {
 		h.mu.Lock()
 		err := h.failed
@@ -186,11 +190,6 @@ func (h *Host) current() (*link, int, error) {
 	return h.link, h.attempts, nil
 }
 
-// pauses are those between dials of a host that had answered before, or that
-// hung up on us: it may be restarting, or drop logins that come in numbers
-// (MaxStartups). Together they are about 15 seconds.
-var pauses = []time.Duration{200 * time.Millisecond, 500 * time.Millisecond, time.Second, 2 * time.Second, 4 * time.Second, 8 * time.Second}
-
 // dial makes a link. What may pass by itself is tried again after a pause.
 func (h *Host) dial(ctx context.Context) (*link, error) {
 	h.mu.Lock()
@@ -208,11 +207,11 @@ func (h *Host) dial(ctx context.Context) (*link, error) {
 		if ctx.Err() != nil {
 			return nil, context.Cause(ctx)
 		}
-		if try == len(pauses) || !mayPass(err, before) {
+		if try == len(h.time.pauses) || !mayPass(err, before) {
 			return nil, h.err("reach", err)
 		}
 		select {
-		case <-time.After(pauses[try]):
+		case <-time.After(h.time.pauses[try]):
 		case <-ctx.Done():
 			return nil, context.Cause(ctx)
 		}

@@ -3,7 +3,6 @@ package remote
 import (
 	"context"
 	"errors"
-	"fmt"
 	"io"
 	"net"
 	"strconv"
@@ -14,13 +13,8 @@ import (
 	"golang.org/x/crypto/ssh"
 )
 
-const (
-	// dialTimeout is for TCP, where ConnectTimeout says nothing.
-	dialTimeout = 10 * time.Second
-	// helloTimeout is for the server's banner and the exchange of keys; what a
-	// person is asked meanwhile does not count.
-	helloTimeout = 20 * time.Second
-)
+// dialTimeout is for TCP, where ConnectTimeout says nothing.
+const dialTimeout = 10 * time.Second
 
 var (
 	errSilent = errors.New("the port is open, but no SSH server says hello")
@@ -47,19 +41,29 @@ func (h *Host) dialOnce(ctx context.Context, s *settings) (*link, error) {
 	h.dials.Add(1)
 	var hops []*link
 	for _, hop := range s.hops {
-		l, err := dialHop(ctx, hop, hops)
+		l, err := dialHop(ctx, hop, hops, h.time)
 		if err != nil {
 			closeAll(hops, err)
-			return nil, fmt.Errorf("the jump host %s: %w", hop.alias, err)
+			return nil, &hopError{hop.alias, err}
 		}
 		hops = append(hops, l)
 	}
-	l, err := dialHop(ctx, s, hops)
+	l, err := dialHop(ctx, s, hops, h.time)
 	if err != nil {
 		closeAll(hops, err)
 	}
 	return l, err
 }
+
+// hopError is a jump host that could not be reached or used.
+type hopError struct {
+	name string
+	err  error
+}
+
+func (e *hopError) Error() string { return "the jump host " + e.name + ": " + e.err.Error() }
+
+func (e *hopError) Unwrap() error { return e.err }
 
 func closeAll(hops []*link, why error) {
 	for i := len(hops) - 1; i >= 0; i-- {
@@ -68,17 +72,17 @@ func closeAll(hops []*link, why error) {
 }
 
 // dialHop dials one host through the last of the hops before it.
-func dialHop(ctx context.Context, s *settings, before []*link) (*link, error) {
+func dialHop(ctx context.Context, s *settings, before []*link, t timing) (*link, error) {
 	conn, err := dialTCP(ctx, s, before)
 	if err != nil {
 		return nil, err
 	}
-	client, err := login(ctx, conn, s)
+	client, err := login(ctx, conn, s, t.hello)
 	if err != nil {
 		conn.Close()
 		return nil, err
 	}
-	return newLink(client, before), nil
+	return newLink(client, before, t), nil
 }
 
 // dialTCP opens the connection that SSH goes over.
@@ -96,7 +100,7 @@ func dialTCP(ctx context.Context, s *settings, before []*link) (net.Conn, error)
 }
 
 // login does the SSH handshake on a connection.
-func login(ctx context.Context, conn net.Conn, s *settings) (*ssh.Client, error) {
+func login(ctx context.Context, conn net.Conn, s *settings, patience time.Duration) (*ssh.Client, error) {
 	keys, err := s.keys.load()
 	if err != nil {
 		return nil, err
@@ -104,7 +108,7 @@ func login(ctx context.Context, conn net.Conn, s *settings) (*ssh.Client, error)
 	a := s.auth.begin()
 	defer a.end()
 	var late atomic.Bool
-	hello := time.AfterFunc(helloTimeout, func() {
+	hello := time.AfterFunc(patience, func() {
 		late.Store(true)
 		conn.Close()
 	})
@@ -131,7 +135,7 @@ func login(ctx context.Context, conn net.Conn, s *settings) (*ssh.Client, error)
 	case late.Load() && !g.said.Load():
 		return nil, errSilent
 	case late.Load():
-		return nil, &net.OpError{Op: "login", Net: "ssh", Err: errTimeout(helloTimeout)}
+		return nil, &net.OpError{Op: "login", Net: "ssh", Err: errTimeout(patience)}
 	case !g.said.Load() && hungUp(err):
 		return nil, errHello
 	}

@@ -57,11 +57,11 @@ func (h *Host) reason(err error) (why, hint string) {
 		refused *ssh.OpenChannelError
 		op      *net.OpError
 		nego    *ssh.AlgorithmNegotiationError
+		hop     *hopError
 	)
 	at := ""
-	if i := strings.Index(err.Error(), "the jump host "); i == 0 {
-		at, _, _ = strings.Cut(err.Error(), ": ")
-		at += ": "
+	if errors.As(err, &hop) {
+		at, err = "the jump host "+hop.name+": ", hop.err
 	}
 	switch {
 	case errors.As(err, &key):
@@ -85,7 +85,7 @@ func (h *Host) reason(err error) (why, hint string) {
 	case errors.Is(err, io.EOF):
 		return at + "it closed the connection", ""
 	}
-	return strings.TrimPrefix(err.Error(), "ssh: "), ""
+	return at + strings.TrimPrefix(err.Error(), "ssh: "), ""
 }
 
 // lostError is a connection that ended under what ran over it.

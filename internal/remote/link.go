@@ -12,13 +12,23 @@ import (
 	"golang.org/x/crypto/ssh"
 )
 
-const (
+// timing is how long things may take. Tests have other values.
+type timing struct {
 	// keepalive is the pause between questions whether the other side is
 	// there, and patience how long an answer may take: a host that is gone is
 	// noticed within their sum.
-	keepalive = 5 * time.Second
-	patience  = 10 * time.Second
-)
+	keepalive, patience time.Duration
+	// hello is for the server's banner, the exchange of keys and the login;
+	// what a person is asked meanwhile does not count.
+	hello time.Duration
+	// pauses are those between dials of a host that had answered before, or
+	// that hung up on us: it may be restarting, or drop logins that come in
+	// numbers (MaxStartups).
+	pauses []time.Duration
+}
+
+var usual = timing{keepalive: 5 * time.Second, patience: 10 * time.Second, hello: 20 * time.Second,
+	pauses: []time.Duration{200 * time.Millisecond, 500 * time.Millisecond, time.Second, 2 * time.Second, 4 * time.Second, 8 * time.Second}}
 
 // errGone is a host that stopped answering.
 var errGone = errors.New("it stopped answering")
@@ -39,7 +49,7 @@ type link struct {
 }
 
 // newLink takes over a client that is logged in.
-func newLink(c *ssh.Client, hops []*link) *link {
+func newLink(c *ssh.Client, hops []*link, t timing) *link {
 	l := &link{client: c, user: c.User(), hops: hops, done: make(chan struct{})}
 	go func() {
 		err := c.Wait()
@@ -49,7 +59,7 @@ func newLink(c *ssh.Client, hops []*link) *link {
 		}
 		close(l.done)
 	}()
-	go l.keepalive()
+	go l.keepalive(t)
 	return l
 }
 
@@ -127,8 +137,8 @@ func (l *link) retire() {
 
 // keepalive asks now and then whether the other side is there, and ends the
 // link when it is not: TCP itself would wait for minutes.
-func (l *link) keepalive() {
-	tick := time.NewTicker(keepalive)
+func (l *link) keepalive(t timing) {
+	tick := time.NewTicker(t.keepalive)
 	defer tick.Stop()
 	for {
 		select {
@@ -136,7 +146,7 @@ func (l *link) keepalive() {
 			return
 		case <-tick.C:
 		}
-		late := time.AfterFunc(patience, func() {
+		late := time.AfterFunc(t.patience, func() {
 			l.because(errGone)
 			l.client.Close()
 		})

@@ -9,7 +9,6 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
-	"time"
 
 	"golang.org/x/crypto/ssh"
 )
@@ -25,29 +24,24 @@ func (m Machine) resolve() (*settings, error) {
 	default:
 		return nil, fmt.Errorf("unknown sudo %q, want auto or never", m.Sudo)
 	}
-	files, err := newConfigFiles()
-	if err != nil {
-		return nil, err
-	}
-	return m.with(files, 0)
+	return m.settings(0)
 }
 
 // maxHops bounds jump hosts that jump through each other.
 const maxHops = 8
 
-// with makes the settings of a host from the files of ssh_config. Depth is how
-// many jump hosts lead here.
-func (m Machine) with(files *configFiles, depth int) (*settings, error) {
+// settings are those of a host, to which depth others jumped.
+func (m Machine) settings(depth int) (*settings, error) {
 	if depth > maxHops {
 		return nil, fmt.Errorf("more than %d jump hosts: do they jump through each other?", maxHops)
 	}
-	c, err := files.lookup(m.Address, m.User, m.Port)
+	c, err := lookupConfig(m.Address, m.User, m.Port)
 	if err != nil {
 		return nil, err
 	}
 	s := &settings{alias: m.Address, address: c.hostName, port: c.port, user: c.user, timeout: dialTimeout}
 	if c.connectTimeout > 0 {
-		s.timeout = time.Duration(c.connectTimeout) * time.Second
+		s.timeout = c.connectTimeout
 	}
 	if s.auth, err = m.auth(c); err != nil {
 		return nil, err
@@ -59,7 +53,7 @@ func (m Machine) with(files *configFiles, depth int) (*settings, error) {
 	}
 	if jump == "" || strings.EqualFold(jump, "none") {
 		if c.proxyCommand != "" && m.Jump == "" {
-			return nil, fmt.Errorf("ProxyCommand in ~/.ssh/config is not supported: use ProxyJump, or jump= here")
+			return nil, errors.New("ssh's configuration has a ProxyCommand for it, which is not supported: use ProxyJump, or jump=")
 		}
 		return s, nil
 	}
@@ -72,7 +66,7 @@ func (m Machine) with(files *configFiles, depth int) (*settings, error) {
 		if i > 0 {
 			hop.Jump = "none" // as ssh -J: the list itself says how
 		}
-		hs, err := hop.with(files, depth+1)
+		hs, err := hop.settings(depth + 1)
 		if err != nil {
 			return nil, fmt.Errorf("the jump host %s: %w", hop.Address, err)
 		}
@@ -131,7 +125,7 @@ func (m Machine) auth(c *hostConfig) (*auth, error) {
 			return nil, fmt.Errorf("the private key: %w", err)
 		}
 		a.files, a.given, a.only = []string{path}, true, true
-	case len(c.identityFiles) > 0:
+	case c.identitiesSet:
 		a.files, a.given = c.identityFiles, true
 	default:
 		for _, name := range []string{"id_rsa", "id_ecdsa", "id_ecdsa_sk", "id_ed25519", "id_ed25519_sk"} { // ssh's order

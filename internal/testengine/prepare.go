@@ -34,7 +34,7 @@ func Prepare(ctx context.Context, log io.Writer) error {
 	if err := usable(); err != nil {
 		return err
 	}
-	if err := install(ctx, log); err != nil {
+	if err := Install(ctx, log, needed); err != nil {
 		return err
 	}
 	_, err := build(ctx, log)
@@ -52,7 +52,7 @@ func usable() error {
 }
 
 // missing names the packages of programs that are not there, and the programs.
-func missing() (packages, programs []string) {
+func missing(needed map[string]string) (packages, programs []string) {
 	seen := map[string]bool{}
 	for program, pkg := range needed {
 		if exists(program) {
@@ -70,8 +70,9 @@ func missing() (packages, programs []string) {
 	return packages, programs
 }
 
-func install(ctx context.Context, log io.Writer) error {
-	packages, programs := missing()
+// Install installs the Debian packages of programs that are not there: by the programs' paths, the packages that hold them.
+func Install(ctx context.Context, log io.Writer, needed map[string]string) error {
+	packages, programs := missing(needed)
 	if len(packages) == 0 {
 		return nil
 	}
@@ -124,7 +125,7 @@ func ready(ctx context.Context) (cache string, err error) {
 	if err := usable(); err != nil {
 		return "", err
 	}
-	if _, programs := missing(); len(programs) > 0 {
+	if _, programs := missing(needed); len(programs) > 0 {
 		return "", fmt.Errorf("missing %s: run `go run ./internal/testengine/prepare`", strings.Join(programs, ", "))
 	}
 	return build(ctx, io.Discard)

@@ -1,0 +1,23 @@
+//go:build !linux
+
+package local
+
+import (
+	"os"
+	"syscall"
+)
+
+const (
+	sigKill     = syscall.Signal(9)
+	sigPowerOff = syscall.Signal(38)
+)
+
+func signal(int, syscall.Signal) error { return errSystem }
+
+func daemon() *syscall.SysProcAttr { return nil }
+
+func tied() *syscall.SysProcAttr { return nil }
+
+func tryLock(*os.File) (bool, error) { return false, errSystem }
+
+func owner(os.FileInfo) (uid, gid int) { return 0, 0 }

@@ -1,0 +1,536 @@
+package remote
+
+import (
+	"context"
+	"crypto/ed25519"
+	"crypto/rand"
+	"encoding/pem"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"golang.org/x/crypto/ssh"
+
+	"github.com/swarmscript/swarmscript/internal/resource"
+)
+
+// faulty is an SSH server in this process that can be told to fail. Its
+// commands are run by this computer's sh; what is proved with it is only how
+// we take the faults.
+type faulty struct {
+	*testing.T
+	config   *ssh.ServerConfig
+	listener net.Listener
+	host     string // its public key
+	key      []byte // a private key that it takes
+
+	maxSessions  int32
+	noForwarding bool
+	greet        func(net.Conn) bool            // before the handshake; false: hang up
+	run          func(cmd string, c *conn) bool // false: the command is run by sh
+
+	sessions, most, logins atomic.Int32
+	mu                     sync.Mutex
+	conns                  []*conn
+	wg                     sync.WaitGroup
+}
+
+// conn is one connection to it.
+type conn struct {
+	net.Conn
+	frozen chan struct{} // while not nil and open, nothing is read
+	mu     sync.Mutex
+}
+
+func (c *conn) Read(b []byte) (int, error) {
+	n, err := c.Conn.Read(b)
+	c.mu.Lock()
+	frozen := c.frozen
+	c.mu.Unlock()
+	if frozen != nil {
+		<-frozen
+	}
+	return n, err
+}
+
+// freeze stops reading, as a machine whose power was cut.
+func (c *conn) freeze(t *testing.T) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.frozen = make(chan struct{})
+	t.Cleanup(func() { close(c.frozen) })
+}
+
+// newKey makes a key, in the two forms that files have.
+func newKey(t testing.TB) (signer ssh.Signer, private []byte, line string) {
+	t.Helper()
+	_, key, err := ed25519.GenerateKey(rand.Reader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	signer, err = ssh.NewSignerFromKey(key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	block, err := ssh.MarshalPrivateKey(key, "")
+	if err != nil {
+		t.Fatal(err)
+	}
+	return signer, pem.EncodeToMemory(block), strings.TrimSpace(string(ssh.MarshalAuthorizedKey(signer.PublicKey())))
+}
+
+// newFaulty starts one.
+func newFaulty(t *testing.T, with func(*faulty)) *faulty {
+	t.Helper()
+	t.Setenv("HOME", t.TempDir())
+	t.Setenv("SSH_AUTH_SOCK", "")
+	hostKey, _, host := newKey(t)
+	user, private, _ := newKey(t)
+	f := &faulty{T: t, host: host, key: private, maxSessions: 10}
+	f.config = &ssh.ServerConfig{PublicKeyCallback: func(_ ssh.ConnMetadata, key ssh.PublicKey) (*ssh.Permissions, error) {
+		if string(key.Marshal()) != string(user.PublicKey().Marshal()) {
+			return nil, errors.New("unknown")
+		}
+		return nil, nil
+	}}
+	f.config.AddHostKey(hostKey)
+	if with != nil {
+		with(f)
+	}
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	f.listener = l
+	f.wg.Go(f.accept)
+	t.Cleanup(func() {
+		l.Close()
+		f.cut()
+		f.wg.Wait()
+	})
+	return f
+}
+
+func (f *faulty) accept() {
+	for {
+		c, err := f.listener.Accept()
+		if err != nil {
+			return
+		}
+		f.wg.Go(func() { f.serve(&conn{Conn: c}) })
+	}
+}
+
+// cut ends all connections.
+func (f *faulty) cut() {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	for _, c := range f.conns {
+		c.Close()
+	}
+	f.conns = nil
+}
+
+func (f *faulty) serve(c *conn) {
+	defer c.Close()
+	f.mu.Lock()
+	f.conns = append(f.conns, c)
+	f.mu.Unlock()
+	if f.greet != nil && !f.greet(c) {
+		return
+	}
+	_, chans, reqs, err := ssh.NewServerConn(c, f.config)
+	if err != nil {
+		return
+	}
+	f.logins.Add(1)
+	f.wg.Go(func() { ssh.DiscardRequests(reqs) })
+	for ch := range chans {
+		switch ch.ChannelType() {
+		case "session":
+			f.session(ch, c)
+		case "direct-streamlocal@openssh.com":
+			f.forward(ch)
+		default:
+			ch.Reject(ssh.UnknownChannelType, "")
+		}
+	}
+}
+
+func (f *faulty) session(nc ssh.NewChannel, c *conn) {
+	n := f.sessions.Add(1)
+	if n > f.maxSessions {
+		f.sessions.Add(-1)
+		nc.Reject(ssh.ConnectionFailed, "open failed")
+		return
+	}
+	for most := f.most.Load(); n > most && !f.most.CompareAndSwap(most, n); most = f.most.Load() {
+	}
+	ch, reqs, err := nc.Accept()
+	if err != nil {
+		f.sessions.Add(-1)
+		return
+	}
+	f.wg.Go(func() {
+		defer ch.Close()
+		defer f.sessions.Add(-1)
+		for req := range reqs {
+			if req.Type != "exec" {
+				continue
+			}
+			var m struct{ Command string }
+			ssh.Unmarshal(req.Payload, &m)
+			req.Reply(true, nil)
+			if f.run == nil || !f.run(m.Command, c) {
+				f.wg.Go(func() { ssh.DiscardRequests(reqs) })
+				f.command(ch, m.Command)
+				return
+			}
+		}
+	})
+}
+
+func (f *faulty) command(ch ssh.Channel, command string) {
+	cmd := exec.Command("sh", "-c", command)
+	cmd.Stdout, cmd.Stderr = ch, ch.Stderr()
+	in, err := cmd.StdinPipe()
+	if err != nil {
+		return
+	}
+	if cmd.Start() != nil {
+		return
+	}
+	f.wg.Go(func() { io.Copy(in, ch); in.Close() })
+	code := 0
+	var exit *exec.ExitError
+	if err := cmd.Wait(); errors.As(err, &exit) {
+		code = exit.ExitCode()
+	}
+	ch.SendRequest("exit-status", false, ssh.Marshal(&struct{ Code uint32 }{uint32(code)}))
+}
+
+func (f *faulty) forward(nc ssh.NewChannel) {
+	var m struct {
+		Path     string
+		Reserved string
+		Zero     uint32
+	}
+	ssh.Unmarshal(nc.ExtraData(), &m)
+	to, err := net.Dial("unix", m.Path)
+	if err != nil || f.noForwarding {
+		nc.Reject(ssh.ConnectionFailed, "open failed")
+		return
+	}
+	ch, reqs, err := nc.Accept()
+	if err != nil {
+		return
+	}
+	f.wg.Go(func() { ssh.DiscardRequests(reqs) })
+	f.wg.Go(func() { defer ch.Close(); io.Copy(ch, to) })
+	f.wg.Go(func() { defer to.Close(); io.Copy(to, ch) })
+}
+
+// dial returns the host, with less patience than usual.
+func (f *faulty) dial() *Host {
+	f.Helper()
+	addr := f.listener.Addr().(*net.TCPAddr)
+	h := DialHost(Machine{Address: "127.0.0.1", Port: addr.Port, User: "root", Key: f.key, HostKeys: []string{f.host}})
+	h.time = timing{keepalive: 50 * time.Millisecond, patience: 10 * time.Second, hello: 30 * time.Second, pauses: []time.Duration{10 * time.Millisecond, 100 * time.Millisecond, time.Second}}
+	f.Cleanup(func() { h.Close() })
+	return h
+}
+
+// A command is never run twice, and the next one finds a new connection.
+func TestConnectionCutMidCommand(t *testing.T) {
+	var ran atomic.Int32
+	f := newFaulty(t, func(f *faulty) {
+		f.run = func(cmd string, c *conn) bool {
+			if strings.Contains(cmd, "cut me") {
+				ran.Add(1)
+				c.Close()
+				return true
+			}
+			return false
+		}
+	})
+	h := f.dial()
+	for n := range int32(3) {
+		_, err := h.Run(t.Context(), Command{Script: "echo cut me; exit 0"})
+		if !errors.Is(err, ErrMayHaveRun) || !errors.Is(err, resource.ErrUnreachable) || errors.Is(err, resource.ErrTransient) {
+			t.Fatalf("got %v", err)
+		}
+		if want := `while "echo cut me; exit 0" ran on root@127.0.0.1:`; !strings.Contains(err.Error(), want) {
+			t.Errorf("%q lacks %q", err, want)
+		}
+		if got := ran.Load(); got != n+1 {
+			t.Fatalf("the command ran %d times, want %d", got, n+1)
+		}
+		if res, err := h.Run(t.Context(), Command{Script: "echo again"}); err != nil || string(res.Stdout) != "again\n" {
+			t.Fatalf("after it: %q, %v", res.Stdout, err)
+		}
+	}
+	if got := h.Used().Dials; got != 4 {
+		t.Errorf("%d dials, want 4", got)
+	}
+}
+
+// A connection that is cut while nothing runs costs nobody an error.
+func TestConnectionCutWhileIdle(t *testing.T) {
+	f := newFaulty(t, nil)
+	h := f.dial()
+	for range 5 {
+		if _, err := h.Run(t.Context(), Command{Script: "true"}); err != nil {
+			t.Fatal(err)
+		}
+		f.cut()
+	}
+	if got := f.logins.Load(); got != 5 {
+		t.Errorf("%d logins, want 5", got)
+	}
+}
+
+func TestServerThatTakesTwoSessions(t *testing.T) {
+	f := newFaulty(t, func(f *faulty) { f.maxSessions = 2 })
+	h := f.dial()
+	var wg sync.WaitGroup
+	for range 24 {
+		wg.Go(func() {
+			if _, err := h.Run(t.Context(), Command{Script: "sleep 0.01"}); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+	wg.Wait()
+	if got := f.most.Load(); got != 2 {
+		t.Errorf("%d sessions at once, want 2", got)
+	}
+	if got := h.sessions.max; got != 2 {
+		t.Errorf("we learned that it takes %d", got)
+	}
+}
+
+func TestServerThatTakesNoSessions(t *testing.T) {
+	h := newFaulty(t, func(f *faulty) { f.maxSessions = 0 }).dial()
+	_, err := h.Run(t.Context(), Command{Script: "true"})
+	if !errors.Is(err, resource.ErrUnreachable) || !strings.Contains(err.Error(), "takes no sessions (MaxSessions)") {
+		t.Errorf("got %v", err)
+	}
+}
+
+// A host that stops answering is noticed, also under a command.
+func TestSilentHost(t *testing.T) {
+	f := newFaulty(t, func(f *faulty) {
+		f.run = func(cmd string, c *conn) bool {
+			if strings.Contains(cmd, "freeze") {
+				c.freeze(f.T)
+				return true
+			}
+			return false
+		}
+	})
+	h := f.dial()
+	h.time.patience = 200 * time.Millisecond
+	_, err := h.Run(t.Context(), Command{Script: "freeze"})
+	if !errors.Is(err, ErrMayHaveRun) || !strings.Contains(err.Error(), "the connection was lost: it stopped answering while") {
+		t.Errorf("got %v", err)
+	}
+	if _, err := h.Run(t.Context(), Command{Script: "true"}); err != nil {
+		t.Errorf("after it: %v", err)
+	}
+}
+
+// Nobody waits for a hung host longer than they want.
+func TestCancel(t *testing.T) {
+	entered := make(chan struct{}, 1)
+	f := newFaulty(t, func(f *faulty) {
+		f.run = func(cmd string, c *conn) bool {
+			if strings.Contains(cmd, "freeze") {
+				c.freeze(f.T)
+				entered <- struct{}{}
+				return true
+			}
+			return false
+		}
+	})
+	h := f.dial()
+	ctx, cancel := context.WithCancel(t.Context())
+	go func() { <-entered; cancel() }()
+	if _, err := h.Run(ctx, Command{Script: "freeze"}); !errors.Is(err, context.Canceled) {
+		t.Errorf("got %v", err)
+	}
+}
+
+func TestHello(t *testing.T) {
+	for _, tt := range []struct {
+		name  string
+		greet func(net.Conn) bool
+		want  string
+	}{
+		{"nothing is said", func(c net.Conn) bool { io.Copy(io.Discard, c); return false }, "the port is open, but no SSH server says hello (is it the right port?)"},
+		{"hangs up", func(net.Conn) bool { return false }, "the connection was closed before the login (sshd drops logins"},
+		{"another protocol", func(c net.Conn) bool {
+			fmt.Fprintf(c, "HTTP/1.1 400 Bad Request\r\n\r\n")
+			return false
+		}, "cannot reach root@127.0.0.1:"},
+		{"stops after hello", func(c net.Conn) bool {
+			fmt.Fprintf(c, "SSH-2.0-x\r\n")
+			io.Copy(io.Discard, c)
+			return false
+		}, "no answer in 300ms"},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			h := newFaulty(t, func(f *faulty) { f.greet = tt.greet }).dial()
+			h.time.hello = 300 * time.Millisecond
+			_, err := h.Run(t.Context(), Command{Script: "true"})
+			if !errors.Is(err, resource.ErrUnreachable) || !strings.Contains(err.Error(), tt.want) {
+				t.Errorf("got %v, want %q", err, tt.want)
+			}
+		})
+	}
+}
+
+// sshd drops logins at random when many come at once: MaxStartups.
+func TestServerThatHangsUpTwice(t *testing.T) {
+	var n atomic.Int32
+	h := newFaulty(t, func(f *faulty) { f.greet = func(net.Conn) bool { return n.Add(1) > 2 } }).dial()
+	if _, err := h.Run(t.Context(), Command{Script: "true"}); err != nil {
+		t.Error(err)
+	}
+}
+
+func TestSlowHello(t *testing.T) {
+	release := make(chan struct{})
+	f := newFaulty(t, func(f *faulty) { f.greet = func(net.Conn) bool { <-release; return true } })
+	h := f.dial()
+	var wg sync.WaitGroup
+	for range 5 {
+		wg.Go(func() {
+			if _, err := h.Run(t.Context(), Command{Script: "true"}); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+	// The one that dials gives up; the others dial for themselves.
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	if _, err := h.Run(ctx, Command{Script: "true"}); !errors.Is(err, context.Canceled) {
+		t.Errorf("got %v", err)
+	}
+	close(release)
+	wg.Wait()
+	if got := f.logins.Load(); got != 1 {
+		t.Errorf("%d logins, want 1", got)
+	}
+}
+
+func TestCloseEndsWhatRuns(t *testing.T) {
+	entered := make(chan struct{}, 1)
+	f := newFaulty(t, func(f *faulty) {
+		f.run = func(string, *conn) bool { entered <- struct{}{}; return true }
+	})
+	h := f.dial()
+	done := make(chan error)
+	go func() {
+		_, err := h.Run(t.Context(), Command{Script: "for ever"})
+		done <- err
+	}()
+	<-entered
+	if err := h.Close(); err != nil {
+		t.Error(err)
+	}
+	if err := <-done; !errors.Is(err, ErrMayHaveRun) {
+		t.Errorf("the command ended with %v", err)
+	}
+	if _, err := h.Run(t.Context(), Command{Script: "true"}); err == nil || !strings.Contains(err.Error(), "closed by us") {
+		t.Errorf("a closed host gives %v", err)
+	}
+}
+
+// After a user was added to a group, a new login has it, and what runs goes on.
+func TestReconnect(t *testing.T) {
+	f := newFaulty(t, nil)
+	h := f.dial()
+	fifo := filepath.Join(t.TempDir(), "fifo")
+	if err := exec.Command("mkfifo", fifo).Run(); err != nil {
+		t.Fatal(err)
+	}
+	done := make(chan error)
+	go func() {
+		_, err := h.Run(t.Context(), Command{Script: `read x < "$1"`, Args: []string{fifo}})
+		done <- err
+	}()
+	w, err := os.OpenFile(fifo, os.O_WRONLY, 0) // when the command has opened it
+	if err != nil {
+		t.Fatal(err)
+	}
+	h.Reconnect()
+	if _, err := h.Run(t.Context(), Command{Script: "true"}); err != nil {
+		t.Error(err)
+	}
+	fmt.Fprintln(w, "x")
+	w.Close()
+	if err := <-done; err != nil {
+		t.Errorf("what ran before: %v", err)
+	}
+	if got := f.logins.Load(); got != 2 {
+		t.Errorf("%d logins, want 2", got)
+	}
+}
+
+// A file is there whole, or as it was: the input of a connection that is cut
+// looks like one that ends.
+func TestPutThatIsCut(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "file")
+	if err := os.WriteFile(path, []byte("before"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	f := newFaulty(t, func(f *faulty) {
+		f.run = func(cmd string, c *conn) bool {
+			out, err := exec.Command("sh", "-c", "printf 'only a part' | { "+strings.TrimPrefix(cmd, "exec ")+"; }").CombinedOutput()
+			if err == nil || !strings.Contains(string(out), "only 11 of 1000 bytes arrived") {
+				f.Errorf("the script says %q, %v", out, err)
+			}
+			c.Close()
+			return true
+		}
+	})
+	if err := f.dial().Put(t.Context(), path, make([]byte, 1000), PutOptions{}); !errors.Is(err, ErrMayHaveRun) {
+		t.Errorf("got %v", err)
+	}
+	files, _ := os.ReadDir(filepath.Dir(path))
+	if text, _ := os.ReadFile(path); string(text) != "before" || len(files) != 1 {
+		t.Errorf("the file holds %q, beside %v", text, files)
+	}
+}
+
+func TestQuote(t *testing.T) {
+	for _, word := range []string{"", "plain", "a b", "it's", "$HOME `x` \\ \" * ?", "new\nline", "-n", "ü", "'"} {
+		out, err := exec.Command("sh", "-c", "printf %s "+Quote(word)).Output()
+		if err != nil || string(out) != word {
+			t.Errorf("%q came as %q, %v", word, out, err)
+		}
+	}
+}
+
+func FuzzQuote(f *testing.F) {
+	f.Add("it's")
+	f.Fuzz(func(t *testing.T, word string) {
+		if strings.Contains(word, "\x00") {
+			t.Skip()
+		}
+		out, err := exec.Command("sh", "-c", "printf %s "+Quote(word)).Output()
+		if err != nil || string(out) != word {
+			t.Errorf("%s came as %q, %v", strconv.Quote(word), out, err)
+		}
+	})
+}
