@@ -22,8 +22,8 @@ type DockerSpec struct {
 	Version            *string        `star:"version" doc:"The engine's version: 28.5 takes the newest 28.5.x when it is installed and is content with any, 28.5.2 is that one. Left out: the newest when it is installed, and then whatever is there."`
 	Source             string         `star:"source" default:"docker" enum:"docker,distribution" doc:"docker: Docker's own packages (docker-ce); distribution: those of Debian or Ubuntu (docker.io)."`
 	Channel            string         `star:"channel" default:"stable" enum:"stable,test" doc:"The channel of Docker's packages."`
-	Repository         *string        `star:"repository" doc:"A mirror of Docker's apt repository; https://download.docker.com/linux/debian, or ubuntu, if left out."`
-	Key                *string        `star:"key" doc:"The key that the repository is signed with, in ASCII armour. Left out: Docker's own, which is fetched and must have the fingerprint that SwarmScript knows."`
+	Repository         string         `star:"repository" default:"" doc:"A mirror of Docker's apt repository; https://download.docker.com/linux/debian, or ubuntu, if left out."`
+	Key                string         `star:"key" default:"" doc:"The key that the repository is signed with, in ASCII armour. Left out: Docker's own, which is fetched and must have the fingerprint that SwarmScript knows."`
 	Daemon             map[string]any `star:"daemon,merge" doc:"Settings for /etc/docker/daemon.json. Those that others put there stay; ours are removed when they are no longer declared."`
 	InsecureRegistries []string       `star:"insecure_registries,set,local" flag:"--insecure-registry" doc:"Registries without a certificate that is known: daemon's insecure-registries."`
 	RegistryMirrors    []string       `star:"registry_mirrors,local" flag:"--registry-mirror" doc:"Mirrors of Docker Hub: daemon's registry-mirrors."`
@@ -92,7 +92,6 @@ const (
 
 var (
 	versionWanted = regexp.MustCompile(`^([0-9]+:)?[0-9][A-Za-z0-9.+~-]*$`)
-	accountName   = regexp.MustCompile(`^[a-z_][a-z0-9_-]*\$?$`)
 	hostName      = regexp.MustCompile(`^(\*\.)?[A-Za-z0-9]([A-Za-z0-9-]*[A-Za-z0-9])?(\.[A-Za-z0-9]([A-Za-z0-9-]*[A-Za-z0-9])?)*$`)
 )
 
@@ -105,32 +104,30 @@ func checkDocker(args value.Struct) (ps schema.Problems) {
 	}
 	if source, _ := text(dockerSchema, args, "source"); source == "distribution" {
 		channel, _ := text(dockerSchema, args, "channel")
-		for name, given := range map[string]bool{
-			"repository": get(dockerSchema, args, "repository") != nil,
-			"key":        get(dockerSchema, args, "key") != nil,
-			"channel":    channel == "test",
-		} {
+		repository, _ := text(dockerSchema, args, "repository")
+		key, _ := text(dockerSchema, args, "key")
+		for i, given := range []bool{channel == "test", repository != "", key != ""} {
 			if given {
-				bad(name, "", "says nothing of the distribution's packages")
+				bad([]string{"channel", "repository", "key"}[i], "", "says nothing of the distribution's packages")
 			}
 		}
 	}
-	if s, ok := text(dockerSchema, args, "repository"); ok {
+	if s, ok := text(dockerSchema, args, "repository"); ok && s != "" {
 		if u, err := url.Parse(s); err != nil || u.Host == "" || !slices.Contains([]string{"http", "https"}, u.Scheme) || strings.ContainsAny(s, " \t\n") {
 			bad("repository", "", "got %q, want a URL such as https://mirror.example.com/docker/linux/debian", s)
 		}
 	}
-	if s, ok := text(dockerSchema, args, "key"); ok {
+	if s, ok := text(dockerSchema, args, "key"); ok && s != "" {
 		if _, err := readKey(s, ""); err != nil {
 			bad("key", "", "%v", err)
 		}
 	}
-	for i, u := range listOf(args, "users") {
+	for i, u := range dockerList(args, "users") {
 		if s, ok := u.(string); ok && !accountName.MatchString(s) {
 			bad(fmt.Sprintf("users[%d]", i), "", "got %q, want the name of an account", s)
 		}
 	}
-	for i, m := range listOf(args, "registry_mirrors") {
+	for i, m := range dockerList(args, "registry_mirrors") {
 		if s, ok := m.(string); ok && !strings.HasPrefix(s, "http://") && !strings.HasPrefix(s, "https://") {
 			bad(fmt.Sprintf("registry_mirrors[%d]", i), "", "got %q, want a URL such as https://mirror.example.com", s)
 		}
@@ -143,7 +140,7 @@ func checkDocker(args value.Struct) (ps schema.Problems) {
 func checkDaemon(args value.Struct) (ps schema.Problems) {
 	daemon, _ := value.Reveal(get(dockerSchema, args, "daemon")).(*value.Map)
 	for key, arg := range map[string]string{keyInsecure: "insecure_registries", keyMirrors: "registry_mirrors"} {
-		own := listOf(args, arg)
+		own := dockerList(args, arg)
 		if v, both := daemon.Get(key); both && len(own) > 0 && !value.Equal(v, own) {
 			ps = append(ps, &schema.Problem{Path: "daemon", Msg: fmt.Sprintf("%s is given as %s too", key, arg)})
 		}
@@ -202,8 +199,8 @@ func checkTLS(args value.Struct) (ps schema.Problems) {
 	return ps
 }
 
-// listOf is a list argument, nil where it is not given or not known.
-func listOf(args value.Struct, name string) value.List {
+// dockerList is a list argument, nil where it is not given or not known.
+func dockerList(args value.Struct, name string) value.List {
 	l, _ := value.Reveal(get(dockerSchema, args, name)).(value.List)
 	return l
 }
@@ -217,7 +214,7 @@ func completeDocker(args value.Struct) {
 	}
 	var entries []value.Entry
 	for key, arg := range map[string]string{keyInsecure: "insecure_registries", keyMirrors: "registry_mirrors"} {
-		if l := listOf(args, arg); len(l) > 0 {
+		if l := dockerList(args, arg); len(l) > 0 {
 			entries = append(entries, value.Entry{Key: key, Value: l})
 		}
 	}

@@ -83,5 +83,6 @@ func Kinds() []*resource.Kind {
 		UnitKind,
 		SysctlKind,
 		UserKind,
+		DockerKind,
 	}
 }
