@@ -166,6 +166,11 @@ func (r *Recorder) founder(thread *starlark.Thread, d *resource.Declaration) {
 				n.Args[f.Index] = v
 			}
 		}
+		// The availability is that node's, whichever manager the swarm is seen from.
+		from, _ := d.Kind.Schema.Field("availability")
+		if to, ok := k.Schema.Field("availability"); ok && from != nil {
+			n.Args[to.Index], d.Args[from.Index] = d.Args[from.Index], nil
+		}
 		if p := r.add(n); p != nil {
 			lang.FromThread(thread).Report(thread, p)
 			continue

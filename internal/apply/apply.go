@@ -264,7 +264,8 @@ func (e *executor) replaced(opener *plan.Change, s *liveScope) bool {
 		return false
 	}
 	planned := e.planned[opener.Address]
-	return planned != nil && planned.Action == plan.Replace
+	// It is created where what it lives in is replaced.
+	return planned != nil && (planned.Action == plan.Replace || planned.Action == plan.Create)
 }
 
 // refresh observes a scope again.

@@ -95,6 +95,6 @@ var commands = map[string]string{
 	"plugin":     "docker plugin install",
 	"service":    "docker service create, docker service update",
 	"container":  "docker run",
-	"node":       "docker node update",
+	"node":       "docker node update, docker swarm join",
 	"check_exec": "docker exec",
 }

@@ -188,9 +188,9 @@ func readCommands(l *look, out []byte, decls []*resource.Declaration) error {
 		guarded := guardSpec(d.Args).guard() != ""
 		switch {
 		case guarded && done[fmt.Sprint(i)]:
-			l.add(d, d.Args, nil)
+			l.add(d, asDeclared(commandSchema, d.Args), nil)
 		case guarded && ran: // what it made is gone
-			args := slices.Clone(d.Args)
+			args := asDeclared(commandSchema, d.Args)
 			set(commandSchema, args, "unless", nil)
 			set(commandSchema, args, "creates", nil)
 			l.add(d, args, nil)

@@ -37,13 +37,13 @@ if [ -d "$P" ] && [ ! -L "$P" ]; then fail "$P is a folder, not a file"; fi
 trap 'rm -f "$T"' EXIT HUP INT TERM
 cat >"$T"
 [ "$(stat -c %%s -- "$T")" = %d ] || fail "the content of $P arrived in part only"
-chown %s -- "$T"; chmod %o -- "$T"
+chown %s -- "$T"; chmod %05o -- "$T"
 sync "$T"
 mv -fT -- "$T" "$P"
 `, len(content), own, *spec.Mode)
 	} else {
 		check += `[ -e "$P" ] || fail "$P is not there, and its content is not declared"` + "\n"
-		script = fmt.Sprintf(`chown %s -- "$P"; chmod %o -- "$P"`+"\n", own, *spec.Mode)
+		script = fmt.Sprintf(`chown %s -- "$P"; chmod %05o -- "$P"`+"\n", own, *spec.Mode)
 	}
 	_, err = c.write(ctx, r, change{name: spec.Name, check: check, save: saveFile, script: script, data: content})
 	if err != nil {
@@ -180,7 +180,7 @@ if [ -e "$P" ] || [ -L "$P" ]; then [ -d "$P" ] || fail "$P is there, and not a 
 	_, err = c.write(ctx, r, change{
 		name: spec.Name, check: check,
 		save: `if [ -d "$P" ]; then stat -L -c '%a %u:%g' -- "$P" >"$B.new"; fi`,
-		script: fmt.Sprintf(`mkdir -p -- "$P"; chown %s:%s -- "$P"; chmod %o -- "$P"`,
+		script: fmt.Sprintf(`mkdir -p -- "$P"; chown %s:%s -- "$P"; chmod %05o -- "$P"`,
 			spec.Owner, spec.Group, spec.Mode),
 	})
 	if err != nil {

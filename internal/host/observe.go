@@ -209,6 +209,17 @@ func nameOf(d *resource.Declaration) string {
 	return d.Address.Name()
 }
 
+// asDeclared is an object that is as its declaration says, defaults included.
+func asDeclared(s *schema.Struct, args value.Struct) value.Struct {
+	out := slices.Clone(args)
+	for i, f := range s.Fields {
+		if out[i] == nil {
+			out[i] = f.Default
+		}
+	}
+	return out
+}
+
 // get returns an argument as it is, nil where it is not given.
 func get(s *schema.Struct, args value.Struct, name string) value.Value {
 	f, ok := s.Field(name)

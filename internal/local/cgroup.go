@@ -148,6 +148,13 @@ func (l Limits) settings() []setting {
 	}
 }
 
+// rounded is how the kernel keeps them: in parts of a period, and in pages.
+func (l Limits) rounded() Limits {
+	const part = 1_000_000_000 / period
+	page := int64(os.Getpagesize())
+	return Limits{NanoCPUs: l.NanoCPUs / part * part, Memory: l.Memory / page * page}
+}
+
 // writeLimits sets the limits of the machine's cgroups. A limit that the kernel
 // has no controller for is an error.
 func (m *Machine) writeLimits() error {

@@ -207,8 +207,8 @@ func TestCheck(t *testing.T) {
 	}
 	bad := Spec{Name: "Web_1", User: "a b", SSHKeys: []string{"ssh-ed25519 AAAA", string(key) + string(key)}, Limits: Limits{NanoCPUs: 1, Memory: 1}}
 	want := []string{
-		`name "Web_1": a host name has small letters, digits and hyphens, 63 at most`,
-		`user "a b": want small letters, digits, hyphens and underscores, 32 at most, and a letter first`,
+		`name: got "Web_1", want small letters, digits and hyphens, 63 at most, as a host name has`,
+		`user: got "a b", want small letters, digits, hyphens and underscores, 32 at most, and a letter first`,
 		"ssh key 1: want the one line of a public key, such as the text of ~/.ssh/id_ed25519.pub",
 		"ssh key 2: want the one line of a public key, such as the text of ~/.ssh/id_ed25519.pub",
 		"cpus: a machine needs 0.01 at least",

@@ -204,10 +204,10 @@ var (
 func (spec Spec) Check() error {
 	var errs []error
 	if !hostName.MatchString(spec.Name) {
-		errs = append(errs, fmt.Errorf("name %q: a host name has small letters, digits and hyphens, 63 at most", spec.Name))
+		errs = append(errs, fmt.Errorf("name: %w", errHostName(spec.Name)))
 	}
 	if !userName.MatchString(spec.User) {
-		errs = append(errs, fmt.Errorf("user %q: want small letters, digits, hyphens and underscores, 32 at most, and a letter first", spec.User))
+		errs = append(errs, fmt.Errorf("user: %w", errUserName(spec.User)))
 	}
 	for i, key := range spec.SSHKeys {
 		if err := checkKey(key); err != nil {
@@ -216,6 +216,19 @@ func (spec Spec) Check() error {
 	}
 	return errors.Join(append(errs, spec.Limits.check())...)
 }
+
+func errHostName(s string) error {
+	return fmt.Errorf("got %q, want small letters, digits and hyphens, 63 at most, as a host name has", s)
+}
+
+func errUserName(s string) error {
+	return fmt.Errorf("got %q, want small letters, digits, hyphens and underscores, 32 at most, and a letter first", s)
+}
+
+var (
+	errCPUs   = errors.New("a machine needs 0.01 at least")
+	errMemory = errors.New("a machine needs 64m at least")
+)
 
 // The least that a kernel takes, and systemd boots with.
 const (
@@ -226,10 +239,10 @@ const (
 func (l Limits) check() error {
 	var errs []error
 	if l.NanoCPUs != 0 && l.NanoCPUs < leastNanoCPUs {
-		errs = append(errs, errors.New("cpus: a machine needs 0.01 at least"))
+		errs = append(errs, fmt.Errorf("cpus: %w", errCPUs))
 	}
 	if l.Memory != 0 && l.Memory < leastMemory {
-		errs = append(errs, errors.New("memory: a machine needs 64m at least"))
+		errs = append(errs, fmt.Errorf("memory: %w", errMemory))
 	}
 	return errors.Join(errs...)
 }

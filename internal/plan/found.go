@@ -167,8 +167,11 @@ func (b *builder) sequences() {
 		order, problem := k.kind.Sequence(b.index[k.scope].ofKind(k.kind), planned[k])
 		if problem != nil {
 			problem.Summary = k.scope + ": " + problem.Summary
-			b.fail(problem)
-			continue
+			if problem.Severity == diag.Error {
+				b.fail(problem)
+				continue
+			}
+			b.plan.Warnings = append(b.plan.Warnings, problem)
 		}
 		var chain []*Change
 		for _, p := range order {
@@ -219,8 +222,9 @@ func (b *builder) linkSpreads(g *Graph, do map[value.Address]*Node) {
 	}
 }
 
-// linkHosts lets what a scope is in another go before the scope does: a node
-// leaves its swarm before its machine is taken away.
+// linkHosts lets what is in a scope, and what a scope is in another, go before
+// the scope does: a node leaves its swarm before its machine is taken away. What
+// goes makes room for what is made in its place.
 func (b *builder) linkHosts(pure []*Node, do map[value.Address]*Node, destroy map[value.Address]*Node) {
 	gone := map[value.Address]*Node{}
 	for a, n := range destroy {
@@ -231,11 +235,13 @@ func (b *builder) linkHosts(pure []*Node, do map[value.Address]*Node, destroy ma
 	}
 	for _, n := range pure {
 		c := n.Change
-		if c.Live.Mark.On == "" {
-			continue
+		for in := value.Address(c.Scope); in != ""; in = value.Address(b.livesIn(in)) {
+			if ended := gone[in]; ended != nil {
+				ended.after(n)
+			}
 		}
-		if ended := gone[value.Address(c.Scope)]; ended != nil {
-			ended.after(n)
+		if c.Kind.Find != nil && c.Action == Delete {
+			do[c.Address].after(n)
 		}
 		for on := value.Address(c.Live.Mark.On); on != ""; on = value.Address(b.livesIn(on)) {
 			if g := gone[on]; g != nil && g != n {
@@ -263,7 +269,7 @@ func (b *builder) linkReleases(g *Graph, pure []*Node, do map[value.Address]*Nod
 	barriers := map[string]*Node{}
 	for _, n := range pure {
 		c := n.Change
-		if c.Action != Release && (c.Kind.Find == nil || c.Ends) {
+		if c.Action != Release && (c.Kind.Find == nil || c.Ends || do[c.Address] != nil) {
 			continue
 		}
 		if barriers[c.Scope] == nil {

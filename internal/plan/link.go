@@ -187,7 +187,7 @@ func (b *builder) used(ix *Index, id string) *resource.Object {
 func (b *builder) linkVersions(pure []*Node, do map[value.Address]*Node) {
 	for _, n := range pure {
 		current := do[n.Change.Address]
-		if current == nil {
+		if current == nil || n.Change.Kind.Find != nil {
 			continue
 		}
 		n.after(current)

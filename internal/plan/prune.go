@@ -109,11 +109,20 @@ func (b *builder) goes(scope string) bool {
 	}
 	for _, addr := range sortedKeys(b.index) {
 		ix := b.index[addr]
+		if ix.State.Obs == nil || b.keeps(ix, opener) {
+			continue
+		}
 		if len(ix.ours[opener]) > 0 && !b.declaredIn(opener, addr) && b.wants(opener) {
 			return true
 		}
 	}
 	return false
+}
+
+// keeps reports whether what is in a scope does not vanish with its opener.
+func (b *builder) keeps(ix *Index, opener value.Address) bool {
+	k := b.in.Kinds(ix.State.Scope.Type, opener.Kind())
+	return k != nil && k.Keeps
 }
 
 func (b *builder) remove(a value.Address, scope string, o *resource.Object, reason string) *Change {
@@ -212,6 +221,67 @@ func (b *builder) guard() {
 		}
 		b.guardOne(c)
 	}
+	b.guardHomes()
+	if !b.in.Options.AllowDataLoss {
+		b.guardWithin()
+	}
+}
+
+// guardHomes refuses to take away what a scope that stays is reached through.
+func (b *builder) guardHomes() {
+	if b.in.Options.Destroy {
+		return
+	}
+	for _, d := range b.in.Program.Declarations {
+		c := b.changes[d.Address]
+		if d.Kind.Opens == "" || c == nil || c.Live == nil || c.Action == Replace || !b.goes(d.Scope) {
+			continue
+		}
+		b.fail(&diag.Diagnostic{
+			Pos:     d.Pos,
+			Summary: fmt.Sprintf("%s is reached through %s alone, which goes in this plan", d.Address, d.Scope),
+			Hint:    fmt.Sprintf("let the others join in an apply of its own, and take %s away in the next", d.Scope),
+		})
+	}
+}
+
+// guardWithin refuses to lose what is in a scope that goes with what it lies in:
+// the swarm that a machine is the last manager of.
+func (b *builder) guardWithin() {
+	for _, addr := range sortedKeys(b.index) {
+		ix := b.index[addr]
+		if ix.State.Obs == nil || !b.goes(addr) {
+			continue
+		}
+		for _, o := range ix.State.Obs.Objects {
+			k := b.in.Kinds(ix.State.Scope.Type, o.Kind)
+			if k == nil || k.DataLoss == "" || o.Mark.Project != b.in.Program.Project || b.seenElsewhere(o.ID) {
+				continue
+			}
+			top := value.Address(addr)
+			for in := b.livesIn(top); in != "" && b.goes(in); in = b.livesIn(top) {
+				top = value.Address(in)
+			}
+			p := &diag.Diagnostic{Summary: fmt.Sprintf("%s: without it %s is lost: %s", top, o.Mark.Address.Short(), k.DataLoss), Hint: "--allow-data-loss permits it"}
+			if d := b.decls[top]; d != nil {
+				p.Pos = d.Pos
+			}
+			if opener := b.changes[top]; opener == nil || opener.Kind.DataLoss == "" { // else that is refused itself
+				b.fail(p)
+			}
+		}
+	}
+}
+
+// seenElsewhere reports whether an object is also seen in a scope that stays: a
+// swarm on another of its managers.
+func (b *builder) seenElsewhere(id string) bool {
+	for addr, ix := range b.index {
+		if ix.State.Obs != nil && !b.goes(addr) && ix.withID(id) != nil {
+			return true
+		}
+	}
+	return false
 }
 
 func (b *builder) guardOne(c *Change) {

@@ -84,14 +84,14 @@ func (h *Host) session(ctx context.Context) (ssh.Channel, <-chan *ssh.Request, *
 			ch, reqs, err = on.open(ctx, "session", nil)
 			return err
 		})
-		var refused *ssh.OpenChannelError
+		var no *refusal
 		switch {
 		case err == nil:
 			h.channels.Add(1)
 			return ch, reqs, l, nil
-		case ctx.Err() == nil && errors.As(err, &refused):
+		case ctx.Err() == nil && errors.As(err, &no):
 			if !h.sessions.refused() {
-				return nil, nil, nil, h.err("run a command on", fmt.Errorf("the server takes no sessions (MaxSessions): %s", refused.Message))
+				return nil, nil, nil, h.err("run a command on", fmt.Errorf("the server takes no sessions (MaxSessions): %s", no.said))
 			}
 		default:
 			h.sessions.release()

@@ -30,6 +30,9 @@ type Kind struct {
 	// Opens is the type of the scope that it opens, "" for none. The scope's
 	// address is the resource's.
 	Opens string
+	// Keeps is set where the scope does not vanish with the object that opens it:
+	// what is in it goes first, one by one.
+	Keeps bool
 	// Rank orders deletions where nothing else does: higher goes first.
 	Rank int
 	// Versioned kinds cannot change in place: a new version is made beside the
@@ -76,7 +79,8 @@ type Kind struct {
 	Find func(objects []*Object, ours func(*Object) bool, args value.Struct) (*Object, *diag.Diagnostic)
 	// Sequence returns those of the planned changes of a scope's objects that must
 	// not run side by side, in the order in which they are made one by one, or says
-	// why they must not be made at all. May be nil.
+	// why they must not be made at all. Of one address, what goes comes before what
+	// comes to be. A warning beside an order is only told. May be nil.
 	Sequence func(objects []*Object, planned []Planned) ([]Planned, *diag.Diagnostic)
 	// StepsDown reports that after those changes the scope is not reached through
 	// the object's On any more. May be nil.

@@ -296,7 +296,7 @@ func (p *Planned) run(ctx context.Context, opts ApplyOptions, leases *leases) *a
 		Detach:  p.opts.Detach, Timeout: p.opts.Timeout, Sink: opts.Sink, Stop: opts.Stop,
 		Closing: func(addr string) { p.closing(addr, leases) },
 		Opened: func(ctx context.Context, addr string, opener *resource.Object, s *apply.Scope) error {
-			if store, ok := s.Conn.(resource.Leaser); ok && leases != nil {
+			if store, ok := s.Conn.(resource.Leaser); ok && leases != nil && !leases.covers(s.State.Scope) {
 				if err := leases.take(ctx, store); err != nil {
 					return err
 				}

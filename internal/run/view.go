@@ -365,8 +365,11 @@ func (v *view) leasers() []resource.Leaser {
 		if !ok || s.State.Status != plan.Present || inSwarm[s.Conn] {
 			continue
 		}
-		if t := s.State.Scope.Type; swarms && t != "engine" && t != "swarm" {
+		switch t := s.State.Scope.Type; {
+		case swarms && t != "engine" && t != "swarm":
 			continue // who works on the project's machines asks its swarm
+		case t == "engine" && s.State.Scope.Config == nil:
+			continue // or the machine that the engine is on
 		}
 		all = append(all, entry{s.State.Scope.Type + " " + v.scopeID(addr), store})
 	}

@@ -25,6 +25,7 @@ type Conn struct {
 	services serviceState
 	hand     func() *Handover // may be nil
 	own      string           // the ID of the node that is asked
+	prober   Prober           // of that node's machine; may be nil
 	roles    chan struct{}    // held by who changes the managers
 
 	mu     sync.Mutex

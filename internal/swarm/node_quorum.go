@@ -37,10 +37,11 @@ func (m manager) String() string {
 // quorum is how many of n managers have to be reachable.
 func quorum(n int) int { return n/2 + 1 }
 
-// demotions puts the managers that shall be demoted into the order in which
-// that is safest: first who is not there anyway, the leader last. It says why
-// not where a step would leave too few. Both are IDs.
-func demotions(managers []manager, demote []string) (order []string, problem *diag.Diagnostic) {
+// demotions puts the managers that shall be demoted, or removed, into the order
+// in which that is safest: first who is not there anyway, the leader last. It
+// says why not where a step would leave too few. Both are IDs; the verb is what
+// the script does to them, for a person: "demoting", "removing".
+func demotions(managers []manager, demote []string, verb string) (order []string, problem *diag.Diagnostic) {
 	rank := func(m manager) int {
 		switch {
 		case m.Leader:
@@ -60,23 +61,37 @@ func demotions(managers []manager, demote []string) (order []string, problem *di
 	left, up := len(managers), countReachable(managers)
 	for i, m := range going {
 		if m.Own {
-			return nil, &diag.Diagnostic{
-				Summary: fmt.Sprintf("%s cannot be demoted: the swarm is reached through it", m.Name),
-				Detail:  describeManagers(managers) + "\na worker does not answer for its swarm",
-				Hint:    "let engine(host = ...) name another manager, on which the project then goes on",
-			}
+			return nil, ownManager(managers, m, verb)
 		}
 		left--
 		if m.Reachable {
 			up--
 		}
 		if left == 0 || up < quorum(left) {
-			return nil, lostQuorum(managers, going, i, left, up)
+			return nil, lostQuorum(managers, going, i, left, up, verb)
 		}
 		order = append(order, m.ID)
 	}
 	return order, nil
 }
+
+func ownManager(managers []manager, m manager, verb string) *diag.Diagnostic {
+	done := "demoted"
+	if verb == removing {
+		done = "removed"
+	}
+	return &diag.Diagnostic{
+		Summary: fmt.Sprintf("%s cannot be %s: the swarm is reached through it", m.Name, done),
+		Detail:  describeManagers(managers) + "\na worker does not answer for its swarm",
+		Hint:    "let engine(host = ...) name another manager, on which the project then goes on",
+	}
+}
+
+// What is done to managers, for a person.
+const (
+	demoting = "demoting"
+	removing = "removing"
+)
 
 func countReachable(managers []manager) (n int) {
 	for _, m := range managers {
@@ -96,27 +111,31 @@ func describeManagers(managers []manager) string {
 }
 
 // lostQuorum shows the arithmetic.
-func lostQuorum(managers, going []manager, step, left, up int) *diag.Diagnostic {
+func lostQuorum(managers, going []manager, step, left, up int, verb string) *diag.Diagnostic {
 	names, ids := make([]string, len(going)), make([]string, len(going))
 	for i, m := range going {
 		names[i], ids[i] = m.Name, m.ID
 	}
-	n := len(managers)
-	lines := []string{describeManagers(managers)}
-	if left == 0 {
-		lines = append(lines, "a swarm needs a manager")
-	} else {
-		lines = append(lines, fmt.Sprintf("%s %d; after demoting %s: %s, %d reachable, and %d needed", needs(n), quorum(n),
-			strings.Join(names[:step+1], " and "), count(left, "manager"), up, quorum(left)))
-	}
 	p := &diag.Diagnostic{
-		Summary: fmt.Sprintf("demoting %s now would lose the quorum", strings.Join(names, " and ")),
-		Detail:  strings.Join(lines, "\n"),
+		Summary: fmt.Sprintf("%s %s now would lose the quorum", verb, strings.Join(names, " and ")),
 		Hint:    "promote another node first, in an apply of its own",
 	}
+	n := len(managers)
+	arithmetic := fmt.Sprintf("%s %d; after %s %s: %s, %d reachable, and %d needed", needs(n), quorum(n),
+		verb, strings.Join(names[:step+1], " and "), count(left, "manager"), up, quorum(left))
+	if left == 0 {
+		arithmetic = "a swarm needs a manager"
+		if verb == removing {
+			p.Hint = "the last manager is the swarm itself, which goes with its declaration and --allow-data-loss"
+		}
+	}
+	p.Detail = describeManagers(managers) + "\n" + arithmetic
 	for _, m := range managers {
 		if !m.Reachable && !slices.Contains(ids, m.ID) {
 			p.Hint = fmt.Sprintf("bring %s back, or demote it first: node(%q, role = \"worker\")", m.Name, m.Name)
+			if verb == removing {
+				p.Hint = fmt.Sprintf("bring %s back, or remove it first", m.Name)
+			}
 			break
 		}
 	}
@@ -130,35 +149,58 @@ func needs(n int) string {
 	return fmt.Sprintf("%d managers need", n)
 }
 
-// sequenceNodes implements [resource.Kind.Sequence]: roles change one by one,
-// promotions first.
+// sequenceNodes implements [resource.Kind.Sequence]: managers change one by one.
+// Those that come are there before anybody goes; workers come and go as they
+// like.
 func sequenceNodes(objects []*resource.Object, planned []resource.Planned) ([]resource.Planned, *diag.Diagnostic) {
-	var promote, demote []resource.Planned
+	var join, promote, leave []resource.Planned
 	var ids []string
+	managers, verb := managersOf(objects), demoting
 	for _, p := range planned {
 		n, to := nodeOf(p.Live), roleArg(p.Args)
 		switch {
-		case n == nil || to == "" || to == string(n.Spec.Role):
+		case p.Live == nil && to == string(swarm.NodeRoleManager):
+			join = append(join, p)
+			managers = append(managers, manager{ID: string(p.Address), Name: p.Address.Name(), Reachable: true})
+		case n == nil:
+		case p.Goes && n.ManagerStatus != nil:
+			leave, ids, verb = append(leave, p), append(ids, n.ID), removing
+		case p.Goes, to == "", to == string(n.Spec.Role):
 		case to == string(swarm.NodeRoleManager):
 			promote = append(promote, p)
+			if !down(p.Live) { // what is down joins the managers when it is back
+				managers = append(managers, manager{ID: n.ID, Name: nodeLabel(n.Node), Reachable: true})
+			}
 		default:
-			demote, ids = append(demote, p), append(ids, n.ID)
+			leave, ids = append(leave, p), append(ids, n.ID)
 		}
 	}
-	managers := managersOf(objects)
-	for _, p := range promote { // each is there before anybody goes; what is down joins when it is back
-		if n := nodeOf(p.Live); !down(p.Live) {
-			managers = append(managers, manager{ID: n.ID, Name: nodeLabel(n.Node), Reachable: true})
-		}
-	}
-	order, problem := demotions(managers, ids)
+	order, problem := demotions(managers, ids, verb)
 	if problem != nil {
 		return nil, problem
 	}
+	chain := append(join, promote...)
 	for _, id := range order {
-		promote = append(promote, demote[slices.Index(ids, id)])
+		chain = append(chain, leave[slices.Index(ids, id)])
 	}
-	return promote, nil
+	if len(chain) > 0 {
+		problem = evenManagers(len(managers) - len(order))
+	}
+	return chain, problem
+}
+
+// evenManagers warns of a number of managers that is even: one more than
+// another, and no more of them may fail.
+func evenManagers(n int) *diag.Diagnostic {
+	if n == 0 || n%2 == 1 {
+		return nil
+	}
+	return &diag.Diagnostic{
+		Severity: diag.Warning,
+		Summary:  fmt.Sprintf("there will be %d managers, an even number", n),
+		Detail:   fmt.Sprintf("%d managers need %d, so %s may fail: as many as of %d", n, quorum(n), count(n-quorum(n), "manager"), n-1),
+		Hint:     fmt.Sprintf("have %d, or %d", n-1, n+1),
+	}
 }
 
 func managersOf(objects []*resource.Object) (out []manager) {
@@ -180,6 +222,9 @@ func nodeLabel(n swarm.Node) string {
 }
 
 func roleArg(args value.Struct) string {
+	if args == nil {
+		return ""
+	}
 	get, _ := fieldsOf(nodeSchema, args)
 	s, _ := value.Reveal(get("role")).(string)
 	return s

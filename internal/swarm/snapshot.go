@@ -127,8 +127,17 @@ func (s *Snapshot) readSwarm(ctx context.Context, d *remote.Docker, calls []call
 
 // usable refuses states of a swarm that say nothing about what is in it.
 func (s *Snapshot) usable(endpoint string) error {
-	what, do := "", ""
-	switch s.Info.Swarm.LocalNodeState {
+	what, do := swarmTrouble(s.Info.Swarm)
+	if what == "" {
+		return nil
+	}
+	return fmt.Errorf("%w: the swarm of the engine at %s %s (%s)", resource.ErrUnreachable, endpoint, what, do)
+}
+
+// swarmTrouble says what is wrong with an engine's part in its swarm, "" where
+// nothing is, and what to do.
+func swarmTrouble(s swarm.Info) (what, do string) {
+	switch s.LocalNodeState {
 	case swarm.LocalNodeStateLocked:
 		what, do = "is locked", "docker swarm unlock"
 	case swarm.LocalNodeStatePending:
@@ -136,12 +145,12 @@ func (s *Snapshot) usable(endpoint string) error {
 	case swarm.LocalNodeStateError:
 		what, do = "has failed", "docker info shows more"
 	default:
-		return nil
+		return "", ""
 	}
-	if s.Info.Swarm.Error != "" {
-		what += ": " + s.Info.Swarm.Error
+	if s.Error != "" {
+		what += ": " + s.Error
 	}
-	return fmt.Errorf("%w: the swarm of the engine at %s %s (%s)", resource.ErrUnreachable, endpoint, what, do)
+	return what, do
 }
 
 // Clock returns the engine's own time.

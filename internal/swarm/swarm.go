@@ -7,6 +7,7 @@ import (
 	"net"
 	"reflect"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/docker/docker/api/types/filters"
@@ -88,6 +89,19 @@ const defaultListenAddr = "0.0.0.0:2377"
 
 func checkSwarm(args value.Struct) schema.Problems {
 	get, _ := fieldsOf(swarmSchema, args)
+	ps := checkAddresses(get)
+	if get("default_addr_pool_mask_length") != nil && get("default_addr_pool") == nil {
+		ps = append(ps, &schema.Problem{Path: "default_addr_pool_mask_length", Msg: "needs default_addr_pool"})
+	}
+	if l, ok := get("default_addr_pool").(value.List); ok && len(l) == 0 {
+		ps = append(ps, &schema.Problem{Path: "default_addr_pool", Msg: "is empty", Hint: "leave it out for docker's own"})
+	}
+	return swarmSchema.HideSecrets(args, ps)
+}
+
+// checkAddresses finds what is wrong with the addresses that a node of a swarm is
+// given.
+func checkAddresses(get func(string) value.Value) schema.Problems {
 	var ps schema.Problems
 	for _, name := range []string{"advertise_addr", "listen_addr", "data_path_addr"} {
 		s, ok := get(name).(string)
@@ -108,13 +122,7 @@ func checkSwarm(args value.Struct) schema.Problems {
 			}
 		}
 	}
-	if get("default_addr_pool_mask_length") != nil && get("default_addr_pool") == nil {
-		ps = append(ps, &schema.Problem{Path: "default_addr_pool_mask_length", Msg: "needs default_addr_pool"})
-	}
-	if l, ok := get("default_addr_pool").(value.List); ok && len(l) == 0 {
-		ps = append(ps, &schema.Problem{Path: "default_addr_pool", Msg: "is empty", Hint: "leave it out for docker's own"})
-	}
-	return swarmSchema.HideSecrets(args, ps)
+	return ps
 }
 
 type swarmHandler struct{}
@@ -132,6 +140,7 @@ type EngineConn interface {
 func (swarmHandler) Open(_ context.Context, parent resource.Conn, o *resource.Object) (resource.Conn, error) {
 	p := parent.(EngineConn)
 	c := NewConn(p.Remote(), p.Handover)
+	c.prober, _ = parent.(Prober)
 	if n, ok := o.Native.(*Snapshot); ok {
 		if n.Swarm == nil {
 			return nil, errNotManager
@@ -258,10 +267,19 @@ func updateSwarm(ctx context.Context, api client.APIClient, live swarm.Swarm, to
 	}
 }
 
+// nodeErr is updateErr for a node. One that has just been promoted is for a
+// moment not found among the managers, which is not to be removed.
+func nodeErr(err error) error {
+	if err != nil && strings.Contains(err.Error(), "raft memberlist") {
+		return fmt.Errorf("%w: it is not among the managers yet", resource.ErrTransient)
+	}
+	return updateErr(err)
+}
+
 func updateNode(ctx context.Context, api client.APIClient, live swarm.Node, to swarm.NodeSpec) error {
 	seen := live.Spec
 	for try := 0; ; try++ {
-		err := updateErr(api.NodeUpdate(ctx, live.ID, live.Version, to))
+		err := nodeErr(api.NodeUpdate(ctx, live.ID, live.Version, to))
 		if !errors.Is(err, resource.ErrConflict) || try == specTries {
 			return err
 		}
