@@ -90,5 +90,6 @@ func Kinds() []*resource.Kind {
 		UnitKind,
 		SysctlKind,
 		UserKind,
+		DockerKind,
 	}
 }
