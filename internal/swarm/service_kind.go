@@ -23,7 +23,6 @@ var ServiceKind = &resource.Kind{
 	Complete: completeService,
 	Effect:   serviceEffect,
 	Ending:   serviceEnding,
-	Spreads:  true,
 	Handler:  serviceHandler{},
 }
 
