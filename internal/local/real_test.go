@@ -259,13 +259,20 @@ func TestPartition(t *testing.T) {
 	y.start(a)
 	y.must(Partition(y.ctx, b, a))
 	see(false)
-	y.must(a.Heal(y.ctx))
-	y.must(b.Heal(y.ctx))
+	y.must(Heal(y.ctx, a, c)) // which were not parted
+	see(false)
+	y.must(Heal(y.ctx, b, a))
 	see(true)
+	y.must(Heal(y.ctx, a, b))
 	if err := Partition(y.ctx, a, a); err == nil {
 		t.Error("it is parted from itself")
 	}
 	y.must(Partition(y.ctx, a, b))
 	y.must(b.Destroy(y.ctx))
-	y.must(a.Heal(y.ctx)) // from one that is gone
+	y.must(y.HealAll(y.ctx)) // from one that is gone
+	if again := y.make(Spec{Name: "b", Image: "debian-12"}); again.Address != b.Address {
+		t.Errorf("the new one is at %s, the old one was at %s", again.Address, b.Address)
+	} else {
+		reaches(t, y, a, again, true)
+	}
 }

@@ -103,6 +103,9 @@ func parseSubnet(text string) (netip.Prefix, error) {
 	return p, nil
 }
 
+// Name is what the site is called.
+func (s *Site) Name() string { return s.name }
+
 // bridge is the name of the site's bridge, and the comment on its firewall rules.
 func (s *Site) bridge() string { return "ss-" + s.name }
 
@@ -267,6 +270,9 @@ func (s *Site) Create(ctx context.Context, spec Spec, progress func(string)) (*M
 	defer lock.Close()
 	progress("prepares its first boot")
 	err = m.prepare(ctx)
+	if err == nil {
+		err = s.forgive(ctx, m)
+	}
 	if err == nil {
 		m.Ready = true
 		err = m.save()
