@@ -53,7 +53,7 @@ func (a *app) localCommand() *cobra.Command {
 		a.localVerb(&cfg, "kill", "Cut machines' power: all that runs on them ends at once, their disks stay", (*local.Machine).Kill),
 		a.localVerb(&cfg, "pause", "Make machines hang: connections stay open, and nobody answers", (*local.Machine).Pause),
 		a.localVerb(&cfg, "resume", "Let machines go on that were paused", (*local.Machine).Resume),
-		a.partitionCommand(&cfg), a.healCommand(&cfg),
+		a.partitionCommand(&cfg), a.healCommand(&cfg), a.localRemoveCommand(&cfg),
 	)
 	for _, c := range cmd.Commands() {
 		c.Flags().SortFlags = false
@@ -223,6 +223,41 @@ func (a *app) healCommand(cfg *local.Config) *cobra.Command {
 			})
 		},
 	}
+}
+
+func (a *app) localRemoveCommand(cfg *local.Config) *cobra.Command {
+	approved := false
+	cmd := &cobra.Command{
+		Use:   "rm NAME...",
+		Short: "Remove machines whose script is gone, with all that is on their disks",
+		Long: "Remove machines, with all that is on their disks. It is for those whose script is gone: the others go with\n" +
+			"swarmscript destroy, or are made anew by the next apply.",
+		ValidArgsFunction: completeMachines(cfg, 0),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			if len(args) == 0 {
+				return usagef(cmd.CommandPath(), "", "rm needs the NAME of a machine")
+			}
+			return a.withMachines(cmd, cfg, args, func(ctx context.Context, all []*local.Machine) error {
+				var lost []string
+				for _, m := range all {
+					lost = append(lost, "machine "+m.FullName()+", with all that is on its disk")
+				}
+				if !approved {
+					yes, err := ui.Approve(ctx, a.stderr(), ui.Question{Lost: lost})
+					if err != nil {
+						return err
+					}
+					if !yes {
+						a.notef("not approved; nothing was changed")
+						return exit(apply.ExitError)
+					}
+				}
+				return each(all, func(m *local.Machine) error { return m.Destroy(ctx) })
+			})
+		},
+	}
+	cmd.Flags().BoolVar(&approved, "auto-approve", false, "do not ask")
+	return cmd
 }
 
 // withMachines finds the machines that are named.

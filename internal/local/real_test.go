@@ -136,7 +136,7 @@ func TestLimits(t *testing.T) {
 // throttled is how often the machine was held back to its share of CPUs.
 func throttled(t *testing.T, m *Machine) int {
 	t.Helper()
-	for _, dir := range cgroups(m.cgroup()) {
+	for _, dir := range m.site.cgroups(m.cgroup()) {
 		for _, line := range strings.Split(readWord(filepath.Join(dir, "cpu.stat")), "\n") {
 			if word, n, _ := strings.Cut(line, " "); word == "nr_throttled" {
 				count, err := strconv.Atoi(n)
@@ -225,6 +225,8 @@ func TestPause(t *testing.T) {
 	}
 	y.must(m.Pause(y.ctx))
 	y.must(m.Resume(y.ctx))
+	y.must(m.Pause(y.ctx))
+	y.start(m) // which lets it go on
 	for count() == before {
 		y.must(y.ctx.Err())
 		time.Sleep(10 * time.Millisecond)
