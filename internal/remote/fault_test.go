@@ -534,3 +534,33 @@ func FuzzQuote(f *testing.F) {
 		}
 	})
 }
+
+// Each stage of a machine that does not get ready has its own message.
+func TestNotReady(t *testing.T) {
+	for _, tt := range []struct {
+		name   string
+		with   func(*faulty)
+		change func(*Machine)
+		want   string
+	}{
+		{"nobody listens", nil, func(m *Machine) { m.Port = 1 }, "is not ready: waited 1ms for its SSH port: cannot reach root@127.0.0.1:1 by SSH: connection refused"},
+		{"hangs up", func(f *faulty) { f.greet = func(net.Conn) bool { return false } }, nil, "waited 1ms for its SSH server to say hello: "},
+		{"no such user", func(f *faulty) {
+			f.config.PublicKeyCallback = func(ssh.ConnMetadata, ssh.PublicKey) (*ssh.Permissions, error) { return nil, errors.New("no") }
+		}, nil, "waited 1ms for the login: cannot reach root@127.0.0.1:"},
+		{"an unknown key", nil, func(m *Machine) { m.HostKeys = nil }, "its host key is not known"},
+		{"no address", nil, func(m *Machine) { m.Address = "" }, "it has no address"},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			h := newFaulty(t, tt.with).dial()
+			h.time.stage = time.Millisecond
+			if tt.change != nil {
+				tt.change(&h.m)
+			}
+			err := WaitReady(t.Context(), h, nil)
+			if !errors.Is(err, resource.ErrUnreachable) || !strings.Contains(err.Error(), tt.want) {
+				t.Errorf("got %v, want %q", err, tt.want)
+			}
+		})
+	}
+}

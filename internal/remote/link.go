@@ -25,6 +25,8 @@ type timing struct {
 	// that hung up on us: it may be restarting, or drop logins that come in
 	// numbers (MaxStartups).
 	pauses []time.Duration
+	// stage is how long each stage of [WaitReady] may take; 0: its own limit.
+	stage time.Duration
 }
 
 var usual = timing{keepalive: 5 * time.Second, patience: 10 * time.Second, hello: 20 * time.Second,
