@@ -50,8 +50,8 @@ echo "status: done"
 exit "$x"
 END
 chmod +x /usr/bin/cloud-init; mkfifo -m 666 /run/cloud-init-fifo
-systemd-run --unit holder perl -MFcntl -e 'open($f, ">", "/var/lib/dpkg/lock-frontend"); fcntl($f, F_SETLK, pack("ssx4qqi", F_WRLCK, 0, 0, 0, 0)) or die; sleep 1000'
-while ! grep -q ":$(stat -c %i /var/lib/dpkg/lock-frontend) " /proc/locks; do sleep 0.1; done`)
+systemd-run --unit holder perl -MFcntl -e 'open($$f, ">", "/var/lib/dpkg/lock-frontend"); $$lock = pack("ssx4qqi", F_WRLCK, 0, 0, 0, 0); fcntl($$f, F_SETLK, $$lock) or die; sleep 1000'
+while ! grep -q ":$(stat -c %i /var/lib/dpkg/lock-frontend) " /proc/locks; do systemctl is-active -q holder || exit 1; sleep 0.1; done`)
 	host.Sh("systemctl stop ssh")
 	said = heard{on: func(text string) {
 		switch {
