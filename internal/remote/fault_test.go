@@ -564,3 +564,66 @@ func TestNotReady(t *testing.T) {
 		})
 	}
 }
+
+// sshd sets TCP_NODELAY with a login's first command: one that only forwards
+// gets a command that does nothing.
+func TestForwardingIsHurried(t *testing.T) {
+	socket := filepath.Join(t.TempDir(), "echo")
+	l, err := net.Listen("unix", socket)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	go func() {
+		for {
+			c, err := l.Accept()
+			if err != nil {
+				return
+			}
+			go func() { defer c.Close(); io.Copy(c, c) }()
+		}
+	}()
+	for _, commandFirst := range []bool{false, true} {
+		commands := make(chan string, 10)
+		f := newFaulty(t, func(f *faulty) {
+			f.maxSessions = 1
+			f.run = func(cmd string, _ *conn) bool { commands <- cmd; return false }
+		})
+		h := f.dial()
+		if commandFirst {
+			if _, err := h.Run(t.Context(), Command{Script: "true"}); err != nil {
+				t.Fatal(err)
+			}
+		}
+		for range 3 {
+			c, err := h.Dial(t.Context(), "unix", socket)
+			if err != nil {
+				t.Fatal(err)
+			}
+			fmt.Fprint(c, "hello")
+			b := make([]byte, 5)
+			if _, err := io.ReadFull(c, b); err != nil || string(b) != "hello" {
+				t.Errorf("%q, %v", b, err)
+			}
+			if err := c.Close(); err != nil {
+				t.Error(err)
+			}
+		}
+		if _, err := h.Run(t.Context(), Command{Script: "false || true"}); err != nil {
+			t.Error(err)
+		}
+		h.Close()
+		want := []string{":", "exec sh -c 'false || true' sh"}
+		if commandFirst {
+			want[0] = "exec sh -c true sh"
+		}
+		for _, w := range want {
+			if got := <-commands; got != w {
+				t.Errorf("the server ran %q, want %q", got, w)
+			}
+		}
+		if len(commands) > 0 {
+			t.Errorf("and %q", <-commands)
+		}
+	}
+}
