@@ -64,7 +64,8 @@ func TestUnit(t *testing.T) {
 			want(t, "the unit", state("app.service"), "disabled inactive")
 			w.apply(list("update systemd_unit.app.service: enabled running"), ours2(w, text("1002")))
 			w.apply(list("delete systemd_unit.app.service"))
-			w.sh("[ ! -e /etc/systemd/system/app.service ]; [ ! -e /etc/systemd/system/multi-user.target.wants/app.service ]; ! pgrep -xf '/bin/sleep 1002'")
+			want(t, "the unit's file", w.sh("find /etc/systemd/system -name 'app.service'"), "")
+			want(t, "its process", w.sh("pgrep -xfa '/bin/sleep 1002' || true"), "")
 
 			// One that was there before us is put back.
 			want(t, "a timer of Debian's", state("apt-daily.timer"), "enabled active")
