@@ -27,7 +27,10 @@ type Host struct {
 }
 
 // Local makes machines on this computer.
-type Local struct{}
+type Local struct {
+	Site   string // a set of machines with a bridge of its own; "" is the usual one
+	Subnet string // where they have their addresses; "" chooses one
+}
 
 // HostHandle is what host() returns: a machine that exists, as a scope.
 type HostHandle struct {
@@ -135,12 +138,17 @@ func (r *Recorder) host(thread *starlark.Thread, b *starlark.Builtin, args starl
 	return &HostHandle{scope: scope, cfg: cfg, private: private}, nil
 }
 
-// local() makes machines on this computer.
+// local(site="", subnet="") makes machines on this computer.
 func (r *Recorder) local(thread *starlark.Thread, b *starlark.Builtin, args starlark.Tuple, kwargs []starlark.Tuple) (starlark.Value, error) {
-	if err := starlark.UnpackArgs(b.Name(), args, kwargs); err != nil {
+	var cfg Local
+	if err := starlark.UnpackArgs(b.Name(), args, kwargs, "site?", &cfg.Site, "subnet?", &cfg.Subnet); err != nil {
 		return nil, err
 	}
-	scope, problem := r.outermost(&resource.Scope{Address: "local.default", Type: "local", Config: Local{}, Pos: lang.CallPos(thread)})
+	name := cfg.Site
+	if name == "" {
+		name = "default"
+	}
+	scope, problem := r.outermost(&resource.Scope{Address: "local." + name, Type: "local", Config: cfg, Pos: lang.CallPos(thread)})
 	if problem != nil {
 		lang.FromThread(thread).Report(thread, problem)
 	}

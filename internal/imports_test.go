@@ -33,7 +33,6 @@ var (
 		{"internal/apply", append([]string{"internal/plan"}, data...)},
 		{"internal/remote", data},
 		{"internal/engine", append([]string{"internal/remote", "internal/swarm"}, data...)},
-		{"internal/local", data},
 		{"internal/host", append([]string{"internal/remote", "internal/engine"}, data...)},
 		{"internal/local", append([]string{"internal/remote", "internal/host"}, data...)},
 		{"internal/swarm/placement", nil},

@@ -35,7 +35,10 @@ var functions = []function{
 		{"private_ip", "string", "the address", "The address that the other machines use."},
 		{"accept_new", "bool", "False", "Whether a host key that is not known yet is taken and remembered. A changed one never is."},
 	}},
-	{"local", `local()`, "Machines on this computer, each with its own systemd, sshd and address: what `vm()` takes as `provider`. Needs Linux and root.", nil},
+	{"local", `local(site="", subnet="")`, "Machines on this computer, each with its own systemd, sshd and address: what `vm()` takes as `provider`. Needs Linux and root.", []argument{
+		{"site", "string", "", "A set of machines apart from all others, with a bridge of its own; small letters and digits. Left out: the one that all projects share."},
+		{"subnet", "string", "", "Where the site has its addresses, as `10.213.0.0/16`; one that the computer has no route into is chosen."},
+	}},
 	{"env", `env(name, default=None, sensitive=False)`, "An environment variable. It is an error if it is not set and there is no default.", []argument{
 		{"name", "string", "", "The variable's name."},
 		{"default", "any", "", "What it is where it is not set."},

@@ -96,16 +96,21 @@ func functionEntry(f function) *Entry {
 
 func kindEntry(k *resource.Kind) *Entry {
 	var positional []string
-	e := &Entry{Name: k.Name, Doc: k.Schema.Doc, Command: commands[k.Name], Outputs: k.Out, Kind: k, Scopes: []string{k.Scope}}
-	if k.Opens != "" {
-		e.Name += ".init"
+	e := &Entry{Name: builtins.BuiltinName(k), Doc: k.Schema.Doc, Command: commands[k.Name], Outputs: k.Out, Kind: k, Scopes: []string{k.Scope}}
+	switch {
+	case k.Opens == "swarm":
 		positional = []string{"engine=None"}
+	case k.Scope == "host":
+		positional = []string{"host"}
 	}
 	if f := k.Schema.NameField(); f != nil && f.Name != "name" {
 		positional = append(positional, "name")
 	}
 	e.Rows = rows(k.Schema, func(f *schema.Field) string { return change(k, f) })
 	e.Signature = signature(e.Name, k.Schema, positional...)
+	if k.Opens == "host" { // which is nowhere by itself
+		e.Signature = strings.Replace(e.Signature, "*, ", "*, provider, ", 1)
+	}
 	return e
 }
 

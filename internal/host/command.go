@@ -42,7 +42,7 @@ var CommandKind = &resource.Kind{
 	Scope:   "host",
 	Rank:    1,
 	Keyless: true,
-	Check:   checkCommand,
+	Check:   hiding(commandSchema, checkCommand),
 	Effect: func(_ *resource.Object, _ value.Struct, changes []schema.Change, _ bool) string {
 		if len(changes) == 0 {
 			return ""

@@ -26,7 +26,10 @@ type ScopeState struct {
 	Scope  *resource.Scope
 	Status Status
 	Obs    *resource.Observation // where Present
-	Err    error                 // where Unreachable
+	// Off is set on an Absent scope whose machine is there and powered off: what is
+	// in it is compared again when it runs.
+	Off bool
+	Err error // where Unreachable
 }
 
 // Options are a person's wishes about a run.
@@ -302,6 +305,9 @@ func (b *builder) declare(d *resource.Declaration) {
 	if ix.State.Status == Unreachable {
 		blocked = d.Scope + " is unreachable"
 	}
+	if off := b.off(d.Scope); off != "" {
+		blocked = off + " is powered off"
+	}
 	if d.On != "" && blocked == "" && b.index[d.On].State.Status == Unreachable && len(ix.ours[d.Address]) == 0 {
 		blocked = d.On + " is unreachable"
 	}
@@ -317,6 +323,19 @@ func (b *builder) declare(d *resource.Declaration) {
 	}
 	b.changes[d.Address] = ch
 	b.stir(d, ch)
+}
+
+// off returns the machine that a scope lies on where that is powered off, and
+// stays so; "" otherwise.
+func (b *builder) off(scope string) string {
+	machine := ""
+	for in := scope; in != "" && b.index[in] != nil && b.index[in].State.Off; in = b.livesIn(value.Address(in)) {
+		machine = in
+	}
+	if c := b.changes[value.Address(machine)]; machine == "" || c != nil && c.Changes() {
+		return ""
+	}
+	return machine
 }
 
 func (b *builder) caseOf(d *resource.Declaration, ix *Index) Case {

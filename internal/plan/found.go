@@ -69,7 +69,7 @@ func (c Case) meant(ch *Change) (*resource.Object, *diag.Diagnostic) {
 // none yet. While that scope does not answer, what carries our mark is meant.
 func (c Case) madeBy(ch *Change) (*resource.Object, *diag.Diagnostic) {
 	switch {
-	case c.On.Status == Unreachable:
+	case c.On.Status == Unreachable || c.On.Off:
 		return c.current(), nil
 	case c.On.Status == Absent || c.On.Obs.Node == "":
 		return nil, nil
@@ -98,7 +98,7 @@ func (b *builder) claim() {
 		if d.Kind.Find == nil { // nearly all
 			continue
 		}
-		if c := b.changes[d.Address]; c != nil && (c.Live != nil || d.On != "" && c.Action == Create && (!c.Deferred || b.onState(d.On).Status == Absent)) {
+		if c := b.changes[d.Address]; c != nil && (c.Live != nil || d.On != "" && c.Action == Create && (!c.Deferred || b.onState(d.On).Status == Absent && !b.onState(d.On).Off)) {
 			found = append(found, c)
 		}
 	}

@@ -52,9 +52,11 @@ func (h *Host) Run(ctx context.Context, c Command) (Result, error) {
 	defer l.unuse()
 	defer func() { go ch.Close() }() // a server that hangs is not waited for
 	run := newRunning(ch, reqs, h.m.needsRoot(c, l.user))
-	if err := run.start(ctx, c); err != nil {
+	run.copies.Go(func() { io.Copy(&run.stdout, ch) })
+	if err := run.request(ctx, c, &run.stderr); err != nil {
 		return Result{}, h.brokenOff(ctx, l, c, err)
 	}
+	run.copies.Go(func() { run.feed(c.Stdin) }) // ends with the channel
 	res, err := run.wait(ctx)
 	if err != nil {
 		return res, h.brokenOff(ctx, l, c, err)
@@ -115,19 +117,19 @@ func newRunning(ch ssh.Channel, reqs <-chan *ssh.Request, as *root) *running {
 	return &running{ch: ch, reqs: reqs, root: as, over: make(chan struct{})}
 }
 
-// start asks for the command, and sends it its input.
-func (r *running) start(ctx context.Context, c Command) error {
+// request asks for the command. What the command writes on standard error goes
+// to stderr.
+func (r *running) request(ctx context.Context, c Command, stderr io.Writer) error {
 	args := append([]string{"sh", "-c", c.Script, "sh"}, c.Args...)
-	var stderr io.Writer = &r.stderr
 	if r.root != nil {
 		args = r.root.wrap(args)
+		own := stderr
 		stderr = writer(func(b []byte) (int, error) {
-			r.stderr.Write(r.root.see(b))
+			own.Write(r.root.see(b))
 			return len(b), nil
 		})
 	}
 	go r.watch()
-	r.copies.Go(func() { io.Copy(&r.stdout, r.ch) })
 	r.copies.Go(func() { io.Copy(stderr, r.ch.Stderr()) })
 	accepted := make(chan error, 1)
 	go func() { // ends with the channel
@@ -145,7 +147,6 @@ func (r *running) start(ctx context.Context, c Command) error {
 	case <-ctx.Done():
 		return context.Cause(ctx)
 	}
-	r.copies.Go(func() { r.feed(c.Stdin) }) // ends with the channel
 	return nil
 }
 

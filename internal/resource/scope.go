@@ -138,6 +138,9 @@ var (
 	// ErrUnreachable says that a scope did not answer: what is in it is not
 	// known, which is not the same as absent.
 	ErrUnreachable = errors.New("unreachable")
+	// ErrOff says that a machine is there, and powered off: what is on it is as it
+	// was, and is known again when it runs.
+	ErrOff = errors.New("powered off")
 	// ErrTransient marks what may go well when tried again.
 	ErrTransient = errors.New("transient")
 )

@@ -110,10 +110,10 @@ func (v *view) parentOf(e resource.ScopeEntry) string {
 // place says where a scope of the inventory is.
 func place(e resource.ScopeEntry) string {
 	switch {
-	case e.Endpoint != "":
-		return e.Endpoint
 	case e.Type == "local":
 		return "this computer"
+	case e.Endpoint != "":
+		return e.Endpoint
 	}
 	return "the environment's engine"
 }
@@ -178,6 +178,8 @@ func describeEndpoint(config any) string {
 		}
 		u.RawQuery = url.Values{"key": {e.Key}, "jump": {e.Jump}, "sudo": {e.Sudo}}.Encode()
 		return u.String()
+	case builtins.Local:
+		return e.Site
 	}
 	return ""
 }
@@ -185,7 +187,7 @@ func describeEndpoint(config any) string {
 func parseEndpoint(e resource.ScopeEntry) any {
 	switch e.Type {
 	case "local":
-		return builtins.Local{}
+		return builtins.Local{Site: e.Endpoint}
 	case "host":
 		return parseHost(e.Endpoint)
 	}

@@ -15,6 +15,8 @@ import (
 	"github.com/swarmscript/swarmscript/internal/apply"
 	"github.com/swarmscript/swarmscript/internal/diag"
 	"github.com/swarmscript/swarmscript/internal/engine"
+	"github.com/swarmscript/swarmscript/internal/host"
+	"github.com/swarmscript/swarmscript/internal/local"
 	"github.com/swarmscript/swarmscript/internal/plan"
 	"github.com/swarmscript/swarmscript/internal/registry"
 	"github.com/swarmscript/swarmscript/internal/remote"
@@ -188,6 +190,9 @@ func (v *view) observeOne(ctx context.Context, s *resource.Scope) (resource.Conn
 	if made {
 		var err error
 		if conn, err = v.connect(ctx, s); err != nil {
+			if errors.Is(err, resource.ErrOff) {
+				return nil, &plan.ScopeState{Scope: s, Status: plan.Absent, Off: true}, nil
+			}
 			return nil, unreachable(s, err), notReachable(err)
 		}
 	}
@@ -243,8 +248,13 @@ func notReachable(err error) error {
 
 // connect returns the connection to a scope, nil where it does not exist.
 func (v *view) connect(ctx context.Context, s *resource.Scope) (resource.Conn, error) {
-	if cfg, ok := s.Config.(builtins.Engine); ok {
+	switch cfg := s.Config.(type) {
+	case builtins.Engine:
 		return engine.Connect(endpoint(cfg, v.root))
+	case builtins.Host:
+		return host.Connect(machine(cfg, v.root)), nil
+	case builtins.Local:
+		return local.Connect(local.Config{Site: cfg.Site, Subnet: cfg.Subnet})
 	}
 	parent := v.parent(s)
 	o, opener := v.openerObject(s, parent)
@@ -290,18 +300,29 @@ func endpoint(e builtins.Engine, root string) remote.Endpoint {
 	return out
 }
 
+// machine is the machine that a script means.
+func machine(h builtins.Host, root string) remote.Machine {
+	if h.Key != "" && !filepath.IsAbs(h.Key) {
+		h.Key = filepath.Join(root, h.Key)
+	}
+	return remote.Machine{Address: h.Address, Port: h.Port, User: h.User, KeyFile: h.Key, Jump: h.Jump, Sudo: h.Sudo, AcceptNew: h.AcceptNew}
+}
+
 func (v *view) put(s *resource.Scope, conn resource.Conn, state *plan.ScopeState) {
 	v.scopes[s.Address] = &apply.Scope{Conn: conn, State: state}
 }
 
 // without is the state of a scope whose parent was not reached.
 func (v *view) without(s *resource.Scope) *plan.ScopeState {
+	absent := &plan.ScopeState{Scope: s, Status: plan.Absent}
 	for _, addr := range v.within(s) {
-		if outer := v.scopes[addr]; outer != nil && outer.State.Status == plan.Unreachable {
+		outer := v.scopes[addr]
+		if outer != nil && outer.State.Status == plan.Unreachable {
 			return unreachable(s, fmt.Errorf("%s cannot be reached: %w", addr, resource.ErrUnreachable))
 		}
+		absent.Off = absent.Off || outer != nil && outer.State.Off
 	}
-	return &plan.ScopeState{Scope: s, Status: plan.Absent}
+	return absent
 }
 
 // within returns the scopes that a scope lies in, the innermost first: of a swarm

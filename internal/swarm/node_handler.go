@@ -113,4 +113,3 @@ func hasRole(ctx context.Context, c *Conn, r *resource.Request, id string) error
 		}
 	}
 }
-

@@ -42,22 +42,10 @@ func quorum(n int) int { return n/2 + 1 }
 // says why not where a step would leave too few. Both are IDs; the verb is what
 // the script does to them, for a person: "demoting", "removing".
 func demotions(managers []manager, demote []string, verb string) (order []string, problem *diag.Diagnostic) {
-	rank := func(m manager) int {
-		switch {
-		case m.Leader:
-			return 2
-		case m.Reachable:
-			return 1
-		}
-		return 0
-	}
 	var going []manager
-	for _, m := range managers {
-		if slices.Contains(demote, m.ID) {
-			going = append(going, m)
-		}
+	for _, id := range safest(managers, demote) {
+		going = append(going, managers[slices.IndexFunc(managers, func(m manager) bool { return m.ID == id })])
 	}
-	slices.SortStableFunc(going, func(a, b manager) int { return rank(a) - rank(b) })
 	left, up := len(managers), countReachable(managers)
 	for i, m := range going {
 		if m.Own {
@@ -73,6 +61,31 @@ func demotions(managers []manager, demote []string, verb string) (order []string
 		order = append(order, m.ID)
 	}
 	return order, nil
+}
+
+// safest puts managers that go into the order in which that is safest: first who
+// is not there anyway, the leader last.
+func safest(managers []manager, ids []string) (order []string) {
+	rank := func(m manager) int {
+		switch {
+		case m.Leader:
+			return 2
+		case m.Reachable:
+			return 1
+		}
+		return 0
+	}
+	var going []manager
+	for _, m := range managers {
+		if slices.Contains(ids, m.ID) {
+			going = append(going, m)
+		}
+	}
+	slices.SortStableFunc(going, func(a, b manager) int { return rank(a) - rank(b) })
+	for _, m := range going {
+		order = append(order, m.ID)
+	}
+	return order
 }
 
 func ownManager(managers []manager, m manager, verb string) *diag.Diagnostic {
@@ -150,24 +163,29 @@ func needs(n int) string {
 }
 
 // sequenceNodes implements [resource.Kind.Sequence]: managers change one by one.
-// Those that come are there before anybody goes; workers come and go as they
-// like.
+// Those that are new are there before anybody goes; those whose machines are
+// made anew go and come back, one after the other; then the others go. Workers
+// come and go as they like.
 func sequenceNodes(objects []*resource.Object, planned []resource.Planned) ([]resource.Planned, *diag.Diagnostic) {
-	var join, promote, leave []resource.Planned
+	managers := managersOf(objects)
+	var chain, come, leave []resource.Planned
+	back := map[value.Address]resource.Planned{}
+	for _, p := range planned {
+		if p.Live == nil && roleArg(p.Args) == string(swarm.NodeRoleManager) {
+			back[p.Address] = p
+		}
+	}
 	var ids []string
-	managers, verb := managersOf(objects), demoting
+	verb := demoting
 	for _, p := range planned {
 		n, to := nodeOf(p.Live), roleArg(p.Args)
 		switch {
-		case p.Live == nil && to == string(swarm.NodeRoleManager):
-			join = append(join, p)
-			managers = append(managers, manager{ID: string(p.Address), Name: p.Address.Name(), Reachable: true})
 		case n == nil:
 		case p.Goes && n.ManagerStatus != nil:
 			leave, ids, verb = append(leave, p), append(ids, n.ID), removing
 		case p.Goes, to == "", to == string(n.Spec.Role):
 		case to == string(swarm.NodeRoleManager):
-			promote = append(promote, p)
+			come = append(come, p)
 			if !down(p.Live) { // what is down joins the managers when it is back
 				managers = append(managers, manager{ID: n.ID, Name: nodeLabel(n.Node), Reachable: true})
 			}
@@ -175,11 +193,36 @@ func sequenceNodes(objects []*resource.Object, planned []resource.Planned) ([]re
 			leave, ids = append(leave, p), append(ids, n.ID)
 		}
 	}
-	order, problem := demotions(managers, ids, verb)
+	joined := func(p resource.Planned) manager {
+		return manager{ID: string(p.Address), Name: p.Address.Name(), Reachable: true}
+	}
+	for _, p := range planned {
+		again := slices.ContainsFunc(leave, func(l resource.Planned) bool { return l.Address == p.Address && l.Goes })
+		if _, isNew := back[p.Address]; isNew && p.Live == nil && !again {
+			chain, managers = append(chain, p), append(managers, joined(p))
+		}
+	}
+	chain = append(chain, come...)
+	order := safest(managers, ids)
+	var last []string
+	for _, id := range order {
+		p := leave[slices.Index(ids, id)]
+		next, again := back[p.Address]
+		if !again || !p.Goes {
+			last = append(last, id)
+			continue
+		}
+		if _, problem := demotions(managers, []string{id}, removing); problem != nil {
+			return nil, problem
+		}
+		managers = slices.DeleteFunc(managers, func(m manager) bool { return m.ID == id })
+		managers = append(managers, joined(next))
+		chain = append(chain, p, next)
+	}
+	order, problem := demotions(managers, last, verb)
 	if problem != nil {
 		return nil, problem
 	}
-	chain := append(join, promote...)
 	for _, id := range order {
 		chain = append(chain, leave[slices.Index(ids, id)])
 	}

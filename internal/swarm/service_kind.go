@@ -18,11 +18,11 @@ var ServiceKind = &resource.Kind{
 	Scope:    "swarm",
 	Rank:     50,
 	Restarts: true,
+	Spreads:  true,
 	Check:    checkService,
 	Complete: completeService,
 	Effect:   serviceEffect,
 	Ending:   serviceEnding,
-	Spreads: true,
 	Handler:  serviceHandler{},
 }
 

@@ -247,6 +247,7 @@ func (s *Snapshot) spec() *SwarmSpec {
 	var note initNote
 	if err := json.Unmarshal([]byte(sw.Spec.Labels[labelInit]), &note); err == nil {
 		out.AdvertiseAddr, out.ListenAddr, out.DataPathAddr = note.Advertise, note.Listen, note.DataPath
+		out.RotateWorkerToken, out.RotateManagerToken = note.Worker, note.Manager
 	}
 	// Of a swarm that somebody else made, the address is what it is.
 	if out.AdvertiseAddr == nil {
@@ -265,6 +266,8 @@ type initNote struct {
 	Advertise *string `json:"advertise_addr,omitempty"`
 	Listen    *string `json:"listen_addr,omitempty"`
 	DataPath  *string `json:"data_path_addr,omitempty"`
+	Worker    *string `json:"rotate_worker_token,omitempty"`
+	Manager   *string `json:"rotate_manager_token,omitempty"`
 }
 
 // note returns the swarm's labels: the mark, and what cannot be read back. What
@@ -276,6 +279,8 @@ func (s *SwarmSpec) note(mark resource.Mark, before map[string]string) map[strin
 	n.Advertise = cmp.Or(s.AdvertiseAddr, n.Advertise)
 	n.Listen = cmp.Or(s.ListenAddr, n.Listen)
 	n.DataPath = cmp.Or(s.DataPathAddr, n.DataPath)
+	n.Worker = cmp.Or(s.RotateWorkerToken, n.Worker)
+	n.Manager = cmp.Or(s.RotateManagerToken, n.Manager)
 	if n != (initNote{}) {
 		text, _ := json.Marshal(n) // strings only
 		labels[labelInit] = string(text)
