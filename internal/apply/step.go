@@ -207,7 +207,7 @@ func (e *executor) afterDestroy(cs plan.Case, c *plan.Change) plan.Case {
 		}
 		return nil
 	}
-	cs.Replaced, cs.Keep = "", c.Live.Name
+	cs.Replaced, cs.Keep = "", plan.KeptName(c.Kind, c.Live)
 	return cs
 }
 

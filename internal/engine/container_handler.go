@@ -136,7 +136,7 @@ func (c *Conn) inspect(ctx context.Context, r *resource.Request, id string) (*re
 	if err != nil {
 		return nil, remote.Err(err)
 	}
-	o := containerObject(&got, nil, readGiven(got.Config.Labels, r.Args))
+	o := containerObject(&got, names{}, readGiven(got.Config.Labels, r.Args))
 	o.Mark, o.Args = r.Mark, r.Args
 	return o, nil
 }

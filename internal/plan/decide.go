@@ -71,6 +71,7 @@ func Decide(c Case) (*Change, diag.List) {
 	}
 	c.keepName(ch)
 	ch.Mark = c.mark(ch.Args)
+	ch.markName(liveName(ch))
 	if d.Kind.Versioned {
 		return c.versioned(ch)
 	}
@@ -203,8 +204,9 @@ func liveName(ch *Change) string {
 	return ch.Address.Name()
 }
 
-// keepName puts the live name into the arguments where the script does not give
-// one: what was moved, or adopted under another name once, keeps it.
+// keepName puts the name that the object got from us into the arguments where the
+// script does not give one: what was moved, or adopted under another name once,
+// keeps it. That is its live name, unless somebody else can have renamed it.
 func (c Case) keepName(ch *Change) {
 	f := ch.Kind.Schema.NameField()
 	if f == nil || c.Decl.NameGiven || c.Absent {
@@ -216,12 +218,21 @@ func (c Case) keepName(ch *Change) {
 	case ch.Kind.Versioned:
 		name = ch.Kind.Handler.(resource.Versioner).Base(newest(c.Ours).Name)
 	default:
-		name = c.Ours[0].Name
+		name = KeptName(ch.Kind, c.Ours[0])
 	}
 	if name != "" && name != ch.Args[f.Index] {
 		ch.Args = slices.Clone(ch.Args)
 		ch.Args[f.Index] = name
 	}
+}
+
+// KeptName is the live name of an object of ours that it keeps where the script
+// gives none.
+func KeptName(k *resource.Kind, o *resource.Object) string {
+	if k.Renames {
+		return o.Mark.GivenName()
+	}
+	return o.Name
 }
 
 func (c Case) current() *resource.Object {
@@ -289,6 +300,13 @@ func (c Case) mark(args value.Struct) resource.Mark {
 		m.Triggers = triggerHash(value.Resolve(on, c.Resolve), key)
 	}
 	return m
+}
+
+// markName lets the mark remember a live name that the address does not tell.
+func (ch *Change) markName(name string) {
+	if ch.Kind.Renames && name != ch.Address.Name() {
+		ch.Mark.Name = name
+	}
 }
 
 // compare fills in the differences of a live object and the action that they

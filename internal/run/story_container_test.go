@@ -150,6 +150,35 @@ moved("container.box_old", "container.box_new")
 			t.Error("it was made anew")
 		}
 
+		// Where the script does not say it any more it stays, and is not somebody
+		// else's to give; what shares a namespace with it still does.
+		sharing := func(name string) string {
+			return `
+new = box("box_new"` + name + `, memory = "64m", user = "7", env = {"A": "1"})
+box("box_lodger", network = new)
+box("box_friend", links = [new])
+box("box_plain", pid = "container:box_renamed", volumes_from = ["box_renamed"])
+`
+		}
+		f.Boxes(sharing(`, name = "box_renamed"`))
+		f.Apply()
+		f.Boxes(sharing(""))
+		f.PlanIsEmpty()
+		f.Docker("rename", "box_renamed", "by_hand")
+		f.Docker("rename", "box_friend", "by_hand_too")
+		f.Repaired("~ container.box_new: name", "~ container.box_friend: name")
+		if f.Docker("inspect", "box_renamed", "--format", "{{.Id}}") != id {
+			t.Error("it was made anew")
+		}
+		f.Boxes(`
+new = box("box_new", name = "box_again", memory = "64m", user = "7", env = {"A": "1"})
+box("box_lodger", network = new)
+`)
+		f.Repaired("~ container.box_new: name", "- container.box_friend (no longer declared)", "- container.box_plain (no longer declared)")
+
+		f.Boxes(`box("box_new", name = "box_renamed", memory = "64m", user = "7", env = {"A": "1"})`)
+		f.Repaired("~ container.box_new: name", "- container.box_lodger (no longer declared)")
+
 		// Triggers renew it, and without them it stays.
 		triggers := func(on string) {
 			f.Boxes(`box("box_new", name = "box_renamed", memory = "64m", user = "7", env = {"A": "1"}, lifecycle = lifecycle(replace_on = [` + on + `]))`)
