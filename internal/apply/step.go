@@ -333,6 +333,11 @@ func (e *executor) settle(ctx context.Context, c *plan.Change, s *liveScope, o *
 	if !ok {
 		return nil
 	}
+	if c.Action == plan.Check {
+		var release func()
+		ctx, release = e.untilStopped(ctx)
+		defer release()
+	}
 	timeout := e.in.Timeout
 	if c.Decl.Timeout > 0 {
 		timeout = c.Decl.Timeout
@@ -344,7 +349,32 @@ func (e *executor) settle(ctx context.Context, c *plan.Change, s *liveScope, o *
 	if err != nil && ctx.Err() == nil && wait.Err() != nil && !errors.As(err, new(*resource.NotConverged)) {
 		return &resource.NotConverged{Address: c.Address, Summary: "did not converge in " + timeout.String(), Detail: err.Error()}
 	}
+	if err != nil && errors.Is(context.Cause(ctx), errCut) {
+		return errors.Join(err, errCut)
+	}
 	return err
+}
+
+// errCut says that a check was ended because the run is stopped.
+var errCut = errors.New("stopped")
+
+// untilStopped returns a context that also ends when the run is stopped, and what
+// lets go of it.
+func (e *executor) untilStopped(ctx context.Context) (context.Context, func()) {
+	ctx, cancel := context.WithCancelCause(ctx)
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		select {
+		case <-e.in.Stop:
+			cancel(errCut)
+		case <-ctx.Done():
+		}
+	}()
+	return ctx, func() {
+		cancel(nil)
+		<-done
+	}
 }
 
 // settler returns what there is to wait for after a step.

@@ -60,7 +60,7 @@ func until(ctx context.Context, r *resource.Request, p Pace, probe func(context.
 		}
 		t.Stop()
 		if !errors.Is(ctx.Err(), context.DeadlineExceeded) {
-			return ctx.Err()
+			return errors.Join(h.report(r.Address, "had not passed when it was stopped"), ctx.Err())
 		}
 		return h.report(r.Address, "did not pass")
 	}

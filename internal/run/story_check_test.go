@@ -2,6 +2,7 @@ package run
 
 import (
 	"strings"
+	"sync"
 	"testing"
 
 	"github.com/swarmscript/swarmscript/internal/apply"
@@ -55,6 +56,33 @@ svc("checked_other", replicas = 0)
 		if ok, failed, skipped := r.Count(); ok != 4 || failed+skipped > 0 {
 			t.Errorf("%d passed, %d failed, %d were skipped", ok, failed, skipped)
 		}
+	})
+}
+
+// The first Ctrl-C ends a check that waits. It is owed, as one that failed.
+func TestStoryCheckStopped(t *testing.T) {
+	onNewest(t, func(f *fixture) {
+		f.Script(`
+web = svc("stopped_web", replicas = 0)
+check_tcp("%s:1" % var("addr"), name = "never", after = [web], timeout = "20m")
+`)
+		stop := make(chan struct{})
+		var once sync.Once
+		r, err := f.Carry(f.Plan(), func(o *ApplyOptions) {
+			o.Stop = stop
+			o.Sink = func(e apply.Event) {
+				if e.Type == apply.Progressed && e.Address == "check_tcp.never" {
+					once.Do(func() { close(stop) })
+				}
+			}
+		})
+		if err != nil || r.ExitCode() != apply.ExitInterrupted {
+			t.Fatalf("%v, exit code %d", err, r.ExitCode())
+		}
+		f.says(f.said.String(), []string{"check_tcp.never had not passed when it was stopped: tried", "connection refused", "Interrupted. Applied 1 of 2; 1 failed."})
+		f.PlanShows("<= check_tcp.never (it has not passed yet)")
+		f.Script(``)
+		f.Apply(func(o *Options) { o.Destroy = true })
 	})
 }
 
