@@ -249,7 +249,7 @@ func (e *executor) request(c *plan.Change) *resource.Request {
 	return &resource.Request{
 		Address: c.Address, Args: c.Args, Mark: c.Mark, Live: c.Live, Name: c.Name, Restart: c.Restart,
 		Progress: func(p resource.Progress) {
-			e.emit(Event{Type: Progressed, Address: c.Address, Action: c.Action, Done: p.Done, Total: p.Total, Text: p.Text})
+			e.emit(Event{Type: Progressed, Address: c.Address, Action: c.Action, Done: p.Done, Total: p.Total, Tried: p.Tried, Text: p.Text})
 		},
 	}
 }

@@ -48,7 +48,7 @@ func until(ctx context.Context, r *resource.Request, p Pace, probe func(context.
 		if ctx.Err() == nil || h.tries == 0 { // one that was cut short says nothing
 			h.add(failure{hide(f.short), hide(f.detail), f.final})
 		}
-		r.Progress(resource.Progress{Text: fmt.Sprintf("%s (tried %s)", h.last().short, times(h.tries))})
+		r.Progress(resource.Progress{Text: h.last().short, Tried: h.tries})
 		if f.final {
 			return h.report(r.Address, "does not pass")
 		}

@@ -219,4 +219,5 @@ type Request struct {
 type Progress struct {
 	Done, Total int    // tasks; Total 0 where nothing can be counted
 	Text        string // what it waits for, such as "web.5 preparing on wrk-1"
+	Tried       int    // how often, of what is tried until it goes well: Text says how it ended last
 }
