@@ -163,6 +163,7 @@ func (e *executor) decide(c *plan.Change, s *liveScope, again bool) (*plan.Chang
 	if now == nil {
 		return nil, declError(problems)
 	}
+	now.Pending = c.Pending // what was foreseen stands
 	if !value.Known(now.Args) {
 		return nil, fmt.Errorf("%s: a value that it needs is still not known", c.Address)
 	}

@@ -16,11 +16,18 @@ import (
 
 // forecaster implements [resource.Forecaster] for a swarm: whether its nodes
 // have room for the tasks, and its routing mesh for the ports.
-type forecaster struct{ nodes []swarm.Node }
+type forecaster struct {
+	nodes []swarm.Node
+	// begins is set where the swarm is still to begin, on the one node.
+	begins bool
+}
 
 // Forecast implements [resource.Forecaster].
 func (f forecaster) Forecast(list, elsewhere []resource.Prospect) []resource.Finding {
 	nodes := f.nodesAfter(list)
+	if f.joined(list) {
+		nodes = nil
+	}
 	list = slices.DeleteFunc(slices.Clone(list), func(p resource.Prospect) bool {
 		return p.Kind != "service" || keepsSecret(&p)
 	})

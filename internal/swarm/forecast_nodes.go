@@ -20,8 +20,12 @@ import (
 func (f forecaster) nodesAfter(list []resource.Prospect) []placement.Node {
 	declared := map[string]*resource.Prospect{}
 	for i := range list {
-		if p := &list[i]; p.Kind == "node" && p.Live != nil {
+		switch p := &list[i]; {
+		case p.Kind != "node":
+		case p.Live != nil:
 			declared[p.Live.ID] = p
+		case f.meansFirst(p):
+			declared[f.nodes[0].ID] = p
 		}
 	}
 	nodes := make([]placement.Node, len(f.nodes))
@@ -33,6 +37,7 @@ func (f forecaster) nodesAfter(list []resource.Prospect) []placement.Node {
 		}
 		changeNode(&nodes[i], p, f.nodes[i].Spec.Labels)
 	}
+	f.coming(nodes)
 	slices.SortFunc(nodes, func(a, b placement.Node) int {
 		return cmp.Or(strings.Compare(a.Name, b.Name), strings.Compare(a.ID, b.ID))
 	})

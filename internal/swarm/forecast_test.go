@@ -207,7 +207,7 @@ error: service.web: port 30000/tcp is published by service old, unmanaged alread
 		}, ``},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			got := told(forecaster{tt.nodes}.Forecast(tt.list, nil))
+			got := told(forecaster{nodes: tt.nodes}.Forecast(tt.list, nil))
 			if want := strings.TrimPrefix(tt.want, "\n"); got != want {
 				t.Errorf("got:\n%s\nwant:\n%s", got, want)
 			}
@@ -267,7 +267,7 @@ func TestForecastOfDeclaredNodes(t *testing.T) {
 		{"a node that comes back", threeNodes(drain(3)), []resource.Prospect{declared("id3", "active", nil), anew(t, "web", args{"replicas": int64(3), "ports": ports("host", 80)})}, ""},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			got := told(forecaster{tt.nodes}.Forecast(tt.list, nil))
+			got := told(forecaster{nodes: tt.nodes}.Forecast(tt.list, nil))
 			want := map[string]string{"none": "its task cannot be placed"}[tt.want]
 			if want == "" {
 				want = tt.want
@@ -308,7 +308,7 @@ func TestForecastOfVolumes(t *testing.T) {
 		{"a driver that may share it", mounts("source", "data", "volume_driver", "nfs"), []resource.Prospect{made("id1", "data")}, ""},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			if got := told(forecaster{threeNodes()}.Forecast([]resource.Prospect{anew(t, "db", tt.service)}, tt.elsewhere)); got != tt.want {
+			if got := told(forecaster{nodes: threeNodes()}.Forecast([]resource.Prospect{anew(t, "db", tt.service)}, tt.elsewhere)); got != tt.want {
 				t.Errorf("got:\n%s\nwant:\n%s", got, tt.want)
 			}
 		})

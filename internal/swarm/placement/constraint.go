@@ -17,6 +17,9 @@ func (n *Node) Satisfies(constraint string) bool {
 	if name, ok := cutPrefixFold(key, "node.labels."); ok && n.Open[name] {
 		return true
 	}
+	if n.Coming && (strings.EqualFold(key, "node.id") || strings.EqualFold(key, "node.ip")) {
+		return true
+	}
 	same, known := n.is(key, value)
 	return known && same == equal
 }
