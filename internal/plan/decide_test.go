@@ -70,8 +70,12 @@ var (
 		Replaces: func(_ *resource.Object, _ value.Struct, c schema.Change) bool {
 			return c.Field.Name == "image" && c.After == ""
 		}}
-	tapeKind = &resource.Kind{Name: "tape", Schema: schema.Of(thingSpec{}), Out: out, Scope: "room", Rank: 5, API: "1.42", DataLoss: "what is on it", Fixed: true, MarkFixed: true}
-	bookKind = &resource.Kind{Name: "book", Schema: schema.Of(bookSpec{}), Out: out, Scope: "room", Rank: 5, Unmarked: true}
+	tapeKind  = &resource.Kind{Name: "tape", Schema: schema.Of(thingSpec{}), Out: out, Scope: "room", Rank: 5, API: "1.42", DataLoss: "what is on it", Fixed: true, MarkFixed: true}
+	bookKind  = &resource.Kind{Name: "book", Schema: schema.Of(bookSpec{}), Out: out, Scope: "room", Rank: 5, Unmarked: true}
+	probeKind = &resource.Kind{Name: "probe", Schema: schema.Of(struct {
+		Target string `star:"target,pos"`
+		Name   string `star:"name,local"`
+	}{}), Verify: func(context.Context, resource.Conn, *resource.Request) error { return nil }}
 	roomKind = &resource.Kind{Name: "room", Schema: schema.Of(struct {
 		Wall string `star:"wall,replace"`
 	}{}), Out: out, Scope: "house", Opens: "room", Single: true, DataLoss: "all that is in it", Handler: opens{}}
@@ -170,7 +174,7 @@ func (s scene) build() (*Plan, diag.List) {
 	if s.status == Unreachable {
 		room.Err = resource.ErrUnreachable
 	}
-	kinds := map[string]*resource.Kind{"thing": thingKind, "net": netKind, "file": fileKind, "disk": diskKind, "tape": tapeKind, "book": bookKind, "box": boxKind, "room": roomKind, "host": hostKind}
+	kinds := map[string]*resource.Kind{"thing": thingKind, "net": netKind, "file": fileKind, "disk": diskKind, "tape": tapeKind, "book": bookKind, "box": boxKind, "room": roomKind, "host": hostKind, "probe": probeKind}
 	return Build(Input{
 		Program: &resource.Program{Project: "shop", Declarations: s.decls, Moves: s.moves},
 		Scopes:  map[string]*ScopeState{"room.main": room},
