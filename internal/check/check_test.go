@@ -242,8 +242,8 @@ func TestArguments(t *testing.T) {
 		{TCPKind, given{"address": "x"}, `got "x", want host:port`},
 		{TCPKind, given{"address": ":80"}, "want host:port"},
 		{TCPKind, given{"address": "x:80", "expect": "["}, "missing closing ]"},
-		{ExecKind, given{"service": "web", "command": "x", "expect_output": "*"}, "missing argument to repetition operator"},
-		{ExecKind, given{"service": "web", "command": value.List{}}, "is empty"},
+		{ExecKind, given{"target": "web", "command": "x", "expect_output": "*"}, "missing argument to repetition operator"},
+		{ExecKind, given{"target": "web", "command": value.List{}}, "is empty"},
 	} {
 		if p := tt.kind.Check(args(tt.kind, tt.given)); len(p) != 1 || !strings.Contains(p[0].Msg, tt.want) {
 			t.Errorf("%s %v: got %v, want %q", tt.kind.Name, tt.given, p, tt.want)

@@ -27,6 +27,7 @@ func Kinds() []*resource.Kind {
 		check.HTTPKind,
 		check.TCPKind,
 		check.ExecKind,
+		check.ContainerExecKind,
 	}
 }
 
