@@ -242,6 +242,27 @@ box("box_job", image = "swarmtest/web:1", command = "exit 0", state = "completed
 	})
 }
 
+// A mount of type tmpfs cannot be shared: Docker says that there is no such volume,
+// the error says what to do, and that works.
+func TestStoryContainerTmpfs(t *testing.T) {
+	onBoth(t, func(f *fixture) {
+		f.Boxes(`
+a = box("tmp_a", mounts = [mount(type = "tmpfs", target = "/q")])
+box("tmp_b", volumes_from = [a])
+`)
+		f.ApplyEnds(apply.ExitFailed, "container.tmp_b: volumes_from: tmp_a has a mount of type tmpfs at /q, which Docker cannot share",
+			`declare it there as tmpfs = {"/q": ""}`)
+		f.Boxes(`
+a = box("tmp_a", tmpfs = {"/q": ""})
+box("tmp_b", volumes_from = [a])
+`)
+		f.Apply()
+		f.PlanIsEmpty()
+		f.Boxes(``)
+		f.Apply()
+	})
+}
+
 // A run that ends between the container's creation and its start is gone on
 // with by the next.
 func TestStoryContainerHalfMade(t *testing.T) {
