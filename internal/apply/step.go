@@ -356,28 +356,6 @@ func (e *executor) settle(ctx context.Context, c *plan.Change, s *liveScope, o *
 	return err
 }
 
-// errCut says that a check was ended because the run is stopped.
-var errCut = errors.New("stopped")
-
-// untilStopped returns a context that also ends when the run is stopped, and what
-// lets go of it.
-func (e *executor) untilStopped(ctx context.Context) (context.Context, func()) {
-	ctx, cancel := context.WithCancelCause(ctx)
-	done := make(chan struct{})
-	go func() {
-		defer close(done)
-		select {
-		case <-e.in.Stop:
-			cancel(errCut)
-		case <-ctx.Done():
-		}
-	}()
-	return ctx, func() {
-		cancel(nil)
-		<-done
-	}
-}
-
 // settler returns what there is to wait for after a step.
 func (e *executor) settler(c *plan.Change, o *resource.Object) (func(context.Context, resource.Conn, *resource.Request) error, bool) {
 	if c.Action == plan.Check {

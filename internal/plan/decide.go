@@ -226,15 +226,6 @@ func (c Case) keepName(ch *Change) {
 	}
 }
 
-// KeptName is the live name of an object of ours that it keeps where the script
-// gives none.
-func KeptName(k *resource.Kind, o *resource.Object) string {
-	if k.Renames {
-		return o.Mark.GivenName()
-	}
-	return o.Name
-}
-
 func (c Case) current() *resource.Object {
 	if c.Absent || len(c.Ours) == 0 {
 		return nil
@@ -300,13 +291,6 @@ func (c Case) mark(args value.Struct) resource.Mark {
 		m.Triggers = triggerHash(value.Resolve(on, c.Resolve), key)
 	}
 	return m
-}
-
-// markName lets the mark remember a live name that the address does not tell.
-func (ch *Change) markName(name string) {
-	if ch.Kind.Renames && name != ch.Address.Name() {
-		ch.Mark.Name = name
-	}
 }
 
 // compare fills in the differences of a live object and the action that they
