@@ -73,7 +73,7 @@ var DockerKind = &resource.Kind{
 		{Name: "client_cert", Type: "string", Doc: "With tls: a client's certificate (cert.pem)."},
 		{Name: "client_key", Type: "string", Sensitive: true, Doc: "With tls: its key (key.pem)."},
 	},
-	Check:    checkDocker,
+	Check:    hiding(dockerSchema, checkDocker),
 	Complete: completeDocker,
 	Effect:   dockerEffect,
 	Ending: func(_ *resource.Object, _ bool) string {

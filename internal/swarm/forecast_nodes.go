@@ -26,6 +26,8 @@ func (f forecaster) nodesAfter(list []resource.Prospect) []placement.Node {
 		case p.Kind != "node":
 		case p.Live != nil:
 			declared[p.Live.ID] = p
+		case f.meansFirst(p):
+			declared[f.nodes[0].ID] = p
 		case p.Anew:
 			nodes = append(nodes, comingNode(p))
 		}
@@ -40,6 +42,7 @@ func (f forecaster) nodesAfter(list []resource.Prospect) []placement.Node {
 		}
 		nodes = append(nodes, n)
 	}
+	f.coming(nodes)
 	slices.SortFunc(nodes, func(a, b placement.Node) int {
 		return cmp.Or(strings.Compare(a.Name, b.Name), strings.Compare(a.ID, b.ID))
 	})
