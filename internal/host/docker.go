@@ -73,6 +73,10 @@ var DockerKind = &resource.Kind{
 		{Name: "client_cert", Type: "string", Doc: "With tls: a client's certificate (cert.pem)."},
 		{Name: "client_key", Type: "string", Sensitive: true, Doc: "With tls: its key (key.pem)."},
 	},
+	Missing: func(scope string) (string, string) {
+		name := value.Address(scope).Name()
+		return "there is no Docker Engine on " + scope, fmt.Sprintf("docker_install(%s, ...) installs one, %s being what the script calls the machine", name, name)
+	},
 	Check:    checkDocker,
 	Complete: completeDocker,
 	Effect:   dockerEffect,
