@@ -48,6 +48,11 @@ func (c *Conn) Docker() client.APIClient { return c.remote.API() }
 // Remote implements [swarm.EngineConn].
 func (c *Conn) Remote() *remote.Docker { return c.remote }
 
+// Probe implements [swarm.Prober].
+func (c *Conn) Probe(ctx context.Context, network, addr string) error {
+	return c.remote.Probe(ctx, network, addr)
+}
+
 // Credentials returns what the registries of images want.
 func (c *Conn) Credentials() remote.Credentials { return c.remote.Credentials() }
 

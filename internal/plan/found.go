@@ -2,6 +2,7 @@ package plan
 
 import (
 	"fmt"
+	"slices"
 
 	"github.com/swarmscript/swarmscript/internal/diag"
 	"github.com/swarmscript/swarmscript/internal/resource"
@@ -82,7 +83,7 @@ func (c Case) madeBy(ch *Change) (*resource.Object, *diag.Diagnostic) {
 	return nil, &diag.Diagnostic{
 		Pos:     c.Decl.Pos,
 		Summary: fmt.Sprintf("%s: the engine of %s is in another swarm already", ch.Address, c.On.Scope.Address),
-		Detail:  "it is node " + c.On.Obs.Node + " there, and an engine can be in one swarm only",
+		Detail:  "it takes itself for node " + c.On.Obs.Node + ", which is not among those of this swarm, or was removed by hand",
 		Hint:    "take it out there first: docker swarm leave",
 	}
 }
@@ -263,13 +264,28 @@ func (b *builder) livesIn(opener value.Address) string {
 	return ""
 }
 
+// leads returns the deletions that a sequence has before something which comes
+// to be, or is changed. They do not wait for the rest of their scope: that may
+// wait for what they lead to.
+func (b *builder) leads(do map[value.Address]*Node) map[*Change]bool {
+	out := map[*Change]bool{}
+	for _, chain := range b.chains {
+		wanted := false
+		for _, c := range slices.Backward(chain) {
+			out[c] = wanted
+			wanted = wanted || !c.Action.Drops() || do[c.Address] != nil
+		}
+	}
+	return out
+}
+
 // linkReleases lets go of found objects last: until they are changed, others
 // may count on what we set, as services do on labels of nodes.
 func (b *builder) linkReleases(g *Graph, pure []*Node, do map[value.Address]*Node) {
-	barriers := map[string]*Node{}
+	barriers, leads := map[string]*Node{}, b.leads(do)
 	for _, n := range pure {
 		c := n.Change
-		if c.Action != Release && (c.Kind.Find == nil || c.Ends || do[c.Address] != nil) {
+		if c.Action != Release && (c.Kind.Find == nil || c.Ends || do[c.Address] != nil || leads[c]) {
 			continue
 		}
 		if barriers[c.Scope] == nil {

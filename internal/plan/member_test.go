@@ -202,6 +202,13 @@ func TestMembers(t *testing.T) {
 - node.b (node.b is another node now)`, []string{"node.b < service.web", "-node.b < node.b"}},
 		{"one less, and a service changes", cluster{declared: "a", there: "ab", joined: "ab", change: func(in *Input) { declared(in, "swarm.main/service.web").Args[2] = "x" }},
 			"~ service.web role:\"\">\"x\"\n- node.b (no longer declared)\n- vm.b (no longer declared)", []string{"service.web < -node.b"}},
+		{"one makes room for another, and a service changes", cluster{declared: "ac", there: "ab", joined: "ab", change: func(in *Input) { declared(in, "swarm.main/service.web").Args[2] = "x" }}, `
++ vm.c
++ docker.c
++ node.c
+~ service.web role:"">"x"
+- node.b (no longer declared)
+- vm.b (no longer declared)`, []string{"-node.b < node.c", "node.c < service.web", "-node.b < -vm.b"}},
 		{"everything", cluster{declared: "ab", there: "ab", joined: "ab", opts: Options{Destroy: true, AllowDataLoss: true}}, "- vm.a\n- vm.b", nil},
 	} {
 		t.Run(tt.name, func(t *testing.T) {

@@ -17,7 +17,7 @@ func (h *Host) Docker(socket string) (*Docker, error) {
 	if socket == "" {
 		socket = DockerSocket
 	}
-	d := &Docker{target: &target{host: "unix://" + socket, source: "on " + h.Name()}, creds: NewCredentials("")}
+	d := &Docker{host: h, target: &target{host: "unix://" + socket, source: "on " + h.Name()}, creds: NewCredentials("")}
 	d.trans = &http.Transport{
 		MaxIdleConnsPerHost: 16,
 		MaxConnsPerHost:     maxStreams / 2, // the rest is for what is attached to, and followed

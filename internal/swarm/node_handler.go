@@ -67,7 +67,7 @@ func changeRole(ctx context.Context, c *Conn, r *resource.Request, live *liveNod
 		if err != nil {
 			return remote.Err(err)
 		}
-		if _, problem := demotions(managersOf(observeNodes(&lists{Nodes: nodes, Own: c.own})), []string{live.ID}, demoting); problem != nil {
+		if _, problem := demotions(managersOf(observeNodes(&lists{Nodes: nodes, Own: c.own})), []departure{{id: live.ID}}, 0, demoting); problem != nil {
 			return problem
 		}
 	}

@@ -237,7 +237,7 @@ func (l *leaver) demote(ctx context.Context) error {
 		return remote.Err(err)
 	}
 	managers := managersOf(observeNodes(&lists{Nodes: nodes, Own: l.c.own}))
-	order, problem := demotions(managers, []string{l.r.Live.ID}, removing)
+	order, problem := demotions(managers, []departure{{id: l.r.Live.ID}}, 0, removing)
 	if problem != nil {
 		return problem
 	}

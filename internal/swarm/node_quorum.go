@@ -37,55 +37,71 @@ func (m manager) String() string {
 // quorum is how many of n managers have to be reachable.
 func quorum(n int) int { return n/2 + 1 }
 
+// departure is a manager that shall be one no more, by its ID.
+type departure struct {
+	id string
+	// back is set where its machine is made anew, and becomes a manager again as
+	// soon as the old one is gone.
+	back bool
+}
+
 // demotions puts the managers that shall be demoted, or removed, into the order
-// in which that is safest: first who is not there anyway, the leader last. It
-// says why not where a step would leave too few. Both are IDs; the verb is what
-// the script does to them, for a person: "demoting", "removing".
-func demotions(managers []manager, demote []string, verb string) (order []string, problem *diag.Diagnostic) {
-	var going []manager
-	for _, id := range safest(managers, demote) {
-		going = append(going, managers[slices.IndexFunc(managers, func(m manager) bool { return m.ID == id })])
-	}
+// in which that is safest: who is not there anyway; then, once so many more have
+// come, who is back at once; then the others; the leader last. It says why not
+// where a step would leave too few. The verb is what the script does to them, for
+// a person.
+func demotions(managers []manager, leave []departure, coming int, verb string) (order []string, problem *diag.Diagnostic) {
+	going, back := leaving(managers, leave)
 	left, up := len(managers), countReachable(managers)
+	came := false
 	for i, m := range going {
 		if m.Own {
 			return nil, ownManager(managers, m, verb)
+		}
+		if m.Reachable && !came {
+			left, up, came = left+coming, up+coming, true
 		}
 		left--
 		if m.Reachable {
 			up--
 		}
 		if left == 0 || up < quorum(left) {
-			return nil, lostQuorum(managers, going, i, left, up, verb)
+			return nil, lostQuorum(managers, going[:i+1], going, coming, left, up, verb)
 		}
 		order = append(order, m.ID)
+		if back[m.ID] {
+			left, up = left+1, up+1
+		}
 	}
 	return order, nil
 }
 
-// safest puts managers that go into the order in which that is safest: first who
-// is not there anyway, the leader last.
-func safest(managers []manager, ids []string) (order []string) {
-	rank := func(m manager) int {
-		switch {
-		case m.Leader:
-			return 2
-		case m.Reachable:
-			return 1
-		}
-		return 0
-	}
-	var going []manager
+// leaving returns the managers that leave, in their order, and which are back at
+// once.
+func leaving(managers []manager, leave []departure) (going []manager, back map[string]bool) {
+	back = map[string]bool{}
 	for _, m := range managers {
-		if slices.Contains(ids, m.ID) {
+		if i := slices.IndexFunc(leave, func(d departure) bool { return d.id == m.ID }); i >= 0 {
 			going = append(going, m)
+			back[m.ID] = leave[i].back
 		}
+	}
+	rank := func(m manager) (n int) {
+		switch {
+		case !m.Reachable:
+			return 0
+		case back[m.ID]:
+			n = 1
+		default:
+			n = 3
+		}
+		if m.Leader {
+			n++
+		}
+		return n
 	}
 	slices.SortStableFunc(going, func(a, b manager) int { return rank(a) - rank(b) })
-	for _, m := range going {
-		order = append(order, m.ID)
-	}
-	return order
+	return going, back
 }
 
 func ownManager(managers []manager, m manager, verb string) *diag.Diagnostic {
@@ -123,19 +139,18 @@ func describeManagers(managers []manager) string {
 	return "managers: " + strings.Join(names, ", ")
 }
 
-// lostQuorum shows the arithmetic.
-func lostQuorum(managers, going []manager, step, left, up int, verb string) *diag.Diagnostic {
-	names, ids := make([]string, len(going)), make([]string, len(going))
-	for i, m := range going {
-		names[i], ids[i] = m.Name, m.ID
-	}
+// lostQuorum shows the arithmetic of the last of the steps.
+func lostQuorum(managers, steps, going []manager, coming, left, up int, verb string) *diag.Diagnostic {
 	p := &diag.Diagnostic{
-		Summary: fmt.Sprintf("%s %s now would lose the quorum", verb, strings.Join(names, " and ")),
+		Summary: fmt.Sprintf("%s %s now would lose the quorum", verb, namesOf(going)),
 		Hint:    "promote another node first, in an apply of its own",
 	}
-	n := len(managers)
-	arithmetic := fmt.Sprintf("%s %d; after %s %s: %s, %d reachable, and %d needed", needs(n), quorum(n),
-		verb, strings.Join(names[:step+1], " and "), count(left, "manager"), up, quorum(left))
+	n, more := len(managers), ""
+	if coming > 0 {
+		more = fmt.Sprintf("with %d more and ", coming)
+	}
+	arithmetic := fmt.Sprintf("%s %d; %safter %s %s: %s, %d reachable, and %d needed", needs(n), quorum(n), more,
+		verb, namesOf(steps), count(left, "manager"), up, quorum(left))
 	if left == 0 {
 		arithmetic = "a swarm needs a manager"
 		if verb == removing {
@@ -144,7 +159,7 @@ func lostQuorum(managers, going []manager, step, left, up int, verb string) *dia
 	}
 	p.Detail = describeManagers(managers) + "\n" + arithmetic
 	for _, m := range managers {
-		if !m.Reachable && !slices.Contains(ids, m.ID) {
+		if !m.Reachable && !slices.Contains(going, m) {
 			p.Hint = fmt.Sprintf("bring %s back, or demote it first: node(%q, role = \"worker\")", m.Name, m.Name)
 			if verb == removing {
 				p.Hint = fmt.Sprintf("bring %s back, or remove it first", m.Name)
@@ -155,6 +170,14 @@ func lostQuorum(managers, going []manager, step, left, up int, verb string) *dia
 	return p
 }
 
+func namesOf(managers []manager) string {
+	names := make([]string, len(managers))
+	for i, m := range managers {
+		names[i] = m.Name
+	}
+	return strings.Join(names, " and ")
+}
+
 func needs(n int) string {
 	if n == 1 {
 		return "1 manager needs"
@@ -163,73 +186,83 @@ func needs(n int) string {
 }
 
 // sequenceNodes implements [resource.Kind.Sequence]: managers change one by one.
-// Those that are new are there before anybody goes; those whose machines are
-// made anew go and come back, one after the other; then the others go. Workers
-// come and go as they like.
+// First those go that are gone already; those that come are there before any
+// other goes. Workers come and go as they like.
 func sequenceNodes(objects []*resource.Object, planned []resource.Planned) ([]resource.Planned, *diag.Diagnostic) {
-	managers := managersOf(objects)
-	var chain, come, leave []resource.Planned
-	back := map[value.Address]resource.Planned{}
-	for _, p := range planned {
-		if p.Live == nil && roleArg(p.Args) == string(swarm.NodeRoleManager) {
-			back[p.Address] = p
-		}
-	}
-	var ids []string
-	verb := demoting
+	var come, promote []resource.Planned
+	var leave []departure
+	goes, joins := map[string]resource.Planned{}, map[value.Address]resource.Planned{}
+	verb, coming := demoting, 0
 	for _, p := range planned {
 		n, to := nodeOf(p.Live), roleArg(p.Args)
 		switch {
-		case n == nil:
-		case p.Goes && n.ManagerStatus != nil:
-			leave, ids, verb = append(leave, p), append(ids, n.ID), removing
-		case p.Goes, to == "", to == string(n.Spec.Role):
-		case to == string(swarm.NodeRoleManager):
+		case p.Live == nil && to == string(swarm.NodeRoleManager):
+			joins[p.Address] = p
 			come = append(come, p)
-			if !down(p.Live) { // what is down joins the managers when it is back
-				managers = append(managers, manager{ID: n.ID, Name: nodeLabel(n.Node), Reachable: true})
+		case n == nil, !p.Goes && (to == "" || to == string(n.Spec.Role)):
+		case p.Goes && n.ManagerStatus != nil:
+			verb, goes[n.ID] = removing, p
+		case p.Goes:
+		case to == string(swarm.NodeRoleManager):
+			if promote = append(promote, p); !down(p.Live) {
+				coming++ // what is down joins the managers when it is back
 			}
 		default:
-			leave, ids = append(leave, p), append(ids, n.ID)
+			goes[n.ID] = p
 		}
 	}
-	joined := func(p resource.Planned) manager {
-		return manager{ID: string(p.Address), Name: p.Address.Name(), Reachable: true}
-	}
-	for _, p := range planned {
-		again := slices.ContainsFunc(leave, func(l resource.Planned) bool { return l.Address == p.Address && l.Goes })
-		if _, isNew := back[p.Address]; isNew && p.Live == nil && !again {
-			chain, managers = append(chain, p), append(managers, joined(p))
-		}
-	}
-	chain = append(chain, come...)
-	order := safest(managers, ids)
-	var last []string
-	for _, id := range order {
-		p := leave[slices.Index(ids, id)]
-		next, again := back[p.Address]
-		if !again || !p.Goes {
-			last = append(last, id)
+	managers := managersOf(objects)
+	for _, m := range managers {
+		p, ok := goes[m.ID]
+		if !ok {
 			continue
 		}
-		if _, problem := demotions(managers, []string{id}, removing); problem != nil {
-			return nil, problem
+		_, back := joins[p.Address]
+		// Who replaces one that is gone comes with the others.
+		if leave = append(leave, departure{m.ID, back && m.Reachable}); back && m.Reachable {
+			come = slices.DeleteFunc(come, func(q resource.Planned) bool { return q.Address == p.Address })
 		}
-		managers = slices.DeleteFunc(managers, func(m manager) bool { return m.ID == id })
-		managers = append(managers, joined(next))
-		chain = append(chain, p, next)
 	}
-	order, problem := demotions(managers, last, verb)
+	coming += len(come)
+	order, problem := demotions(managers, leave, coming, verb)
 	if problem != nil {
 		return nil, problem
 	}
-	for _, id := range order {
-		chain = append(chain, leave[slices.Index(ids, id)])
-	}
+	chain := chained(managers, order, goes, joins, append(come, promote...))
 	if len(chain) > 0 {
-		problem = evenManagers(len(managers) - len(order))
+		problem = evenManagers(len(managers) + coming - len(order) + countBack(leave))
 	}
 	return chain, problem
+}
+
+// chained puts the steps one after another: who comes is between those that are
+// gone already and the others; who is back comes after itself.
+func chained(managers []manager, order []string, goes map[string]resource.Planned, joins map[value.Address]resource.Planned, come []resource.Planned) (chain []resource.Planned) {
+	came := false
+	for _, id := range order {
+		alive := slices.ContainsFunc(managers, func(m manager) bool { return m.ID == id && m.Reachable })
+		if alive && !came {
+			chain, came = append(chain, come...), true
+		}
+		p := goes[id]
+		chain = append(chain, p)
+		if again, ok := joins[p.Address]; ok && alive {
+			chain = append(chain, again)
+		}
+	}
+	if !came {
+		chain = append(chain, come...)
+	}
+	return chain
+}
+
+func countBack(leave []departure) (n int) {
+	for _, d := range leave {
+		if d.back {
+			n++
+		}
+	}
+	return n
 }
 
 // evenManagers warns of a number of managers that is even: one more than

@@ -21,6 +21,14 @@ func managersIn(text string) (out []manager) {
 	return out
 }
 
+func departures(ids []string) []departure {
+	out := make([]departure, len(ids))
+	for i, id := range ids {
+		out[i].id = id
+	}
+	return out
+}
+
 func TestDemotions(t *testing.T) {
 	for _, tt := range []struct{ managers, demote, want string }{
 		{"a* b c", "b", "b"},
@@ -48,7 +56,7 @@ func TestDemotions(t *testing.T) {
 		for _, s := range strings.Fields(tt.demote) {
 			ids = append(ids, "id-"+s)
 		}
-		order, problem := demotions(managersIn(tt.managers), ids, demoting)
+		order, problem := demotions(managersIn(tt.managers), departures(ids), 0, demoting)
 		if want, isErr := strings.CutPrefix(tt.want, "error: "); isErr {
 			if problem == nil {
 				t.Errorf("%s, without %s: no error", tt.managers, tt.demote)
@@ -84,7 +92,7 @@ func TestDemotionsKeepTheQuorum(t *testing.T) {
 						ids = append(ids, id)
 					}
 				}
-				order, problem := demotions(managers, ids, demoting)
+				order, problem := demotions(managers, departures(ids), 0, demoting)
 				if problem != nil {
 					continue
 				}
