@@ -31,13 +31,13 @@ func (f forecaster) nodesAfter(list []resource.Prospect) []placement.Node {
 	nodes := make([]placement.Node, len(f.nodes))
 	for i := range f.nodes {
 		nodes[i] = placementNode(&f.nodes[i])
+		nodes[i].First = f.begins
 		p := declared[nodes[i].ID]
 		if p != nil && !p.Changes {
 			continue
 		}
 		changeNode(&nodes[i], p, f.nodes[i].Spec.Labels)
 	}
-	f.coming(nodes)
 	slices.SortFunc(nodes, func(a, b placement.Node) int {
 		return cmp.Or(strings.Compare(a.Name, b.Name), strings.Compare(a.ID, b.ID))
 	})

@@ -34,9 +34,9 @@ type Node struct {
 	// Open are labels that the node will have with a value that is not known: they
 	// satisfy anything.
 	Open map[string]bool
-	// Coming is set where the node is not there yet: its ID and its address satisfy
-	// anything.
-	Coming bool
+	// First is set on the node on which a swarm is still to begin: only its ID and its
+	// address are not known, and satisfy anything.
+	First bool
 	// State is "ready", or what the node is instead: "down", "unknown".
 	State string
 	// Availability is "active", "pause" or "drain".
