@@ -353,11 +353,11 @@ func (s *Site) sweep(ctx context.Context) error {
 			continue
 		}
 		own, err := tryLockFile(m.file("lock"), os.O_CREATE)
+		if own == nil && (err == nil || errors.Is(err, os.ErrNotExist)) {
+			continue // somebody works on it, or has just removed it
+		}
 		if err != nil {
 			return err
-		}
-		if own == nil {
-			continue // somebody works on it
 		}
 		err = m.clear(ctx)
 		own.Close()

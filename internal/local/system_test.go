@@ -105,6 +105,35 @@ func TestUnified(t *testing.T) {
 	y.nothingLeft()
 }
 
+// A base that cannot be made is an error that says where it was to come from, and
+// leaves nothing.
+func TestBaseFromADeadMirror(t *testing.T) {
+	newYard(t)
+	dir := filepath.Join(t.TempDir(), "base")
+	r := recipe{Suite: "bookworm", Packages: []string{"sudo"}, Mirrors: mirrors{Main: "http://127.0.0.1:9/debian"}}
+	err := r.make(t.Context(), dir, func(string) {})
+	if err == nil || !strings.Contains(err.Error(), "debootstrap bookworm from http://127.0.0.1:9/debian: exit status 1\n") {
+		t.Errorf("got %v", err)
+	}
+	if table, err := os.ReadFile("/proc/self/mountinfo"); err != nil || strings.Contains(string(table), dir) {
+		t.Errorf("something is mounted: %v", err)
+	}
+}
+
+// An image that is not there is an error that names those that are.
+func TestNoImage(t *testing.T) {
+	y := newYard(t)
+	_, err := y.Create(y.ctx, Spec{Project: "shop", Name: "m", Image: "debian-14"}, func(string) {})
+	if want := `there is no image "debian-14" (did you mean "debian-12"?): it is one of debian-12, debian-13`; err == nil || err.Error() != want {
+		t.Errorf("got %v", err)
+	}
+	_, err = y.Create(y.ctx, Spec{Project: "shop", Name: "m", Image: "debian-12", User: "daemon"}, func(string) {})
+	if err == nil || !strings.Contains(err.Error(), "user daemon is one of the system's") {
+		t.Errorf("got %v", err)
+	}
+	y.nothingLeft()
+}
+
 // The subnet is chosen once, and changed when all machines are gone.
 func TestSubnet(t *testing.T) {
 	y := newYard(t)

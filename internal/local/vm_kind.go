@@ -136,7 +136,7 @@ func (m *Machine) specOf() (*VMSpec, error) {
 		if err != nil {
 			return nil, err
 		}
-		if live != limits.rounded() {
+		if live != limits.rounded() && m.pid() != 0 { // else it has just ended
 			limits = live
 		}
 	}
