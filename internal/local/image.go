@@ -14,7 +14,6 @@ import (
 	"runtime"
 	"slices"
 	"strings"
-
 )
 
 // images are what machines can be made from, by the suites of Debian that they
