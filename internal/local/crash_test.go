@@ -183,8 +183,8 @@ func TestManyAtOnce(t *testing.T) {
 	}
 	wg.Wait()
 	for _, m := range all {
-		if got := y.sh(m, "hostname"); got != m.Name {
-			t.Errorf("%s is called %s", m.Name, got)
+		if got := y.sh(m, "hostname; systemctl is-system-running --wait; systemctl --failed --no-legend"); got != m.Name+"\nrunning" {
+			t.Errorf("%s says %q", m.Name, got)
 		}
 	}
 	for _, m := range all {

@@ -197,14 +197,15 @@ func (m *Machine) initArgs(address, gateway string) ([]string, error) {
 	if err != nil {
 		return nil, err
 	}
-	unified := "no"
 	var names []string
 	for _, h := range all {
-		if h.unified {
-			unified = "yes"
-		} else {
+		if !h.unified {
 			names = append(names, strings.Join(h.controllers, ","))
 		}
+	}
+	unified := "yes"
+	if len(names) > 0 {
+		unified = "no" // systemd mounts that one itself
 	}
 	// Without an index the kernel does not mind that it may still be busy with the
 	// mount of the boot before.

@@ -29,6 +29,13 @@ func TestMachines(t *testing.T) {
 		if got := login(t, m, m.HostKey, "hostname; sudo id -u"); got != m.Name+"\n0" {
 			t.Errorf("%s: by ssh: %q", m.Name, got)
 		}
+		// Its cgroups are below its own in every hierarchy: what it did to others'
+		// would hit the computer's, or another machine's.
+		for _, line := range strings.Split(readWord(filepath.Join("/proc", strconv.Itoa(m.PID()), "cgroup")), "\n") {
+			if !strings.Contains(line+"/", ":"+m.cgroup()+"/") {
+				t.Errorf("%s is in the cgroup %s", m.Name, line)
+			}
+		}
 		y.sh(m, "apt-get -q update")
 		if got := y.sh(m, "apt-cache policy docker.io | grep -c 'Candidate: [0-9]'"); got != "1" {
 			t.Errorf("%s: no packages: %q", m.Name, got)
