@@ -47,6 +47,8 @@ func TestChild(t *testing.T) {
 			_, err = s.Prepare(ctx, "debian-12", say)
 		}
 		t.Fatal(err)
+	case "network":
+		forwarding(t, arg)
 	}
 }
 
