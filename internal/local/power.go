@@ -31,10 +31,14 @@ const (
 	Running State = "running"
 	Paused  State = "paused"
 	Off     State = "off"
+	Broken  State = "broken" // half made or half destroyed
 )
 
 // State asks the kernel.
 func (m *Machine) State() State {
+	if !m.Ready {
+		return Broken
+	}
 	if m.pid() == 0 {
 		return Off
 	}

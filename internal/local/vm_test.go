@@ -407,3 +407,30 @@ func TestCheckVM(t *testing.T) {
 		t.Errorf("what is not known yet: %v", problems)
 	}
 }
+
+// A machine whose making or destroying was interrupted is made anew where it is
+// declared, and deleted where it is not.
+func TestVMBroken(t *testing.T) {
+	y := newYard(t)
+	p := newProject(y, "shop/test")
+	off := map[string]args{"web": {"running": false}, "db": {"running": false}}
+	p.apply(off)
+	interrupt := func(names ...string) {
+		for _, name := range names {
+			m := p.machine(name)
+			m.Ready = false
+			y.must(errors.Join(m.save(), os.RemoveAll(m.file("upper"))))
+		}
+	}
+	interrupt("web", "db")
+	if err := p.machine("web").Start(y.ctx, func(string) {}); err == nil || !strings.Contains(err.Error(), "machine shop/test/web is broken") {
+		t.Errorf("it was started: %v", err)
+	}
+	delete(off, "db")
+	p.wants(off, "replace web image", "delete db (no longer declared)")
+	p.apply(off)
+	interrupt("web")
+	p.wants(nil, "delete web (no longer declared)")
+	p.apply(nil)
+	y.nothingLeft()
+}
