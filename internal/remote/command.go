@@ -41,9 +41,6 @@ const maxCommand = 120 << 10
 // knows whether that would do harm. When ctx ends, the command gets a SIGTERM,
 // and is not waited for.
 func (h *Host) Run(ctx context.Context, c Command) (Result, error) {
-	if n := len(c.Script); n > maxCommand {
-		return Result{}, fmt.Errorf("the script has %d bytes, more than the %d that fit into one command: put it into a file", n, maxCommand)
-	}
 	ch, reqs, l, err := h.session(ctx)
 	if err != nil {
 		return Result{}, err
@@ -139,11 +136,15 @@ func (r *running) request(ctx context.Context, c Command, stderr io.Writer) erro
 			return len(b), nil
 		})
 	}
+	line := shellLine(args)
+	if len(line) > maxCommand {
+		return fmt.Errorf("the command has %d bytes, more than the %d that fit: put the script into a file", len(line), maxCommand)
+	}
 	go r.watch()
 	r.copies.Go(func() { io.Copy(stderr, r.ch.Stderr()) })
 	accepted := make(chan error, 1)
 	go func() { // ends with the channel
-		ok, err := r.ch.SendRequest("exec", true, ssh.Marshal(&struct{ Command string }{shellLine(args)}))
+		ok, err := r.ch.SendRequest("exec", true, ssh.Marshal(&struct{ Command string }{line}))
 		if err == nil && !ok {
 			err = errNoExec
 		}

@@ -31,6 +31,7 @@ type settings struct {
 	auth    *auth
 	keys    *hostKeys
 	hops    []*settings // the jump hosts, the first one first
+	command string      // makes the connection instead of us: ProxyCommand
 }
 
 func (s *settings) dialled() string { return net.JoinHostPort(s.address, strconv.Itoa(s.port)) }
@@ -89,6 +90,9 @@ func dialHop(ctx context.Context, s *settings, before []*link, sessions *slots, 
 func dialTCP(ctx context.Context, s *settings, before []*link) (net.Conn, error) {
 	ctx, cancel := context.WithTimeoutCause(ctx, s.timeout, &net.OpError{Op: "dial", Net: "tcp", Err: errTimeout(s.timeout)})
 	defer cancel()
+	if s.command != "" && len(before) == 0 {
+		return startProxy(s.command, s.dialled())
+	}
 	if len(before) == 0 {
 		conn, err := (&net.Dialer{}).DialContext(ctx, "tcp", s.dialled())
 		if err != nil && ctx.Err() != nil {
