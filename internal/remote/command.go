@@ -121,7 +121,9 @@ type running struct {
 }
 
 func newRunning(ch ssh.Channel, reqs <-chan *ssh.Request, as *root) *running {
-	return &running{ch: ch, reqs: reqs, root: as, over: make(chan struct{})}
+	r := &running{ch: ch, reqs: reqs, root: as, over: make(chan struct{})}
+	go r.watch() // ends with the channel
+	return r
 }
 
 // request asks for the command. What the command writes on standard error goes
@@ -140,7 +142,6 @@ func (r *running) request(ctx context.Context, c Command, stderr io.Writer) erro
 	if len(line) > maxCommand {
 		return fmt.Errorf("the command has %d bytes, more than the %d that fit: put the script into a file", len(line), maxCommand)
 	}
-	go r.watch()
 	r.copies.Go(func() { io.Copy(stderr, r.ch.Stderr()) })
 	accepted := make(chan error, 1)
 	go func() { // ends with the channel

@@ -139,7 +139,7 @@ func TestTooMuchOutput(t *testing.T) {
 	if _, err := h.Run(t.Context(), remote.Command{Script: "exit 4", Stdin: big}); err == nil || !strings.Contains(err.Error(), "exit code 4") {
 		t.Errorf("input that nobody reads: %v", err)
 	}
-	if _, err := h.Run(t.Context(), remote.Command{Script: strings.Repeat("#", 200<<10)}); err == nil || !strings.Contains(err.Error(), "put it into a file") {
+	if _, err := h.Run(t.Context(), remote.Command{Script: strings.Repeat("#", 200<<10)}); err == nil || !strings.Contains(err.Error(), "put the script into a file") {
 		t.Errorf("a long script: %v", err)
 	}
 }
