@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"io"
 	"net"
+	"net/http"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -625,5 +626,43 @@ func TestForwardingIsHurried(t *testing.T) {
 		if len(commands) > 0 {
 			t.Errorf("and %q", <-commands)
 		}
+	}
+}
+
+// A lost connection under the Engine API: what only reads is asked again, and
+// what was being answered says that it was lost.
+func TestEngineOverCutConnection(t *testing.T) {
+	f := newFaulty(t, nil)
+	socket := filepath.Join(t.TempDir(), "docker.sock")
+	l, err := net.Listen("unix", socket)
+	if err != nil {
+		t.Fatal(err)
+	}
+	server := &http.Server{Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("API-Version", "1.44")
+		if strings.HasSuffix(r.URL.Path, "/info") {
+			f.cut()
+		}
+		fmt.Fprint(w, "OK")
+	})}
+	go server.Serve(l)
+	defer server.Close()
+	d, err := f.dial().Docker(socket)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer d.Close()
+	if _, err := d.Ready(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	for range 3 {
+		f.cut()
+		if _, err := d.API().Ping(t.Context()); err != nil {
+			t.Errorf("after a cut: %v", Err(err))
+		}
+	}
+	_, err = d.API().Info(t.Context())
+	if err = Err(err); !errors.Is(err, resource.ErrTransient) || !strings.Contains(err.Error(), "lost the connection to the Docker Engine at ssh://root@127.0.0.1:") {
+		t.Errorf("cut in the middle: %v", err)
 	}
 }
