@@ -6,7 +6,6 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
-	"syscall"
 	"testing"
 
 	"github.com/swarmscript/swarmscript/internal/remote"
@@ -56,32 +55,33 @@ func TestPut(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	is := func(text string, mode os.FileMode, uid uint32) {
+	is := func(text string, mode os.FileMode, uid string) {
 		t.Helper()
 		info, err := os.Lstat(path)
 		if err != nil {
 			t.Fatal(err)
 		}
 		got, err := os.ReadFile(path)
-		if owner := info.Sys().(*syscall.Stat_t).Uid; err != nil || string(got) != text || info.Mode() != mode || owner != uid {
-			t.Errorf("%q, %v, owner %d, %v; want %q, %v, %d", got, info.Mode(), owner, err, text, mode, uid)
+		owner := strings.TrimSpace(must(t, "stat", "-c", "%u", path))
+		if err != nil || string(got) != text || info.Mode() != mode || owner != uid {
+			t.Errorf("%q, %v, owner %s, %v; want %q, %v, %s", got, info.Mode(), owner, err, text, mode, uid)
 		}
 	}
 	put("one", remote.PutOptions{})
-	is("one", 0o644, 0)
+	is("one", 0o644, "0")
 	put("", remote.PutOptions{Mode: 0o750, Owner: "65534"})
-	is("", 0o750, 65534)
+	is("", 0o750, "65534")
 	put("kept", remote.PutOptions{})
-	is("kept", 0o750, 65534)
+	is("kept", 0o750, "65534")
 	put("set", remote.PutOptions{Mode: 0o755 | os.ModeSetuid, Owner: "root", Group: "0"})
-	is("set", 0o755|os.ModeSetuid, 0)
+	is("set", 0o755|os.ModeSetuid, "0")
 
 	target := filepath.Join(dir, "target")
 	if err := errors.Join(os.Remove(path), os.WriteFile(target, []byte("target"), 0o600), os.Symlink(target, path)); err != nil {
 		t.Fatal(err)
 	}
 	put("not followed", remote.PutOptions{})
-	is("not followed", 0o644, 0)
+	is("not followed", 0o644, "0")
 	if text, _ := os.ReadFile(target); string(text) != "target" {
 		t.Errorf("the link's target holds %q", text)
 	}
