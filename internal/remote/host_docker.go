@@ -20,7 +20,7 @@ func (h *Host) Docker(socket string) (*Docker, error) {
 	} else if socket != DockerSocket {
 		t.host += socket
 	}
-	d := &Docker{target: t, creds: NewCredentials("")}
+	d := &Docker{host: h, target: t, creds: NewCredentials("")}
 	d.trans = &http.Transport{
 		MaxIdleConnsPerHost: 16,
 		MaxConnsPerHost:     maxStreams / 2, // the rest is for what is attached to, and followed
