@@ -48,7 +48,7 @@ func (h *Host) Run(ctx context.Context, c Command) (Result, error) {
 	defer h.sessions.release()
 	defer l.unuse()
 	defer func() { go ch.Close() }() // a server that hangs is not waited for
-	run := newRunning(ch, reqs, h.m.needsRoot(c, l.user))
+	run := newRunning(ch, reqs, l, h.m.needsRoot(c, l.user))
 	run.copies.Go(func() { io.Copy(&run.stdout, ch) })
 	if err := run.request(ctx, c, &run.stderr); err != nil {
 		return Result{}, h.brokenOff(ctx, l, c, err)
@@ -116,12 +116,13 @@ type running struct {
 	root           *root // nil where the command runs as it is
 	stdout, stderr capped
 	copies         sync.WaitGroup
+	link           *link
 	over           chan struct{} // closed when the channel ended
 	status         *int          // set before that; nil where it ended without one
 }
 
-func newRunning(ch ssh.Channel, reqs <-chan *ssh.Request, as *root) *running {
-	r := &running{ch: ch, reqs: reqs, root: as, over: make(chan struct{})}
+func newRunning(ch ssh.Channel, reqs <-chan *ssh.Request, l *link, as *root) *running {
+	r := &running{ch: ch, reqs: reqs, link: l, root: as, over: make(chan struct{})}
 	go r.watch() // ends with the channel
 	return r
 }
@@ -211,6 +212,11 @@ func (r *running) watch() {
 		if req.WantReply {
 			req.Reply(false, nil)
 		}
+	}
+	// The exit code comes before the last of the output: where the connection
+	// broke in between, the command ended, but we do not have all it said.
+	if r.link.conn.broke.Load() {
+		r.status = nil
 	}
 }
 

@@ -56,6 +56,60 @@ func TestConnectionCutMidCommand(t *testing.T) {
 	}
 }
 
+// The exit code may come before the last of the output.
+func TestConnectionCutAfterExitCode(t *testing.T) {
+	f := newFaulty(t, func(f *faulty) {
+		f.answer = func(ch ssh.Channel, c *conn) {
+			fmt.Fprintln(ch, "a part")
+			ch.SendRequest("exit-status", false, ssh.Marshal(&struct{ Code uint32 }{0}))
+			c.Close()
+		}
+	})
+	if res, err := f.dial().Run(t.Context(), Command{Script: "true"}); !errors.Is(err, ErrMayHaveRun) {
+		t.Errorf("got %q, %v", res.Stdout, err)
+	}
+}
+
+// What reads a stream to its end must not take a cut for the end.
+func TestConnectionCutUnderStream(t *testing.T) {
+	socket := filepath.Join(t.TempDir(), "socket")
+	l, err := net.Listen("unix", socket)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	f := newFaulty(t, nil)
+	for _, cut := range []bool{true, false} {
+		server := make(chan net.Conn, 1)
+		go func() {
+			c, err := l.Accept()
+			if err == nil {
+				fmt.Fprint(c, "hello")
+			}
+			server <- c
+		}()
+		conn, err := f.dial().Dial(t.Context(), "unix", socket)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := io.ReadFull(conn, make([]byte, 5)); err != nil {
+			t.Fatal(err)
+		}
+		c := <-server
+		if cut {
+			f.cut()
+		} else {
+			c.Close()
+		}
+		var lost *lostError
+		if _, err := io.ReadAll(conn); errors.As(err, &lost) != cut || !cut && err != nil {
+			t.Errorf("cut is %t: read to %v", cut, err)
+		}
+		conn.Close()
+		c.Close()
+	}
+}
+
 // A connection that is cut while nothing runs costs nobody an error.
 func TestConnectionCutWhileIdle(t *testing.T) {
 	f := newFaulty(t, nil)

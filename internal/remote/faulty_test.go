@@ -31,6 +31,7 @@ type faulty struct {
 	noForwarding bool
 	greet        func(net.Conn) bool            // before the handshake; false: hang up
 	run          func(cmd string, c *conn) bool // false: the command is run by sh
+	answer       func(ssh.Channel, *conn)       // instead of sh
 
 	sessions, most, logins atomic.Int32
 	mu                     sync.Mutex
@@ -184,6 +185,10 @@ func (f *faulty) session(nc ssh.NewChannel, c *conn) {
 			var m struct{ Command string }
 			ssh.Unmarshal(req.Payload, &m)
 			req.Reply(true, nil)
+			if f.answer != nil {
+				f.answer(ch, c)
+				return
+			}
 			if f.run == nil || !f.run(m.Command, c) {
 				f.wg.Go(func() { ssh.DiscardRequests(reqs) })
 				f.command(ch, m.Command)
