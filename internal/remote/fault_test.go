@@ -10,6 +10,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"runtime"
 	"strconv"
 	"strings"
 	"sync"
@@ -489,5 +490,45 @@ func TestEngineOverCutConnection(t *testing.T) {
 	_, err = d.API().Info(t.Context())
 	if err = Err(err); !errors.Is(err, resource.ErrTransient) || !strings.Contains(err.Error(), "lost the connection to the Docker Engine at ssh://root@127.0.0.1:") {
 		t.Errorf("cut in the middle: %v", err)
+	}
+}
+
+// No goroutine outlives its host.
+func TestNothingOutlivesAHost(t *testing.T) {
+	entered := make(chan struct{}, 1)
+	f := newFaulty(t, func(f *faulty) {
+		f.run = func(cmd string, _ *conn) bool {
+			if strings.Contains(cmd, "for ever") {
+				entered <- struct{}{}
+				return true
+			}
+			return false
+		}
+	})
+	socket := filepath.Join(t.TempDir(), "socket")
+	l, err := net.Listen("unix", socket)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	before := runtime.NumGoroutine()
+	h := f.dial()
+	if _, err := h.Run(t.Context(), Command{Script: "cat", Stdin: make([]byte, 1<<20)}); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := h.Dial(t.Context(), "unix", socket); err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	go func() { <-entered; cancel() }()
+	if _, err := h.Run(ctx, Command{Script: "for ever", Stdin: make([]byte, 8<<20)}); !errors.Is(err, context.Canceled) {
+		t.Errorf("got %v", err)
+	}
+	h.Close()
+	for deadline := time.Now().Add(30 * time.Second); runtime.NumGoroutine() > before; time.Sleep(10 * time.Millisecond) {
+		if time.Now().After(deadline) {
+			stacks := make([]byte, 1<<20)
+			t.Fatalf("%d goroutines, %d before:\n%s", runtime.NumGoroutine(), before, stacks[:runtime.Stack(stacks, true)])
+		}
 	}
 }

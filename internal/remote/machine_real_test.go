@@ -2,11 +2,14 @@ package remote_test
 
 import (
 	"bytes"
+	"context"
 	"errors"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/swarmscript/swarmscript/internal/remote"
 	"github.com/swarmscript/swarmscript/internal/resource"
@@ -141,5 +144,40 @@ func TestTooMuchOutput(t *testing.T) {
 	}
 	if _, err := h.Run(t.Context(), remote.Command{Script: strings.Repeat("#", 200<<10)}); err == nil || !strings.Contains(err.Error(), "put the script into a file") {
 		t.Errorf("a long script: %v", err)
+	}
+}
+
+// A command whose caller gives up is ended there, with what it started.
+func TestCancelEndsTheCommand(t *testing.T) {
+	h := dial(t, machine(t, testengine.StartBareSSHD(t)))
+	file := filepath.Join(t.TempDir(), "pids")
+	if err := exec.Command("mkfifo", file).Run(); err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	done := make(chan error)
+	go func() {
+		_, err := h.Run(ctx, remote.Command{Script: `sleep 1000 & echo $$ $! > "$1"; wait`, Args: []string{file}})
+		done <- err
+	}()
+	pids, err := os.ReadFile(file) // ends when the command has written them
+	if err != nil {
+		t.Fatal(err)
+	}
+	cancel()
+	if err := <-done; !errors.Is(err, context.Canceled) {
+		t.Errorf("got %v", err)
+	}
+	for _, pid := range strings.Fields(string(pids)) {
+		for n := 0; ; n++ {
+			text, err := os.ReadFile("/proc/" + pid + "/stat")
+			if err != nil || strings.Contains(string(text), ") Z ") {
+				break
+			}
+			if n == 1000 {
+				t.Fatalf("process %s lives: %s", pid, text)
+			}
+			time.Sleep(10 * time.Millisecond)
+		}
 	}
 }
