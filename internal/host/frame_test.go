@@ -78,7 +78,7 @@ func FuzzAnswers(f *testing.F) {
 		"/var/lib/swarmscript/project/p/marks/file-1:{\"kind\":\"file\",\"name\":\"/x\"}\n",
 		"os=debian\nclock=1763740000.123456789\nssh=10.0.0.1 5 10.0.0.2 22\n",
 		"held process 1 (x)\n", "unknown tree 1 2\n-- packages\n", "failed install\nE: no\n",
-		"State: active\nDefault: deny (incoming)\n",
+		"installed\nenabled yes\nINPUT \"DROP\"\n4 allow tcp 22 0.0.0.0/0 any 10.0.0.0/8 in_eth0 comment=61\npublished # rule allow tcp 80 0.0.0.0/0 any 0.0.0.0/0 in comment=\n",
 	} {
 		f.Add([]byte(s))
 	}
@@ -87,6 +87,7 @@ func FuzzAnswers(f *testing.F) {
 		parsePackages(in)
 		parseUnits(in, []string{"app.service", "b.timer"})
 		parseUsers(in)
+		parseFirewall(in)
 		parseMarks(in)
 		parseFacts(in, start, start)
 		readApt(in, []*aptJob{{spec: PackageSpec{Name: "tree"}}, {spec: PackageSpec{Name: "foo"}}})

@@ -26,8 +26,9 @@ import (
 
 // Conn reaches one machine. It dials when it is observed first.
 type Conn struct {
-	host *remote.Host
-	apt  apt
+	machine remote.Machine
+	host    *remote.Host
+	apt     apt
 
 	mu       sync.Mutex
 	facts    *Facts
@@ -36,7 +37,7 @@ type Conn struct {
 
 // Connect returns the connection to a machine. Nothing is dialled yet.
 func Connect(m remote.Machine) *Conn {
-	c := &Conn{host: remote.DialHost(m)}
+	c := &Conn{machine: m, host: remote.DialHost(m)}
 	c.apt.run = c.installAll
 	return c
 }
@@ -83,5 +84,6 @@ func Kinds() []*resource.Kind {
 		UnitKind,
 		SysctlKind,
 		UserKind,
+		FirewallKind,
 	}
 }

@@ -34,6 +34,7 @@ var sections = []section{
 	unitSection,
 	sysctlSection,
 	userSection,
+	firewallSection,
 }
 
 // look is one observation while it is read.
@@ -89,6 +90,8 @@ func (c *Conn) Observe(ctx context.Context, q resource.Query) (*resource.Observa
 		Objects:  l.objects,
 		Summary:  l.facts.summary(),
 		Warnings: l.warnings,
+
+		Forecaster: l.facts,
 	}, nil
 }
 
