@@ -88,6 +88,8 @@ func FuzzAnswers(f *testing.F) {
 		parseUnits(in, []string{"app.service", "b.timer"})
 		parseUsers(in)
 		parseFirewall(in)
+		parseUpgrades(in)
+		parseJails(string(in))
 		parseMarks(in)
 		parseFacts(in, start, start)
 		readApt(in, []*aptJob{{spec: PackageSpec{Name: "tree"}}, {spec: PackageSpec{Name: "foo"}}})

@@ -85,5 +85,7 @@ func Kinds() []*resource.Kind {
 		SysctlKind,
 		UserKind,
 		FirewallKind,
+		Fail2banKind,
+		UpgradesKind,
 	}
 }

@@ -35,6 +35,8 @@ var sections = []section{
 	sysctlSection,
 	userSection,
 	firewallSection,
+	fail2banSection,
+	upgradesSection,
 }
 
 // look is one observation while it is read.

@@ -86,7 +86,7 @@ func TestStoreNames(t *testing.T) {
 	}
 }
 
-func rule(pairs ...value.Value) *value.Map {
+func options(pairs ...value.Value) *value.Map {
 	var m []value.Entry
 	for i := 0; i < len(pairs); i += 2 {
 		m = append(m, value.Entry{Key: pairs[i].(string), Value: pairs[i+1]})
@@ -145,14 +145,22 @@ func TestChecks(t *testing.T) {
 		{UserKind, args{"name": "ops", "comment": "a:b"}, "without a colon"},
 		{UserKind, args{"name": "ops", "groups": value.List{"a b"}}, "groups[0]: got"},
 		{UserKind, args{"name": "ops", "ssh_keys": value.List{"ssh-rsa nonsense"}}, "ssh_keys[0]: is not a public key"},
-		{FirewallKind, args{"rules": value.List{rule("port", int64(22), "proto", "tcp")}}, ""},
-		{FirewallKind, args{"rules": value.List{rule("ports", "22,x")}}, "rules[0].ports: got"},
-		{FirewallKind, args{"rules": value.List{rule("ports", "22,23")}}, "rules[0].proto: want"},
-		{FirewallKind, args{"rules": value.List{rule("port", int64(1), "ports", "2")}}, "cannot be given beside port"},
-		{FirewallKind, args{"rules": value.List{rule("from_", "10.0.0.0/33")}}, "want an IP address"},
-		{FirewallKind, args{"rules": value.List{rule("port", int64(1), "proto", "esp")}}, "esp has no ports"},
-		{FirewallKind, args{"rules": value.List{rule("interface", "a b")}}, "rules[0].interface"},
-		{FirewallKind, args{"published": value.List{rule("action", "deny")}}, "a published port can be allowed"},
+		{FirewallKind, args{"rules": value.List{options("port", int64(22), "proto", "tcp")}}, ""},
+		{FirewallKind, args{"rules": value.List{options("ports", "22,x")}}, "rules[0].ports: got"},
+		{FirewallKind, args{"rules": value.List{options("ports", "22,23")}}, "rules[0].proto: want"},
+		{FirewallKind, args{"rules": value.List{options("port", int64(1), "ports", "2")}}, "cannot be given beside port"},
+		{FirewallKind, args{"rules": value.List{options("from_", "10.0.0.0/33")}}, "want an IP address"},
+		{FirewallKind, args{"rules": value.List{options("port", int64(1), "proto", "esp")}}, "esp has no ports"},
+		{FirewallKind, args{"rules": value.List{options("interface", "a b")}}, "rules[0].interface"},
+		{FirewallKind, args{"published": value.List{options("action", "deny")}}, "a published port can be allowed"},
+		{Fail2banKind, args{"jails": options("sshd", options("maxretry", int64(3)))}, ""},
+		{Fail2banKind, args{"jails": options("DEFAULT", options())}, "is no name of a jail"},
+		{Fail2banKind, args{"jails": options("sshd", options("a b", "1"))}, "is no name of an option"},
+		{Fail2banKind, args{"defaults": options("bantime", "1\n2")}, "want one line of text"},
+		{UpgradesKind, args{"blacklist": value.List{"docker"}, "reboot_time": "02:30"}, ""},
+		{UpgradesKind, args{"reboot_time": "26:00"}, "want a time as 02:30"},
+		{UpgradesKind, args{"blacklist": value.List{"("}}, "blacklist[0]: "},
+		{UpgradesKind, args{"origins": value.List{`a"b`}}, "origins[0]: "},
 	} {
 		in := make(value.Struct, len(c.kind.Schema.Fields))
 		for name, v := range c.args {
