@@ -18,7 +18,9 @@ import (
 // CommonArguments are those that every kind's builtin takes beside its own.
 var CommonArguments = []struct{ Name, Type, Doc string }{
 	{"cluster", "swarm", "The swarm that it lives in; not needed where one is declared."},
-	{"engine", "engine", "The engine that it lives on, for what does not live in a swarm."},
+	{"engine", "engine or host", "The engine that it lives on, or the host of that engine, for what does not live in a swarm."},
+	{"host", "host or vm", "The machine that it lives on, for what a machine has; also the first argument."},
+	{"provider", "provider", "Where a machine comes from: local()."},
 	{"after", "list of resources", "Resources that come first although no argument refers to them."},
 	{"lifecycle", "lifecycle", "How changes are treated: lifecycle(...)."},
 	{"external", "bool", "It exists and somebody else manages it: it is read, never changed."},
@@ -36,6 +38,8 @@ type declarer struct {
 	// swarm.init(engine()), and the name a keyword with a default.
 	scopeFirst  bool
 	defaultName string
+	// joins is set for swarm.join: the host comes first, then the swarm.
+	joins bool
 	// last holds the fields of the last call's keywords, by place.
 	last     []*schema.Field
 	lastKind *resource.Kind
@@ -48,15 +52,20 @@ type call struct {
 	s      *lang.Session
 	pos    diag.Pos
 	kind   *resource.Kind
+	target *Handle // of a check: what it is about, where that is a resource
 	decl   *resource.Declaration
 	failed bool
+	on     starlark.Value // what joins
 }
 
 func (d *declarer) call(thread *starlark.Thread, b *starlark.Builtin, args starlark.Tuple, kwargs []starlark.Tuple) (starlark.Value, error) {
 	c := &call{d: d, thread: thread, s: lang.FromThread(thread), pos: lang.CallPos(thread)}
 	c.kind = d.kinds[0]
-	if len(d.kinds) > 1 {
-		c.kind = d.chooseKind(kwargs)
+	if c.kind.Verify != nil {
+		c.target = d.target(args, kwargs)
+	}
+	if len(d.kinds) > 1 || d.kinds[0].Opens == "host" {
+		c.kind = d.chooseKind(kwargs, c.target)
 	}
 	c.decl = &resource.Declaration{Kind: c.kind, Args: make(value.Struct, len(c.kind.Schema.Fields)), Pos: c.pos}
 	if lang.Loading(thread) {
@@ -71,23 +80,33 @@ func (d *declarer) call(thread *starlark.Thread, b *starlark.Builtin, args starl
 	if c.failed && name == "" {
 		return h, nil // without an address there is nothing to record
 	}
-	if p := d.recorder.add(c.decl); p != nil {
+	if p := d.recorder.installedLate(c.decl); p != nil {
+		c.s.Report(thread, p)
+	} else if p := d.recorder.add(c.decl); p != nil {
 		c.s.Report(thread, p)
 	} else if caller := lang.EntryPos(thread); caller != c.pos {
 		d.recorder.callers[c.decl] = caller
 	}
+	if c.kind.Opens != "" {
+		d.recorder.opened(thread, h)
+	}
 	return h, nil
 }
 
-// chooseKind takes the kind of the scope that is named by keyword, otherwise
-// the first.
-func (d *declarer) chooseKind(kwargs []starlark.Tuple) *resource.Kind {
+// chooseKind takes the kind of the scope that is named by keyword, or in which
+// lives what a check is about, otherwise the first.
+func (d *declarer) chooseKind(kwargs []starlark.Tuple, target *Handle) *resource.Kind {
 	for _, kw := range kwargs {
 		key := string(kw[0].(starlark.String))
 		for _, k := range d.kinds {
-			if key == scopeArgument(k.Scope) && kw[1] != starlark.None {
+			if key == scopeArgument(k.Scope) && kw[1] != starlark.None && (key != "provider" || kw[1].Type() == k.Scope) {
 				return k
 			}
+		}
+	}
+	for _, k := range d.kinds {
+		if target != nil && target.decl.Kind.Scope == k.Scope {
+			return k
 		}
 	}
 	return d.kinds[0]
@@ -95,8 +114,11 @@ func (d *declarer) chooseKind(kwargs []starlark.Tuple) *resource.Kind {
 
 // scopeArgument is the keyword that names a scope of that type.
 func scopeArgument(scope string) string {
-	if scope == "swarm" {
+	switch scope {
+	case "swarm":
 		return "cluster"
+	case "local":
+		return "provider"
 	}
 	return scope
 }
@@ -122,10 +144,12 @@ func (c *call) unpack(args starlark.Tuple, kwargs []starlark.Tuple) (name string
 	for i, a := range args {
 		switch {
 		case positional > len(fields): // said already
-		case c.d.scopeFirst && i == 0:
+		case c.d.joins && i == 0:
+			c.on = a
+		case c.d.scopeFirst && i == c.d.scopeIndex():
 			scope = a
-		case !c.d.scopeFirst && i == 0 && c.kind.Unnamed == nil:
-			name = c.nameArg(a, "", 0)
+		case i == c.d.nameIndex(c.kind):
+			name = c.nameArg(a, "", i)
 		default:
 			positional = c.positional(fields, positional, i, a)
 		}
@@ -134,6 +158,10 @@ func (c *call) unpack(args starlark.Tuple, kwargs []starlark.Tuple) (name string
 		key := string(kw[0].(starlark.String))
 		if f := c.d.seen(i, key, c.kind); f != nil {
 			c.given(f, key, kw[1])
+			continue
+		}
+		if key == "host" && c.d.joins {
+			c.on = kw[1]
 			continue
 		}
 		if key == scopeArgument(c.kind.Scope) {
@@ -156,6 +184,9 @@ func (c *call) unpack(args starlark.Tuple, kwargs []starlark.Tuple) (name string
 	if name == "" && c.kind.Unnamed != nil && !c.failed {
 		name = c.unnamed()
 	}
+	if name == "" && !c.failed {
+		name = c.hostName(scope)
+	}
 	if f := c.kind.Schema.NameField(); f != nil && c.decl.Args[f.Index] == nil && name != "" {
 		c.called(f, name, 0)
 	}
@@ -165,6 +196,41 @@ func (c *call) unpack(args starlark.Tuple, kwargs []starlark.Tuple) (name string
 		}
 	}
 	return name, scope
+}
+
+// scopeIndex is the place of the scope among the positional arguments, where it
+// has one.
+func (d *declarer) scopeIndex() int {
+	if d.joins {
+		return 1
+	}
+	return 0
+}
+
+// nameIndex is the place of the name among the positional arguments, -1 where it
+// has none.
+func (d *declarer) nameIndex(k *resource.Kind) int {
+	switch {
+	case k.Unnamed != nil || d.defaultName != "" || d.joins || k.Single:
+		return -1
+	case d.scopeFirst:
+		return 1
+	}
+	return 0
+}
+
+// hostName is the name of what has none of its own: that of its machine.
+func (c *call) hostName(scope starlark.Value) string {
+	if c.d.joins {
+		if e, ok := c.on.(*EngineHandle); ok {
+			return value.Address(e.scope.Address).Name()
+		}
+		scope = c.on
+	} else if c.kind.Scope != "host" || !c.kind.Single {
+		return ""
+	}
+	_, name, _ := hostOf(scope)
+	return name
 }
 
 // unnamed is the name that the arguments make.
@@ -371,20 +437,47 @@ func (c *call) after(v starlark.Value) {
 
 // bind finds the scope and makes the address.
 func (c *call) bind(name string, scope starlark.Value) {
-	addr, ok := c.d.recorder.scopeFor(c, scope)
-	if !ok {
+	addr, ok := "", true
+	if scope == nil && c.target != nil && c.kind.Scope != "" && c.target.decl.Kind.Scope == c.kind.Scope {
+		addr = c.target.decl.Scope // where the check's target lives
+	} else if addr, ok = c.d.recorder.scopeFor(c, scope); !ok {
 		addr = "unknown"
 	}
 	c.decl.Scope = addr
+	if c.d.joins {
+		c.decl.On = c.d.recorder.joiner(c)
+	}
 	if c.kind.Opens != "" {
 		addr = "" // what opens a scope stands alone
 	}
 	c.decl.Address = value.NewAddress(addr, c.kind.Name, name)
 }
 
+// joinOnly are the arguments of a node that only a join can say.
+var joinOnly = []string{"advertise_addr", "listen_addr", "data_path_addr"}
+
+// membership gives a node that joins the role that it has unless told
+// otherwise, and refuses what has no meaning for one that has joined already.
+func (c *call) membership() {
+	if c.kind.Name != "node" || c.kind.Scope != "swarm" {
+		return
+	}
+	if f, ok := c.kind.Schema.Field("role"); ok && c.d.joins && c.decl.Args[f.Index] == nil {
+		c.decl.Args[f.Index] = "worker"
+	}
+	for _, name := range joinOnly {
+		if f, ok := c.kind.Schema.Field(name); ok && !c.d.joins && c.decl.Args[f.Index] != nil {
+			c.report(name, -1, "%s: %s is an argument of swarm.join", c.d.name, name).Detail = "this node has joined already"
+		}
+	}
+}
+
 // check finds what is missing and what does not go together.
 func (c *call) check() {
 	if c.failed {
+		return
+	}
+	if c.membership(); c.failed {
 		return
 	}
 	for _, f := range c.kind.Schema.Required {

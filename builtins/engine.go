@@ -10,6 +10,7 @@ import (
 
 	"github.com/swarmscript/swarmscript/internal/diag"
 	"github.com/swarmscript/swarmscript/internal/resource"
+	"github.com/swarmscript/swarmscript/internal/schema"
 	"github.com/swarmscript/swarmscript/internal/value"
 	"github.com/swarmscript/swarmscript/lang"
 )
@@ -119,18 +120,80 @@ func (r *Recorder) defaultEngine(pos diag.Pos) *resource.Scope {
 	return r.scopes[addr]
 }
 
-// swarmModule is `swarm`: swarm.init declares a cluster.
-func (r *Recorder) swarmModule(kinds []*resource.Kind) starlark.Value {
+// swarmModule is `swarm`: swarm.init declares a cluster, swarm.join a node of it.
+func (r *Recorder) swarmModule(kinds, nodes []*resource.Kind) starlark.Value {
 	init := &declarer{recorder: r, name: "swarm.init", kinds: kinds, scopeFirst: true, defaultName: "main"}
+	join := &declarer{recorder: r, name: "swarm.join", kinds: nodes, scopeFirst: true, joins: true}
 	return &starlarkstruct.Module{Name: "swarm", Members: starlark.StringDict{
-		"init": starlark.NewBuiltin("swarm.init", func(thread *starlark.Thread, b *starlark.Builtin, args starlark.Tuple, kwargs []starlark.Tuple) (starlark.Value, error) {
-			v, err := init.call(thread, b, args, kwargs)
-			if h, ok := v.(*Handle); ok {
-				r.cluster(thread, h)
-			}
-			return v, err
-		}),
+		"init": starlark.NewBuiltin("swarm.init", init.call),
+		"join": starlark.NewBuiltin("swarm.join", join.call),
 	}}
+}
+
+// joiner is the address of the engine that joins.
+func (r *Recorder) joiner(c *call) string {
+	switch on := c.on.(type) {
+	case nil:
+		c.report("", -1, "swarm.join: missing argument host")
+	case *EngineHandle:
+		return on.scope.Address
+	default:
+		if addr, name, ok := hostOf(on); ok {
+			return r.engineOn(c, addr, name)
+		}
+		c.report("host", 0, "swarm.join: host: got %s, want vm(...), host(...) or engine(...)", on.Type())
+	}
+	return ""
+}
+
+// founder declares the host of swarm.init as a manager of the swarm: it may
+// leave one day, and the swarm stay.
+func (r *Recorder) founder(thread *starlark.Thread, d *resource.Declaration) {
+	opener := r.declared[value.Address(d.Scope)]
+	if opener == nil || opener.Kind.Scope != "host" {
+		return // engine(...): its membership is nobody's business
+	}
+	for _, k := range r.kinds {
+		if k.Name != "node" || k.Scope != "swarm" {
+			continue
+		}
+		name := value.Address(d.Scope).Name()
+		n := &resource.Declaration{
+			Address: value.NewAddress(string(d.Address), k.Name, name), Kind: k, Scope: string(d.Address), On: d.Scope,
+			Args: make(value.Struct, len(k.Schema.Fields)), Pos: d.Pos,
+		}
+		for field, v := range map[string]value.Value{"name": name, "role": "manager"} {
+			if f, ok := k.Schema.Field(field); ok {
+				n.Args[f.Index] = v
+			}
+		}
+		foundersOwn(d, n)
+		if p := r.add(n); p != nil {
+			lang.FromThread(thread).Report(thread, p)
+			continue
+		}
+		r.founders[n] = true
+	}
+}
+
+// foundersOwn gives the node of a swarm's first host what is its own, whichever
+// manager the swarm is seen from later: its availability, and the addresses that
+// it joins with should it be made anew. A swarm that is there is not another one
+// because its first host has another address by now.
+func foundersOwn(d, n *resource.Declaration) {
+	field := func(d *resource.Declaration, name string) *schema.Field {
+		f, _ := d.Kind.Schema.Field(name)
+		return f
+	}
+	if from, to := field(d, "availability"), field(n, "availability"); from != nil && to != nil {
+		n.Args[to.Index], d.Args[from.Index] = d.Args[from.Index], nil
+	}
+	for _, name := range joinOnly {
+		if from, to := field(d, name), field(n, name); from != nil && to != nil {
+			n.Args[to.Index] = d.Args[from.Index]
+			d.Lifecycle.IgnoreChanges = append(slices.Clone(d.Lifecycle.IgnoreChanges), name)
+		}
+	}
 }
 
 // cluster records a declared swarm as a scope.
@@ -139,6 +202,7 @@ func (r *Recorder) cluster(thread *starlark.Thread, h *Handle) {
 	r.scopes[string(d.Address)] = &resource.Scope{Address: string(d.Address), Type: "swarm", Pos: d.Pos}
 	r.swarms = slices.DeleteFunc(r.swarms, func(s *Handle) bool { return s.decl.Address == d.Address })
 	r.swarms = append(r.swarms, h)
+	r.founder(thread, d)
 	if r.implicit != nil && r.implicit.decl.Scope == d.Scope {
 		lang.FromThread(thread).Report(thread, &diag.Diagnostic{
 			Pos:     d.Pos,
@@ -156,17 +220,29 @@ func (r *Recorder) scopeFor(c *call, v starlark.Value) (string, bool) {
 	arg := scopeArgument(c.kind.Scope)
 	index := -1
 	if c.d.scopeFirst {
-		index = 0
+		index = c.d.scopeIndex()
 	}
 	switch v := v.(type) {
 	case nil:
 		if c.kind.Scope == "" {
 			return "", true
 		}
-		if c.kind.Scope == "engine" {
+		switch c.kind.Scope {
+		case "engine":
 			return r.defaultEngine(c.pos).Address, true
+		case "swarm":
+			return r.onlySwarm(c)
 		}
-		return r.onlySwarm(c)
+		c.report("", -1, "%s: missing argument %s", c.d.name, arg).Hint = scopeWanted[c.kind.Scope]
+		return "", false
+	case *HostHandle:
+		if c.kind.Scope == "host" {
+			return v.scope.Address, true
+		}
+	case *ProviderHandle:
+		if c.kind.Scope == v.scope.Type {
+			return v.scope.Address, true
+		}
 	case *EngineHandle:
 		if c.kind.Scope == "engine" {
 			return v.scope.Address, true
@@ -176,12 +252,17 @@ func (r *Recorder) scopeFor(c *call, v starlark.Value) (string, bool) {
 			return string(v.decl.Address), true
 		}
 	}
-	what := "swarm.init(...)"
-	if c.kind.Scope == "engine" {
-		what = "engine(...)"
+	if host, name, ok := hostOf(v); ok && c.kind.Scope == "engine" {
+		return r.engineOn(c, host, name), true
 	}
-	c.report(arg, index, "%s: %s: got %s, want %s", c.d.name, arg, v.Type(), what)
+	c.report(arg, index, "%s: %s: got %s, want %s", c.d.name, arg, v.Type(), scopeWanted[c.kind.Scope])
 	return "", false
+}
+
+// scopeWanted says what gives a scope, by its type.
+var scopeWanted = map[string]string{
+	"swarm": "swarm.init(...)", "engine": "engine(...), host(...) or vm(...)",
+	"host": "host(...) or vm(...)", "local": "local()",
 }
 
 // onlySwarm is the swarm that was declared; without one, the swarm that the

@@ -51,6 +51,12 @@ func (r *Recorder) Current() (*resource.Program, diag.List) {
 	for d := range r.lookups {
 		now.lookups[copies[d]] = true
 	}
+	for d, user := range r.found {
+		now.found[copies[d]] = user
+	}
+	for d := range r.founders {
+		now.founders[copies[d]] = true
+	}
 	for name, d := range now.renamed {
 		now.renamed[name] = copies[d]
 	}
@@ -66,10 +72,13 @@ func (r *Recorder) Undeclare(address string) (value.Address, error) {
 	}
 	d := r.declared[addr]
 	var users []string
+	var founders []*resource.Declaration // the node of a swarm's own host goes with it
 	for _, other := range r.program.Declarations {
 		refers := other.Scope == string(addr) || slices.Contains(other.After, addr) ||
 			slices.ContainsFunc(other.Refs(), func(ref value.Ref) bool { return ref.Address == addr })
-		if refers && other != d {
+		if refers && r.founders[other] && other.Scope == string(addr) {
+			founders = append(founders, other)
+		} else if refers && other != d {
 			users = append(users, other.Address.Short())
 		}
 	}
@@ -86,8 +95,10 @@ func (r *Recorder) Undeclare(address string) (value.Address, error) {
 			Hint:    "undeclare, or declare anew, those first",
 		}
 	}
-	r.forget(d)
-	r.program.Declarations = slices.DeleteFunc(r.program.Declarations, func(o *resource.Declaration) bool { return o == d })
+	for _, gone := range append(founders, d) {
+		r.forget(gone)
+		r.program.Declarations = slices.DeleteFunc(r.program.Declarations, func(o *resource.Declaration) bool { return o == gone })
+	}
 	r.swarms = slices.DeleteFunc(r.swarms, func(h *Handle) bool { return h.decl == d })
 	if r.implicit != nil && r.implicit.decl == d {
 		r.implicit, r.used = nil, nil
@@ -102,6 +113,8 @@ func (r *Recorder) forget(d *resource.Declaration) {
 	delete(r.declared, d.Address)
 	delete(r.callers, d)
 	delete(r.lookups, d)
+	delete(r.found, d)
+	delete(r.founders, d)
 	maps.DeleteFunc(r.renamed, func(_ liveName, o *resource.Declaration) bool { return o == d })
 	r.short = nil
 }
@@ -145,6 +158,8 @@ func (r recorded) clone() recorded {
 	r.scopes = maps.Clone(r.scopes)
 	r.callers = maps.Clone(r.callers)
 	r.lookups = maps.Clone(r.lookups)
+	r.found = maps.Clone(r.found)
+	r.founders = maps.Clone(r.founders)
 	r.swarms = slices.Clone(r.swarms)
 	r.moves = slices.Clone(r.moves)
 	r.short = nil

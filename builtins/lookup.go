@@ -3,6 +3,7 @@ package builtins
 import (
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 
 	"go.starlark.net/starlark"
@@ -13,20 +14,25 @@ import (
 	"github.com/swarmscript/swarmscript/lang"
 )
 
-// lookup(kind, name, *, cluster=None, engine=None) reads what is live, whoever's
+// lookup(kind, name, *, cluster=None, engine=None, host=None, provider=None) reads what is live, whoever's
 // it is. Its handle reads back as deferred values what the object has: outputs
 // and arguments.
 func (r *Recorder) lookup(thread *starlark.Thread, b *starlark.Builtin, args starlark.Tuple, kwargs []starlark.Tuple) (starlark.Value, error) {
 	var kindName, name string
-	var cluster, engine starlark.Value
+	var cluster, engine, host, provider starlark.Value
 	if len(args) > 2 {
 		return nil, fmt.Errorf("lookup: got %d positional arguments, want 2: a kind and a name", len(args))
 	}
-	if err := starlark.UnpackArgs(b.Name(), args, kwargs, "kind", &kindName, "name", &name, "cluster??", &cluster, "engine??", &engine); err != nil {
+	if err := starlark.UnpackArgs(b.Name(), args, kwargs, "kind", &kindName, "name", &name, "cluster??", &cluster, "engine??", &engine, "host??", &host, "provider??", &provider); err != nil {
 		return nil, err
 	}
-	if cluster != nil && engine != nil {
-		return nil, errors.New("lookup: give cluster or engine, not both")
+	given := map[string]starlark.Value{"swarm": cluster, "engine": engine, "host": host}
+	if provider != nil {
+		given[provider.Type()] = provider
+	}
+	maps.DeleteFunc(given, func(_ string, v starlark.Value) bool { return v == nil })
+	if len(given) > 1 {
+		return nil, errors.New("lookup: give one of cluster, engine, host and provider")
 	}
 	kinds := slices.DeleteFunc(slices.Clone(r.kinds), func(k *resource.Kind) bool { return k.Name != kindName })
 	if len(kinds) == 0 {
@@ -37,10 +43,7 @@ func (r *Recorder) lookup(thread *starlark.Thread, b *starlark.Builtin, args sta
 		return nil, &diag.Diagnostic{Summary: fmt.Sprintf("lookup: there is no kind %q", kindName), Hint: diag.DidYouMean(kindName, names)}
 	}
 	kind, scope := kinds[0], cluster
-	for typ, v := range map[string]starlark.Value{"swarm": cluster, "engine": engine} {
-		if v == nil {
-			continue
-		}
+	for typ, v := range given {
 		i := slices.IndexFunc(kinds, func(k *resource.Kind) bool { return k.Scope == typ })
 		if i < 0 {
 			return nil, fmt.Errorf("lookup: a %s lives in no %s", kindName, typ)
@@ -82,7 +85,7 @@ func (r *Recorder) lookedUp(c *call) *Handle {
 		return h
 	}
 	if d.Kind.Opens != "" {
-		r.cluster(c.thread, h)
+		r.opened(c.thread, h)
 	}
 	return h
 }

@@ -39,6 +39,11 @@ type recorded struct {
 	moves    []move
 	callers  map[*resource.Declaration]diag.Pos // where the script calls the function that declares
 	lookups  map[*resource.Declaration]bool
+	// found are the engines of hosts that no docker_install declares, by the
+	// first declaration that needs them; founders the nodes that swarm.init
+	// declares of its host.
+	found    map[*resource.Declaration]*resource.Declaration
+	founders map[*resource.Declaration]bool
 }
 
 // NewRecorder returns a recorder for scripts that may declare those kinds.
@@ -49,6 +54,8 @@ func NewRecorder(inputs *Inputs, kinds []*resource.Kind) *Recorder {
 		scopes:   map[string]*resource.Scope{},
 		callers:  map[*resource.Declaration]diag.Pos{},
 		lookups:  map[*resource.Declaration]bool{},
+		found:    map[*resource.Declaration]*resource.Declaration{},
+		founders: map[*resource.Declaration]bool{},
 	}}
 }
 
@@ -58,6 +65,8 @@ func (r *Recorder) Predeclared() starlark.StringDict {
 	out := r.inputs.Predeclared()
 	out["project"] = starlark.NewBuiltin("project", r.projectBuiltin)
 	out["engine"] = starlark.NewBuiltin("engine", r.engine)
+	out["host"] = starlark.NewBuiltin("host", r.host)
+	out["local"] = starlark.NewBuiltin("local", r.local)
 	out["lifecycle"] = starlark.NewBuiltin("lifecycle", lifecycle)
 	out["lookup"] = starlark.NewBuiltin("lookup", r.lookup)
 	out["moved"] = starlark.NewBuiltin("moved", r.moved)
@@ -69,16 +78,27 @@ func (r *Recorder) Predeclared() starlark.StringDict {
 		if name == "swarm" {
 			continue
 		}
-		d := &declarer{recorder: r, name: name, kinds: kinds}
-		out[name] = starlark.NewBuiltin(name, d.call)
+		d := &declarer{recorder: r, name: BuiltinName(kinds[0]), kinds: kinds, scopeFirst: kinds[0].Scope == "host"}
+		out[d.name] = starlark.NewBuiltin(d.name, d.call)
 	}
 	if k := byName["swarm"]; k != nil {
-		out["swarm"] = r.swarmModule(k)
+		out["swarm"] = r.swarmModule(k, byName["node"])
 	}
 	for _, s := range Structs(r.kinds) {
 		out[s.Name] = starlark.NewBuiltin(s.Name, (&recordMaker{s}).call)
 	}
 	return out
+}
+
+// BuiltinName is the builtin that declares a kind.
+func BuiltinName(k *resource.Kind) string {
+	switch k.Name {
+	case "swarm":
+		return "swarm.init"
+	case "docker":
+		return "docker_install"
+	}
+	return k.Name
 }
 
 // Structs returns the structs that arguments of the kinds may be, by name:
@@ -185,6 +205,8 @@ func (r *Recorder) add(d *resource.Declaration) *diag.Diagnostic {
 	old := r.declared[d.Address]
 	switch {
 	case old == nil:
+	case r.founders[old] && d.On == old.On: // swarm.join says more of the same node
+		r.forget(old)
 	case r.isEarlier(old) && !r.lookups[d]:
 		r.forget(old)
 	case r.lookups[d]:

@@ -157,7 +157,7 @@ func (a *app) act(cmd *cobra.Command, g *acting, names []string, of func(context
 		if len(acts) == 0 {
 			return nil
 		}
-		return a.carryOutActs(ctx, l.Acts(acts), g)
+		return a.carryOutActs(ctx, l.Acts(ctx, acts), g)
 	})
 }
 

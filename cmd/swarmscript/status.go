@@ -63,6 +63,6 @@ func projectStatus(ctx context.Context, l *run.Live) (*ui.ProjectStatus, error) 
 		where = append(where, what)
 	}
 	s.Where = strings.Join(where, "; ")
-	s.Plan, s.NoPlan = l.Planned()
+	s.Plan, s.NoPlan = l.Planned(ctx)
 	return s, nil
 }

@@ -43,6 +43,9 @@ func (e *executor) step(ctx context.Context, n *plan.Node, slot *slot) error {
 		if err := s.refresh(ctx, e.in.Program); err != nil {
 			return err
 		}
+		if err := e.refreshOn(ctx, c.Decl); err != nil {
+			return err
+		}
 	}
 	var made *resource.Object
 	var done *plan.Change
@@ -86,7 +89,7 @@ func (e *executor) destroy(ctx context.Context, n *plan.Node, slot *slot) error 
 	conn, _ := s.current()
 	err = e.retry(ctx, c, s, func(bool) error {
 		r := e.request(c)
-		r.Waits = slot.free
+		r.Waits, r.Ends, r.On = slot.free, c.Ends, e.connOn(c.Live.Mark.On)
 		return c.Kind.Handler.Delete(ctx, conn, r)
 	})
 	if err != nil {
@@ -156,6 +159,9 @@ func (e *executor) decide(c *plan.Change, s *liveScope, again bool) (*plan.Chang
 	cs.Adopt, cs.AdoptFree = c.Reason == "adopted" || e.adopts(c.Address), e.in.Options.AdoptAll
 	cs.Replaced, cs.ReplacedMaybe = e.forcedBy(c)
 	cs.Due = c.Action == plan.Check
+	if c.Decl.On != "" {
+		cs.On = e.stateOn(c.Decl.On)
+	}
 	if e.wasDestroyed(c) {
 		cs = e.afterDestroy(cs, c)
 	}
@@ -163,6 +169,7 @@ func (e *executor) decide(c *plan.Change, s *liveScope, again bool) (*plan.Chang
 	if now == nil {
 		return nil, declError(problems)
 	}
+	now.Pending = c.Pending // what was foreseen stands
 	if !value.Known(now.Args) {
 		return nil, fmt.Errorf("%s: a value that it needs is still not known", c.Address)
 	}
@@ -207,7 +214,7 @@ func (e *executor) afterDestroy(cs plan.Case, c *plan.Change) plan.Case {
 		}
 		return nil
 	}
-	cs.Replaced, cs.Keep = "", c.Live.Name
+	cs.Replaced, cs.Keep = "", plan.KeptName(c.Kind, c.Live)
 	return cs
 }
 
@@ -249,7 +256,7 @@ func (e *executor) request(c *plan.Change) *resource.Request {
 	return &resource.Request{
 		Address: c.Address, Args: c.Args, Mark: c.Mark, Live: c.Live, Name: c.Name, Restart: c.Restart,
 		Progress: func(p resource.Progress) {
-			e.emit(Event{Type: Progressed, Address: c.Address, Action: c.Action, Done: p.Done, Total: p.Total, Text: p.Text})
+			e.emit(Event{Type: Progressed, Address: c.Address, Action: c.Action, Done: p.Done, Total: p.Total, Tried: p.Tried, Text: p.Text})
 		},
 	}
 }
@@ -258,6 +265,9 @@ func (e *executor) request(c *plan.Change) *resource.Request {
 func (e *executor) write(ctx context.Context, c *plan.Change, s *liveScope) (*resource.Object, error) {
 	conn, ix := s.current()
 	r := e.request(c)
+	if c.Decl != nil {
+		r.On = e.connOn(c.Decl.On)
+	}
 	switch c.Action {
 	case plan.Create, plan.NewVersion, plan.Replace:
 		// The first half of a replacement has run, unless the values that ask for
@@ -333,6 +343,11 @@ func (e *executor) settle(ctx context.Context, c *plan.Change, s *liveScope, o *
 	if !ok {
 		return nil
 	}
+	if c.Action == plan.Check {
+		var release func()
+		ctx, release = e.untilStopped(ctx)
+		defer release()
+	}
 	timeout := e.in.Timeout
 	if c.Decl.Timeout > 0 {
 		timeout = c.Decl.Timeout
@@ -340,9 +355,14 @@ func (e *executor) settle(ctx context.Context, c *plan.Change, s *liveScope, o *
 	wait, cancel := context.WithTimeout(ctx, timeout)
 	defer cancel()
 	conn, _ := s.current()
-	err := settle(wait, conn, e.request(c))
+	r := e.request(c)
+	r.On = e.connOn(c.Decl.On)
+	err := settle(wait, conn, r)
 	if err != nil && ctx.Err() == nil && wait.Err() != nil && !errors.As(err, new(*resource.NotConverged)) {
 		return &resource.NotConverged{Address: c.Address, Summary: "did not converge in " + timeout.String(), Detail: err.Error()}
+	}
+	if err != nil && errors.Is(context.Cause(ctx), errCut) {
+		return errors.Join(err, errCut)
 	}
 	return err
 }

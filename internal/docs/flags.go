@@ -52,5 +52,6 @@ var Flagless = []Flag{
 	{"docker service update", "--secret-add, --secret-rm", "`secrets`, which says all of them: what is not in it any more goes."},
 	{"docker service update", "--sysctl-add, --sysctl-rm", "`sysctls`, which says all of them: what is not in it any more goes."},
 	{"docker service update", "--ulimit-add, --ulimit-rm", "`ulimits`, which says all of them: what is not in it any more goes."},
+	{"docker swarm join", "--token", "Asked of the swarm when a node joins, and kept nowhere."},
 	{"docker swarm init", "--force-new-cluster", "An act of recovery, not a state to declare: run it by hand on the manager that is left."},
 }

@@ -21,7 +21,7 @@ func TestEveryFlag(t *testing.T) {
 	if exec.Command(docker, "--version").Run() != nil {
 		t.Skip("there is no docker CLI: run go run ./internal/testengine/prepare")
 	}
-	for _, command := range []string{"service create", "run", "network create", "volume create", "pull", "plugin create", "plugin install", "secret create", "config create", "swarm init", "swarm update",
+	for _, command := range []string{"service create", "run", "network create", "volume create", "pull", "plugin create", "plugin install", "secret create", "config create", "swarm init", "swarm update", "swarm join",
 		"service update", "node update"} {
 		known := argumentsOf("docker " + command)
 		help, err := exec.Command(docker, append(strings.Fields(command), "--help")...).Output()

@@ -24,6 +24,21 @@ var functions = []function{
 		{"tls_key", "string", "", "The file of the client's key."},
 		{"tls_verify", "bool", "True", "Whether the engine's certificate is checked."},
 	}},
+	{"host", `host(name, address, user="", port=0, key="", jump="", sudo="auto", private_ip="", accept_new=False)`, "A machine that exists, reached over SSH. What is left out is what `~/.ssh/config` says. Its handle goes where a machine is wanted: first in `file(...)`, `package(...)`, `docker_install(...)`, `swarm.init(...)`, and as `engine=`. It has `name`, `public_ip`, `private_ip` and `user`.", []argument{
+		{"name", "string", "", "Its name in addresses: `host.NAME`, and that of its node in a swarm."},
+		{"address", "string", "", "An IP address or a name; also what `Host` in `~/.ssh/config` is compared with."},
+		{"user", "string", "", "Who logs in."},
+		{"port", "int", "22", "Where sshd listens."},
+		{"key", "string", "", "The file of a private key; otherwise the agent's keys and the usual files."},
+		{"jump", "string", "", "The host to go through, as `ssh -J`."},
+		{"sudo", "string", `"auto"`, "`auto` uses sudo where the user is not root, `never` does not."},
+		{"private_ip", "string", "the address", "The address that the other machines use."},
+		{"accept_new", "bool", "False", "Whether a host key that is not known yet is taken and remembered. A changed one never is."},
+	}},
+	{"local", `local(site="", subnet="")`, "Machines on this computer, each with its own systemd, sshd and address: what `vm()` takes as `provider`. Needs Linux and root.", []argument{
+		{"site", "string", "", "A set of machines apart from all others, with a bridge of its own; small letters and digits. Left out: the one that all projects share."},
+		{"subnet", "string", "", "Where the site has its addresses, as `10.213.0.0/16`; one that the computer has no route into is chosen."},
+	}},
 	{"env", `env(name, default=None, sensitive=False)`, "An environment variable. It is an error if it is not set and there is no default.", []argument{
 		{"name", "string", "", "The variable's name."},
 		{"default", "any", "", "What it is where it is not set."},
@@ -51,11 +66,13 @@ var functions = []function{
 		{"ignore_changes", "list of string", "[]", "Arguments whose live value is kept."},
 		{"replace_on", "list", "[]", "Values, or resources, that renew it when they change: a service starts new tasks, a secret or config does not take it, anything else is replaced."},
 	}},
-	{"lookup", `lookup(kind, name, *, cluster=None, engine=None)`, "Reads what is live, whoever manages it: it is never changed and never deleted. Returns a handle whose outputs and arguments are those of the object, known after plan has looked: `lookup(\"service\", \"web\").image`. That there is none of that name is an error.", []argument{
+	{"lookup", `lookup(kind, name, *, cluster=None, engine=None, host=None, provider=None)`, "Reads what is live, whoever manages it: it is never changed and never deleted. Returns a handle whose outputs and arguments are those of the object, known after plan has looked: `lookup(\"service\", \"web\").image`. That there is none of that name is an error.", []argument{
 		{"kind", "string", "", "`service`, `network`, ..."},
 		{"name", "string", "", "Its name; of a secret or config also the one that a script declares it by, which means its newest version."},
 		{"cluster", "swarm", "the only one", "The swarm that it lives in."},
-		{"engine", "engine", "", "The engine that it lives on, for what does not live in a swarm."},
+		{"engine", "engine or host", "", "The engine that it lives on, for what does not live in a swarm."},
+		{"host", "host or vm", "", "The machine that it lives on, for what a machine has."},
+		{"provider", "provider", "", "Where a machine comes from."},
 	}},
 	{"moved", `moved(old, new)`, "Says that a resource was declared under another address before. Its mark is rewritten; nothing else changes.", []argument{
 		{"old", "string", "", "The old address, such as `service.old`."},
@@ -81,6 +98,6 @@ var commands = map[string]string{
 	"plugin":     "docker plugin install",
 	"service":    "docker service create, docker service update",
 	"container":  "docker run",
-	"node":       "docker node update",
+	"node":       "docker node update, docker swarm join",
 	"check_exec": "docker exec",
 }

@@ -236,7 +236,7 @@ func code(s string) string {
 func codes(s string) string { return strings.ReplaceAll(code(s), ", ", "`, `") }
 
 func scopes(list []string) string {
-	in := map[string]string{"swarm": "in a swarm", "engine": "on an engine", "": "nowhere: it is made by the machine that swarmscript runs on"}
+	in := map[string]string{"swarm": "in a swarm", "engine": "on an engine", "host": "on a machine", "local": "on this computer, in `local()`", "": "nowhere: it is made by the machine that swarmscript runs on"}
 	words := make([]string, len(list))
 	for i, s := range list {
 		words[i] = in[s]

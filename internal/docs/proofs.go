@@ -1,6 +1,11 @@
 package docs
 
-import "github.com/swarmscript/swarmscript/internal/resource"
+import (
+	"slices"
+
+	"github.com/swarmscript/swarmscript/internal/resource"
+	"github.com/swarmscript/swarmscript/internal/schema"
+)
 
 // Proof is a test that shows that a kind does what its table says.
 type Proof struct {
@@ -28,12 +33,18 @@ func neededOf(k *resource.Kind) []string {
 	if k.Verify != nil {
 		return []string{roundTrip}
 	}
+	replaced := k.Versioned || slices.ContainsFunc(k.Schema.Fields, func(f *schema.Field) bool { return f.Replace }) || k.Scope == "swarm" || k.Scope == "engine"
+	if !replaced {
+		return []string{roundTrip, drift}
+	}
 	return Needed
 }
 
 const (
 	engines  = "real engines: 28.5.2 and 20.10"
 	newest   = "a real engine: 28.5.2"
+	hosts    = "real machines: Debian 12 and 13"
+	bookworm = "a real machine: Debian 12"
 	noEngine = "no engine"
 )
 
@@ -45,6 +56,7 @@ var Proofs = map[string][]Proof{
 		{drift, "TestRealSwarm", swarmTest, engines},
 		{replacement, "TestRealSwarm", swarmTest, engines},
 		{"a swarm that is there is adopted", "TestRealSwarmAdopted", swarmTest, engines},
+		{"tokens are rotated when that is asked for, and else never", "TestRealSwarmTokens", swarmTest, engines},
 		{"signers of certificates", "TestRealSwarmExternalCA", swarmTest, engines},
 	},
 	"network": {
@@ -94,6 +106,15 @@ var Proofs = map[string][]Proof{
 		{replacement, "TestStoryRejoined", nodeStory, newest},
 		{"labels, drains and releases, on three nodes", "TestStoryNodes", nodeStory, newest},
 		{"roles, and the quorum, on four nodes", "TestStoryManagers", nodeStory, newest},
+		{"machines of both releases join, drift, join again", "TestRealJoin", memberTest, engines},
+		{"what an engine cannot join from", "TestRealJoinRefused", memberTest, engines},
+		{"a token that is rotated meanwhile", "TestRealJoinTokenRotated", memberTest, newest},
+		{"closed ports, and in which direction", "TestRealJoinPorts", memberTest, engines},
+		{"members leave when their tasks run elsewhere", "TestRealLeave", leaveTest, engines},
+		{"machines that are gone are forgotten", "TestRealLeaveDead", leaveTest, engines},
+		{"the leader leaves", "TestRealLeaveLeader", leaveTest, engines},
+		{"all leave with the swarm", "TestRealLeaveEnds", leaveTest, engines},
+		{"whoever comes and goes, each step keeps the quorum", "TestSequenceKeepsTheQuorum", "internal/swarm/node_sequence_test.go", noEngine},
 		{"every order of demotions keeps the quorum", "TestDemotionsKeepTheQuorum", "internal/swarm/node_test.go", noEngine},
 	},
 	"service": {
@@ -120,9 +141,23 @@ var Proofs = map[string][]Proof{
 		{roundTrip, "TestStoryChecks", checkStory, engines},
 		{"every argument", "TestTCP", "internal/check/check_test.go", noEngine},
 	},
+	"vm": {
+		{roundTrip, "TestVM", "internal/local/vm_test.go", hosts},
+		{drift, "TestVMDrift", "internal/local/vm_test.go", hosts},
+		{replacement, "TestVM", "internal/local/vm_test.go", hosts},
+		{"killed at any moment, nothing is left", "TestCrash", "internal/local/crash_test.go", bookworm},
+	},
+	"file":         hostProofs("file", "TestFile", bookworm),
+	"directory":    hostProofs("file", "TestDirectory", bookworm),
+	"package":      hostProofs("package", "TestPackage", hosts),
+	"command":      hostProofs("command", "TestCommand", bookworm),
+	"systemd_unit": hostProofs("unit", "TestUnit", hosts),
+	"sysctl":       hostProofs("sysctl", "TestSysctl", bookworm),
+	"user":         hostProofs("user", "TestUser", hosts),
 	"check_exec": {
 		{roundTrip, "TestStoryChecks", checkStory, engines},
 		{"every argument", "TestExec", checkStory, engines},
+		{"in a container of an engine", "TestExecContainer", checkStory, engines},
 	},
 }
 
@@ -137,9 +172,18 @@ const (
 	volumeTest  = "internal/swarm/volume_real_test.go"
 	volumeStory = "internal/run/story_volume_test.go"
 	nodeTest    = "internal/swarm/node_real_test.go"
+	memberTest  = "internal/swarm/member_real_test.go"
+	leaveTest   = "internal/swarm/member_leave_real_test.go"
 	nodeStory   = "internal/run/story_nodes_test.go"
 	contentTest = "internal/swarm/content_real_test.go"
 )
+
+// hostProofs are those of a kind whose one test does it all: made, changed,
+// drifted by hand, repaired, removed.
+func hostProofs(file, test, on string) []Proof {
+	path := "internal/host/" + file + "_real_test.go"
+	return []Proof{{roundTrip, test, path, on}, {drift, test, path, on}, {replacement, test, path, on}}
+}
 
 func find(kind, what string) (Proof, bool) {
 	for _, p := range Proofs[kind] {

@@ -55,6 +55,7 @@ func All() []*Entry {
 	for _, k := range kinds {
 		if i := slices.IndexFunc(out, func(e *Entry) bool { return e.Kind != nil && e.Kind.Name == k.Name }); i >= 0 {
 			out[i].Scopes = append(out[i].Scopes, k.Scope)
+			widen(out[i].Rows, kindEntry(k).Rows)
 			continue
 		}
 		out = append(out, kindEntry(k))
@@ -63,6 +64,20 @@ func All() []*Entry {
 		out = append(out, structEntry(s, kinds))
 	}
 	return out
+}
+
+// widen adds to the types of arguments those that they have in another scope.
+func widen(rows, others []Row) {
+	for i := range rows {
+		for _, o := range others {
+			if o.Name != rows[i].Name || o.Type == rows[i].Type {
+				continue
+			}
+			if kind, ok := strings.CutSuffix(o.Type, " or string"); ok { // where a handle may be given
+				rows[i].Type = strings.Replace(rows[i].Type, " or string", ", "+kind+" or string", 1)
+			}
+		}
+	}
 }
 
 // Find returns an entry by its name, one of the standard library's too, or an
@@ -96,16 +111,21 @@ func functionEntry(f function) *Entry {
 
 func kindEntry(k *resource.Kind) *Entry {
 	var positional []string
-	e := &Entry{Name: k.Name, Doc: k.Schema.Doc, Command: commands[k.Name], Outputs: k.Out, Kind: k, Scopes: []string{k.Scope}}
-	if k.Opens != "" {
-		e.Name += ".init"
+	e := &Entry{Name: builtins.BuiltinName(k), Doc: k.Schema.Doc, Command: commands[k.Name], Outputs: k.Out, Kind: k, Scopes: []string{k.Scope}}
+	switch {
+	case k.Opens == "swarm":
 		positional = []string{"engine=None"}
+	case k.Scope == "host":
+		positional = []string{"host"}
 	}
 	if f := k.Schema.NameField(); f != nil && f.Name != "name" {
 		positional = append(positional, "name")
 	}
 	e.Rows = rows(k.Schema, func(f *schema.Field) string { return change(k, f) })
 	e.Signature = signature(e.Name, k.Schema, positional...)
+	if k.Opens == "host" { // which is nowhere by itself
+		e.Signature = strings.Replace(e.Signature, "*, ", "*, provider, ", 1)
+	}
 	return e
 }
 

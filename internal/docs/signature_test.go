@@ -22,7 +22,8 @@ var samples = map[string]string{
 	"tls_key": `""`, "tls_verify": "True", "path": `"cluster.star"`, "prevent_destroy": "False", "ignore_changes": "[]", "replace_on": "[]",
 	"check_http.url": `"http://a.example.com"`, "check_tcp.address": `"a.example.com:80"`, "service": `"web"`, "command": `"true"`,
 	"old": `"service.old"`, "new": `"service.new"`, "engine.name": `"default"`, "container.name": `"web"`, "volume.name": `"data"`, "ref": `"x"`,
-	"kind": `"network"`, "cluster": "None",
+	"kind": `"network"`, "cluster": "None", "host.name": `"m1"`, "address": `"10.0.0.4"`, "user": `""`, "port": `0`, "key": `""`, "jump": `""`, "sudo": `"auto"`,
+	"private_ip": `""`, "accept_new": `False`, "provider": `local()`, "lookup.provider": `None`, "lookup.host": `None`, "file.name": `"/x"`, "directory.name": `"/x"`, "package.name": `"curl"`, "systemd_unit.name": `"x.service"`, "sysctl.name": `"net.x"`, "run": `"true"`, "site": `""`, "subnet": `""`,
 }
 
 // Every builtin can be called as its signature says: by position up to the *,
@@ -38,6 +39,9 @@ func TestSignatures(t *testing.T) {
 		for _, p := range strings.Split(list, ", ") {
 			name, _, _ := strings.Cut(p, "=")
 			sample, ok := samples[e.Name+"."+name]
+			if e.Kind != nil && e.Kind.Scope == "host" && name == "host" {
+				sample, ok = `host("m1", "10.0.0.4")`, true
+			}
 			if !ok {
 				sample, ok = samples[name]
 			}

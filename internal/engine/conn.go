@@ -38,11 +38,20 @@ func Connect(e remote.Endpoint) (*Conn, error) {
 	return &Conn{remote: d}, nil
 }
 
+// Over returns the connection to an engine that is reached already, as one of a
+// host over SSH.
+func Over(d *remote.Docker) *Conn { return &Conn{remote: d} }
+
 // Docker returns the Engine API's client. Its errors go through [remote.Err].
 func (c *Conn) Docker() client.APIClient { return c.remote.API() }
 
 // Remote implements [swarm.EngineConn].
 func (c *Conn) Remote() *remote.Docker { return c.remote }
+
+// Probe implements [swarm.Prober].
+func (c *Conn) Probe(ctx context.Context, network, addr string) error {
+	return c.remote.Probe(ctx, network, addr)
+}
 
 // Credentials returns what the registries of images want.
 func (c *Conn) Credentials() remote.Credentials { return c.remote.Credentials() }
@@ -93,6 +102,7 @@ func (c *Conn) Observe(ctx context.Context, q resource.Query) (*resource.Observa
 		Node:     s.Info.Swarm.NodeID,
 		Objects:  slices.Concat(swarm.NetworkObjects(s.Hand.Networks(), false), swarm.VolumeObjects(s.Hand.Volumes()), own),
 		Summary:  "engine " + s.Info.ServerVersion,
+		Begins:   swarm.BeginsHere(s.Info),
 		Warnings: slices.Concat(oneLine(s.Info.Swarm.Warnings), s.Hand.Missing(), warnings),
 	}
 	obs.Ledger.Marks = marks

@@ -39,7 +39,7 @@ var Fail2banKind = &resource.Kind{
 	Single:   true,
 	Restarts: true,
 	Unnamed:  func(value.Struct) string { return "fail2ban" },
-	Check:    checkFail2ban,
+	Check:    hiding(fail2banSchema, checkFail2ban),
 	Complete: completeFail2ban,
 	Handler:  fail2banHandler{},
 }
@@ -73,7 +73,7 @@ func checkFail2ban(args value.Struct) (ps schema.Problems) {
 		options, _ := value.Reveal(e.Value).(*value.Map)
 		check(fmt.Sprintf("jails[%q]", e.Key), options)
 	}
-	return fail2banSchema.HideSecrets(args, ps)
+	return ps
 }
 
 // optionText is how fail2ban writes a value.
@@ -265,14 +265,14 @@ done
 		script += "systemctl disable -q --now fail2ban.service 2>&1 || fail 'fail2ban.service cannot be stopped'\n"
 	}
 	_, err = c.write(ctx, r, change{
-		name: r.Address.Name(), check: fail2banBegin,
+		name: r.Address.Kind(), check: fail2banBegin,
 		save:   `printf '%s %s\n' "$(systemctl is-enabled fail2ban.service 2>/dev/null || echo none)" "$(systemctl is-active fail2ban.service || true)" >"$B.new"`,
 		script: script, data: []byte(spec.render()),
 	})
 	if err != nil {
 		return nil, err
 	}
-	return made(r, r.Address.Name(), nil), nil
+	return made(r, r.Address.Kind(), nil), nil
 }
 
 // Update implements [resource.Handler].

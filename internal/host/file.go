@@ -41,7 +41,7 @@ var FileKind = &resource.Kind{
 		{Name: "path", Type: "string", Stable: true, Arg: "name", Doc: "Its path."},
 		{Name: "sha256", Type: "string", Doc: "The SHA-256 of its content, in hexadecimal digits."},
 	},
-	Check:    checkFile,
+	Check:    hiding(fileSchema, checkFile),
 	Complete: completeFile,
 	Handler:  fileHandler{},
 }

@@ -142,9 +142,9 @@ var DirectoryKind = &resource.Kind{
 	Out: []resource.Output{
 		{Name: "path", Type: "string", Stable: true, Arg: "name", Doc: "Its path."},
 	},
-	Check: func(args value.Struct) schema.Problems {
+	Check: hiding(directorySchema, func(args value.Struct) schema.Problems {
 		return append(checkPath(get(directorySchema, args, "name")), checkOwner(directorySchema, args)...)
-	},
+	}),
 	Handler: directoryHandler{},
 }
 

@@ -96,7 +96,7 @@ var FirewallKind = &resource.Kind{
 	Keyless:  true,
 	Single:   true,
 	Unnamed:  func(value.Struct) string { return firewallName },
-	Check:    checkFirewall,
+	Check:    hiding(firewallSchema, checkFirewall),
 	Complete: completeFirewall,
 	Handler:  firewallHandler{},
 }

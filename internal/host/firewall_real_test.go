@@ -68,7 +68,7 @@ func TestFirewall(t *testing.T) {
 	}
 	w.apply(nil, firewall(web))
 
-	w.apply(list("delete firewall.ufw"))
+	w.apply(list("delete firewall.firewall"))
 	want(t, "the firewall after us", status(), "Status: inactive")
 	want(t, "the chain after us", w.sh("iptables -S DOCKER-USER 2>/dev/null || echo none"), "-N DOCKER-USER")
 	want(t, "what is left of us", w.sh("find /var/lib/swarmscript -path '*firewall*'"), "")

@@ -62,14 +62,14 @@ func (h firewallHandler) Create(ctx context.Context, rc resource.Conn, r *resour
 keepfiles "$Q"
 systemd-run -q --unit=swarmscript-firewall --on-active=%d --timer-property=AccuracySec=1s -- /bin/sh -c "$back" sh "$Q" || fail "systemd-run failed, so nothing would put the rules back if they cut us off"
 `, int(probation.Seconds())) + want.script(live.Rules)
-	_, err = c.write(ctx, r, change{name: r.Address.Name(), check: firewallBegin, save: `keepfiles "$B.new"`, script: script})
+	_, err = c.write(ctx, r, change{name: r.Address.Kind(), check: firewallBegin, save: `keepfiles "$B.new"`, script: script})
 	if err != nil {
 		return nil, err
 	}
 	if err := c.prove(ctx); err != nil {
 		return nil, err
 	}
-	return made(r, r.Address.Name(), nil), nil
+	return made(r, r.Address.Kind(), nil), nil
 }
 
 // prove makes a new connection. Where that works, the rules stay; where it does

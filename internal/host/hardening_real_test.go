@@ -63,7 +63,7 @@ func TestUnattendedUpgrades(t *testing.T) {
 			}
 			w.sh("rm /etc/apt/apt.conf.d/99zz-drift /etc/apt/apt.conf.d/99swarmscript-unattended-upgrades")
 			w.apply(list("update unattended_upgrades.unattended-upgrades: automatic_reboot blacklist origins reboot_time remove_unused"), upgrades(full))
-			w.apply(list("delete unattended_upgrades.unattended-upgrades"))
+			w.apply(list("delete unattended_upgrades.unattended_upgrades"))
 			want(t, "what apt makes of its files after us", w.sh("apt-config dump Unattended-Upgrade APT::Periodic"), before)
 		})
 	}

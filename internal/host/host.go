@@ -22,6 +22,8 @@ import (
 
 	"github.com/swarmscript/swarmscript/internal/remote"
 	"github.com/swarmscript/swarmscript/internal/resource"
+	"github.com/swarmscript/swarmscript/internal/schema"
+	"github.com/swarmscript/swarmscript/internal/value"
 )
 
 // Conn reaches one machine. It dials when it is observed first.
@@ -73,6 +75,11 @@ func connOf(c resource.Conn) (*Conn, error) {
 	return conn, nil
 }
 
+// hiding makes a kind's check say nothing of what is sensitive.
+func hiding(s *schema.Struct, check func(value.Struct) schema.Problems) func(value.Struct) schema.Problems {
+	return func(args value.Struct) schema.Problems { return s.HideSecrets(args, check(args)) }
+}
+
 // Kinds returns the kinds of a machine's operating system, in the order of the
 // documentation.
 func Kinds() []*resource.Kind {
@@ -87,5 +94,6 @@ func Kinds() []*resource.Kind {
 		FirewallKind,
 		Fail2banKind,
 		UpgradesKind,
+		DockerKind,
 	}
 }

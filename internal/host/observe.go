@@ -37,6 +37,7 @@ var sections = []section{
 	firewallSection,
 	fail2banSection,
 	upgradesSection,
+	dockerSection,
 }
 
 // look is one observation while it is read.
@@ -199,8 +200,12 @@ func kindOf(name string) *resource.Kind {
 	return nil
 }
 
-// nameOf is what a declaration's object is called on the machine.
+// nameOf is what a declaration's object is called on the machine. What a machine
+// has one of is called the same, whatever its declaration is.
 func nameOf(d *resource.Declaration) string {
+	if d.Kind.Single {
+		return d.Kind.Name
+	}
 	if f := d.Kind.Schema.NameField(); f != nil {
 		if s, ok := value.Reveal(d.Args[f.Index]).(string); ok {
 			return s

@@ -40,7 +40,7 @@ var PackageKind = &resource.Kind{
 	Out: []resource.Output{
 		{Name: "version", Type: "string", Doc: "The version that is installed."},
 	},
-	Check:   checkPackage,
+	Check:   hiding(packageSchema, checkPackage),
 	Handler: packageHandler{},
 }
 

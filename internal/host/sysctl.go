@@ -35,7 +35,7 @@ var SysctlKind = &resource.Kind{
 	Scope:    "host",
 	Rank:     6,
 	Keyless:  true,
-	Check:    checkSysctl,
+	Check:    hiding(sysctlSchema, checkSysctl),
 	Complete: completeSysctl,
 	Handler:  sysctlHandler{},
 }

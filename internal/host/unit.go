@@ -38,7 +38,7 @@ var UnitKind = &resource.Kind{
 	Out: []resource.Output{
 		{Name: "unit", Type: "string", Stable: true, Arg: "name", Doc: "Its name."},
 	},
-	Check:   checkUnit,
+	Check:   hiding(unitSchema, checkUnit),
 	Effect:  unitEffect,
 	Handler: unitHandler{},
 }

@@ -38,7 +38,7 @@ var UpgradesKind = &resource.Kind{
 	Keyless: true,
 	Single:  true,
 	Unnamed: func(value.Struct) string { return "unattended-upgrades" },
-	Check:   checkUpgrades,
+	Check:   hiding(upgradesSchema, checkUpgrades),
 	Handler: upgradesHandler{},
 }
 
@@ -148,7 +148,7 @@ func (upgradesHandler) Create(ctx context.Context, rc resource.Conn, r *resource
 		return nil, err
 	}
 	_, err = c.write(ctx, r, change{
-		name:  r.Address.Name(),
+		name:  r.Address.Kind(),
 		check: `command -v unattended-upgrade >/dev/null || fail "unattended-upgrades is not installed: declare package(\"unattended-upgrades\"), and name it in after ="` + "\n",
 		script: "P=" + upgradesFile + `
 T=$(mktemp); trap 'rm -f "$T" "$P.new"' EXIT HUP INT TERM
@@ -160,7 +160,7 @@ cp -- "$T" "$P.new"; sync "$P.new"; mv -fT -- "$P.new" "$P"
 	if err != nil {
 		return nil, err
 	}
-	return made(r, r.Address.Name(), nil), nil
+	return made(r, r.Address.Kind(), nil), nil
 }
 
 // Update implements [resource.Handler].

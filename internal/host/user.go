@@ -50,7 +50,7 @@ var UserKind = &resource.Kind{
 		{Name: "uid", Type: "int", Doc: "Its number."},
 		{Name: "home", Type: "string", Doc: "Its home folder."},
 	},
-	Check:    checkUser,
+	Check:    hiding(userSchema, checkUser),
 	Complete: completeUser,
 	Handler:  userHandler{},
 }

@@ -55,7 +55,7 @@ func (m *Machine) prepare(ctx context.Context) error {
 	if err := ctx.Err(); err != nil {
 		return err
 	}
-	return errors.Join(l.errs...)
+	return l.err()
 }
 
 // newKey makes a key pair, in OpenSSH's formats.
@@ -136,14 +136,13 @@ const userID = 1000
 // user makes the user that the machine is reached as, with keys. One that is not
 // root becomes it by sudo, without a password.
 func (l *layer) user(name string, keys []string) {
-	home := "root"
+	home := homeOf(name)
 	if name != "root" {
-		home = "home/" + name
 		if passwd, err := os.ReadFile(filepath.Join(l.base, "etc/passwd")); err != nil || strings.Contains("\n"+string(passwd), "\n"+name+":") {
 			l.errs = append(l.errs, cmp.Or(err, fmt.Errorf("user %s is one of the system's", name)))
 			return
 		}
-		l.add("etc/passwd", fmt.Sprintf("%s:x:%d:%d::/home/%s:/bin/bash", name, userID, userID, name))
+		l.add("etc/passwd", fmt.Sprintf("%s:x:%d:%d::/%s:/bin/bash", name, userID, userID, home))
 		l.add("etc/group", fmt.Sprintf("%s:x:%d:", name, userID))
 		l.add("etc/shadow", name+":*:19000:0:99999:7:::")
 		l.add("etc/gshadow", name+":!::")
@@ -158,15 +157,33 @@ func (l *layer) user(name string, keys []string) {
 	for _, key := range keys {
 		text.WriteString(strings.TrimSpace(key) + "\n")
 	}
-	l.write(home+"/.ssh/authorized_keys", text.String(), 0o600)
+	l.keys(name, text.String())
+}
+
+// homeOf is a user's home folder, without the slash before it.
+func homeOf(user string) string {
+	if user == "root" {
+		return "root"
+	}
+	return "home/" + user
+}
+
+// keys writes the file of those who may log in as a user, whose home it then is.
+func (l *layer) keys(user, text string) {
+	home := homeOf(user)
+	l.write(home+"/.ssh/authorized_keys", text, 0o600)
 	l.errs = append(l.errs, os.Chmod(filepath.Join(l.upper, home, ".ssh"), 0o700))
-	if name == "root" {
+	if user == "root" {
 		return
 	}
-	l.errs = append(l.errs, filepath.WalkDir(filepath.Join(l.upper, home), func(path string, _ fs.DirEntry, err error) error {
-		return errors.Join(err, os.Lchown(path, userID, userID))
-	}))
+	for _, path := range []string{home, home + "/.bashrc", home + "/.profile", home + "/.ssh", home + "/.ssh/authorized_keys"} {
+		if full := filepath.Join(l.upper, path); exists(full) {
+			l.errs = append(l.errs, os.Lchown(full, userID, userID))
+		}
+	}
 }
+
+func (l *layer) err() error { return errors.Join(l.errs...) }
 
 // writeResolver gives a machine that is off the name servers of the computer. A
 // machine whose file is a link has another who cares for it.

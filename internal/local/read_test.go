@@ -120,17 +120,14 @@ func TestLimitsAsText(t *testing.T) {
 		l      Limits
 		v1, v2 string
 	}{
-		{Limits{}, "100000 -1 -1", "max 100000 max"},
-		{Limits{NanoCPUs: 350_000_000, Memory: 1 << 30}, "100000 35000 1073741824", "35000 100000 1073741824"},
-		{Limits{NanoCPUs: 2_000_000_000}, "100000 200000 -1", "200000 100000 max"},
-		{Limits{NanoCPUs: 333_333_333}, "100000 33333 -1", "33333 100000 max"},
+		{Limits{}, "-1 -1", "max 100000 max"},
+		{Limits{NanoCPUs: 350_000_000, Memory: 1 << 30}, "35000 1073741824", "35000 100000 1073741824"},
+		{Limits{NanoCPUs: 2_000_000_000}, "200000 -1", "200000 100000 max"},
+		{Limits{NanoCPUs: 333_333_333}, "33333 -1", "33333 100000 max"},
 	} {
 		var v1, v2 []string
 		for _, s := range tt.l.settings() {
-			v1 = append(v1, s.text1)
-			if s.v2 != "" {
-				v2 = append(v2, s.text2)
-			}
+			v1, v2 = append(v1, s.text1), append(v2, s.text2)
 		}
 		if got := strings.Join(v1, " "); got != tt.v1 {
 			t.Errorf("%+v in version 1: %s", tt.l, got)
@@ -207,8 +204,8 @@ func TestCheck(t *testing.T) {
 	}
 	bad := Spec{Name: "Web_1", User: "a b", SSHKeys: []string{"ssh-ed25519 AAAA", string(key) + string(key)}, Limits: Limits{NanoCPUs: 1, Memory: 1}}
 	want := []string{
-		`name "Web_1": a host name has small letters, digits and hyphens, 63 at most`,
-		`user "a b": want small letters, digits, hyphens and underscores, 32 at most, and a letter first`,
+		`name: got "Web_1", want small letters, digits and hyphens, 63 at most, as a host name has`,
+		`user: got "a b", want small letters, digits, hyphens and underscores, 32 at most, and a letter first`,
 		"ssh key 1: want the one line of a public key, such as the text of ~/.ssh/id_ed25519.pub",
 		"ssh key 2: want the one line of a public key, such as the text of ~/.ssh/id_ed25519.pub",
 		"cpus: a machine needs 0.01 at least",

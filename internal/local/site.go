@@ -36,6 +36,8 @@ type Site struct {
 	dir   string
 	cache string
 	want  netip.Prefix // invalid: any
+	// mounts is the kernel's table of mounts, which tells where its cgroups are.
+	mounts string
 }
 
 const sitesDir = "/var/lib/swarmscript/local"
@@ -79,7 +81,7 @@ func Open(cfg Config) (*Site, error) {
 	if err != nil {
 		return nil, err
 	}
-	s := &Site{name: "main", cache: filepath.Join(cache, "swarmscript", "local")}
+	s := &Site{name: "main", cache: filepath.Join(cache, "swarmscript", "local"), mounts: "/proc/self/mountinfo"}
 	if cfg.Site != "" {
 		if !siteName.MatchString(cfg.Site) {
 			return nil, fmt.Errorf("site %q: want a small letter and up to 7 small letters and digits after it", cfg.Site)
@@ -103,6 +105,9 @@ func parseSubnet(text string) (netip.Prefix, error) {
 	return p, nil
 }
 
+// Name is what the site is called.
+func (s *Site) Name() string { return s.name }
+
 // bridge is the name of the site's bridge, and the comment on its firewall rules.
 func (s *Site) bridge() string { return "ss-" + s.name }
 
@@ -114,7 +119,7 @@ func (s *Site) file(name string) string { return filepath.Join(s.dir, name) }
 // lock keeps others from what the site's machines share: numbers, the bridge and
 // its rules.
 func (s *Site) lock(ctx context.Context) (*os.File, error) {
-	if err := os.MkdirAll(sitesDir, 0o711); err != nil {
+	if err := os.MkdirAll(sitesDir, 0o700); err != nil {
 		return nil, err
 	}
 	// One lock for all sites: two that look for a free subnet would find the same.
@@ -204,10 +209,10 @@ var (
 func (spec Spec) Check() error {
 	var errs []error
 	if !hostName.MatchString(spec.Name) {
-		errs = append(errs, fmt.Errorf("name %q: a host name has small letters, digits and hyphens, 63 at most", spec.Name))
+		errs = append(errs, fmt.Errorf("name: %w", errHostName(spec.Name)))
 	}
 	if !userName.MatchString(spec.User) {
-		errs = append(errs, fmt.Errorf("user %q: want small letters, digits, hyphens and underscores, 32 at most, and a letter first", spec.User))
+		errs = append(errs, fmt.Errorf("user: %w", errUserName(spec.User)))
 	}
 	for i, key := range spec.SSHKeys {
 		if err := checkKey(key); err != nil {
@@ -216,6 +221,19 @@ func (spec Spec) Check() error {
 	}
 	return errors.Join(append(errs, spec.Limits.check())...)
 }
+
+func errHostName(s string) error {
+	return fmt.Errorf("got %q, want small letters, digits and hyphens, 63 at most, as a host name has", s)
+}
+
+func errUserName(s string) error {
+	return fmt.Errorf("got %q, want small letters, digits, hyphens and underscores, 32 at most, and a letter first", s)
+}
+
+var (
+	errCPUs   = errors.New("a machine needs 0.01 at least")
+	errMemory = errors.New("a machine needs 64m at least")
+)
 
 // The least that a kernel takes, and systemd boots with.
 const (
@@ -226,10 +244,10 @@ const (
 func (l Limits) check() error {
 	var errs []error
 	if l.NanoCPUs != 0 && l.NanoCPUs < leastNanoCPUs {
-		errs = append(errs, errors.New("cpus: a machine needs 0.01 at least"))
+		errs = append(errs, fmt.Errorf("cpus: %w", errCPUs))
 	}
 	if l.Memory != 0 && l.Memory < leastMemory {
-		errs = append(errs, errors.New("memory: a machine needs 64m at least"))
+		errs = append(errs, fmt.Errorf("memory: %w", errMemory))
 	}
 	return errors.Join(errs...)
 }
@@ -254,6 +272,9 @@ func (s *Site) Create(ctx context.Context, spec Spec, progress func(string)) (*M
 	defer lock.Close()
 	progress("prepares its first boot")
 	err = m.prepare(ctx)
+	if err == nil {
+		err = s.forgive(ctx, m)
+	}
 	if err == nil {
 		m.Ready = true
 		err = m.save()
@@ -301,7 +322,7 @@ func (s *Site) claim(ctx context.Context, spec Spec, base string) (*Machine, *os
 	m := &Machine{
 		site: s, ID: rand.Text(), Number: number, Address: address, Spec: spec, Base: base, Created: time.Now().UTC(),
 	}
-	if err := os.Mkdir(m.dir(), 0o711); err != nil {
+	if err := os.Mkdir(m.dir(), 0o700); err != nil {
 		return nil, nil, err
 	}
 	own, err := tryLockFile(m.file("lock"), os.O_CREATE)
@@ -371,7 +392,7 @@ func (s *Site) vacate(ctx context.Context) error {
 	if err := s.removeNetwork(ctx); err != nil {
 		return err
 	}
-	removeCgroups(s.cgroup())
+	s.removeCgroups(s.cgroup())
 	return os.RemoveAll(s.dir)
 }
 

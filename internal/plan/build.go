@@ -26,7 +26,10 @@ type ScopeState struct {
 	Scope  *resource.Scope
 	Status Status
 	Obs    *resource.Observation // where Present
-	Err    error                 // where Unreachable
+	// Off is set on an Absent scope whose machine is there and powered off: what is
+	// in it is compared again when it runs.
+	Off bool
+	Err error // where Unreachable
 }
 
 // Options are a person's wishes about a run.
@@ -244,6 +247,9 @@ func (b *builder) needs(d *resource.Declaration, fn func(value.Address)) {
 	if d.Lifecycle.ReplaceOn != nil {
 		value.Refs(d.Lifecycle.ReplaceOn, func(r value.Ref) { fn(r.Address) })
 	}
+	if d.On != "" {
+		fn(value.Address(d.On))
+	}
 	for _, a := range d.After {
 		fn(a)
 	}
@@ -286,7 +292,7 @@ func (b *builder) declare(d *resource.Declaration) {
 	b.needs(d, func(a value.Address) {
 		if b.failed[a] {
 			b.failed[d.Address] = true
-		} else if c := b.changes[a]; c != nil && c.Blocked != "" {
+		} else if c := b.changes[a]; c != nil && c.Blocked != "" && string(a) != d.On {
 			blocked = a.Short() + " cannot be reached"
 		}
 	})
@@ -298,6 +304,12 @@ func (b *builder) declare(d *resource.Declaration) {
 	}
 	if ix.State.Status == Unreachable {
 		blocked = d.Scope + " is unreachable"
+	}
+	if off := b.off(d.Scope); off != "" {
+		blocked = off + " is powered off"
+	}
+	if d.On != "" && blocked == "" && b.index[d.On].State.Status == Unreachable && len(ix.ours[d.Address]) == 0 {
+		blocked = d.On + " is unreachable"
 	}
 	if blocked != "" {
 		b.changes[d.Address] = &Change{Address: d.Address, Kind: d.Kind, Scope: d.Scope, Decl: d, Args: d.Args, Blocked: blocked}
@@ -313,6 +325,19 @@ func (b *builder) declare(d *resource.Declaration) {
 	b.stir(d, ch)
 }
 
+// off returns the machine that a scope lies on where that is powered off, and
+// stays so; "" otherwise.
+func (b *builder) off(scope string) string {
+	machine := ""
+	for in := scope; in != "" && b.index[in] != nil && b.index[in].State.Off; in = b.livesIn(value.Address(in)) {
+		machine = in
+	}
+	if c := b.changes[value.Address(machine)]; machine == "" || c != nil && c.Changes() {
+		return ""
+	}
+	return machine
+}
+
 func (b *builder) caseOf(d *resource.Declaration, ix *Index) Case {
 	c := ix.Case(d)
 	if c.HashKey == nil {
@@ -324,9 +349,10 @@ func (b *builder) caseOf(d *resource.Declaration, ix *Index) Case {
 	c.Adopt, c.AdoptFree, c.Renew = b.mayAdopt(d.Address), b.in.Options.AdoptAll, b.renewed[d.Address]
 	c.Resolve = b.resolve
 	c.Due = d.Kind.Verify != nil && (b.in.Options.Check || b.unpassed[string(d.Address)] || b.stirs(d) != nil)
-	if opener := b.changes[value.Address(d.Scope)]; opener != nil && (opener.Action == Replace || opener.Action == Create) {
-		c.Absent = true
+	if d.On != "" {
+		c.On = b.onState(d.On)
 	}
+	c.Absent = c.Absent || b.anew(d.Scope)
 	b.needs(d, func(a value.Address) {
 		used := b.changes[a]
 		if used == nil || used.Action != Replace || !used.Kind.Busy && !(used.Kind.Together && used.Kind == d.Kind) || !refersTo(d, a) && !usesNow(c.Ours, used.Live) {
@@ -337,6 +363,27 @@ func (b *builder) caseOf(d *resource.Declaration, ix *Index) Case {
 		}
 	})
 	return c
+}
+
+// onState is what a scope that makes an object will be when the object is
+// decided about: one that is made anew is nothing yet.
+func (b *builder) onState(on string) *ScopeState {
+	st := b.index[on].State
+	if b.anew(on) {
+		return &ScopeState{Scope: st.Scope, Status: Absent}
+	}
+	return st
+}
+
+// anew reports whether a scope comes to be in this plan, with what opens it or
+// with what that lives in.
+func (b *builder) anew(scope string) bool {
+	for a := value.Address(scope); a != ""; a = value.Address(b.livesIn(a)) {
+		if c := b.changes[a]; c != nil && (c.Action == Replace || c.Action == Create) {
+			return true
+		}
+	}
+	return false
 }
 
 func refersTo(d *resource.Declaration, a value.Address) bool {

@@ -2,6 +2,7 @@ package plan
 
 import (
 	"fmt"
+	"slices"
 
 	"github.com/swarmscript/swarmscript/internal/diag"
 	"github.com/swarmscript/swarmscript/internal/resource"
@@ -21,7 +22,12 @@ func (c Case) found(ch *Change) (*Change, diag.List) {
 	if problem != nil {
 		return nil, diag.List{problem}
 	}
-	if o == nil {
+	switch {
+	case o != nil:
+	case c.Decl.On != "":
+		ch.Action, ch.Deferred = Create, c.Absent || c.On.Status != Present
+		return ch, nil
+	default:
 		ch.Action, ch.Deferred = Update, true
 		return ch, nil
 	}
@@ -47,6 +53,9 @@ func (c Case) meant(ch *Change) (*resource.Object, *diag.Diagnostic) {
 	if c.Absent {
 		return nil, nil
 	}
+	if c.Decl.On != "" {
+		return c.madeBy(ch)
+	}
 	ours := func(o *resource.Object) bool {
 		return o.Mark.Project == c.Project && o.Mark.Address == c.Decl.Address
 	}
@@ -55,6 +64,28 @@ func (c Case) meant(ch *Change) (*resource.Object, *diag.Diagnostic) {
 		problem.Pos, problem.Summary = c.Decl.Pos, string(ch.Address)+": "+problem.Summary
 	}
 	return o, problem
+}
+
+// madeBy returns the live object that the declaration's On is, nil where it is
+// none yet. While that scope does not answer, what carries our mark is meant.
+func (c Case) madeBy(ch *Change) (*resource.Object, *diag.Diagnostic) {
+	switch {
+	case c.On.Status == Unreachable || c.On.Off:
+		return c.current(), nil
+	case c.On.Status == Absent || c.On.Obs.Node == "":
+		return nil, nil
+	}
+	for _, o := range c.Objects() {
+		if o.ID == c.On.Obs.Node {
+			return o, nil
+		}
+	}
+	return nil, &diag.Diagnostic{
+		Pos:     c.Decl.Pos,
+		Summary: fmt.Sprintf("%s: the engine of %s is in another swarm already", ch.Address, c.On.Scope.Address),
+		Detail:  "it takes itself for node " + c.On.Obs.Node + ", which is not among those of this swarm, or was removed by hand",
+		Hint:    "take it out there first: docker swarm leave",
+	}
 }
 
 // claim notes which found objects are declared. One that carries the mark of
@@ -68,14 +99,14 @@ func (b *builder) claim() {
 		if d.Kind.Find == nil { // nearly all
 			continue
 		}
-		if c := b.changes[d.Address]; c != nil && c.Live != nil {
+		if c := b.changes[d.Address]; c != nil && (c.Live != nil || d.On != "" && c.Action == Create && (!c.Deferred || b.onState(d.On).Status == Absent && !b.onState(d.On).Off)) {
 			found = append(found, c)
 		}
 	}
 	b.claimed = map[*resource.Object]*Change{}
 	for _, c := range found {
 		switch other := b.claimed[c.Live]; {
-		case c.Decl.External:
+		case c.Decl.External || c.Live == nil:
 		case other == nil:
 			b.claimed[c.Live] = c
 		default:
@@ -107,60 +138,161 @@ func (b *builder) sequences() {
 		scope string
 		kind  *resource.Kind
 	}
+	type which struct {
+		address value.Address
+		live    *resource.Object
+	}
 	var keys []key
-	planned := map[key][]resource.Planned{}
-	for _, d := range b.in.Program.Declarations {
-		if d.Kind.Sequence == nil {
-			continue
+	planned, change := map[key][]resource.Planned{}, map[which]*Change{}
+	plan := func(c *Change) {
+		goes := c.Action == Delete
+		if c.Kind.Sequence == nil || c.Blocked != "" || !c.Changes() || c.Action == Release || goes && c.Ends || c.Live == nil && c.Action != Create {
+			return
 		}
-		c := b.changes[d.Address]
-		if c == nil || c.Live == nil || !c.Changes() || c.Blocked != "" {
-			continue
-		}
-		k := key{d.Scope, d.Kind}
+		k := key{c.Scope, c.Kind}
 		if planned[k] == nil {
 			keys = append(keys, k)
 		}
-		planned[k] = append(planned[k], resource.Planned{Address: d.Address, Live: c.Live, Args: c.Args})
+		planned[k] = append(planned[k], resource.Planned{Address: c.Address, Live: c.Live, Args: c.Args, Goes: goes})
+		change[which{c.Address, c.Live}] = c
+	}
+	for _, d := range b.in.Program.Declarations {
+		if c := b.changes[d.Address]; c != nil {
+			plan(c)
+		}
+	}
+	for _, c := range b.deletes {
+		plan(c)
 	}
 	for _, k := range keys {
 		order, problem := k.kind.Sequence(b.index[k.scope].ofKind(k.kind), planned[k])
 		if problem != nil {
 			problem.Summary = k.scope + ": " + problem.Summary
-			b.fail(problem)
-			continue
+			if problem.Severity == diag.Error {
+				b.fail(problem)
+				continue
+			}
+			b.plan.Warnings = append(b.plan.Warnings, problem)
 		}
 		var chain []*Change
 		for _, p := range order {
-			chain = append(chain, b.changes[p.Address])
+			chain = append(chain, change[which{p.Address, p.Live}])
 		}
 		b.chains = append(b.chains, chain)
 	}
 }
 
 // linkSequences makes each change of a sequence wait for the one before.
-func (b *builder) linkSequences(do map[value.Address]*Node) {
-	for _, chain := range b.chains {
-		for i := 1; i < len(chain); i++ {
-			do[chain[i].Address].after(do[chain[i-1].Address])
+func (b *builder) linkSequences(g *Graph) {
+	if len(b.chains) == 0 {
+		return
+	}
+	nodes := make(map[*Change]*Node, len(g.Nodes))
+	for _, n := range g.Nodes {
+		if n.Phase == Do {
+			nodes[n.Change] = n
 		}
 	}
+	for _, chain := range b.chains {
+		for i := 1; i < len(chain); i++ {
+			nodes[chain[i]].after(nodes[chain[i-1]])
+		}
+	}
+}
+
+// linkSpreads lets what spreads over found objects wait for those that are
+// coming.
+func (b *builder) linkSpreads(g *Graph, do map[value.Address]*Node) {
+	barriers := map[string]*Node{}
+	for _, c := range b.plan.Changes {
+		if c.Kind.Find == nil || c.Action != Create {
+			continue
+		}
+		if barriers[c.Scope] == nil {
+			barriers[c.Scope] = g.add(nil, Barrier)
+		}
+		barriers[c.Scope].after(do[c.Address])
+	}
+	if len(barriers) == 0 {
+		return
+	}
+	for _, c := range b.plan.Changes {
+		if barrier := barriers[c.Scope]; barrier != nil && c.Kind.Spreads && !c.Action.Drops() {
+			do[c.Address].after(barrier)
+		}
+	}
+}
+
+// linkHosts lets what is in a scope, and what a scope is in another, go before
+// the scope does: a node leaves its swarm before its machine is taken away. What
+// goes makes room for what is made in its place.
+func (b *builder) linkHosts(pure []*Node, do map[value.Address]*Node, destroy map[value.Address]*Node) {
+	gone := map[value.Address]*Node{}
+	for a, n := range destroy {
+		gone[a] = n
+	}
+	for _, n := range pure {
+		gone[n.Change.Address] = n
+	}
+	for _, n := range pure {
+		c := n.Change
+		for in := value.Address(c.Scope); in != ""; in = value.Address(b.livesIn(in)) {
+			if ended := gone[in]; ended != nil {
+				ended.after(n)
+			}
+		}
+		if c.Kind.Find != nil && c.Action == Delete {
+			do[c.Address].after(n)
+		}
+		for on := value.Address(c.Live.Mark.On); on != ""; on = value.Address(b.livesIn(on)) {
+			if g := gone[on]; g != nil && g != n {
+				g.after(n)
+			}
+		}
+	}
+}
+
+// livesIn returns the scope of the resource that opens a scope, "" where nothing
+// is known of it.
+func (b *builder) livesIn(opener value.Address) string {
+	if d := b.decls[opener]; d != nil {
+		return d.Scope
+	}
+	if st := b.in.Scopes[string(opener)]; st != nil {
+		return st.Scope.Parent
+	}
+	return ""
+}
+
+// leads returns the deletions that a sequence has before something which comes
+// to be, or is changed. They do not wait for the rest of their scope: that may
+// wait for what they lead to.
+func (b *builder) leads(do map[value.Address]*Node) map[*Change]bool {
+	out := map[*Change]bool{}
+	for _, chain := range b.chains {
+		wanted := false
+		for _, c := range slices.Backward(chain) {
+			out[c] = wanted
+			wanted = wanted || !c.Action.Drops() || do[c.Address] != nil
+		}
+	}
+	return out
 }
 
 // linkReleases lets go of found objects last: until they are changed, others
 // may count on what we set, as services do on labels of nodes.
 func (b *builder) linkReleases(g *Graph, pure []*Node, do map[value.Address]*Node) {
-	barriers := map[string]*Node{}
+	barriers, leads := map[string]*Node{}, b.leads(do)
 	for _, n := range pure {
 		c := n.Change
-		if c.Action != Release {
+		if c.Action != Release && (c.Kind.Find == nil || c.Ends || do[c.Address] != nil || leads[c]) {
 			continue
 		}
 		if barriers[c.Scope] == nil {
 			barrier := g.add(nil, Barrier)
 			barriers[c.Scope] = barrier
 			for _, other := range b.plan.Changes {
-				if other.Scope == c.Scope && other.Changes() && !other.Action.Drops() {
+				if other.Scope == c.Scope && other.Changes() && !other.Action.Drops() && (c.Action == Release || other.Kind != c.Kind) {
 					barrier.after(do[other.Address])
 				}
 			}

@@ -40,6 +40,9 @@ func (g *Graph) add(c *Change, p Phase) *Node {
 }
 
 func (n *Node) after(others ...*Node) {
+	if n == nil {
+		return
+	}
 	for _, o := range others {
 		if o != nil && o != n {
 			n.afterID(o.ID)

@@ -116,7 +116,9 @@ func (b *builder) link() (again bool) {
 			b.linkTentative(c, destroy[c.Address], do)
 		}
 	}
-	b.linkSequences(do)
+	b.linkSequences(g)
+	b.linkSpreads(g, do)
+	b.linkHosts(pure, do, destroy)
 	b.linkReleases(g, pure, do)
 	again = b.linkUsers(g, gone, do)
 	b.linkVersions(pure, do)
@@ -185,7 +187,7 @@ func (b *builder) used(ix *Index, id string) *resource.Object {
 func (b *builder) linkVersions(pure []*Node, do map[value.Address]*Node) {
 	for _, n := range pure {
 		current := do[n.Change.Address]
-		if current == nil {
+		if current == nil || n.Change.Kind.Find != nil {
 			continue
 		}
 		n.after(current)

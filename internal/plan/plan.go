@@ -100,6 +100,8 @@ type Change struct {
 	// Owed is set on a check that did not pass, or was not reached, in the last
 	// apply.
 	Owed bool
+	// Ends is set on a deletion in a scope that is itself taken away.
+	Ends bool
 	// Blocked is set where the step must not run; it says why.
 	Blocked string
 }

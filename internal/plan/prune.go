@@ -23,7 +23,11 @@ const keptVersions = 2
 func (b *builder) prune() {
 	for _, addr := range sortedKeys(b.index) {
 		ix := b.index[addr]
-		if ix.State.Status != Present || b.goes(addr) {
+		if ix.State.Status != Present {
+			continue
+		}
+		if b.goes(addr) {
+			b.unmake(addr, ix)
 			continue
 		}
 		var gone []value.Address // few of many, so they are sorted alone
@@ -35,7 +39,7 @@ func (b *builder) prune() {
 		slices.Sort(gone)
 		for _, a := range gone {
 			for _, o := range ix.ours[a] {
-				if !b.elsewhere(a, o) && b.claimed[o] == nil {
+				if !b.elsewhere(a, o) && b.claimed[o] == nil && !b.atHome(a, addr, o) {
 					b.remove(a, addr, o, b.pruneReason())
 				}
 			}
@@ -43,11 +47,37 @@ func (b *builder) prune() {
 	}
 }
 
+// unmake plans what has to be done on other scopes that stay when one goes: the
+// engines of a swarm leave it.
+func (b *builder) unmake(addr string, ix *Index) {
+	for _, a := range sortedKeys(ix.ours) {
+		for _, o := range ix.ours[a] {
+			if o.Mark.On == "" || b.goes(o.Mark.On) || b.opens(o.Mark.On, addr) {
+				continue
+			}
+			if c := b.remove(a, addr, o, b.pruneReason()); c != nil {
+				c.Ends = true
+			}
+		}
+	}
+}
+
+// opens reports whether a scope is the one in which another's opener lives: it
+// goes there with its opener.
+func (b *builder) opens(on, scope string) bool { return b.livesIn(value.Address(scope)) == on }
+
 // elsewhere reports whether an object is declared, and was found there too, in
 // another scope: one swarm seen from two engines, or one engine under two names.
 func (b *builder) elsewhere(a value.Address, o *resource.Object) bool {
 	c := b.changes[a]
 	return c != nil && c.Live != nil && c.Live.ID == o.ID
+}
+
+// atHome reports whether an object that goes is seen in another scope too, which
+// is the one to take it away in: one swarm seen from several of its managers.
+func (b *builder) atHome(a value.Address, scope string, o *resource.Object) bool {
+	home := b.livesIn(a)
+	return home != "" && home != scope && b.index[home] != nil && b.index[home].withID(o.ID) != nil
 }
 
 func (b *builder) pruneReason() string {
@@ -71,11 +101,17 @@ func (b *builder) declaredIn(a value.Address, scope string) bool {
 // then nothing in it is deleted one by one.
 func (b *builder) goes(scope string) bool {
 	opener := value.Address(scope)
+	if in := b.livesIn(opener); in != "" && b.goes(in) {
+		return true
+	}
 	if c := b.changes[opener]; c != nil {
 		return c.Action == Replace
 	}
 	for _, addr := range sortedKeys(b.index) {
 		ix := b.index[addr]
+		if ix.State.Obs == nil || b.keeps(ix, opener) {
+			continue
+		}
 		if len(ix.ours[opener]) > 0 && !b.declaredIn(opener, addr) && b.wants(opener) {
 			return true
 		}
@@ -83,19 +119,27 @@ func (b *builder) goes(scope string) bool {
 	return false
 }
 
-func (b *builder) remove(a value.Address, scope string, o *resource.Object, reason string) {
+// keeps reports whether what is in a scope does not vanish with its opener.
+func (b *builder) keeps(ix *Index, opener value.Address) bool {
+	k := b.in.Kinds(ix.State.Scope.Type, opener.Kind())
+	return k != nil && k.Keeps
+}
+
+func (b *builder) remove(a value.Address, scope string, o *resource.Object, reason string) *Change {
 	k := b.in.Kinds(b.index[scope].State.Scope.Type, o.Kind)
 	if k == nil || b.removed[o.Kind+" "+o.ID] {
-		return // the second: one engine under two names
+		return nil // the second: one engine under two names
 	}
 	b.removed[o.Kind+" "+o.ID] = true
 	action := Delete
-	if k.Find != nil {
+	if k.Find != nil && o.Mark.On == "" {
 		action = Release
 	}
-	b.deletes = append(b.deletes, &Change{
+	c := &Change{
 		Address: a, Kind: k, Scope: scope, Action: action, Decl: b.decls[a], Live: o, Name: o.Name, Reason: reason,
-	})
+	}
+	b.deletes = append(b.deletes, c)
+	return c
 }
 
 // oldVersions plans the deletion of versions that nobody needs any more: all
@@ -177,6 +221,67 @@ func (b *builder) guard() {
 		}
 		b.guardOne(c)
 	}
+	b.guardHomes()
+	if !b.in.Options.AllowDataLoss {
+		b.guardWithin()
+	}
+}
+
+// guardHomes refuses to take away what a scope that stays is reached through.
+func (b *builder) guardHomes() {
+	if b.in.Options.Destroy {
+		return
+	}
+	for _, d := range b.in.Program.Declarations {
+		c := b.changes[d.Address]
+		if d.Kind.Opens == "" || c == nil || c.Live == nil || c.Action == Replace || !b.goes(d.Scope) {
+			continue
+		}
+		b.fail(&diag.Diagnostic{
+			Pos:     d.Pos,
+			Summary: fmt.Sprintf("%s is reached through %s alone, which goes in this plan", d.Address, d.Scope),
+			Hint:    fmt.Sprintf("let the others join in an apply of its own, and take %s away in the next", d.Scope),
+		})
+	}
+}
+
+// guardWithin refuses to lose what is in a scope that goes with what it lies in:
+// the swarm that a machine is the last manager of.
+func (b *builder) guardWithin() {
+	for _, addr := range sortedKeys(b.index) {
+		ix := b.index[addr]
+		if ix.State.Obs == nil || !b.goes(addr) {
+			continue
+		}
+		for _, o := range ix.State.Obs.Objects {
+			k := b.in.Kinds(ix.State.Scope.Type, o.Kind)
+			if k == nil || k.DataLoss == "" || o.Mark.Project != b.in.Program.Project || b.seenElsewhere(o.ID) {
+				continue
+			}
+			top := value.Address(addr)
+			for in := b.livesIn(top); in != "" && b.goes(in); in = b.livesIn(top) {
+				top = value.Address(in)
+			}
+			p := &diag.Diagnostic{Summary: fmt.Sprintf("%s: without it %s is lost: %s", top, o.Mark.Address.Short(), k.DataLoss), Hint: "--allow-data-loss permits it"}
+			if d := b.decls[top]; d != nil {
+				p.Pos = d.Pos
+			}
+			if opener := b.changes[top]; opener == nil || opener.Kind.DataLoss == "" { // else that is refused itself
+				b.fail(p)
+			}
+		}
+	}
+}
+
+// seenElsewhere reports whether an object is also seen in a scope that stays: a
+// swarm on another of its managers.
+func (b *builder) seenElsewhere(id string) bool {
+	for addr, ix := range b.index {
+		if ix.State.Obs != nil && !b.goes(addr) && ix.withID(id) != nil {
+			return true
+		}
+	}
+	return false
 }
 
 func (b *builder) guardOne(c *Change) {

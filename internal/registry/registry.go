@@ -5,13 +5,15 @@ package registry
 import (
 	"github.com/swarmscript/swarmscript/internal/check"
 	"github.com/swarmscript/swarmscript/internal/engine"
+	"github.com/swarmscript/swarmscript/internal/host"
+	"github.com/swarmscript/swarmscript/internal/local"
 	"github.com/swarmscript/swarmscript/internal/resource"
 	"github.com/swarmscript/swarmscript/internal/swarm"
 )
 
 // Kinds returns every kind, in the order of the documentation.
 func Kinds() []*resource.Kind {
-	return []*resource.Kind{
+	kinds := []*resource.Kind{
 		swarm.SwarmKind,
 		swarm.NetworkKind,
 		swarm.LocalNetworkKind,
@@ -27,7 +29,10 @@ func Kinds() []*resource.Kind {
 		check.HTTPKind,
 		check.TCPKind,
 		check.ExecKind,
+		check.ContainerExecKind,
+		local.VMKind,
 	}
+	return append(kinds, host.Kinds()...)
 }
 
 // Kind returns the kind of that name that lives in scopes of that type, or

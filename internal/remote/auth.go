@@ -138,6 +138,9 @@ func (t *attempt) explain(err error) error {
 	if t.err != nil {
 		return t.err
 	}
+	if strings.Contains(err.Error(), "Too many authentication failures") {
+		return &authError{fmt.Sprintf("the server hung up before it saw all of our %d keys", len(t.keys)), "say which one: key=, or IdentityFile and IdentitiesOnly in ~/.ssh/config"}
+	}
 	if len(t.allowed) > 0 && !slices.Contains(t.allowed, "publickey") {
 		return &authError{fmt.Sprintf("the server takes no keys, only %s", strings.Join(t.allowed, ", ")), "allow PubkeyAuthentication there"}
 	}

@@ -52,9 +52,11 @@ func (h *Host) Run(ctx context.Context, c Command) (Result, error) {
 	defer l.unuse()
 	defer func() { go ch.Close() }() // a server that hangs is not waited for
 	run := newRunning(ch, reqs, h.m.needsRoot(c, l.user))
-	if err := run.start(ctx, c); err != nil {
+	run.copies.Go(func() { io.Copy(&run.stdout, ch) })
+	if err := run.request(ctx, c, &run.stderr); err != nil {
 		return Result{}, h.brokenOff(ctx, l, c, err)
 	}
+	run.copies.Go(func() { run.feed(c.Stdin) }) // ends with the channel
 	res, err := run.wait(ctx)
 	if err != nil {
 		return res, h.brokenOff(ctx, l, c, err)
@@ -72,7 +74,7 @@ func (h *Host) Run(ctx context.Context, c Command) (Result, error) {
 
 // session opens one, within the bound of what the server takes at once.
 func (h *Host) session(ctx context.Context) (ssh.Channel, <-chan *ssh.Request, *link, error) {
-	for {
+	for try := 0; ; {
 		if err := h.sessions.acquire(ctx); err != nil {
 			return nil, nil, nil, err
 		}
@@ -84,14 +86,24 @@ func (h *Host) session(ctx context.Context) (ssh.Channel, <-chan *ssh.Request, *
 			ch, reqs, err = on.open(ctx, "session", nil)
 			return err
 		})
-		var refused *ssh.OpenChannelError
+		var no *refusal
 		switch {
 		case err == nil:
 			h.channels.Add(1)
+			l.ran.Store(true)
 			return ch, reqs, l, nil
-		case ctx.Err() == nil && errors.As(err, &refused):
-			if !h.sessions.refused() {
-				return nil, nil, nil, h.err("run a command on", fmt.Errorf("the server takes no sessions (MaxSessions): %s", refused.Message))
+		case ctx.Err() == nil && errors.As(err, &no):
+			if h.sessions.refused() {
+				continue // when another one ends
+			}
+			// One that ended for us may still count there.
+			if try++; try == 4 {
+				return nil, nil, nil, h.err("run a command on", fmt.Errorf("the server takes no sessions (MaxSessions): %s", no.said))
+			}
+			select {
+			case <-time.After(h.time.pauses[0]):
+			case <-ctx.Done():
+				return nil, nil, nil, context.Cause(ctx)
 			}
 		default:
 			h.sessions.release()
@@ -115,19 +127,19 @@ func newRunning(ch ssh.Channel, reqs <-chan *ssh.Request, as *root) *running {
 	return &running{ch: ch, reqs: reqs, root: as, over: make(chan struct{})}
 }
 
-// start asks for the command, and sends it its input.
-func (r *running) start(ctx context.Context, c Command) error {
+// request asks for the command. What the command writes on standard error goes
+// to stderr.
+func (r *running) request(ctx context.Context, c Command, stderr io.Writer) error {
 	args := append([]string{"sh", "-c", c.Script, "sh"}, c.Args...)
-	var stderr io.Writer = &r.stderr
 	if r.root != nil {
 		args = r.root.wrap(args)
+		own := stderr
 		stderr = writer(func(b []byte) (int, error) {
-			r.stderr.Write(r.root.see(b))
+			own.Write(r.root.see(b))
 			return len(b), nil
 		})
 	}
 	go r.watch()
-	r.copies.Go(func() { io.Copy(&r.stdout, r.ch) })
 	r.copies.Go(func() { io.Copy(stderr, r.ch.Stderr()) })
 	accepted := make(chan error, 1)
 	go func() { // ends with the channel
@@ -145,7 +157,6 @@ func (r *running) start(ctx context.Context, c Command) error {
 	case <-ctx.Done():
 		return context.Cause(ctx)
 	}
-	r.copies.Go(func() { r.feed(c.Stdin) }) // ends with the channel
 	return nil
 }
 

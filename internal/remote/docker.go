@@ -22,6 +22,7 @@ type Docker struct {
 	api    *client.Client
 	trans  *http.Transport
 	tunnel *tunnel // nil but for ssh
+	host   *Host   // nil but for a machine's own connection
 	creds  Credentials
 
 	reads, writes atomic.Int64

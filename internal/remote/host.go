@@ -51,6 +51,7 @@ type Host struct {
 	time     timing
 	sessions *slots // commands: sshd counts them, MaxSessions is 10 by default
 	streams  *slots // forwarded connections, which it does not count
+	relays   *slots // connections that commands make: they are sessions as well
 
 	dials, channels atomic.Int64
 
@@ -84,7 +85,7 @@ var errClosed = errors.New("the connection was closed by us")
 // DialHost returns the host that m means. Nothing is dialled or read before
 // the first use.
 func DialHost(m Machine) *Host {
-	h := &Host{m: m, time: usual, sessions: newSlots(maxSessions), streams: newSlots(maxStreams), turn: make(chan struct{}, 1)}
+	h := &Host{m: m, time: usual, sessions: newSlots(maxSessions), streams: newSlots(maxStreams), relays: newSlots(maxRelays), turn: make(chan struct{}, 1)}
 	h.turn <- struct{}{}
 	return h
 }

@@ -1,8 +1,6 @@
 package remote
 
 import (
-	"context"
-	"net"
 	"net/http"
 	"time"
 
@@ -19,14 +17,12 @@ func (h *Host) Docker(socket string) (*Docker, error) {
 	if socket == "" {
 		socket = DockerSocket
 	}
-	d := &Docker{target: &target{host: "unix://" + socket, source: "on " + h.Name()}, creds: NewCredentials("")}
+	d := &Docker{host: h, target: &target{host: "unix://" + socket, source: "on " + h.Name()}, creds: NewCredentials("")}
 	d.trans = &http.Transport{
 		MaxIdleConnsPerHost: 16,
 		MaxConnsPerHost:     maxStreams / 2, // the rest is for what is attached to, and followed
 		IdleConnTimeout:     30 * time.Second,
-		DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
-			return h.Dial(ctx, "unix", socket)
-		},
+		DialContext:         (&engineDialer{h: h, socket: socket}).dial,
 	}
 	var err error
 	d.api, err = client.NewClientWithOpts(

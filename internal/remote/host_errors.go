@@ -121,12 +121,12 @@ func (h *Host) brokenOff(ctx context.Context, l *link, c Command, err error) err
 
 // refused says why the host did not open a connection for us.
 func (h *Host) refused(ctx context.Context, network, addr string, err error) error {
-	var refused *ssh.OpenChannelError
-	if !errors.As(err, &refused) || ctx.Err() != nil {
+	var no *refusal
+	if !errors.As(err, &no) || ctx.Err() != nil {
 		return err
 	}
 	return &hostError{
-		msg:   fmt.Sprintf("%s cannot connect to %s: %s", h.Name(), addr, refused.Message),
+		msg:   fmt.Sprintf("%s cannot connect to %s: %s", h.Name(), addr, no.said),
 		cause: err,
 		is:    []error{resource.ErrUnreachable},
 	}

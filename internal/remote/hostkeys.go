@@ -19,6 +19,7 @@ import (
 type hostKeys struct {
 	name      string   // what known_hosts calls it: host, or [host]:port
 	host      string   // the name that a certificate is for
+	alias     string   // what the user calls it
 	given     []string // lines of authorized_keys; they alone count
 	files     []string // of known_hosts; a new key goes into the first
 	acceptNew bool
@@ -234,13 +235,22 @@ func (s *keySet) changed(key ssh.PublicKey, want []knownKey) error {
 	e := &hostKeyError{set: s, shown: key}
 	if s.of.given != nil {
 		e.why = fmt.Sprintf("its host key is %s, not the %s that it was given when it was made", fingerprint(key), fingerprint(want[0].key))
-		e.hint = "another machine may be in its place"
+		e.hint = s.forget()
 		return e
 	}
 	k := want[0]
 	e.why = fmt.Sprintf("its host key has changed: it shows %s, and %s:%d knows %s", fingerprint(key), k.file, k.line, fingerprint(k.key))
-	e.hint = fmt.Sprintf("another machine may be in its place; if it was made anew, forget the old key: ssh-keygen -f %s -R '%s'", k.file, s.of.name)
+	e.hint = s.forget()
 	return e
+}
+
+// forget says how a key that is known is forgotten.
+func (s *keySet) forget() string {
+	const warn = "another machine may be in its place"
+	if s.of.given != nil {
+		return warn
+	}
+	return fmt.Sprintf("%s; if it was made anew, forget the old key: ssh-keygen -f %s -R '%s'", warn, s.known[0].file, s.of.name)
 }
 
 func (s *keySet) unknown(key ssh.PublicKey) error {
@@ -253,6 +263,9 @@ func (s *keySet) unknown(key ssh.PublicKey) error {
 
 // ssh is the host as arguments of ssh.
 func (h *hostKeys) ssh() string {
+	if h.alias != h.host {
+		return h.alias
+	}
 	if host, port, err := net.SplitHostPort(h.name); err == nil {
 		return "-p " + port + " " + host
 	}
@@ -296,7 +309,7 @@ func (s *keySet) explain(err error) error {
 	}
 	if strings.Contains(err.Error(), "no common algorithm for host key") && len(s.known) > 0 {
 		return &hostKeyError{set: s, why: fmt.Sprintf("it has no host key of the kind that %s knows (%s)", s.source(), s.known[0].key.Type()),
-			hint: fmt.Sprintf("another machine may be in its place; if it was made anew, forget the old key: ssh-keygen -R '%s'", s.of.name)}
+			hint: s.forget()}
 	}
 	return err
 }

@@ -139,7 +139,7 @@ func (m Machine) auth(c *hostConfig) (*auth, error) {
 
 // hostKeys says which host keys are taken.
 func (m Machine) hostKeys(c *hostConfig) *hostKeys {
-	k := &hostKeys{host: c.hostName, given: m.HostKeys, files: c.knownHosts, acceptNew: m.AcceptNew || c.acceptNew}
+	k := &hostKeys{host: c.hostName, alias: m.Address, given: m.HostKeys, files: c.knownHosts, acceptNew: m.AcceptNew || c.acceptNew}
 	if c.hostKeyAlias != "" {
 		k.host, k.name = c.hostKeyAlias, strings.ToLower(c.hostKeyAlias)
 		return k

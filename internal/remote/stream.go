@@ -49,15 +49,23 @@ func (h *Host) over(ctx context.Context, open func(*link) error) error {
 			return nil
 		}
 		l.unuse()
-		var refused *ssh.OpenChannelError
-		if ctx.Err() != nil || errors.As(err, &refused) {
+		var no *ssh.OpenChannelError
+		switch {
+		case ctx.Err() != nil:
 			return err
+		case errors.As(err, &no):
+			return &refusal{no.Message}
 		}
 		if !l.dying() || try == 2 {
 			return h.err("use", err)
 		}
 	}
 }
+
+// refusal is a channel that the host would not open, for its reason.
+type refusal struct{ said string }
+
+func (e *refusal) Error() string { return e.said }
 
 // dying waits for a link whose channels fail to end, and reports whether it
 // did.
@@ -81,6 +89,7 @@ func (l *link) stream(ctx context.Context, network, addr string) (net.Conn, erro
 		return nil, err
 	}
 	go ssh.DiscardRequests(reqs)
+	l.hurry()
 	return &stream{Channel: ch, link: l, to: place{network, addr}}, nil
 }
 

@@ -22,6 +22,10 @@ type Declaration struct {
 	// and afterwards whatever the object is called.
 	NameGiven bool
 	Pos       diag.Pos
+	// On is the address of a scope that the object is, or is made by, beside the
+	// one that it lives in: the engine that a node of a swarm is. It is "" for
+	// nearly all.
+	On string
 	// After are resources that come first though no argument refers to them.
 	After     []value.Address
 	Lifecycle Lifecycle

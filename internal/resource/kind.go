@@ -30,6 +30,9 @@ type Kind struct {
 	// Opens is the type of the scope that it opens, "" for none. The scope's
 	// address is the resource's.
 	Opens string
+	// Keeps is set where the scope does not vanish with the object that opens it:
+	// what is in it goes first, one by one.
+	Keeps bool
 	// Rank orders deletions where nothing else does: higher goes first.
 	Rank int
 	// Versioned kinds cannot change in place: a new version is made beside the
@@ -41,7 +44,8 @@ type Kind struct {
 	// Keyless is set where the scope may keep no hash key: lifecycle(replace_on=)
 	// is hashed without one, and takes nothing sensitive.
 	Keyless bool
-	// Renames is set where an update can give an object another live name.
+	// Renames is set where an update can give an object another live name. Others
+	// can too, so its mark keeps the name that it got from us.
 	Renames bool
 	// Together is set where objects of the kind that refer to one another are
 	// replaced together: one holds on to what the other is, not to its name.
@@ -69,11 +73,22 @@ type Kind struct {
 	// without --adopt, unless it is another project's. What is not declared any
 	// more is released: the handler's Delete takes our mark and what we set off it,
 	// unless another declaration has marked it since, and it stays. Create is never called, and no field is a replacement.
+	//
+	// A declaration with On means the object that this scope is
+	// ([Observation.Node]): where it is none yet, Create makes it one, and Delete,
+	// given the mark's On, unmakes it.
 	Find func(objects []*Object, ours func(*Object) bool, args value.Struct) (*Object, *diag.Diagnostic)
 	// Sequence returns those of the planned changes of a scope's objects that must
 	// not run side by side, in the order in which they are made one by one, or says
-	// why they must not be made at all. May be nil.
+	// why they must not be made at all. Of one address, what goes comes before what
+	// comes to be. A warning beside an order is only told. May be nil.
 	Sequence func(objects []*Object, planned []Planned) ([]Planned, *diag.Diagnostic)
+	// StepsDown reports that after those changes the scope is not reached through
+	// the object's On any more. May be nil.
+	StepsDown func(changes []schema.Change) bool
+	// Spreads is set where what comes of an object depends on which found objects
+	// its scope has: it is written when those that are coming are there.
+	Spreads bool
 	// DataLoss says what is lost with the object, "" where nothing is; then
 	// deleting it needs --allow-data-loss.
 	DataLoss string
@@ -116,11 +131,12 @@ type Kind struct {
 // while.
 const Interrupted = "INTERRUPTED"
 
-// Planned is a change of one live object, as [Kind.Sequence] sees it.
+// Planned is a change of one object, as [Kind.Sequence] sees it.
 type Planned struct {
 	Address value.Address
-	Live    *Object
+	Live    *Object // nil where it comes to be
 	Args    value.Struct
+	Goes    bool // it is unmade
 }
 
 // Output is a value that exists once the resource does.
@@ -209,6 +225,11 @@ type Request struct {
 	Restart bool
 	// Progress tells a person how far it is. Never nil.
 	Progress func(Progress)
+	// On is the connection to the scope that the declaration's On names or, of a
+	// deletion, the mark's. It is nil where there is none, or it does not answer.
+	On Conn
+	// Ends is set on a deletion where the scope itself is taken away in this run.
+	Ends bool
 	// Waits is called by a deletion that has written all it will and only waits
 	// from then on, so that others may write. It may be nil.
 	Waits func()
@@ -218,4 +239,5 @@ type Request struct {
 type Progress struct {
 	Done, Total int    // tasks; Total 0 where nothing can be counted
 	Text        string // what it waits for, such as "web.5 preparing on wrk-1"
+	Tried       int    // how often, of what is tried until it goes well: Text says how it ended last
 }

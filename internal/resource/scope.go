@@ -16,6 +16,9 @@ type Scope struct {
 	// Config says how an outermost scope is reached, in a type of its own; nil
 	// for those that a resource opens, which has the scope's address.
 	Config any
+	// Parent is the address of the scope that its opener lives in, where no
+	// declaration tells: "" for outermost ones.
+	Parent string
 	Pos    diag.Pos
 }
 
@@ -60,6 +63,9 @@ type Observation struct {
 	Warnings []string
 	// Forecaster says what a plan would come to; nil where nothing is foreseen.
 	Forecaster Forecaster
+	// Begins forecasts a scope that a resource here is to open and that does not
+	// exist yet, from that resource's arguments; nil where nothing is foreseen.
+	Begins func(opener value.Struct) Forecaster
 }
 
 // Ledger is what a project keeps in a scope beside its objects.
@@ -135,6 +141,9 @@ var (
 	// ErrUnreachable says that a scope did not answer: what is in it is not
 	// known, which is not the same as absent.
 	ErrUnreachable = errors.New("unreachable")
+	// ErrOff says that a machine is there, and powered off: what is on it is as it
+	// was, and is known again when it runs.
+	ErrOff = errors.New("powered off")
 	// ErrTransient marks what may go well when tried again.
 	ErrTransient = errors.New("transient")
 )

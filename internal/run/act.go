@@ -31,9 +31,9 @@ type Acts struct {
 }
 
 // Acts makes a plan of acts.
-func (l *Live) Acts(acts []*operate.Act) *Acts {
+func (l *Live) Acts(ctx context.Context, acts []*operate.Act) *Acts {
 	out := &Acts{Plan: &plan.Plan{Project: l.Project(), Graph: &plan.Graph{}}, live: l, acts: map[*plan.Change]*operate.Act{}}
-	declared := l.declared()
+	declared := l.declared(ctx)
 	for _, a := range acts {
 		c := &plan.Change{
 			Address: a.Service.Address(), Kind: swarm.ServiceKind, Scope: a.Service.State.Swarm.Address, Action: plan.Update,
@@ -94,9 +94,9 @@ func (l *Live) foresee(p *plan.Plan) {
 
 // declared are the script's changes by the ID of what is live; there are none
 // where it has no plan.
-func (l *Live) declared() map[string]*plan.Change {
+func (l *Live) declared(ctx context.Context) map[string]*plan.Change {
 	out := map[string]*plan.Change{}
-	p, err := l.Planned()
+	p, err := l.Planned(ctx)
 	if p == nil || err != nil {
 		return out
 	}

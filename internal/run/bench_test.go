@@ -203,7 +203,7 @@ func compared(b *testing.B, opts Options, seen *Planned) {
 	if err != nil {
 		b.Fatal(err)
 	}
-	p, err := (&Planned{Script: s, view: seen.view}).build()
+	p, err := (&Planned{Script: s, view: seen.view}).build(context.Background())
 	if err != nil {
 		b.Fatal(err)
 	}

@@ -6,9 +6,12 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"net"
+	"net/url"
 	"os"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/swarmscript/swarmscript/builtins"
@@ -45,9 +48,9 @@ func (v *view) forgotten(seen map[string]bool) []*resource.Scope {
 		if seen[addr] || known[e.ID] {
 			continue // a swarm is its ID: under a new address it is not another one
 		}
-		s := &resource.Scope{Address: addr, Type: e.Type}
-		if e.Type == "engine" {
-			s.Config = parseEndpoint(e.Endpoint)
+		s := &resource.Scope{Address: addr, Type: e.Type, Parent: v.parentOf(e)}
+		if s.Parent == "" {
+			s.Config = parseEndpoint(e)
 		}
 		out = append(out, s)
 	}
@@ -60,7 +63,14 @@ func (v *view) forgotten(seen map[string]bool) []*resource.Scope {
 // be told it counts as unreachable.
 func (v *view) forget(s *resource.Scope) diag.List {
 	e := v.entries[s.Address]
-	if down := v.engineDown(); down != "" {
+	if e.Type != "swarm" && s.Config == nil {
+		// What is on a machine goes, or stays, with it.
+		if v.scopes[s.Parent] == nil {
+			v.drop(s)
+		}
+		return nil
+	}
+	if down := v.engineDown(); down != "" && e.Type != "host" {
 		v.put(s, v.scopes[s.Address].Conn, unreachable(s, fmt.Errorf("%s is in the project's inventory, not in the script, and may be the same as %s, which does not answer: %w", s.Address, down, resource.ErrUnreachable)))
 		return nil
 	}
@@ -68,11 +78,8 @@ func (v *view) forget(s *resource.Scope) diag.List {
 		// What is in that one is not what the project left behind.
 		v.put(s, v.scopes[s.Address].Conn, unreachable(s, fmt.Errorf("%s (%s) is in the project's inventory, not in the script, and another engine answers there now: %w", s.Address, place(e), resource.ErrUnreachable)))
 	}
-	if v.renamed(s) || e.Type != "engine" && v.scopes[e.Endpoint] == nil {
-		if conn := v.scopes[s.Address].Conn; conn != nil {
-			conn.Close()
-		}
-		delete(v.scopes, s.Address)
+	if v.renamed(s) || s.Parent != "" && v.scopes[s.Parent] == nil {
+		v.drop(s)
 		return nil
 	}
 	if st := v.scopes[s.Address].State; st.Status == plan.Unreachable {
@@ -83,19 +90,39 @@ func (v *view) forget(s *resource.Scope) diag.List {
 		Summary: fmt.Sprintf("%s (%s) is in the project's inventory, but not in the script: what the project has there is deleted", s.Address, place(e))}}
 }
 
+// drop leaves a scope out.
+func (v *view) drop(s *resource.Scope) {
+	if conn := v.scopes[s.Address].Conn; conn != nil {
+		conn.Close()
+	}
+	delete(v.scopes, s.Address)
+}
+
+// parentOf returns the address of the scope that one of the inventory lies in, ""
+// of an outermost one.
+func (v *view) parentOf(e resource.ScopeEntry) string {
+	if _, nested := v.entries[e.Endpoint]; nested || e.Type == "swarm" {
+		return e.Endpoint
+	}
+	return ""
+}
+
 // place says where a scope of the inventory is.
 func place(e resource.ScopeEntry) string {
-	if e.Endpoint == "" {
-		return "the environment's engine"
+	switch {
+	case e.Type == "local":
+		return "this computer"
+	case e.Endpoint != "":
+		return e.Endpoint
 	}
-	return e.Endpoint
+	return "the environment's engine"
 }
 
 // engineDown names an engine of the program that does not answer, "" where all
 // do.
 func (v *view) engineDown() string {
 	for _, s := range v.program.Scopes {
-		if s.Type == "engine" && v.scopes[s.Address].State.Status == plan.Unreachable {
+		if s.Type == "engine" && s.Config != nil && v.scopes[s.Address].State.Status == plan.Unreachable {
 			return s.Address
 		}
 	}
@@ -132,20 +159,53 @@ func (v *view) declaredIDs() map[string]bool {
 	return out
 }
 
-// describeEndpoint says in the inventory where an engine is; it holds no
+// describeEndpoint says in the inventory where an outermost scope is; it holds no
 // credentials.
-func describeEndpoint(e builtins.Engine) string {
-	if e.Context != "" {
-		return "context " + e.Context
+func describeEndpoint(config any) string {
+	switch e := config.(type) {
+	case builtins.Engine:
+		if e.Context != "" {
+			return "context " + e.Context
+		}
+		return e.Host
+	case builtins.Host:
+		u := url.URL{Scheme: "ssh", Host: e.Address}
+		if e.Port != 0 {
+			u.Host = net.JoinHostPort(e.Address, strconv.Itoa(e.Port))
+		}
+		if e.User != "" {
+			u.User = url.User(e.User)
+		}
+		u.RawQuery = url.Values{"key": {e.Key}, "jump": {e.Jump}, "sudo": {e.Sudo}}.Encode()
+		return u.String()
+	case builtins.Local:
+		return e.Site
 	}
-	return e.Host
+	return ""
 }
 
-func parseEndpoint(s string) builtins.Engine {
-	if name, ok := strings.CutPrefix(s, "context "); ok {
+func parseEndpoint(e resource.ScopeEntry) any {
+	switch e.Type {
+	case "local":
+		return builtins.Local{Site: e.Endpoint}
+	case "host":
+		return parseHost(e.Endpoint)
+	}
+	if name, ok := strings.CutPrefix(e.Endpoint, "context "); ok {
 		return builtins.Engine{Context: name}
 	}
-	return builtins.Engine{Host: s}
+	return builtins.Engine{Host: e.Endpoint}
+}
+
+func parseHost(s string) builtins.Host {
+	u, err := url.Parse(s)
+	if err != nil {
+		return builtins.Host{Address: s} // which cannot be reached, and is shown
+	}
+	q := u.Query()
+	h := builtins.Host{Address: u.Hostname(), User: u.User.Username(), Key: q.Get("key"), Jump: q.Get("jump"), Sudo: q.Get("sudo")}
+	h.Port, _ = strconv.Atoi(u.Port())
+	return h
 }
 
 // inventory lists the scopes as they are now. Those that the program does not
@@ -162,13 +222,13 @@ func (v *view) inventory(clean bool) []resource.ScopeEntry {
 			continue
 		}
 		e := resource.ScopeEntry{Address: addr, Type: s.Scope.Type}
-		if cfg, ok := s.Scope.Config.(builtins.Engine); ok {
-			e.Endpoint, e.ID = describeEndpoint(cfg), v.entries[addr].ID
+		if s.Scope.Config != nil {
+			e.Endpoint, e.ID = describeEndpoint(s.Scope.Config), v.entries[addr].ID
 			if s.Obs != nil {
 				e.ID = s.Obs.Identity
 			}
 		} else if d := v.opener(s.Scope); d != nil {
-			e.Endpoint = d.Scope
+			e.Endpoint = v.homes(d)[0]
 		} else {
 			e.Endpoint = v.entries[addr].Endpoint
 		}

@@ -61,6 +61,15 @@ func (l *leases) holds(store resource.Leaser) bool {
 	return l.held[store] != nil
 }
 
+// covers reports whether a scope that came to be in this run needs no lease of
+// its own: all applies of the project go through one that is held. Only a swarm
+// is where others begin.
+func (l *leases) covers(s *resource.Scope) bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return s.Type != "swarm" && len(l.held) > 0
+}
+
 // abandon lets the lease of a scope run out that is about to go.
 func (l *leases) abandon(store resource.Leaser) {
 	l.mu.Lock()

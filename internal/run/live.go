@@ -159,11 +159,11 @@ func (l *Live) Project() string {
 
 // Planned makes the plan of what was observed: how what is live differs from
 // the script. It is nil where there is no script.
-func (l *Live) Planned() (*plan.Plan, error) {
+func (l *Live) Planned(ctx context.Context) (*plan.Plan, error) {
 	if l.Script == nil {
 		return nil, nil
 	}
 	p := &Planned{Script: l.Script, view: l.view}
-	built, err := p.build()
+	built, err := p.build(ctx)
 	return built, err
 }

@@ -62,7 +62,7 @@ func (p *Planned) look(ctx context.Context) error {
 		}
 	}
 	var err error
-	p.Plan, err = p.build()
+	p.Plan, err = p.build(ctx)
 	if err != nil && p.saved != nil { // then what has changed says more
 		p.buildErr = err
 		return nil
@@ -73,11 +73,11 @@ func (p *Planned) look(ctx context.Context) error {
 	return nil
 }
 
-func (p *Planned) build() (*plan.Plan, error) {
-	built, problems := plan.Build(plan.Input{
-		Program: p.Program, Scopes: p.view.states(), Kinds: registry.Kind, HashKey: p.view.hashKey(),
-		Options: p.planOptions(),
-	})
+func (p *Planned) build(ctx context.Context) (*plan.Plan, error) {
+	if err := p.view.steady(ctx, p.input()); err != nil {
+		return nil, err
+	}
+	built, problems := plan.Build(p.input())
 	if built == nil {
 		return nil, p.expand(problems)
 	}
@@ -86,6 +86,13 @@ func (p *Planned) build() (*plan.Plan, error) {
 		built.OnlyLook()
 	}
 	return built, nil
+}
+
+func (p *Planned) input() plan.Input {
+	return plan.Input{
+		Program: p.Program, Scopes: p.view.states(), Kinds: registry.Kind, HashKey: p.view.hashKey(),
+		Options: p.planOptions(),
+	}
 }
 
 func (p *Planned) planOptions() plan.Options {
@@ -254,7 +261,7 @@ func (p *Planned) begin(ctx context.Context) error {
 	if err := p.view.saveLedgers(ctx, false); err != nil {
 		return err
 	}
-	now, err := p.build()
+	now, err := p.build(ctx)
 	if err != nil {
 		return err
 	}
@@ -289,7 +296,7 @@ func (p *Planned) run(ctx context.Context, opts ApplyOptions, leases *leases) *a
 		Detach:  p.opts.Detach, Timeout: p.opts.Timeout, Sink: opts.Sink, Stop: opts.Stop,
 		Closing: func(addr string) { p.closing(addr, leases) },
 		Opened: func(ctx context.Context, addr string, opener *resource.Object, s *apply.Scope) error {
-			if store, ok := s.Conn.(resource.Leaser); ok && leases != nil {
+			if store, ok := s.Conn.(resource.Leaser); ok && leases != nil && !leases.covers(s.State.Scope) {
 				if err := leases.take(ctx, store); err != nil {
 					return err
 				}
@@ -299,30 +306,36 @@ func (p *Planned) run(ctx context.Context, opts ApplyOptions, leases *leases) *a
 	})
 }
 
-// closing ends the lease that a scope holds which is about to go.
+// closing ends the leases that a scope holds which is about to go, and those in
+// it.
 func (p *Planned) closing(addr string, leases *leases) {
-	s := p.view.scope(addr)
-	if s == nil || leases == nil {
+	if leases == nil {
 		return
 	}
-	if store, ok := s.Conn.(resource.Leaser); ok {
-		leases.abandon(store)
+	for _, s := range p.view.inside(addr) {
+		if store, ok := p.view.scope(s).Conn.(resource.Leaser); ok {
+			leases.abandon(store)
+		}
 	}
 }
 
-// letGo forgets the scopes that were taken away: their ledgers and leases went
-// with them.
+// letGo forgets the scopes that were taken away, with what was in them: their
+// ledgers and leases went too.
 func (p *Planned) letGo(res *apply.Result, leases *leases) {
 	for _, step := range res.Steps {
 		c := step.Change
 		if c.Action != plan.Delete || c.Kind.Opens == "" || step.Outcome != apply.OK {
 			continue
 		}
-		if s := p.view.scope(string(c.Address)); s != nil {
+		for _, addr := range p.view.inside(string(c.Address)) {
+			s := p.view.scope(addr)
 			if store, ok := s.Conn.(resource.Leaser); ok {
 				leases.drop(store)
 			}
-			delete(p.view.scopes, string(c.Address))
+			if s.Conn != nil {
+				s.Conn.Close() // to what is not there any more
+			}
+			delete(p.view.scopes, addr)
 		}
 	}
 }

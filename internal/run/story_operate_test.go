@@ -49,7 +49,7 @@ func (f *fixture) act(l *Live, a *operate.Act, err error) (*Acts, *apply.Result)
 	if err != nil {
 		f.Fatal(detail(err))
 	}
-	acts := l.Acts([]*operate.Act{a})
+	acts := l.Acts(f.Context(), []*operate.Act{a})
 	r, err := acts.Apply(f.Context(), f.opts, ApplyOptions{Why: f.why, Sink: f.sink})
 	f.wentWell(r, err)
 	return acts, r
@@ -109,7 +109,7 @@ svc("scaled_port", ports = [port(8080, published = 8931, mode = "host")])
 			if err != nil {
 				t.Fatal(err)
 			}
-			findings := l.Acts([]*operate.Act{a}).Plan.Changes[0].Findings
+			findings := l.Acts(f.Context(), []*operate.Act{a}).Plan.Changes[0].Findings
 			if got := findings.Error(); findings.Err() != nil || (want == "") != (got == "") || !strings.Contains(got, want) {
 				t.Errorf("scaled to %d, it is foreseen: %q", n, got)
 			}
@@ -158,7 +158,7 @@ func TestStoryActsTakeTheLease(t *testing.T) {
 		p := f.Plan()
 		f.writeLease(p, 30*time.Second)
 		var held *apply.HeldLease
-		if _, err := l.Acts([]*operate.Act{a}).Apply(f.Context(), f.opts, ApplyOptions{}); !errors.As(err, &held) {
+		if _, err := l.Acts(f.Context(), []*operate.Act{a}).Apply(f.Context(), f.opts, ApplyOptions{}); !errors.As(err, &held) {
 			t.Fatalf("the lease is held, and it says %v", err)
 		}
 		if got := f.Docker("service", "inspect", "--format", "{{.Spec.Mode.Replicated.Replicas}}", "leased_web"); got != "0" {
@@ -167,7 +167,7 @@ func TestStoryActsTakeTheLease(t *testing.T) {
 		f.opts.LockTimeout = time.Minute
 		f.Docker("service", "update", "--detach", "--label-add", "by=hand", "leased_web")
 		f.writeLease(f.Plan(), time.Second)
-		r, err := l.Acts([]*operate.Act{a}).Apply(f.Context(), f.opts, ApplyOptions{})
+		r, err := l.Acts(f.Context(), []*operate.Act{a}).Apply(f.Context(), f.opts, ApplyOptions{})
 		f.ended(r, err, apply.ExitFailed, "changed by somebody else in between", "look again, then repeat it")
 	})
 }

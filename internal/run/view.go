@@ -15,6 +15,8 @@ import (
 	"github.com/swarmscript/swarmscript/internal/apply"
 	"github.com/swarmscript/swarmscript/internal/diag"
 	"github.com/swarmscript/swarmscript/internal/engine"
+	"github.com/swarmscript/swarmscript/internal/host"
+	"github.com/swarmscript/swarmscript/internal/local"
 	"github.com/swarmscript/swarmscript/internal/plan"
 	"github.com/swarmscript/swarmscript/internal/registry"
 	"github.com/swarmscript/swarmscript/internal/remote"
@@ -39,19 +41,31 @@ type view struct {
 	all      bool     // list also what nobody marks or declares
 	unpassed []string // checks, as the ledgers shall say
 
+	openers map[string]*resource.Declaration // by the scopes that they open
+	written map[value.Address]string // where the script has the openers of scopes
+	through map[string]string        // what scopes were reached through
+	avoid   map[string]bool          // scopes that go
+
 	mu  sync.Mutex        // held while an apply adds scopes
 	ids map[string]string // of the objects that opened those
 }
 
 func newView(p *resource.Program, root string) *view {
-	return &view{program: p, root: root, scopes: map[string]*apply.Scope{}, entries: map[string]resource.ScopeEntry{}, ids: map[string]string{}}
+	openers := map[string]*resource.Declaration{}
+	for _, d := range p.Declarations {
+		if d.Kind.Opens != "" {
+			openers[string(d.Address)] = d
+		}
+	}
+	return &view{program: p, root: root, openers: openers, scopes: map[string]*apply.Scope{}, entries: map[string]resource.ScopeEntry{}, ids: map[string]string{},
+		written: map[value.Address]string{}, through: map[string]string{}}
 }
 
 // observe looks at everything in stages: the outermost scopes, then those that
 // resources in them open. Connections are kept from one observation to the
 // next.
 func (v *view) observe(ctx context.Context) error {
-	v.warnings = nil
+	v.warnings, v.avoid = nil, nil
 	for _, s := range v.scopes { // what was seen before says nothing now
 		v.put(s.State.Scope, s.Conn, unreachable(s.State.Scope, nil))
 	}
@@ -75,7 +89,10 @@ func (v *view) observe(ctx context.Context) error {
 		}
 	}
 	for len(todo) > 0 {
-		stage, rest := v.stage(todo)
+		stage, rest := v.stage(todo, false)
+		if len(stage) == 0 {
+			stage, rest = v.stage(todo, true)
+		}
 		if len(stage) == 0 {
 			break // their openers are not reachable, or do not exist
 		}
@@ -95,9 +112,11 @@ func (v *view) observe(ctx context.Context) error {
 }
 
 // stage splits off the scopes that can be looked at now.
-func (v *view) stage(todo []*resource.Scope) (now, later []*resource.Scope) {
+func (v *view) stage(todo []*resource.Scope, last bool) (now, later []*resource.Scope) {
 	for _, s := range todo {
-		if parent := v.parent(s); s.Config != nil || parent != nil && parent.State.Obs != nil {
+		if !v.settle(s, last) {
+			later = append(later, s)
+		} else if parent := v.parent(s); s.Config != nil || parent != nil && parent.State.Obs != nil {
 			now = append(now, s)
 		} else {
 			later = append(later, s)
@@ -113,19 +132,12 @@ func (v *view) parent(s *resource.Scope) *apply.Scope {
 		return v.scopes[d.Scope]
 	}
 	if e, ok := v.entries[s.Address]; ok {
-		return v.scopes[e.Endpoint]
+		return v.scopes[v.parentOf(e)]
 	}
 	return nil
 }
 
-func (v *view) opener(s *resource.Scope) *resource.Declaration {
-	for _, d := range v.program.Declarations {
-		if d.Address == value.Address(s.Address) {
-			return d
-		}
-	}
-	return nil
-}
+func (v *view) opener(s *resource.Scope) *resource.Declaration { return v.openers[s.Address] }
 
 func (v *view) observeAll(ctx context.Context, stage []*resource.Scope) error {
 	ctx, cancel := context.WithTimeout(ctx, observeTimeout)
@@ -168,16 +180,26 @@ func (v *view) observeOne(ctx context.Context, s *resource.Scope) (resource.Conn
 	if old := v.scopes[s.Address]; old != nil {
 		conn = old.Conn
 	}
+	if conn != nil && v.away(s) {
+		if err := conn.Close(); err != nil {
+			return nil, nil, err
+		}
+		conn = nil
+	}
 	made := conn == nil
 	if made {
 		var err error
 		if conn, err = v.connect(ctx, s); err != nil {
+			if errors.Is(err, resource.ErrOff) {
+				return nil, &plan.ScopeState{Scope: s, Status: plan.Absent, Off: true}, nil
+			}
 			return nil, unreachable(s, err), notReachable(err)
 		}
 	}
 	if conn == nil {
 		return nil, &plan.ScopeState{Scope: s, Status: plan.Absent}, nil
 	}
+	v.reached(s)
 	obs, err := conn.Observe(ctx, v.query(s))
 	if err != nil {
 		if notReachable(err) != nil && made {
@@ -226,8 +248,13 @@ func notReachable(err error) error {
 
 // connect returns the connection to a scope, nil where it does not exist.
 func (v *view) connect(ctx context.Context, s *resource.Scope) (resource.Conn, error) {
-	if cfg, ok := s.Config.(builtins.Engine); ok {
+	switch cfg := s.Config.(type) {
+	case builtins.Engine:
 		return engine.Connect(endpoint(cfg, v.root))
+	case builtins.Host:
+		return host.Connect(machine(cfg, v.root)), nil
+	case builtins.Local:
+		return local.Connect(local.Config{Site: cfg.Site, Subnet: cfg.Subnet})
 	}
 	parent := v.parent(s)
 	o, opener := v.openerObject(s, parent)
@@ -273,20 +300,61 @@ func endpoint(e builtins.Engine, root string) remote.Endpoint {
 	return out
 }
 
+// machine is the machine that a script means.
+func machine(h builtins.Host, root string) remote.Machine {
+	if h.Key != "" && !filepath.IsAbs(h.Key) {
+		h.Key = filepath.Join(root, h.Key)
+	}
+	return remote.Machine{Address: h.Address, Port: h.Port, User: h.User, KeyFile: h.Key, Jump: h.Jump, Sudo: h.Sudo, AcceptNew: h.AcceptNew}
+}
+
 func (v *view) put(s *resource.Scope, conn resource.Conn, state *plan.ScopeState) {
 	v.scopes[s.Address] = &apply.Scope{Conn: conn, State: state}
 }
 
 // without is the state of a scope whose parent was not reached.
 func (v *view) without(s *resource.Scope) *plan.ScopeState {
-	d := v.opener(s)
-	for d != nil {
-		if parent := v.scopes[d.Scope]; parent != nil && parent.State.Status == plan.Unreachable {
-			return unreachable(s, fmt.Errorf("%s cannot be reached: %w", d.Scope, resource.ErrUnreachable))
+	absent := &plan.ScopeState{Scope: s, Status: plan.Absent}
+	for _, addr := range v.within(s) {
+		outer := v.scopes[addr]
+		if outer != nil && outer.State.Status == plan.Unreachable {
+			return unreachable(s, fmt.Errorf("%s cannot be reached: %w", addr, resource.ErrUnreachable))
 		}
-		d = v.opener(&resource.Scope{Address: d.Scope})
+		absent.Off = absent.Off || outer != nil && outer.State.Off
 	}
-	return &plan.ScopeState{Scope: s, Status: plan.Absent}
+	return absent
+}
+
+// inside returns a scope and those that lie in it, the innermost first.
+func (v *view) inside(addr string) []string {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	depth := map[string]int{}
+	for other, s := range v.scopes {
+		outer := v.within(s.State.Scope)
+		if other == addr || slices.Contains(outer, addr) {
+			depth[other] = len(outer)
+		}
+	}
+	out := slices.Sorted(maps.Keys(depth))
+	slices.SortStableFunc(out, func(a, b string) int { return depth[b] - depth[a] })
+	return out
+}
+
+// within returns the scopes that a scope lies in, the innermost first: of a swarm
+// its engine, of that its host.
+func (v *view) within(s *resource.Scope) []string {
+	var out []string
+	for addr := s.Address; ; {
+		parent := v.parentOf(v.entries[addr])
+		if d := v.opener(&resource.Scope{Address: addr}); d != nil {
+			parent = d.Scope
+		}
+		if parent == "" || slices.Contains(out, parent) {
+			return out
+		}
+		out, addr = append(out, parent), parent
+	}
 }
 
 // scope returns a scope by its address, nil where there is none.
@@ -322,8 +390,9 @@ func (v *view) leasers() []resource.Leaser {
 		store resource.Leaser
 	}
 	var all []entry
-	inSwarm := map[resource.Conn]bool{}
+	inSwarm, swarms := map[resource.Conn]bool{}, false
 	for _, s := range v.scopes {
+		swarms = swarms || s.State.Scope.Type == "swarm" && s.State.Status == plan.Present
 		if parent := v.parent(s.State.Scope); parent != nil && s.State.Status == plan.Present {
 			inSwarm[parent.Conn] = true
 		}
@@ -332,6 +401,12 @@ func (v *view) leasers() []resource.Leaser {
 		store, ok := s.Conn.(resource.Leaser)
 		if !ok || s.State.Status != plan.Present || inSwarm[s.Conn] {
 			continue
+		}
+		switch t := s.State.Scope.Type; {
+		case swarms && t != "engine" && t != "swarm":
+			continue // who works on the project's machines asks its swarm
+		case t == "engine" && s.State.Scope.Config == nil:
+			continue // or the machine that the engine is on
 		}
 		all = append(all, entry{s.State.Scope.Type + " " + v.scopeID(addr), store})
 	}

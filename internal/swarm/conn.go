@@ -25,6 +25,7 @@ type Conn struct {
 	services serviceState
 	hand     func() *Handover // may be nil
 	own      string           // the ID of the node that is asked
+	prober   Prober           // of that node's machine; may be nil
 	roles    chan struct{}    // held by who changes the managers
 
 	mu     sync.Mutex
@@ -81,7 +82,7 @@ func (c *Conn) Observe(ctx context.Context, q resource.Query) (*resource.Observa
 	if err := l.listJobs(ctx, c); err != nil {
 		return nil, err
 	}
-	obs := &resource.Observation{API: l.API, Summary: l.summary(), Warnings: l.warnings(), Forecaster: forecaster{l.Nodes}}
+	obs := &resource.Observation{API: l.API, Summary: l.summary(), Warnings: l.warnings(), Forecaster: forecaster{nodes: l.Nodes}}
 	for _, observe := range observers {
 		obs.Objects = append(obs.Objects, observe(l)...)
 	}

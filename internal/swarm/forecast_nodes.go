@@ -16,27 +16,54 @@ import (
 )
 
 // nodesAfter are the nodes as they will be when the plan is carried out: with
-// the labels and the availability that the script declares for them.
+// the labels and the availability that the script declares for them, with those
+// that join, and without those that leave.
 func (f forecaster) nodesAfter(list []resource.Prospect) []placement.Node {
 	declared := map[string]*resource.Prospect{}
+	var nodes []placement.Node
 	for i := range list {
-		if p := &list[i]; p.Kind == "node" && p.Live != nil {
+		switch p := &list[i]; {
+		case p.Kind != "node":
+		case p.Live != nil:
 			declared[p.Live.ID] = p
+		case f.meansFirst(p):
+			declared[f.nodes[0].ID] = p
+		case p.Anew:
+			nodes = append(nodes, comingNode(p))
 		}
 	}
-	nodes := make([]placement.Node, len(f.nodes))
 	for i := range f.nodes {
-		nodes[i] = placementNode(&f.nodes[i])
-		p := declared[nodes[i].ID]
-		if p != nil && !p.Changes {
+		n, p := placementNode(&f.nodes[i]), declared[f.nodes[i].ID]
+		if p == nil && leavesWithItsMark(&f.nodes[i]) {
 			continue
 		}
-		changeNode(&nodes[i], p, f.nodes[i].Spec.Labels)
+		if p == nil || p.Changes {
+			changeNode(&n, p, f.nodes[i].Spec.Labels)
+		}
+		nodes = append(nodes, n)
 	}
+	f.coming(nodes)
 	slices.SortFunc(nodes, func(a, b placement.Node) int {
 		return cmp.Or(strings.Compare(a.Name, b.Name), strings.Compare(a.ID, b.ID))
 	})
 	return nodes
+}
+
+// leavesWithItsMark reports whether a node that is not in the list of what will be
+// leaves the swarm; others are only released.
+func leavesWithItsMark(n *swarm.Node) bool {
+	mark, _ := resource.ReadMark(n.Spec.Labels)
+	return mark.On != ""
+}
+
+// comingNode is a node that joins.
+func comingNode(p *resource.Prospect) placement.Node {
+	n := placement.Node{
+		ID: string(p.Address), Name: p.Address.Name(), Coming: true, State: string(swarm.NodeStateReady),
+		Availability: string(swarm.NodeAvailabilityActive), Role: string(swarm.NodeRoleWorker),
+	}
+	changeNode(&n, p, nil)
+	return n
 }
 
 // changeNode applies a declaration to a node; none takes away the labels that an

@@ -207,7 +207,7 @@ error: service.web: port 30000/tcp is published by service old, unmanaged alread
 		}, ``},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			got := told(forecaster{tt.nodes}.Forecast(tt.list, nil))
+			got := told(forecaster{nodes: tt.nodes}.Forecast(tt.list, nil))
 			if want := strings.TrimPrefix(tt.want, "\n"); got != want {
 				t.Errorf("got:\n%s\nwant:\n%s", got, want)
 			}
@@ -248,6 +248,16 @@ func TestForecastOfDeclaredNodes(t *testing.T) {
 			Schema: nodes, Args: value.Struct{id, availability, nil, labels},
 		}
 	}
+	joins := func(name string, labels *value.Map) resource.Prospect {
+		p := declared(name, nil, labels)
+		p.Live, p.Anew = nil, true
+		return p
+	}
+	joined := threeNodes(func(n []swarm.Node) {
+		n[2].Spec.Labels = resource.Mark{Project: "shop", Address: "swarm.main/node.n3", On: "docker.n3"}.Labels(nil)
+	})
+	stays := resource.Prospect{Address: "swarm.main/node.n3", Kind: "node", Live: &resource.Object{Kind: "node", ID: "id3"}}
+	four := anew(t, "web", args{"replicas": int64(4), "ports": ports("host", 80)})
 	marked := threeNodes(func(n []swarm.Node) {
 		n[0].Spec.Labels = resource.Mark{Project: "shop", Address: "swarm.main/node.n1", Keys: []string{"labels:tier"}}.Labels(map[string]string{"tier": "web", "zone": "a"})
 	})
@@ -265,9 +275,17 @@ func TestForecastOfDeclaredNodes(t *testing.T) {
 		{"a label of somebody else's stays", marked, []resource.Prospect{declared("id1", nil, dict("other", "x")), anew(t, "web", args{"constraints": list("node.labels.zone==a")})}, ""},
 		{"a node that is being drained", threeNodes(), []resource.Prospect{declared("id3", "drain", nil), anew(t, "web", args{"replicas": int64(3), "ports": ports("host", 80)})}, "n3 is drained"},
 		{"a node that comes back", threeNodes(drain(3)), []resource.Prospect{declared("id3", "active", nil), anew(t, "web", args{"replicas": int64(3), "ports": ports("host", 80)})}, ""},
+		{"a machine that joins", threeNodes(), []resource.Prospect{joins("n4", nil), four}, ""},
+		{"a machine that joins has what is declared", threeNodes(), []resource.Prospect{joins("n4", dict("tier", "web")), tier}, ""},
+		{"and nothing else of that", threeNodes(), []resource.Prospect{joins("n4", dict("tier", "db")), tier}, "none"},
+		{"what is not known of it is as it should be", threeNodes(), []resource.Prospect{joins("n4", nil), anew(t, "web", args{
+			"constraints": list("node.platform.arch==arm64", "engine.labels.disk==ssd", "node.hostname==x", "node.ip==10.0.0.9"), "reserve_memory": "900GiB"})}, ""},
+		{"but not what no node has", threeNodes(), []resource.Prospect{joins("n4", nil), anew(t, "web", args{"constraints": list("node.role==worker", "node.moon==full")})}, "none"},
+		{"a node that leaves", joined, []resource.Prospect{joins("n4", nil), four}, "1 of 4 tasks cannot be placed"},
+		{"a node that would leave if it were declared no more", joined, []resource.Prospect{joins("n4", nil), stays, four}, ""},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			got := told(forecaster{tt.nodes}.Forecast(tt.list, nil))
+			got := told(forecaster{nodes: tt.nodes}.Forecast(tt.list, nil))
 			want := map[string]string{"none": "its task cannot be placed"}[tt.want]
 			if want == "" {
 				want = tt.want
@@ -308,7 +326,7 @@ func TestForecastOfVolumes(t *testing.T) {
 		{"a driver that may share it", mounts("source", "data", "volume_driver", "nfs"), []resource.Prospect{made("id1", "data")}, ""},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			if got := told(forecaster{threeNodes()}.Forecast([]resource.Prospect{anew(t, "db", tt.service)}, tt.elsewhere)); got != tt.want {
+			if got := told(forecaster{nodes: threeNodes()}.Forecast([]resource.Prospect{anew(t, "db", tt.service)}, tt.elsewhere)); got != tt.want {
 				t.Errorf("got:\n%s\nwant:\n%s", got, tt.want)
 			}
 		})

@@ -8,6 +8,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/docker/docker/api/types/filters"
 	"github.com/docker/docker/api/types/network"
 	"github.com/docker/docker/client"
 
@@ -163,7 +164,10 @@ func (h networkHandler) Delete(ctx context.Context, c resource.Conn, r *resource
 		if gone || remote.IsNotFound(err) {
 			_, err = api.NetworkInspect(ctx, id, network.InspectOptions{})
 			if remote.IsNotFound(err) {
-				return nil
+				var listed bool
+				if listed, err = stillListed(ctx, api, id); !listed {
+					return err
+				}
 			}
 			if err = remote.Err(err); err == nil {
 				err = errors.New("it is being removed")
@@ -181,6 +185,14 @@ func (h networkHandler) Delete(ctx context.Context, c resource.Conn, r *resource
 		}
 		wait = min(2*wait, time.Second)
 	}
+}
+
+// stillListed reports whether an engine lists a network that it does not find any
+// more: it does so for a moment where it was just setting up its part of the
+// routing mesh.
+func stillListed(ctx context.Context, api client.APIClient, id string) (bool, error) {
+	l, err := api.NetworkList(ctx, network.ListOptions{Filters: filters.NewArgs(filters.Arg("id", id))})
+	return len(l) > 0, remote.Err(err)
 }
 
 // busyNetwork reports whether a removal is refused for what is leaving. A

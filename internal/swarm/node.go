@@ -13,21 +13,27 @@ import (
 	"github.com/swarmscript/swarmscript/internal/value"
 )
 
-// NodeSpec is what docker node update can say. A node is not made by its
-// declaration: it has joined, and is found by its host name or its ID.
+// NodeSpec is what docker node update and docker swarm join can say. A node is
+// either made by a declaration that says which engine it is, or it has joined
+// otherwise, and is found by its host name or its ID.
 //
-// What is left out is left as it is: who drained a node had a reason.
+// What is left out is left as it is: who drained a node had a reason. The
+// addresses only tell how to join: they cannot be changed, nor read back.
 type NodeSpec struct {
 	Name         string            `star:"name,required,pos,local" doc:"The node's host name. Names that several nodes have need id."`
 	ID           *string           `star:"id,local" doc:"The node's ID, in place of its host name."`
 	Availability *string           `star:"availability" enum:"active,pause,drain" flag:"--availability" doc:"Whether it takes tasks; drain also moves those away that it has, and waits until they run elsewhere. Left as it is where not given."`
 	Role         *string           `star:"role" enum:"worker,manager" flag:"--role" doc:"Whether it manages the swarm. Left as it is where not given."`
 	Labels       map[string]string `star:"labels,merge" flag:"--label-add, --label-rm" doc:"Labels of the node, for constraints such as node.labels.tier==web. Others may add theirs."`
+
+	AdvertiseAddr *string `star:"advertise_addr,local" flag:"--advertise-addr" doc:"The address that other nodes use, or a network interface; with :port if it is not 2377. It counts when the node joins."`
+	ListenAddr    *string `star:"listen_addr,local" flag:"--listen-addr" doc:"The address that a manager listens on. 0.0.0.0:2377 if left out. It counts when the node joins."`
+	DataPathAddr  *string `star:"data_path_addr,local" flag:"--data-path-addr" doc:"The address or interface for the traffic of containers. It counts when the node joins."`
 }
 
 // SchemaName implements [schema.Named].
 func (*NodeSpec) SchemaName() (string, string) {
-	return "node", "A node that is in the swarm: its labels, its availability, its role. When it is not declared any more, our labels go, and it stays as it is."
+	return "node", "A node of the swarm: its labels, its availability, its role. One that joined by other means than its declaration stays as it is when it is declared no more; only our labels go."
 }
 
 var nodeSchema = schema.Of(NodeSpec{})
@@ -52,7 +58,10 @@ var NodeKind = &resource.Kind{
 	Given:    givenNode,
 	Sequence: sequenceNodes,
 	Effect:   nodeEffect,
-	Handler:  nodeHandler{},
+	StepsDown: func(changes []schema.Change) bool {
+		return slices.ContainsFunc(changes, func(c schema.Change) bool { return c.Field.Name == "role" && c.After == "worker" })
+	},
+	Handler: nodeHandler{},
 }
 
 // givenNode leaves out what a node has without anybody's wish: that it is
@@ -69,7 +78,7 @@ func givenNode(o *resource.Object) value.Struct {
 
 func checkNode(args value.Struct) schema.Problems {
 	get, _ := fieldsOf(nodeSchema, args)
-	ps := checkLabels("labels", get("labels"))
+	ps := append(checkLabels("labels", get("labels")), checkAddresses(get)...)
 	if get("id") == "" {
 		ps = append(ps, &schema.Problem{Path: "id", Msg: "is empty"})
 	}
@@ -144,7 +153,14 @@ func reachable(n swarm.Node) bool {
 	return n.ManagerStatus != nil && n.ManagerStatus.Reachability == swarm.ReachabilityReachable
 }
 
-func nodeOf(o *resource.Object) *liveNode { n, _ := o.Native.(*liveNode); return n }
+// nodeOf returns nil where there is no node.
+func nodeOf(o *resource.Object) *liveNode {
+	if o == nil {
+		return nil
+	}
+	n, _ := o.Native.(*liveNode)
+	return n
+}
 
 // findNode implements [resource.Kind.Find]: the node of an ID, or the one of a
 // host name. A host that joined again has left a node behind that is down and

@@ -64,13 +64,25 @@ func (nodeHandler) Settle(ctx context.Context, rc resource.Conn, r *resource.Req
 	if err != nil {
 		return err
 	}
-	n := nodeOf(o)
+	if r.Live == nil {
+		if err := hasJoined(ctx, c, r, o.ID); err != nil {
+			return err
+		}
+	}
 	if roleArg(r.Args) != "" {
 		if err := hasRole(ctx, c, r, o.ID); err != nil {
 			return err
 		}
 	}
-	if n == nil || len(n.leaving) == 0 {
+	if n := nodeOf(o); n != nil {
+		return areGone(ctx, c, r, n)
+	}
+	return nil
+}
+
+// areGone ends when the tasks that a node had when it was drained run elsewhere.
+func areGone(ctx context.Context, c *Conn, r *resource.Request, n *liveNode) error {
+	if len(n.leaving) == 0 {
 		return nil
 	}
 	began := time.Now()

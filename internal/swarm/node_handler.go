@@ -3,8 +3,6 @@ package swarm
 import (
 	"context"
 	"errors"
-	"fmt"
-	"maps"
 	"time"
 
 	"github.com/docker/docker/api/types/swarm"
@@ -15,11 +13,6 @@ import (
 
 // nodeHandler acts on nodes.
 type nodeHandler struct{}
-
-// Create implements [resource.Handler]. Nodes are found, never made.
-func (nodeHandler) Create(_ context.Context, _ resource.Conn, r *resource.Request) (*resource.Object, error) {
-	return nil, fmt.Errorf("%s: a node joins a swarm by itself", r.Address)
-}
 
 // Update implements [resource.Handler].
 func (nodeHandler) Update(ctx context.Context, rc resource.Conn, r *resource.Request) (*resource.Object, error) {
@@ -64,18 +57,17 @@ func (nodeHandler) Update(ctx context.Context, rc resource.Conn, r *resource.Req
 // now, writes, and ends when the node is what it shall be. So whoever comes
 // next counts right.
 func changeRole(ctx context.Context, c *Conn, r *resource.Request, live *liveNode, to swarm.NodeSpec) error {
-	select {
-	case c.roles <- struct{}{}:
-		defer func() { <-c.roles }()
-	case <-ctx.Done():
-		return ctx.Err()
+	free, err := c.holdRoles(ctx)
+	if err != nil {
+		return err
 	}
+	defer free()
 	if to.Role == swarm.NodeRoleWorker {
 		nodes, err := c.Docker().NodeList(ctx, swarm.NodeListOptions{})
 		if err != nil {
 			return remote.Err(err)
 		}
-		if _, problem := demotions(managersOf(observeNodes(&lists{Nodes: nodes, Own: c.own})), []string{live.ID}); problem != nil {
+		if _, problem := demotions(managersOf(observeNodes(&lists{Nodes: nodes, Own: c.own})), []departure{{id: live.ID}}, 0, demoting); problem != nil {
 			return problem
 		}
 	}
@@ -118,34 +110,6 @@ func hasRole(ctx context.Context, c *Conn, r *resource.Request, id string) error
 				return &resource.NotConverged{Address: r.Address, Summary: "did not get its role in " + since(began), Detail: nodeLabel(n) + " is " + why}
 			}
 			return perr
-		}
-	}
-}
-
-// Delete implements [resource.Handler]: the node is released. Our mark and the
-// labels that we set go; all else stays as it is.
-func (nodeHandler) Delete(ctx context.Context, rc resource.Conn, r *resource.Request) error {
-	api := dockerOf(rc)
-	for try := 0; ; try++ {
-		n, _, err := api.NodeInspectWithRaw(ctx, r.Live.ID)
-		if remote.IsNotFound(err) {
-			return nil
-		}
-		if err != nil {
-			return remote.Err(err)
-		}
-		mark, labels := resource.ReadMark(n.Spec.Labels)
-		if mark.Project != r.Live.Mark.Project || mark.Address != r.Live.Mark.Address {
-			return nil // another declaration has it now
-		}
-		for _, k := range mark.Owned()["labels"] {
-			delete(labels, k)
-		}
-		to := n.Spec
-		to.Labels = maps.Clone(labels)
-		err = remote.Err(api.NodeUpdate(ctx, n.ID, n.Version, to))
-		if !errors.Is(err, resource.ErrConflict) || try == specTries {
-			return err
 		}
 	}
 }

@@ -37,46 +37,90 @@ func (m manager) String() string {
 // quorum is how many of n managers have to be reachable.
 func quorum(n int) int { return n/2 + 1 }
 
-// demotions puts the managers that shall be demoted into the order in which
-// that is safest: first who is not there anyway, the leader last. It says why
-// not where a step would leave too few. Both are IDs.
-func demotions(managers []manager, demote []string) (order []string, problem *diag.Diagnostic) {
-	rank := func(m manager) int {
-		switch {
-		case m.Leader:
-			return 2
-		case m.Reachable:
-			return 1
-		}
-		return 0
-	}
-	var going []manager
-	for _, m := range managers {
-		if slices.Contains(demote, m.ID) {
-			going = append(going, m)
-		}
-	}
-	slices.SortStableFunc(going, func(a, b manager) int { return rank(a) - rank(b) })
+// departure is a manager that shall be one no more, by its ID.
+type departure struct {
+	id string
+	// back is set where its machine is made anew, and becomes a manager again as
+	// soon as the old one is gone.
+	back bool
+}
+
+// demotions puts the managers that shall be demoted, or removed, into the order
+// in which that is safest: who is not there anyway; then, once so many more have
+// come, who is back at once; then the others; the leader last. It says why not
+// where a step would leave too few. The verb is what the script does to them, for
+// a person.
+func demotions(managers []manager, leave []departure, coming int, verb string) (order []string, problem *diag.Diagnostic) {
+	going, back := leaving(managers, leave)
 	left, up := len(managers), countReachable(managers)
+	came := false
 	for i, m := range going {
 		if m.Own {
-			return nil, &diag.Diagnostic{
-				Summary: fmt.Sprintf("%s cannot be demoted: the swarm is reached through it", m.Name),
-				Detail:  describeManagers(managers) + "\na worker does not answer for its swarm",
-				Hint:    "let engine(host = ...) name another manager, on which the project then goes on",
-			}
+			return nil, ownManager(managers, m, verb)
+		}
+		if m.Reachable && !came {
+			left, up, came = left+coming, up+coming, true
 		}
 		left--
 		if m.Reachable {
 			up--
 		}
 		if left == 0 || up < quorum(left) {
-			return nil, lostQuorum(managers, going, i, left, up)
+			return nil, lostQuorum(managers, going[:i+1], going, coming, left, up, verb)
 		}
 		order = append(order, m.ID)
+		if back[m.ID] {
+			left, up = left+1, up+1
+		}
 	}
 	return order, nil
 }
+
+// leaving returns the managers that leave, in their order, and which are back at
+// once.
+func leaving(managers []manager, leave []departure) (going []manager, back map[string]bool) {
+	back = map[string]bool{}
+	for _, m := range managers {
+		if i := slices.IndexFunc(leave, func(d departure) bool { return d.id == m.ID }); i >= 0 {
+			going = append(going, m)
+			back[m.ID] = leave[i].back
+		}
+	}
+	rank := func(m manager) (n int) {
+		switch {
+		case !m.Reachable:
+			return 0
+		case back[m.ID]:
+			n = 1
+		default:
+			n = 3
+		}
+		if m.Leader {
+			n++
+		}
+		return n
+	}
+	slices.SortStableFunc(going, func(a, b manager) int { return rank(a) - rank(b) })
+	return going, back
+}
+
+func ownManager(managers []manager, m manager, verb string) *diag.Diagnostic {
+	done := "demoted"
+	if verb == removing {
+		done = "removed"
+	}
+	return &diag.Diagnostic{
+		Summary: fmt.Sprintf("%s cannot be %s: the swarm is reached through it", m.Name, done),
+		Detail:  describeManagers(managers) + "\na worker does not answer for its swarm",
+		Hint:    "let engine(host = ...) name another manager, on which the project then goes on",
+	}
+}
+
+// What is done to managers, for a person.
+const (
+	demoting = "demoting"
+	removing = "removing"
+)
 
 func countReachable(managers []manager) (n int) {
 	for _, m := range managers {
@@ -95,32 +139,43 @@ func describeManagers(managers []manager) string {
 	return "managers: " + strings.Join(names, ", ")
 }
 
-// lostQuorum shows the arithmetic.
-func lostQuorum(managers, going []manager, step, left, up int) *diag.Diagnostic {
-	names, ids := make([]string, len(going)), make([]string, len(going))
-	for i, m := range going {
-		names[i], ids[i] = m.Name, m.ID
-	}
-	n := len(managers)
-	lines := []string{describeManagers(managers)}
-	if left == 0 {
-		lines = append(lines, "a swarm needs a manager")
-	} else {
-		lines = append(lines, fmt.Sprintf("%s %d; after demoting %s: %s, %d reachable, and %d needed", needs(n), quorum(n),
-			strings.Join(names[:step+1], " and "), count(left, "manager"), up, quorum(left)))
-	}
+// lostQuorum shows the arithmetic of the last of the steps.
+func lostQuorum(managers, steps, going []manager, coming, left, up int, verb string) *diag.Diagnostic {
 	p := &diag.Diagnostic{
-		Summary: fmt.Sprintf("demoting %s now would lose the quorum", strings.Join(names, " and ")),
-		Detail:  strings.Join(lines, "\n"),
+		Summary: fmt.Sprintf("%s %s now would lose the quorum", verb, namesOf(going)),
 		Hint:    "promote another node first, in an apply of its own",
 	}
+	n, more := len(managers), ""
+	if coming > 0 {
+		more = fmt.Sprintf("with %d more and ", coming)
+	}
+	arithmetic := fmt.Sprintf("%s %d; %safter %s %s: %s, %d reachable, and %d needed", needs(n), quorum(n), more,
+		verb, namesOf(steps), count(left, "manager"), up, quorum(left))
+	if left == 0 {
+		arithmetic = "a swarm needs a manager"
+		if verb == removing {
+			p.Hint = "the last manager is the swarm itself, which goes with its declaration and --allow-data-loss"
+		}
+	}
+	p.Detail = describeManagers(managers) + "\n" + arithmetic
 	for _, m := range managers {
-		if !m.Reachable && !slices.Contains(ids, m.ID) {
+		if !m.Reachable && !slices.Contains(going, m) {
 			p.Hint = fmt.Sprintf("bring %s back, or demote it first: node(%q, role = \"worker\")", m.Name, m.Name)
+			if verb == removing {
+				p.Hint = fmt.Sprintf("bring %s back, or remove it first", m.Name)
+			}
 			break
 		}
 	}
 	return p
+}
+
+func namesOf(managers []manager) string {
+	names := make([]string, len(managers))
+	for i, m := range managers {
+		names[i] = m.Name
+	}
+	return strings.Join(names, " and ")
 }
 
 func needs(n int) string {
@@ -130,35 +185,98 @@ func needs(n int) string {
 	return fmt.Sprintf("%d managers need", n)
 }
 
-// sequenceNodes implements [resource.Kind.Sequence]: roles change one by one,
-// promotions first.
+// sequenceNodes implements [resource.Kind.Sequence]: managers change one by one.
+// First those go that are gone already; those that come are there before any
+// other goes. Workers come and go as they like.
 func sequenceNodes(objects []*resource.Object, planned []resource.Planned) ([]resource.Planned, *diag.Diagnostic) {
-	var promote, demote []resource.Planned
-	var ids []string
+	var come, promote []resource.Planned
+	var leave []departure
+	goes, joins := map[string]resource.Planned{}, map[value.Address]resource.Planned{}
+	verb, coming := demoting, 0
 	for _, p := range planned {
 		n, to := nodeOf(p.Live), roleArg(p.Args)
 		switch {
-		case n == nil || to == "" || to == string(n.Spec.Role):
+		case p.Live == nil && to == string(swarm.NodeRoleManager):
+			joins[p.Address] = p
+			come = append(come, p)
+		case n == nil, !p.Goes && (to == "" || to == string(n.Spec.Role)):
+		case p.Goes && n.ManagerStatus != nil:
+			verb, goes[n.ID] = removing, p
+		case p.Goes:
 		case to == string(swarm.NodeRoleManager):
-			promote = append(promote, p)
+			if promote = append(promote, p); !down(p.Live) {
+				coming++ // what is down joins the managers when it is back
+			}
 		default:
-			demote, ids = append(demote, p), append(ids, n.ID)
+			goes[n.ID] = p
 		}
 	}
 	managers := managersOf(objects)
-	for _, p := range promote { // each is there before anybody goes; what is down joins when it is back
-		if n := nodeOf(p.Live); !down(p.Live) {
-			managers = append(managers, manager{ID: n.ID, Name: nodeLabel(n.Node), Reachable: true})
+	for _, m := range managers {
+		p, ok := goes[m.ID]
+		if !ok {
+			continue
+		}
+		_, back := joins[p.Address]
+		// Who replaces one that is gone comes with the others.
+		if leave = append(leave, departure{m.ID, back && m.Reachable}); back && m.Reachable {
+			come = slices.DeleteFunc(come, func(q resource.Planned) bool { return q.Address == p.Address })
 		}
 	}
-	order, problem := demotions(managers, ids)
+	coming += len(come)
+	order, problem := demotions(managers, leave, coming, verb)
 	if problem != nil {
 		return nil, problem
 	}
-	for _, id := range order {
-		promote = append(promote, demote[slices.Index(ids, id)])
+	chain := chained(managers, order, goes, joins, append(come, promote...))
+	if len(chain) > 0 {
+		problem = evenManagers(len(managers) + coming - len(order) + countBack(leave))
 	}
-	return promote, nil
+	return chain, problem
+}
+
+// chained puts the steps one after another: who comes is between those that are
+// gone already and the others; who is back comes after itself.
+func chained(managers []manager, order []string, goes map[string]resource.Planned, joins map[value.Address]resource.Planned, come []resource.Planned) (chain []resource.Planned) {
+	came := false
+	for _, id := range order {
+		alive := slices.ContainsFunc(managers, func(m manager) bool { return m.ID == id && m.Reachable })
+		if alive && !came {
+			chain, came = append(chain, come...), true
+		}
+		p := goes[id]
+		chain = append(chain, p)
+		if again, ok := joins[p.Address]; ok && alive {
+			chain = append(chain, again)
+		}
+	}
+	if !came {
+		chain = append(chain, come...)
+	}
+	return chain
+}
+
+func countBack(leave []departure) (n int) {
+	for _, d := range leave {
+		if d.back {
+			n++
+		}
+	}
+	return n
+}
+
+// evenManagers warns of a number of managers that is even: one more than
+// another, and no more of them may fail.
+func evenManagers(n int) *diag.Diagnostic {
+	if n == 0 || n%2 == 1 {
+		return nil
+	}
+	return &diag.Diagnostic{
+		Severity: diag.Warning,
+		Summary:  fmt.Sprintf("there will be %d managers, an even number", n),
+		Detail:   fmt.Sprintf("%d managers need %d, so %s may fail: as many as of %d", n, quorum(n), count(n-quorum(n), "manager"), n-1),
+		Hint:     fmt.Sprintf("have %d, or %d", n-1, n+1),
+	}
 }
 
 func managersOf(objects []*resource.Object) (out []manager) {
@@ -180,6 +298,9 @@ func nodeLabel(n swarm.Node) string {
 }
 
 func roleArg(args value.Struct) string {
+	if args == nil {
+		return ""
+	}
 	get, _ := fieldsOf(nodeSchema, args)
 	s, _ := value.Reveal(get("role")).(string)
 	return s

@@ -21,6 +21,14 @@ func managersIn(text string) (out []manager) {
 	return out
 }
 
+func departures(ids []string) []departure {
+	out := make([]departure, len(ids))
+	for i, id := range ids {
+		out[i].id = id
+	}
+	return out
+}
+
 func TestDemotions(t *testing.T) {
 	for _, tt := range []struct{ managers, demote, want string }{
 		{"a* b c", "b", "b"},
@@ -48,7 +56,7 @@ func TestDemotions(t *testing.T) {
 		for _, s := range strings.Fields(tt.demote) {
 			ids = append(ids, "id-"+s)
 		}
-		order, problem := demotions(managersIn(tt.managers), ids)
+		order, problem := demotions(managersIn(tt.managers), departures(ids), 0, demoting)
 		if want, isErr := strings.CutPrefix(tt.want, "error: "); isErr {
 			if problem == nil {
 				t.Errorf("%s, without %s: no error", tt.managers, tt.demote)
@@ -84,7 +92,7 @@ func TestDemotionsKeepTheQuorum(t *testing.T) {
 						ids = append(ids, id)
 					}
 				}
-				order, problem := demotions(managers, ids)
+				order, problem := demotions(managers, departures(ids), 0, demoting)
 				if problem != nil {
 					continue
 				}
@@ -108,6 +116,12 @@ func testNode(id, host string, state swarm.NodeState) *resource.Object {
 	return nodeObject(n, false)
 }
 
+func nodeArgs(name string) value.Struct {
+	args := make(value.Struct, len(nodeSchema.Fields))
+	args[0] = name
+	return args
+}
+
 func TestFindNode(t *testing.T) {
 	const ready, gone, lost = swarm.NodeStateReady, swarm.NodeStateDown, swarm.NodeStateDisconnected
 	objects := []*resource.Object{
@@ -129,7 +143,7 @@ func TestFindNode(t *testing.T) {
 		{"database", "", "", "error: it has to join first"},
 		{"any", "77", "", "error: there is no node with the ID 77"},
 	} {
-		args := value.Struct{tt.name, nil, nil, nil, nil}
+		args := nodeArgs(tt.name)
 		if tt.id != "" {
 			args[1] = tt.id
 		}
@@ -151,7 +165,7 @@ func TestFindNode(t *testing.T) {
 			t.Errorf("%s %s: got %+v, %v; want %s", tt.name, tt.id, o, problem, tt.want)
 		}
 	}
-	if o, problem := findNode(objects, func(*resource.Object) bool { return false }, value.Struct{"a", value.Ref{Address: "vm.a", Output: "id"}, nil, nil, nil}); o != nil || problem != nil {
+	if o, problem := findNode(objects, func(*resource.Object) bool { return false }, value.Struct{"a", value.Ref{Address: "vm.a", Output: "id"}, nil, nil, nil, nil, nil, nil}); o != nil || problem != nil {
 		t.Errorf("an ID that is not known yet gives %+v, %v", o, problem)
 	}
 }

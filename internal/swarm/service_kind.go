@@ -18,6 +18,7 @@ var ServiceKind = &resource.Kind{
 	Scope:    "swarm",
 	Rank:     50,
 	Restarts: true,
+	Spreads:  true,
 	Check:    checkService,
 	Complete: completeService,
 	Effect:   serviceEffect,

@@ -127,8 +127,17 @@ func (s *Snapshot) readSwarm(ctx context.Context, d *remote.Docker, calls []call
 
 // usable refuses states of a swarm that say nothing about what is in it.
 func (s *Snapshot) usable(endpoint string) error {
-	what, do := "", ""
-	switch s.Info.Swarm.LocalNodeState {
+	what, do := swarmTrouble(s.Info.Swarm)
+	if what == "" {
+		return nil
+	}
+	return fmt.Errorf("%w: the swarm of the engine at %s %s (%s)", resource.ErrUnreachable, endpoint, what, do)
+}
+
+// swarmTrouble says what is wrong with an engine's part in its swarm, "" where
+// nothing is, and what to do.
+func swarmTrouble(s swarm.Info) (what, do string) {
+	switch s.LocalNodeState {
 	case swarm.LocalNodeStateLocked:
 		what, do = "is locked", "docker swarm unlock"
 	case swarm.LocalNodeStatePending:
@@ -136,12 +145,12 @@ func (s *Snapshot) usable(endpoint string) error {
 	case swarm.LocalNodeStateError:
 		what, do = "has failed", "docker info shows more"
 	default:
-		return nil
+		return "", ""
 	}
-	if s.Info.Swarm.Error != "" {
-		what += ": " + s.Info.Swarm.Error
+	if s.Error != "" {
+		what += ": " + s.Error
 	}
-	return fmt.Errorf("%w: the swarm of the engine at %s %s (%s)", resource.ErrUnreachable, endpoint, what, do)
+	return what, do
 }
 
 // Clock returns the engine's own time.
@@ -238,6 +247,7 @@ func (s *Snapshot) spec() *SwarmSpec {
 	var note initNote
 	if err := json.Unmarshal([]byte(sw.Spec.Labels[labelInit]), &note); err == nil {
 		out.AdvertiseAddr, out.ListenAddr, out.DataPathAddr = note.Advertise, note.Listen, note.DataPath
+		out.RotateWorkerToken, out.RotateManagerToken = note.Worker, note.Manager
 	}
 	// Of a swarm that somebody else made, the address is what it is.
 	if out.AdvertiseAddr == nil {
@@ -256,6 +266,8 @@ type initNote struct {
 	Advertise *string `json:"advertise_addr,omitempty"`
 	Listen    *string `json:"listen_addr,omitempty"`
 	DataPath  *string `json:"data_path_addr,omitempty"`
+	Worker    *string `json:"rotate_worker_token,omitempty"`
+	Manager   *string `json:"rotate_manager_token,omitempty"`
 }
 
 // note returns the swarm's labels: the mark, and what cannot be read back. What
@@ -267,6 +279,8 @@ func (s *SwarmSpec) note(mark resource.Mark, before map[string]string) map[strin
 	n.Advertise = cmp.Or(s.AdvertiseAddr, n.Advertise)
 	n.Listen = cmp.Or(s.ListenAddr, n.Listen)
 	n.DataPath = cmp.Or(s.DataPathAddr, n.DataPath)
+	n.Worker = cmp.Or(s.RotateWorkerToken, n.Worker)
+	n.Manager = cmp.Or(s.RotateManagerToken, n.Manager)
 	if n != (initNote{}) {
 		text, _ := json.Marshal(n) // strings only
 		labels[labelInit] = string(text)

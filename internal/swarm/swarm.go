@@ -7,6 +7,7 @@ import (
 	"net"
 	"reflect"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/docker/docker/api/types/filters"
@@ -25,7 +26,8 @@ import (
 // state that a second run could find in place.
 //
 // What only init can say is a replacement, and compared only if it is given.
-// Its addresses cannot be read back: we note what was given in a label.
+// Its addresses, and why its tokens were made anew, cannot be read back: we note
+// what was given in a label.
 type SwarmSpec struct {
 	AdvertiseAddr             *string       `star:"advertise_addr,replace" flag:"--advertise-addr" doc:"The address that other nodes use, or a network interface; with :port if it is not 2377."`
 	ListenAddr                *string       `star:"listen_addr,replace" flag:"--listen-addr" doc:"The address that a manager listens on. 0.0.0.0:2377 if left out."`
@@ -41,6 +43,8 @@ type SwarmSpec struct {
 	MaxSnapshots              uint64        `star:"max_snapshots" default:"0" flag:"--max-snapshots" doc:"How many old Raft snapshots are kept."`
 	SnapshotInterval          uint64        `star:"snapshot_interval" default:"10000" min:"1" flag:"--snapshot-interval" doc:"Raft log entries between snapshots."`
 	TaskHistoryLimit          int64         `star:"task_history_limit" default:"5" flag:"--task-history-limit" doc:"How many old tasks are kept of each."`
+	RotateWorkerToken         *string       `star:"rotate_worker_token" doc:"Any text, such as a date. Changing it makes a new token for workers to join with, as docker swarm join-token --rotate does. Left as it is where not given."`
+	RotateManagerToken        *string       `star:"rotate_manager_token" doc:"The same for the managers' token."`
 }
 
 // SchemaName implements [schema.Named].
@@ -76,18 +80,49 @@ var SwarmKind = &resource.Kind{
 		{Name: "id", Type: "string", Stable: true, Doc: "The swarm's ID."},
 		{Name: "node_id", Type: "string", Stable: true, Doc: "The first manager's ID."},
 		{Name: "manager_addr", Type: "string", Stable: true, Doc: "The first manager's address and port, for joining."},
-		{Name: "worker_token", Type: "string", Stable: true, Sensitive: true, Doc: "The token that workers join with."},
-		{Name: "manager_token", Type: "string", Stable: true, Sensitive: true, Doc: "The token that managers join with."},
+		{Name: "worker_token", Type: "string", Sensitive: true, Doc: "The token that workers join with."},
+		{Name: "manager_token", Type: "string", Sensitive: true, Doc: "The token that managers join with."},
 		{Name: "unlock_key", Type: "string", Sensitive: true, Doc: "What unlocks a manager; empty without autolock."},
 	},
 	Check:   checkSwarm,
+	Effect:  swarmEffect,
 	Handler: swarmHandler{},
+}
+
+// swarmEffect says what new tokens mean.
+func swarmEffect(_ *resource.Object, _ value.Struct, changes []schema.Change, _ bool) string {
+	var who []string
+	for _, c := range changes {
+		switch c.Field.Name {
+		case "rotate_worker_token":
+			who = append(who, "workers")
+		case "rotate_manager_token":
+			who = append(who, "managers")
+		}
+	}
+	if len(who) == 0 {
+		return ""
+	}
+	return "a new token for " + strings.Join(who, " and ") + "; who has joined stays"
 }
 
 const defaultListenAddr = "0.0.0.0:2377"
 
 func checkSwarm(args value.Struct) schema.Problems {
 	get, _ := fieldsOf(swarmSchema, args)
+	ps := checkAddresses(get)
+	if get("default_addr_pool_mask_length") != nil && get("default_addr_pool") == nil {
+		ps = append(ps, &schema.Problem{Path: "default_addr_pool_mask_length", Msg: "needs default_addr_pool"})
+	}
+	if l, ok := get("default_addr_pool").(value.List); ok && len(l) == 0 {
+		ps = append(ps, &schema.Problem{Path: "default_addr_pool", Msg: "is empty", Hint: "leave it out for docker's own"})
+	}
+	return swarmSchema.HideSecrets(args, ps)
+}
+
+// checkAddresses finds what is wrong with the addresses that a node of a swarm is
+// given.
+func checkAddresses(get func(string) value.Value) schema.Problems {
 	var ps schema.Problems
 	for _, name := range []string{"advertise_addr", "listen_addr", "data_path_addr"} {
 		s, ok := get(name).(string)
@@ -108,13 +143,7 @@ func checkSwarm(args value.Struct) schema.Problems {
 			}
 		}
 	}
-	if get("default_addr_pool_mask_length") != nil && get("default_addr_pool") == nil {
-		ps = append(ps, &schema.Problem{Path: "default_addr_pool_mask_length", Msg: "needs default_addr_pool"})
-	}
-	if l, ok := get("default_addr_pool").(value.List); ok && len(l) == 0 {
-		ps = append(ps, &schema.Problem{Path: "default_addr_pool", Msg: "is empty", Hint: "leave it out for docker's own"})
-	}
-	return swarmSchema.HideSecrets(args, ps)
+	return ps
 }
 
 type swarmHandler struct{}
@@ -132,6 +161,7 @@ type EngineConn interface {
 func (swarmHandler) Open(_ context.Context, parent resource.Conn, o *resource.Object) (resource.Conn, error) {
 	p := parent.(EngineConn)
 	c := NewConn(p.Remote(), p.Handover)
+	c.prober, _ = parent.(Prober)
 	if n, ok := o.Native.(*Snapshot); ok {
 		if n.Swarm == nil {
 			return nil, errNotManager
@@ -223,7 +253,7 @@ func (swarmHandler) Update(ctx context.Context, c resource.Conn, r *resource.Req
 			to.Labels[k] = v
 		}
 	}
-	if err := updateSwarm(ctx, api, *live.Swarm, to); err != nil {
+	if err := updateSwarm(ctx, api, *live.Swarm, to, spec.rotations(live.spec())); err != nil {
 		return nil, err
 	}
 	if node := live.Node(); spec.Availability != nil && node != nil && string(node.Spec.Availability) != *spec.Availability {
@@ -236,15 +266,25 @@ func (swarmHandler) Update(ctx context.Context, c resource.Conn, r *resource.Req
 	return readObject(ctx, c)
 }
 
+// rotations are the tokens that are to be made anew: those whose text is another
+// than it was. It is noted in the same write.
+func (s *SwarmSpec) rotations(live *SwarmSpec) swarm.UpdateFlags {
+	changed := func(want, live *string) bool { return want != nil && (live == nil || *live != *want) }
+	return swarm.UpdateFlags{
+		RotateWorkerToken:  changed(s.RotateWorkerToken, live.RotateWorkerToken),
+		RotateManagerToken: changed(s.RotateManagerToken, live.RotateManagerToken),
+	}
+}
+
 // The managers write to the swarm and to its nodes themselves (keys, the state
 // of a node), which moves the version index. Nobody has written in between as
 // long as the spec is still the one that was observed.
 const specTries = 20
 
-func updateSwarm(ctx context.Context, api client.APIClient, live swarm.Swarm, to swarm.Spec) error {
+func updateSwarm(ctx context.Context, api client.APIClient, live swarm.Swarm, to swarm.Spec, flags swarm.UpdateFlags) error {
 	seen := live.Spec
 	for try := 0; ; try++ {
-		err := remote.Err(api.SwarmUpdate(ctx, live.Version, to, swarm.UpdateFlags{}))
+		err := remote.Err(api.SwarmUpdate(ctx, live.Version, to, flags))
 		if !errors.Is(err, resource.ErrConflict) || try == specTries {
 			return err
 		}
@@ -258,10 +298,19 @@ func updateSwarm(ctx context.Context, api client.APIClient, live swarm.Swarm, to
 	}
 }
 
+// nodeErr is updateErr for a node. One that has just been promoted is for a
+// moment not found among the managers, which is not to be removed.
+func nodeErr(err error) error {
+	if err != nil && strings.Contains(err.Error(), "raft memberlist") {
+		return fmt.Errorf("%w: it is not among the managers yet", resource.ErrTransient)
+	}
+	return updateErr(err)
+}
+
 func updateNode(ctx context.Context, api client.APIClient, live swarm.Node, to swarm.NodeSpec) error {
 	seen := live.Spec
 	for try := 0; ; try++ {
-		err := updateErr(api.NodeUpdate(ctx, live.ID, live.Version, to))
+		err := nodeErr(api.NodeUpdate(ctx, live.ID, live.Version, to))
 		if !errors.Is(err, resource.ErrConflict) || try == specTries {
 			return err
 		}

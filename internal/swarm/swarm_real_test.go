@@ -2,6 +2,7 @@ package swarm_test
 
 import (
 	"errors"
+	"slices"
 	"strings"
 	"testing"
 
@@ -93,6 +94,46 @@ func (w *world) delete2(k *resource.Kind) {
 	if w.find(k, "") != nil {
 		w.t.Error("the swarm is still there")
 	}
+}
+
+// A token is made anew when its text changes, and else never.
+func TestRealSwarmTokens(t *testing.T) {
+	onEngines(t, func(w *world) {
+		t := w.t
+		k := swarm.SwarmKind
+		tokens := func() [2]string {
+			return [2]string{w.e.Docker("swarm", "join-token", "--quiet", "manager"), w.e.Docker("swarm", "join-token", "--quiet", "worker")}
+		}
+		base := args{"advertise_addr": w.e.Addr}
+		w.create(k, "main", base.with(args{"rotate_worker_token": "2026-11"}))
+		was := tokens()
+		for _, tt := range []struct {
+			worker, manager any
+			differs         []string
+		}{
+			{"2026-11", nil, nil},
+			{"2026-12", nil, []string{"rotate_worker_token"}},
+			{nil, nil, nil}, // what is not said is left as it is
+			{"2026-12", nil, nil},
+			{"2026-12", "a", []string{"rotate_manager_token"}},
+			{"2027-01", "b", []string{"rotate_manager_token", "rotate_worker_token"}},
+		} {
+			a := base.with(args{"rotate_worker_token": tt.worker, "rotate_manager_token": tt.manager})
+			w.wantDiff(k, "", a, tt.differs...)
+			w.update(k, "main", a)
+			now := tokens()
+			var renewed []string
+			for i, name := range []string{"rotate_manager_token", "rotate_worker_token"} {
+				if now[i] != was[i] {
+					renewed = append(renewed, name)
+				}
+			}
+			if !slices.Equal(renewed, tt.differs) {
+				t.Errorf("with %v and %v: new is what %q is for, want %q", tt.worker, tt.manager, renewed, tt.differs)
+			}
+			was = now
+		}
+	})
 }
 
 // A swarm that somebody else made is adopted by its mark alone; its address

@@ -47,8 +47,15 @@ const (
 	hostPort
 )
 
+// plenty is more of a thing than anybody asks for, of machines that are not known
+// yet.
+const plenty = 1 << 50
+
 // has is how much of a thing a node has.
 func (n *Node) has(t thing) int64 {
+	if n.Coming && t.kind != hostPort {
+		return plenty
+	}
 	switch t.kind {
 	case cpu:
 		return n.CPU

@@ -17,8 +17,22 @@ func (n *Node) Satisfies(constraint string) bool {
 	if name, ok := cutPrefixFold(key, "node.labels."); ok && n.Open[name] {
 		return true
 	}
+	if n.Coming && n.unknown(key) {
+		return true
+	}
 	same, known := n.is(key, value)
 	return known && same == equal
+}
+
+// unknown reports whether a property of a machine that is going to join is not
+// known yet: all that its declaration does not say, and the swarm does know.
+func (n *Node) unknown(key string) bool {
+	if n.OS != "" { // all but where it will be is known of its engine
+		return strings.EqualFold(key, "node.id") || strings.EqualFold(key, "node.ip")
+	}
+	_, ofNode := cutPrefixFold(key, "node.labels.")
+	_, known := n.Property(key)
+	return (known || strings.EqualFold(key, "node.ip")) && !ofNode && !strings.EqualFold(key, "node.role")
 }
 
 // is reports whether a property of a node has a value; known is false where
@@ -84,7 +98,7 @@ func (n *Node) Runs(platforms []Platform) bool {
 			return true
 		}
 	}
-	return len(platforms) == 0
+	return len(platforms) == 0 || n.Coming
 }
 
 // commonArch is an architecture by the name that images use.

@@ -34,6 +34,9 @@ type Node struct {
 	// Open are labels that the node will have with a value that is not known: they
 	// satisfy anything.
 	Open map[string]bool
+	// Coming is set on a machine that is going to join. What is not known of it is
+	// as a service wants it.
+	Coming bool
 	// State is "ready", or what the node is instead: "down", "unknown".
 	State string
 	// Availability is "active", "pause" or "drain".

@@ -1,0 +1,56 @@
+package apply
+
+import (
+	"context"
+
+	"github.com/swarmscript/swarmscript/internal/plan"
+	"github.com/swarmscript/swarmscript/internal/resource"
+)
+
+// Some objects live in one scope and are made by another: a node lives in its
+// swarm, and an engine becomes it.
+
+// refreshOn looks again at the scope that a declaration stands on, after the
+// steps that may have changed it; one that this run has made is opened.
+func (e *executor) refreshOn(ctx context.Context, d *resource.Declaration) error {
+	if d == nil || d.On == "" {
+		return nil
+	}
+	on, err := e.scopeOf(ctx, d.On)
+	if err != nil {
+		return err
+	}
+	return on.refresh(ctx, e.in.Program)
+}
+
+// connOn returns the connection to a scope that something stands on, nil where
+// there is none.
+func (e *executor) connOn(addr string) resource.Conn {
+	e.mu.Lock()
+	s := e.scopes[addr]
+	e.mu.Unlock()
+	if addr == "" || s == nil {
+		return nil
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.scope == nil || s.scope.State.Status != plan.Present {
+		return nil
+	}
+	return s.scope.Conn
+}
+
+// stateOn is what is known of such a scope now.
+func (e *executor) stateOn(addr string) *plan.ScopeState {
+	e.mu.Lock()
+	s := e.scopes[addr]
+	e.mu.Unlock()
+	if s != nil {
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		if s.scope != nil {
+			return s.scope.State
+		}
+	}
+	return &plan.ScopeState{Scope: &resource.Scope{Address: addr}, Status: plan.Absent}
+}

@@ -1,0 +1,263 @@
+package host
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/swarmscript/swarmscript/internal/remote"
+	"github.com/swarmscript/swarmscript/internal/resource"
+)
+
+// alone runs something while nothing else of this run uses apt.
+func (a *apt) alone(ctx context.Context, f func() error) error {
+	a.mu.Lock()
+	if a.busy == nil {
+		a.busy = make(chan struct{}, 1)
+	}
+	a.mu.Unlock()
+	select {
+	case a.busy <- struct{}{}:
+		defer func() { <-a.busy }()
+		return f()
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+// whenFree runs a script that begins with aptBegin, once nobody else holds
+// dpkg's lock, and returns what it printed.
+func (c *Conn) whenFree(ctx context.Context, script string, data []byte, progress func(resource.Progress)) ([]byte, error) {
+	waiting, cancel := context.WithTimeout(ctx, lockWait)
+	defer cancel()
+	for pause := 500 * time.Millisecond; ; pause = min(2*pause, 5*time.Second) {
+		out, err := c.run(ctx, script, data)
+		if err != nil {
+			return nil, err
+		}
+		held, isHeld := bytes.CutPrefix(out, []byte("held "))
+		if !isHeld {
+			return out, nil
+		}
+		who := strings.TrimSpace(string(held))
+		progress(resource.Progress{Text: "waiting for dpkg's lock, held by " + who})
+		select {
+		case <-time.After(pause):
+		case <-waiting.Done():
+			if ctx.Err() != nil {
+				return nil, ctx.Err()
+			}
+			return nil, &failure{fmt.Sprintf("dpkg's lock is held by %s, and was for %s: wait for it, or end it, and run it again", who, lockWait)}
+		}
+	}
+}
+
+// install brings the packages to the versions that are wanted.
+func (j *dockerJob) install(ctx context.Context, st *dockerState) error {
+	f := flavours[j.spec.Source]
+	var files []putFile
+	if j.spec.Source == "docker" {
+		key, err := j.key(ctx, st)
+		if err != nil {
+			return err
+		}
+		files = []putFile{{path: dockerKeyring, mode: 0o644, content: key}, {path: dockerSources, mode: 0o644, content: st.sources(j.spec)}}
+	}
+	j.progress("reading the lists of packages")
+	out, err := j.c.whenFree(ctx, j.listScript(f, files), contents(files), j.r.Progress)
+	if err != nil {
+		return err
+	}
+	if err := j.aptErr(out); err != nil {
+		return err
+	}
+	if !st.misses(j.spec) {
+		return nil // the source alone was not as it should be
+	}
+	versions := parseMadison(out)
+	wanted := ""
+	if j.spec.Version != nil {
+		wanted = *j.spec.Version
+	}
+	version, err := chooseVersion(f.engine, wanted, versions[f.engine])
+	if err != nil {
+		return err
+	}
+	words := []string{f.engine + "=" + version}
+	for _, name := range f.same {
+		words = append(words, name+"="+version)
+	}
+	words = append(words, f.parts...)
+	for _, name := range f.optional {
+		if len(versions[name]) > 0 {
+			words = append(words, name)
+		}
+	}
+	j.progress(fmt.Sprintf("installing %s %s", f.engine, upstream(version)))
+	out, err = j.c.whenFree(ctx, installScript(words), nil, j.r.Progress)
+	if err != nil {
+		return err
+	}
+	return j.aptErr(out)
+}
+
+// key returns the key of the repository, as it is written. Docker's own is
+// fetched by the machine, unless it has it.
+func (j *dockerJob) key(ctx context.Context, st *dockerState) ([]byte, error) {
+	if j.spec.Key != "" {
+		return readKey(j.spec.Key, "")
+	}
+	if has, err := readKey(string(st.files[dockerKeyring]), dockerFingerprint); err == nil {
+		return has, nil
+	}
+	from := st.repositoryOf(j.spec) + "/gpg"
+	j.progress("fetching the key " + from)
+	out, err := j.c.run(ctx, fmt.Sprintf(`f=$(mktemp); trap 'rm -f "$f"' EXIT HUP INT TERM
+said=$(/usr/lib/apt/apt-helper download-file %s "$f" 2>&1 </dev/null) || fail "the key of the repository cannot be fetched; give it as key =, or check the network, a proxy, and the package ca-certificates
+$(printf '%%s\n' "$said" | grep '^E:\|^Err' | head -n 3)"
+cat "$f"
+`, remote.Quote(from)), nil)
+	if err != nil {
+		return nil, err
+	}
+	key, err := readKey(string(out), dockerFingerprint)
+	if err != nil {
+		return nil, &failure{fmt.Sprintf("%s %v: it is not Docker's key; if the mirror signs with its own, give that as key =", from, err)}
+	}
+	return key, nil
+}
+
+func (st *dockerState) repositoryOf(spec *DockerSpec) string {
+	if spec.Repository != "" {
+		return strings.TrimSuffix(spec.Repository, "/")
+	}
+	return st.ownRepository()
+}
+
+// sources is the source of Docker's packages, in deb822 format.
+func (st *dockerState) sources(spec *DockerSpec) []byte {
+	return fmt.Appendf(nil, "# Written by swarmscript.\nTypes: deb\nURIs: %s\nSuites: %s\nComponents: %s\nSigned-By: %s\n",
+		st.repositoryOf(spec), st.codename, spec.Channel, dockerKeyring)
+}
+
+// misses reports whether packages must be installed.
+func (st *dockerState) misses(spec *DockerSpec) bool {
+	f := flavours[spec.Source]
+	if st.source() != spec.Source || st.path == "" {
+		return true
+	}
+	if spec.Version != nil && !satisfies(*spec.Version, st.packages[f.engine].version) {
+		return true
+	}
+	return slices.ContainsFunc(slices.Concat(f.same, f.parts), func(p string) bool { return !st.packages[p].installed })
+}
+
+// lacksSource reports whether the source of Docker's packages is not as it
+// should be.
+func (st *dockerState) lacksSource(spec *DockerSpec) bool {
+	if spec.Source != "docker" {
+		return false
+	}
+	if !bytes.Equal(st.files[dockerSources], st.sources(spec)) {
+		return true
+	}
+	want, finger := spec.Key, ""
+	if want == "" {
+		want, finger = string(st.files[dockerKeyring]), dockerFingerprint
+	}
+	key, err := readKey(want, finger)
+	return err != nil || !bytes.Equal(key, st.files[dockerKeyring])
+}
+
+// listScript keeps the mark, writes the source of the packages, and prints which
+// versions there are. The other lists are fetched only where they are old: what
+// the packages need comes from there.
+func (j *dockerJob) listScript(f flavour, files []putFile) string {
+	update := `updated() { ! grep -q '^W: Failed to fetch\|^Err:' "$log"; }
+stamp=` + root + `/apt-updated
+if [ -z "$(find "$stamp" -mmin -60 2>/dev/null)" ] || [ -z "$(find /var/lib/apt/lists -maxdepth 1 -name '*_Packages*' 2>/dev/null)" ]; then
+  get -o APT::Update::Error-Mode=any update && updated || failed update
+  mkdir -p ` + root + `; touch "$stamp"
+`
+	if len(files) > 0 {
+		update += `else
+  get -o APT::Update::Error-Mode=any -o Dir::Etc::sourcelist=` + dockerSources + ` -o Dir::Etc::sourceparts=- -o APT::Get::List-Cleanup=0 update && updated || failed update
+`
+	}
+	return j.keepEarly() + aptBegin + `trap 'rm -rf "$log" "$log.d"' EXIT HUP INT TERM` + "\n" + takeFiles("$log.d", files) + fmt.Sprintf(`for l in /etc/apt/sources.list.d/docker.list /etc/apt/sources.list.d/download_docker_com*.list; do
+  if [ -e "$l" ] && [ -e %s ]; then mv -f -- "$l" "$l.save"; fi # two that differ in Signed-By stop apt
+done
+`, dockerSources) + update + "fi\napt-cache madison -- " + quoteAll(f.all()) + " || true\n"
+}
+
+// installScript installs packages. What is removed for them can only be the other
+// flavour's.
+func installScript(words []string) string {
+	return aptBegin + `allowed=" ` + strings.Join(dockerPackages, " ") + ` docker-ce-rootless-extras docker-buildx docker-compose docker-doc podman-docker tini "
+options="--no-install-recommends --allow-downgrades --allow-change-held-packages"
+set -- ` + quoteAll(words) + `
+get $options -s install "$@" || failed install
+for p in $(sed -n 's/^Remv \([^ :]*\).*/\1/p' "$log"); do
+  case $allowed in *" $p "*) ;; *) echo "$p" >"$log"; failed removes ;; esac
+done
+get $options install "$@" || failed install
+systemctl unmask -q docker.service docker.socket 2>/dev/null
+systemctl enable -q docker.service 2>/dev/null
+true
+`
+}
+
+// aptErr puts into words what went wrong, if anything did.
+func (j *dockerJob) aptErr(out []byte) error {
+	rest, failed := bytes.CutPrefix(out, []byte("failed "))
+	if !failed {
+		return nil
+	}
+	phase, log, _ := strings.Cut(string(rest), "\n")
+	said := aptLines(log)
+	from := ""
+	if j.spec.Source == "docker" {
+		from = (&dockerState{system: j.system}).repositoryOf(j.spec)
+	}
+	ours := from != "" && strings.Contains(log, from)
+	switch {
+	case phase == "removes":
+		return &failure{"the installation would remove " + strings.TrimSpace(log) + ", which is no part of Docker: see apt-get -s install, and mend it by hand"}
+	case ours && (strings.Contains(log, "NO_PUBKEY") || strings.Contains(log, "Missing key") || strings.Contains(log, "not signed") || strings.Contains(log, "BADSIG")):
+		return &failure{from + " is signed with another key than the one that was given as key =\n" + said}
+	case ours && (strings.Contains(log, "EXPKEYSIG") || strings.Contains(log, "is not valid yet") || strings.Contains(log, "is expired")):
+		return &failure{from + " cannot be verified: its key or its lists have expired, or the machine's clock is wrong\n" + said}
+	case ours && strings.Contains(log, "does not have a Release file"):
+		return &failure{fmt.Sprintf("%s cannot be reached, or has nothing for this system: check the address, the network, and a proxy\n%s", from, said)}
+	case ours && phase == "update":
+		return &failure{from + " cannot be reached: check the address, the network, and a proxy\n" + said}
+	}
+	return aptFailure(phase, log)
+}
+
+// keepEarly writes the mark before anything is installed, so that a step that is
+// cut short leaves what can be found and removed. It has the keys of the mark
+// before: they are ours until they are gone.
+func (j *dockerJob) keepEarly() string {
+	mark := j.r.Mark
+	if j.r.Live != nil {
+		mark.Keys = slices.Compact(slices.Sorted(slices.Values(slices.Concat(mark.Keys, j.r.Live.Mark.Keys))))
+	}
+	return j.keepScript(mark)
+}
+
+func (j *dockerJob) keepScript(mark resource.Mark) string {
+	note, err := json.Marshal(j.note)
+	if err != nil {
+		panic(err) // of lists of strings
+	}
+	begin, err := store(mark.Project, "docker", j.name, &record{Kind: "docker", Name: j.name, Mark: mark, Note: note})
+	if err != nil {
+		panic(err) // likewise
+	}
+	return "( " + begin + "keep\n) || exit 90\n"
+}

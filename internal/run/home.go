@@ -1,0 +1,104 @@
+package run
+
+import (
+	"context"
+	"slices"
+
+	"github.com/swarmscript/swarmscript/internal/apply"
+	"github.com/swarmscript/swarmscript/internal/plan"
+	"github.com/swarmscript/swarmscript/internal/resource"
+)
+
+// A cluster is its swarm, not the host that it began on: any manager answers for
+// it. A declaration of a swarm is moved to the scope of one that does, its home,
+// before anything is decided; the script's stays the first choice.
+
+// homes are the scopes in which an opener may be found: the script's, and those
+// that something in its scope stands on.
+func (v *view) homes(d *resource.Declaration) []string {
+	first, known := v.written[d.Address]
+	if !known {
+		first = d.Scope
+		v.written[d.Address] = first
+	}
+	out := []string{first}
+	for _, other := range v.program.Declarations {
+		if other.On != "" && other.Scope == string(d.Address) && !slices.Contains(out, other.On) {
+			out = append(out, other.On)
+		}
+	}
+	return out
+}
+
+// settle chooses the home of a scope's opener. It reports false while one that
+// has not been looked at may turn out to be it, unless this is the last time.
+func (v *view) settle(s *resource.Scope, last bool) bool {
+	d := v.opener(s)
+	if d == nil {
+		return true
+	}
+	homes := v.homes(d)
+	if len(homes) == 1 {
+		return true
+	}
+	for _, addr := range homes {
+		if st := v.scopes[addr]; st != nil && !v.avoid[addr] && v.holds(st, d) {
+			d.Scope = addr
+			return true
+		}
+	}
+	d.Scope = homes[0]
+	return last
+}
+
+// holds reports whether a scope has the object that a declaration made.
+func (v *view) holds(s *apply.Scope, d *resource.Declaration) bool {
+	if s.State.Obs == nil {
+		return false
+	}
+	return slices.ContainsFunc(s.State.Obs.Objects, func(o *resource.Object) bool {
+		return o.Kind == d.Kind.Name && o.Mark.Project == v.program.Project && o.Mark.Address == d.Address
+	})
+}
+
+// steady moves what is reached through scopes that the plan takes away, or makes
+// anew, to others that stay, and looks at it again from there.
+func (v *view) steady(ctx context.Context, in plan.Input) error {
+	if !slices.ContainsFunc(v.program.Declarations, func(d *resource.Declaration) bool { return d.On != "" }) {
+		return nil
+	}
+	v.avoid = plan.Going(in)
+	for _, s := range v.program.Scopes {
+		d := v.opener(s)
+		if d == nil || v.scopes[s.Address] == nil || v.scopes[s.Address].State.Obs == nil || !v.avoid[d.Scope] {
+			continue
+		}
+		was := d.Scope
+		if v.settle(s, true); v.avoid[d.Scope] || d.Scope == was || !v.holds(v.scopes[d.Scope], d) {
+			d.Scope = was // there is nowhere else to go
+			continue
+		}
+		if err := v.observeAll(ctx, []*resource.Scope{s}); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// away reports whether a connection goes through another scope than it should
+// by now.
+func (v *view) away(s *resource.Scope) bool {
+	d := v.opener(s)
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	return d != nil && v.through[s.Address] != "" && v.through[s.Address] != d.Scope
+}
+
+// reached notes what a scope is reached through.
+func (v *view) reached(s *resource.Scope) {
+	if d := v.opener(s); d != nil {
+		v.mu.Lock()
+		defer v.mu.Unlock()
+		v.through[s.Address] = d.Scope
+	}
+}
