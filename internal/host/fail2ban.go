@@ -38,7 +38,6 @@ var Fail2banKind = &resource.Kind{
 	Keyless:  true,
 	Single:   true,
 	Restarts: true,
-	Unnamed:  func(value.Struct) string { return "fail2ban" },
 	Check:    hiding(fail2banSchema, checkFail2ban),
 	Complete: completeFail2ban,
 	Handler:  fail2banHandler{},

@@ -84,9 +84,6 @@ func (n Network) isV6() bool { return strings.Contains(string(n), ":") }
 
 var firewallSchema = schema.Of(FirewallSpec{})
 
-// firewallName is what the one firewall of a machine is called.
-const firewallName = "ufw"
-
 // FirewallKind is a machine's firewall.
 var FirewallKind = &resource.Kind{
 	Name:     "firewall",
@@ -95,7 +92,6 @@ var FirewallKind = &resource.Kind{
 	Rank:     3,
 	Keyless:  true,
 	Single:   true,
-	Unnamed:  func(value.Struct) string { return firewallName },
 	Check:    hiding(firewallSchema, checkFirewall),
 	Complete: completeFirewall,
 	Handler:  firewallHandler{},

@@ -53,6 +53,8 @@ func TestFirewall(t *testing.T) {
 	web["published"] = []args{}
 	w.apply(list("update firewall.ufw: published"), firewall(web))
 
+	w.renew(firewall(web))
+
 	// What nobody can tell beforehand is tried: it is put back when it cuts us off.
 	w.fails(decls(firewall(args{"rules": []args{{"port": 22, "proto": "tcp", "interface": "eth7"}}})),
 		"no new SSH connection could be made with these rules, so those from before are put back")

@@ -26,6 +26,7 @@ func TestFail2ban(t *testing.T) {
 
 	w.fails(decls(f2b(args{"jails": args{"nonsense": args{"filter": "no-such-filter"}}})), "fail2ban refuses this, so it has what it had before", "no-such-filter")
 	w.apply(nil, f2b(full))
+	w.renew(f2b(full))
 	w.apply(list("update fail2ban.fail2ban: defaults[\"bantime\"] defaults[\"ignoreip\"] enabled jails[\"sshd\"]"), f2b(args{"enabled": false}))
 	want(t, "the service", w.sh("systemctl is-active fail2ban || true"), "inactive")
 	w.apply(list("delete fail2ban.fail2ban"))
@@ -63,6 +64,7 @@ func TestUnattendedUpgrades(t *testing.T) {
 			}
 			w.sh("rm /etc/apt/apt.conf.d/99zz-drift /etc/apt/apt.conf.d/99swarmscript-unattended-upgrades")
 			w.apply(list("update unattended_upgrades.unattended-upgrades: automatic_reboot blacklist origins reboot_time remove_unused"), upgrades(full))
+			w.renew(upgrades(full))
 			w.apply(list("delete unattended_upgrades.unattended_upgrades"))
 			want(t, "what apt makes of its files after us", w.sh("apt-config dump Unattended-Upgrade APT::Periodic"), before)
 		})

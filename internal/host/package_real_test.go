@@ -35,6 +35,7 @@ func TestPackage(t *testing.T) {
 			w.apply(list("update package.tree: installed"), pkg("tree", args{"installed": false, "purge": true}))
 			want(t, "the package's state", w.sh("dpkg-query -W -f '${Status}' tree 2>/dev/null || true"), "")
 			w.apply(list("create package.tree"), pkg("tree", args{"recommends": false}))
+			w.renew(pkg("tree", args{"recommends": false}))
 			w.apply(nil) // forgotten, not removed
 			w.sh("tree --version")
 

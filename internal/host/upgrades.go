@@ -37,7 +37,6 @@ var UpgradesKind = &resource.Kind{
 	Rank:    3,
 	Keyless: true,
 	Single:  true,
-	Unnamed: func(value.Struct) string { return "unattended-upgrades" },
 	Check:   hiding(upgradesSchema, checkUpgrades),
 	Handler: upgradesHandler{},
 }
