@@ -51,6 +51,9 @@ func TestSudo(t *testing.T) {
 	w := start(t, "debian-12", testhost.User("ops"))
 	w.apply(list("create file./etc/motd.d"), w.declare(host.FileKind, "/etc/motd.d", args{"content": "hi\n", "mode": "0600"}))
 	want(t, "its owner", w.sh("stat -c '%U %a' /etc/motd.d; cat /etc/motd.d"), "root 600\nhi")
+	if f := w.c.Facts(); f.SSH.Port != 22 || f.SSH.Client == "" {
+		t.Errorf("the connection is seen as %+v", f.SSH)
+	}
 }
 
 // A clock that is off is told.

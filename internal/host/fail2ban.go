@@ -40,6 +40,7 @@ var Fail2banKind = &resource.Kind{
 	Restarts: true,
 	Check:    hiding(fail2banSchema, checkFail2ban),
 	Complete: completeFail2ban,
+	Ending:   staysAsItWas,
 	Handler:  fail2banHandler{},
 }
 

@@ -56,6 +56,9 @@ func TestFileBefore(t *testing.T) {
 	w.sh("echo theirs >/etc/motd; chmod 664 /etc/motd; chown daemon:mail /etc/motd")
 	asIs := file("/etc/motd", args{"content": "theirs\n", "mode": "0664", "owner": "daemon", "group": "mail"})
 	w.apply(nil, asIs)
+	if o := w.observe(decls(asIs)).Objects[0]; host.FileKind.Ending(o, false) != "it was so before us, and stays" {
+		t.Errorf("destroying it is told as %q", host.FileKind.Ending(o, false))
+	}
 	w.apply(nil)
 	want(t, "a file that is as declared", w.sh("cat /etc/motd"), "theirs")
 

@@ -94,6 +94,7 @@ var FirewallKind = &resource.Kind{
 	Single:   true,
 	Check:    hiding(firewallSchema, checkFirewall),
 	Complete: completeFirewall,
+	Ending:   staysAsItWas,
 	Handler:  firewallHandler{},
 }
 

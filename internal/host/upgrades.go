@@ -38,6 +38,7 @@ var UpgradesKind = &resource.Kind{
 	Keyless: true,
 	Single:  true,
 	Check:   hiding(upgradesSchema, checkUpgrades),
+	Ending:  staysAsItWas,
 	Handler: upgradesHandler{},
 }
 
