@@ -179,3 +179,17 @@ func TestCutShort(t *testing.T) {
 	want(t, "the file after us", w.sh("cat /etc/motd"), "theirs")
 	want(t, "what is left in /etc", w.sh("find /etc -name '.swarmscript*'"), "")
 }
+
+// Without sudo nothing can be looked at, and that is told.
+func TestNoSudo(t *testing.T) {
+	t.Parallel()
+	w := start(t, "debian-12", testhost.User("ops"))
+	w.sh("mkdir /root/kept; mv /etc/sudoers.d/* /root/kept/; gpasswd -d ops sudo 2>/dev/null || true")
+	_, err := w.c.Observe(t.Context(), resource.Query{Project: w.project})
+	if err == nil || !strings.Contains(err.Error(), "sudo") || !strings.Contains(err.Error(), "ops") {
+		t.Errorf("the error is %v", err)
+	}
+	t.Log(err)
+	w.sh("mv /root/kept/* /etc/sudoers.d/")
+	w.apply(list("create file./etc/after"), w.declare(host.FileKind, "/etc/after", args{"content": "x"}))
+}

@@ -19,7 +19,7 @@ import (
 type Fail2banSpec struct {
 	Enabled  bool                      `star:"enabled" default:"true" doc:"Whether it runs, now and when the machine starts."`
 	Defaults map[string]any            `star:"defaults" doc:"Options of all jails, by fail2ban's names: {\"bantime\": \"1h\", \"maxretry\": 5, \"ignoreip\": [\"10.0.0.0/8\"]}."`
-	Jails    map[string]map[string]any `star:"jails" doc:"Jails by name, with their options: {\"sshd\": {\"maxretry\": 3}}. One is on unless it has \"enabled\": False; sshd reads systemd's journal unless it has a backend or a logpath."`
+	Jails    map[string]map[string]any `star:"jails" doc:"Jails by name, with their options: {\"sshd\": {\"maxretry\": 3}}. One is on unless it has \"enabled\": False. There is always one for sshd, which reads systemd's journal unless it has a backend or a logpath."`
 }
 
 // SchemaName implements [schema.Named].
@@ -101,9 +101,17 @@ func completeFail2ban(args value.Struct) {
 	if m, ok := get(fail2banSchema, args, "defaults").(*value.Map); ok {
 		set(fail2banSchema, args, "defaults", asOptions(m, nil))
 	}
-	jails, ok := get(fail2banSchema, args, "jails").(*value.Map)
-	if !ok || jails == nil {
-		return
+	v := get(fail2banSchema, args, "jails")
+	jails, ok := v.(*value.Map)
+	if v != nil && !ok {
+		return // not known yet
+	}
+	if _, has := jails.Get("sshd"); !has { // Debian has it on, and with a log that may not be there
+		all := []value.Entry{{Key: "sshd", Value: (*value.Map)(nil)}}
+		for i := range jails.Len() {
+			all = append(all, jails.Entries[i])
+		}
+		jails = value.NewMap(all)
 	}
 	defaults, _ := get(fail2banSchema, args, "defaults").(*value.Map)
 	_, backend := defaults.Get("backend")
@@ -192,8 +200,8 @@ var fail2banSection = section{
 	name: "fail2ban", kinds: []string{"fail2ban"},
 	script: func([]*resource.Declaration) string {
 		return fmt.Sprintf(`command -v fail2ban-client >/dev/null || exit 0
-systemctl is-enabled fail2ban.service 2>/dev/null || echo none
-systemctl is-active fail2ban.service
+e=$(systemctl is-enabled fail2ban.service 2>/dev/null); a=$(systemctl is-active fail2ban.service)
+printf '%%s\n%%s\n' "${e:-none}" "${a:-none}"
 if [ -f %s ]; then base64 -w0 %s; fi`, fail2banFile, fail2banFile)
 	},
 	read: func(l *look, out []byte, decls []*resource.Declaration) error {
@@ -236,15 +244,15 @@ func (fail2banHandler) Create(ctx context.Context, rc resource.Conn, r *resource
 	if err := fail2banSchema.Decode(r.Args, &spec); err != nil {
 		return nil, err
 	}
-	script := `T=$P.new; old=$P.old
+	script := fmt.Sprintf(`T=$P.new; old=$P.old
 trap 'rm -f "$T" "$old"' EXIT HUP INT TERM
 if [ -e "$P" ]; then cp -a -- "$P" "$old"; fi
 (umask 077; cat >"$T"); sync "$T"; mv -fT -- "$T" "$P"
-if ! said=$(fail2ban-client -t 2>&1); then
+if %t && ! said=$(fail2ban-client -t 2>&1); then
   if [ -e "$old" ]; then mv -f "$old" "$P"; else rm -f "$P"; fi
-  fail "fail2ban refuses this, so it has what it had before: $(printf '%s' "$said" | grep -v WARNING | tail -n 5)"
+  fail "fail2ban refuses this, so it has what it had before: $(printf '%%s' "$said" | grep -v WARNING | tail -n 5)"
 fi
-`
+`, spec.Enabled)
 	if spec.Enabled {
 		script += `systemctl enable -q fail2ban.service 2>&1 || fail "fail2ban.service cannot be enabled"
 systemctl reset-failed fail2ban.service 2>/dev/null || true
@@ -266,7 +274,8 @@ done
 	}
 	_, err = c.write(ctx, r, change{
 		name: r.Address.Kind(), check: fail2banBegin,
-		save:   `printf '%s %s\n' "$(systemctl is-enabled fail2ban.service 2>/dev/null || echo none)" "$(systemctl is-active fail2ban.service || true)" >"$B.new"`,
+		save: `e=$(systemctl is-enabled fail2ban.service 2>/dev/null) || true; a=$(systemctl is-active fail2ban.service) || true
+  printf '%s %s\n' "${e:-none}" "${a:-none}" >"$B.new"`,
 		script: script, data: []byte(spec.render()),
 	})
 	if err != nil {
