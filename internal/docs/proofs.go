@@ -158,6 +158,15 @@ var Proofs = map[string][]Proof{
 		Proof{"rules that cut us off are refused", "TestFirewallAdmits", "internal/host/pure_test.go", noEngine}),
 	"fail2ban":            hostProofs("hardening", "TestFail2ban", bookworm),
 	"unattended_upgrades": hostProofs("hardening", "TestUnattendedUpgrades", hosts),
+	"docker": {
+		{roundTrip, "TestDocker", dockerTest, hosts},
+		{drift, "TestDocker", dockerTest, hosts},
+		{"settings, registries and accounts", "TestDockerSettings", dockerTest, "a real machine: Debian 13"},
+		{"certificates", "TestDockerTLS", "internal/host/docker_tls_real_test.go", bookworm},
+		{"Debian's own packages: 20.10 and 26.1", "TestDockerOfDistribution", dockerTest, hosts},
+		{"an engine that was there before", "TestDockerOfOthers", dockerTest, bookworm},
+		{"what goes wrong, and is rolled back", "TestDockerErrors", dockerTest, bookworm},
+	},
 	"check_exec": {
 		{roundTrip, "TestStoryChecks", checkStory, engines},
 		{"every argument", "TestExec", checkStory, engines},
@@ -169,6 +178,8 @@ const (
 	containerTest     = "internal/engine/container_real_test.go"
 	containerLiveTest = "internal/engine/container_live_test.go"
 	containerStory    = "internal/run/story_container_test.go"
+
+	dockerTest = "internal/host/docker_real_test.go"
 
 	swarmTest   = "internal/swarm/swarm_real_test.go"
 	networkTest = "internal/swarm/network_real_test.go"

@@ -65,6 +65,7 @@ var DockerKind = &resource.Kind{
 	Opens:   "engine",
 	Rank:    20,
 	Single:  true,
+	Keeps:   true,
 	Keyless: true,
 	Out: []resource.Output{
 		{Name: "version", Type: "string", Doc: "The engine's version."},
@@ -72,6 +73,10 @@ var DockerKind = &resource.Kind{
 		{Name: "ca_cert", Type: "string", Doc: "With tls: the authority's certificate, for clients (ca.pem); otherwise empty."},
 		{Name: "client_cert", Type: "string", Doc: "With tls: a client's certificate (cert.pem)."},
 		{Name: "client_key", Type: "string", Sensitive: true, Doc: "With tls: its key (key.pem)."},
+	},
+	Missing: func(scope string) (string, string) {
+		name := value.Address(scope).Name()
+		return "there is no Docker Engine on " + scope, fmt.Sprintf("docker_install(%s, ...) installs one, %s being what the script calls the machine", name, name)
 	},
 	Check:    hiding(dockerSchema, checkDocker),
 	Complete: completeDocker,

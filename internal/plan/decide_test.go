@@ -66,7 +66,7 @@ var (
 	netKind   = &resource.Kind{Name: "net", Schema: schema.Of(thingSpec{}), Out: out, Scope: "room", Rank: 10, Busy: true, MarkFixed: true}
 	fileKind  = &resource.Kind{Name: "file", Schema: schema.Of(fileSpec{}), Out: out, Scope: "room", Rank: 10, Versioned: true, Handler: versions{}}
 	diskKind  = &resource.Kind{Name: "disk", Schema: schema.Of(thingSpec{}), Out: out, Scope: "room", Rank: 5, DataLoss: "what is on it"}
-	boxKind   = &resource.Kind{Name: "box", Schema: schema.Of(thingSpec{}), Out: out, Scope: "room", Rank: 15, MarkFixed: true, Keyless: true, Renames: true, Together: true,
+	boxKind   = &resource.Kind{Name: "box", Missing: func(scope string) (string, string) { return "nobody has put a box into " + scope, "" }, Schema: schema.Of(thingSpec{}), Out: out, Scope: "room", Rank: 15, MarkFixed: true, Keyless: true, Renames: true, Together: true,
 		Replaces: func(_ *resource.Object, _ value.Struct, c schema.Change) bool {
 			return c.Field.Name == "image" && c.After == ""
 		}}
@@ -433,6 +433,7 @@ func TestDecisionTable(t *testing.T) {
 		{"too new, but the default", scene{api: "1.41", decls: []*resource.Declaration{decl(thingKind, "a", "fresh", int64(0))}}, "+ thing.a"},
 		{"external", scene{decls: []*resource.Declaration{external(decl(thingKind, "a", "image", "y"))}, objects: []*resource.Object{marked(live(thingKind, "1", "a"), "other", "x")}}, "<= thing.a"},
 		{"external that is not there", scene{decls: []*resource.Declaration{external(decl(thingKind, "a"))}}, `error: there is no thing "a"`},
+		{"external that is not there, in the kind's words", scene{decls: []*resource.Declaration{external(decl(boxKind, "a"))}}, `error: nobody has put a box into room.main`},
 		{"not converged yet", scene{decls: []*resource.Declaration{decl(thingKind, "a")}, objects: []*resource.Object{unsettled(live(thingKind, "1", "a"), "1/2 running", false)}}, "thing.a waits 1/2 running"},
 		{"stuck", scene{decls: []*resource.Declaration{decl(thingKind, "a")}, objects: []*resource.Object{unsettled(live(thingKind, "1", "a"), "update paused", true)}}, "~ thing.a (update paused) waits update paused"},
 		{"destroy", scene{opts: Options{Destroy: true}, decls: []*resource.Declaration{decl(thingKind, "a")},

@@ -60,6 +60,9 @@ type Kind struct {
 	// Single is set where a scope holds at most one such object, which is then
 	// the one that is meant whatever its name.
 	Single bool
+	// Missing says in a person's words that a scope has no such object, where one
+	// is only read, and how a script gets one. May be nil.
+	Missing func(scope string) (summary, hint string)
 	// Busy is set where an object that is used cannot be deleted: replacing it
 	// replaces its users too.
 	Busy bool
