@@ -10,6 +10,7 @@ import (
 
 	"github.com/swarmscript/swarmscript/internal/diag"
 	"github.com/swarmscript/swarmscript/internal/resource"
+	"github.com/swarmscript/swarmscript/internal/schema"
 	"github.com/swarmscript/swarmscript/internal/value"
 	"github.com/swarmscript/swarmscript/lang"
 )
@@ -166,16 +167,32 @@ func (r *Recorder) founder(thread *starlark.Thread, d *resource.Declaration) {
 				n.Args[f.Index] = v
 			}
 		}
-		// The availability is that node's, whichever manager the swarm is seen from.
-		from, _ := d.Kind.Schema.Field("availability")
-		if to, ok := k.Schema.Field("availability"); ok && from != nil {
-			n.Args[to.Index], d.Args[from.Index] = d.Args[from.Index], nil
-		}
+		foundersOwn(d, n)
 		if p := r.add(n); p != nil {
 			lang.FromThread(thread).Report(thread, p)
 			continue
 		}
 		r.founders[n] = true
+	}
+}
+
+// foundersOwn gives the node of a swarm's first host what is its own, whichever
+// manager the swarm is seen from later: its availability, and the addresses that
+// it joins with should it be made anew. A swarm that is there is not another one
+// because its first host has another address by now.
+func foundersOwn(d, n *resource.Declaration) {
+	field := func(d *resource.Declaration, name string) *schema.Field {
+		f, _ := d.Kind.Schema.Field(name)
+		return f
+	}
+	if from, to := field(d, "availability"), field(n, "availability"); from != nil && to != nil {
+		n.Args[to.Index], d.Args[from.Index] = d.Args[from.Index], nil
+	}
+	for _, name := range joinOnly {
+		if from, to := field(d, name), field(n, name); from != nil && to != nil {
+			n.Args[to.Index] = d.Args[from.Index]
+			d.Lifecycle.IgnoreChanges = append(slices.Clone(d.Lifecycle.IgnoreChanges), name)
+		}
 	}
 }
 

@@ -21,7 +21,7 @@ var (
 		pkg string // a prefix of the importing package
 		may []string
 	}{
-		{"cmd/swarmscript", []string{"internal/run", "internal/repl", "internal/ui", "internal/docs", "internal/format", "internal/apply", "internal/diag", "lang", "internal/plan", "internal/resource", "internal/value", "internal/operate"}},
+		{"cmd/swarmscript", []string{"internal/run", "internal/repl", "internal/ui", "internal/docs", "internal/format", "internal/apply", "internal/diag", "lang", "internal/plan", "internal/resource", "internal/value", "internal/operate", "internal/local"}},
 		{"internal/run", nil}, // joins everything
 		{"builtins", append([]string{"lang", "internal/registry"}, data...)},
 		{"lang", data},

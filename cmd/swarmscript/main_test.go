@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"fmt"
 	"io"
 	"net/http"
@@ -14,7 +15,9 @@ import (
 
 	"github.com/rogpeppe/go-internal/testscript"
 
+	"github.com/swarmscript/swarmscript/internal/local"
 	"github.com/swarmscript/swarmscript/internal/testengine"
+	"github.com/swarmscript/swarmscript/internal/testhost"
 )
 
 func TestMain(m *testing.M) {
@@ -51,10 +54,12 @@ var commands = map[string]func(*testscript.TestScript, bool, []string){
 	"engine":  startEngine,
 	"exits":   exits,
 	"http":    httpShows,
+	"machine": makeMachine,
 	"nodes":   startNodes,
 	"pending": pending,
 	"repeat":  repeat,
 	"settled": settled,
+	"site":    takeSite,
 }
 
 // script is what testengine asks of a test.
@@ -121,6 +126,34 @@ func startNodes(ts *testscript.TestScript, neg bool, args []string) {
 		}
 	}
 	use(ts, first)
+}
+
+// site takes a site of local machines for the script, whose name is in SITE. Its
+// machines are destroyed at the end.
+func takeSite(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) > 0 {
+		ts.Fatalf("usage: site")
+	}
+	site, destroy, err := testhost.TakeSite()
+	ts.Check(err)
+	ts.Defer(func() { ts.Check(destroy()) })
+	ts.Setenv("SITE", site.Name())
+}
+
+// machine PROJECT NAME [off] makes a local machine on the script's site, and boots
+// it.
+func makeMachine(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) < 2 {
+		ts.Fatalf("usage: machine PROJECT NAME [off]")
+	}
+	site, err := local.Open(local.Config{Site: ts.Getenv("SITE")})
+	ts.Check(err)
+	spec := local.Spec{Project: args[0], Name: args[1], Image: "debian-12", Limits: local.Limits{NanoCPUs: 1_500_000_000, Memory: 512 << 20}}
+	m, err := site.Create(context.Background(), spec, func(string) {})
+	ts.Check(err)
+	if len(args) == 2 {
+		ts.Check(m.Start(context.Background(), func(string) {}))
+	}
 }
 
 // use makes an engine the one of the script's commands.

@@ -62,7 +62,7 @@ func (a *app) command() *cobra.Command {
 	root.AddCommand(
 		a.planCommand(), a.applyCommand(), a.destroyCommand(), a.showCommand(), a.graphCommand(), a.validateCommand(), a.outputCommand(),
 		a.checkCommand(), a.psCommand(), a.statusCommand(), a.logsCommand(),
-		a.rollbackCommand(), a.scaleCommand(), a.rebalanceCommand(),
+		a.rollbackCommand(), a.scaleCommand(), a.rebalanceCommand(), a.localCommand(),
 		a.fmtCommand(), a.importCommand(), a.execCommand(), a.replCommand(), a.docsCommand(), a.versionCommand(),
 	)
 	root.InitDefaultCompletionCmd()

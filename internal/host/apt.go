@@ -193,8 +193,8 @@ func readApt(out []byte, jobs []*aptJob) (held string, err error) {
 }
 
 func unknownPackage(s PackageSpec, versions []string) error {
-	if len(versions) == 0 {
-		return &failure{fmt.Sprintf("no source of the machine has a package %s: check its name, and /etc/apt/sources.list and sources.list.d", s.Name)}
+	if len(versions) == 0 || s.Version == nil {
+		return &failure{fmt.Sprintf("no source of the machine has a package %s (a virtual one is none): check its name, and /etc/apt/sources.list and sources.list.d", s.Name)}
 	}
 	return &failure{fmt.Sprintf("no source of the machine has %s in a version %s; there is %s", s.Name, *s.Version, strings.Join(versions, ", "))}
 }

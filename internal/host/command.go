@@ -62,9 +62,10 @@ var CommandKind = &resource.Kind{
 var variable = regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_]*$`)
 
 func checkCommand(args value.Struct) (ps schema.Problems) {
+	var kept schema.Problems // which say nothing of a value
 	for _, name := range []string{"run", "unless", "creates", "environment", "triggers"} {
 		if value.Sensitive(get(commandSchema, args, name)) {
-			ps = append(ps, &schema.Problem{Path: name, Msg: "is kept on the machine, and seen in its list of processes: it must not hold a sensitive value", Hint: "give that by secret_environment or stdin"})
+			kept = append(kept, &schema.Problem{Path: name, Msg: "is kept on the machine, and seen in its list of processes: it must not hold a sensitive value", Hint: "give that by secret_environment or stdin"})
 		}
 	}
 	for _, name := range []string{"unless", "creates"} {
@@ -91,7 +92,7 @@ func checkCommand(args value.Struct) (ps schema.Problems) {
 	if r, ok := text(commandSchema, args, "run"); ok && len(r) > maxScript {
 		ps = append(ps, &schema.Problem{Path: "run", Msg: fmt.Sprintf("has %d bytes, and %d is the most: write it with file(), and run that", len(r), maxScript)})
 	}
-	return commandSchema.HideSecrets(args, ps)
+	return append(kept, commandSchema.HideSecrets(args, ps)...)
 }
 
 // maxScript is what Linux takes as one argument of a program, and some room.

@@ -47,7 +47,7 @@ func TestCommand(t *testing.T) {
 	w.apply(nil)
 
 	asked := args{
-		"run": "grep -q open && [ \"$PASSWORD\" = 'hunter2 x' ] && touch /tmp/open", "unless": "test -e \"$F\"", "user": "daemon", "cwd": "/tmp",
+		"run": "grep -q open && [ ${#PASSWORD} = 9 ] && touch /tmp/open", "unless": "test -e \"$F\"", "user": "daemon", "cwd": "/tmp",
 		"environment": map[string]string{"F": "/tmp/open"},
 		"stdin":       value.Secret{V: "open, sesame"}, "secret_environment": args{"PASSWORD": "hunter2 x"},
 	}

@@ -78,8 +78,7 @@ func TestPackagesTogether(t *testing.T) {
 
 	held := make(chan string, 100)
 	s := w.steps(decls(w.declare(host.PackageKind, "gawk", nil)))[0]
-	w.sh(`apt-get install -y -q python3-minimal >/dev/null 2>&1 || true
-nohup setsid sh -c 'exec 9>/var/lib/dpkg/lock-frontend; exec -a sleep sleep 3600' >/dev/null 2>&1 & echo $! >/run/holder; sleep 0.3`)
+	w.sh(`nohup setsid sh -c 'exec 9>/var/lib/dpkg/lock-frontend; exec sleep 3600' >/dev/null 2>&1 & sleep 0.5`)
 	done := make(chan error, 1)
 	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Minute)
 	defer cancel()
@@ -91,10 +90,15 @@ nohup setsid sh -c 'exec 9>/var/lib/dpkg/lock-frontend; exec -a sleep sleep 3600
 		})
 		done <- err
 	}()
-	if text := <-held; !strings.Contains(text, "waiting for dpkg's lock, held by process") || !strings.Contains(text, "sleep 3600") {
-		t.Errorf("it says %q", text)
+	select {
+	case text := <-held:
+		if !strings.Contains(text, "waiting for dpkg's lock, held by process") || !strings.Contains(text, "sleep 3600") {
+			t.Errorf("it says %q", text)
+		}
+	case err := <-done:
+		t.Fatalf("it did not wait: %v", err)
 	}
-	w.sh("pkill -x sleep || kill $(cat /run/holder)")
+	w.sh("pkill -xf 'sleep 3600'")
 	if err := <-done; err != nil {
 		t.Error(err)
 	}

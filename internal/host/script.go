@@ -51,6 +51,10 @@ func scriptErr(err error, said string) error {
 	if !errors.As(err, &exit) {
 		return err
 	}
+	said = strings.TrimSpace(said)
+	if exit.Code == codeFail && said != "" {
+		return &failure{said}
+	}
 	for text, hint := range map[string]string{
 		"No space left on device": "the disk is full: make room there, and run it again",
 		"Disk quota exceeded":     "the disk quota is used up: make room there, and run it again",
@@ -60,10 +64,7 @@ func scriptErr(err error, said string) error {
 			return &failure{exit.Host + ": " + hint + "\n" + lastLines(said, 3)}
 		}
 	}
-	switch said = strings.TrimSpace(said); {
-	case exit.Code == codeFail && said != "":
-		return &failure{said}
-	case said != "":
+	if said != "" {
 		return &failure{fmt.Sprintf("%s: a command ended with %d: %s", exit.Host, exit.Code, lastLines(said, 10))}
 	}
 	return &failure{fmt.Sprintf("%s: a command ended with %d, and said nothing", exit.Host, exit.Code)}

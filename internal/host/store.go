@@ -67,12 +67,12 @@ func store(project, kind, name string, rec *record) (string, error) {
 		}
 	}
 	return fmt.Sprintf(`set -eu
-R=%s D=%s F=%s
-B=$R/backup/$F M=$D/marks/$F
-known() { for f in "$R"/project/*/marks/"$F"; do if [ -e "$f" ]; then return 0; fi; done; return 1; }
+store=%s mine=%s object=%s
+B=$store/backup/$object M=$mine/marks/$object
+known() { for m in "$store"/project/*/marks/"$object"; do if [ -e "$m" ]; then return 0; fi; done; return 1; }
 keep() {
-  (umask 077; mkdir -p "$D/marks" "$R/backup"; printf '%%s\n' %s >"$M.new"; sync "$M.new"; mv -f "$M.new" "$M")
-  for f in "$R"/project/*/marks/"$F"; do if [ "$f" != "$M" ]; then rm -f "$f"; fi; done
+  (umask 077; mkdir -p "$mine/marks" "$store/backup"; printf '%%s\n' %s >"$M.new"; sync "$M.new"; mv -f "$M.new" "$M")
+  for m in "$store"/project/*/marks/"$object"; do if [ "$m" != "$M" ]; then rm -f "$m"; fi; done
 }
 forget() { rm -rf "$B" "$M"; }
 `, remote.Quote(root), remote.Quote(projectDir(project)), remote.Quote(fileOf(kind, name)), remote.Quote(string(text))), nil
@@ -112,7 +112,7 @@ func (c *Conn) write(ctx context.Context, r *resource.Request, ch change) ([]byt
 	}
 	first := `if ! known; then
   rm -rf "$B" "$B.new"
-  (umask 077; mkdir -p "$R/backup")
+  (umask 077; mkdir -p "$store/backup")
   ` + ch.save + `
   if [ -e "$B.new" ] || [ -L "$B.new" ]; then mv -T "$B.new" "$B"; fi
 fi

@@ -171,7 +171,7 @@ func sysctlBegin(name string) string {
 }
 
 // sysctlWrite sets $P to $V.
-const sysctlWrite = `said=$( (printf '%s\n' "$V" >"$P") 2>&1 ) || fail "the kernel refuses $K = $V: ${said##*: } (inside a container or another namespace, only the settings that are its own can be written)"
+const sysctlWrite = `said=$(printf '%s\n' "$V" | tee -- "$P" 2>&1 >/dev/null) || fail "the kernel refuses $K = $V: ${said##*: } (inside a container or another namespace, only the settings that are its own can be written)"
 `
 
 // Update implements [resource.Handler].

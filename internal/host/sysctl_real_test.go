@@ -41,5 +41,5 @@ func TestSysctl(t *testing.T) {
 
 	w.fails(decls(sysctl("net.ipv4.nonsense", args{"value": 1})), "the kernel has no setting net.ipv4.nonsense")
 	w.fails(decls(sysctl("net.ipv4.ip_local_port_range", args{"value": "nonsense"})), "the kernel refuses net.ipv4.ip_local_port_range = nonsense: Invalid argument")
-	w.fails(decls(sysctl("kernel.osrelease", args{"value": "1"})), "the kernel refuses kernel.osrelease = 1: Permission denied (inside a container")
+	w.fails(decls(sysctl("kernel.osrelease", args{"value": "1"})), "the kernel refuses kernel.osrelease = 1: Read-only file system (inside a container")
 }

@@ -27,7 +27,7 @@ func TestUnit(t *testing.T) {
 			w := start(t, image)
 			unit := func(name string, a args) *resource.Declaration { return w.declare(host.UnitKind, name, a) }
 			state := func(u string) string {
-				return w.sh("echo $(systemctl is-enabled " + u + " 2>/dev/null; systemctl is-active " + u + ")")
+				return w.sh("echo $(systemctl is-enabled " + u + " 2>/dev/null || true; systemctl is-active " + u + " || true)")
 			}
 			pid := func() string { return w.sh("systemctl show -p MainPID --value app.service") }
 			text := func(arg string) string { return strings.Replace(sleeper, "%s", arg, 1) }
@@ -64,7 +64,8 @@ func TestUnit(t *testing.T) {
 			want(t, "the unit", state("app.service"), "disabled inactive")
 			w.apply(list("update systemd_unit.app.service: enabled running"), ours2(w, text("1002")))
 			w.apply(list("delete systemd_unit.app.service"))
-			w.sh("[ ! -e /etc/systemd/system/app.service ]; [ ! -e /etc/systemd/system/multi-user.target.wants/app.service ]; ! pgrep -f 'sleep 1002'")
+			want(t, "the unit's file", w.sh("find /etc/systemd/system -name 'app.service'"), "")
+			want(t, "its process", w.sh("pgrep -xfa '/bin/sleep 1002' || true"), "")
 
 			// One that was there before us is put back.
 			want(t, "a timer of Debian's", state("apt-daily.timer"), "enabled active")

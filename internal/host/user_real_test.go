@@ -44,13 +44,13 @@ func TestUser(t *testing.T) {
 			w.sh("usermod -s /bin/sh -c X -u 2002 -g mail ops; gpasswd -d ops sudo; sed -i /me@here/d /srv/ops/.ssh/authorized_keys; usermod -p '*' ops")
 			w.apply(list("update user.ops: comment group groups password_hash shell ssh_keys uid"), user("ops", full))
 			w.apply(list("update user.ops: groups ssh_keys"), user("ops", args{"groups": []string{"adm"}, "ssh_keys": []string{k2}}))
-			want(t, "its groups", w.sh("id -Gn ops"), "users mail adm")
+			want(t, "its groups", w.sh("id -Gn ops"), "users adm mail")
 			want(t, "its keys", w.sh("cat /srv/ops/.ssh/authorized_keys"), theirs+"\n"+k2)
 
 			// A process of its keeps it from being removed, and that is told.
 			w.sh("nohup setsid runuser -u ops -- sleep 777 >/dev/null 2>&1 & sleep 0.3")
 			w.fails(nil, "processes of ops still run")
-			w.sh("pkill -f 'sleep 777'; sleep 0.3")
+			w.sh("pkill -xf 'sleep 777'; sleep 0.3")
 			w.apply(list("delete user.ops"))
 			want(t, "the account after us", w.sh("getent passwd ops || true; ls -d /srv/ops"), "/srv/ops")
 

@@ -64,7 +64,9 @@ func (w *world) declare(k *resource.Kind, name string, a args) *resource.Declara
 
 func checked(k *resource.Kind, name string, a args) (value.Struct, schema.Problems) {
 	in := make(value.Struct, len(k.Schema.Fields))
-	in[k.Schema.NameField().Index] = name
+	if f := k.Schema.NameField(); f != nil {
+		in[f.Index] = name
+	}
 	for arg, v := range a {
 		f, ok := k.Schema.Field(arg)
 		if !ok {

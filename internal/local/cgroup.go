@@ -23,8 +23,8 @@ type hierarchy struct {
 }
 
 // hierarchies returns those in which a machine gets a cgroup.
-func hierarchies() ([]hierarchy, error) {
-	text, err := os.ReadFile("/proc/self/mountinfo")
+func (s *Site) hierarchies() ([]hierarchy, error) {
+	text, err := os.ReadFile(s.mounts)
 	if err != nil {
 		return nil, err
 	}
@@ -68,7 +68,7 @@ func readHierarchies(mounts string) []hierarchy {
 // enter puts the machine's first process, which has no children yet, into the
 // machine's cgroups, with its limits set.
 func (m *Machine) enter(pid int) error {
-	all, err := hierarchies()
+	all, err := m.site.hierarchies()
 	if err != nil {
 		return err
 	}
@@ -118,34 +118,31 @@ func (h hierarchy) inherit(parent, dir string) error {
 	return nil
 }
 
-// period is that of the CPU limit, in microseconds.
+// period is that of the CPU limit in microseconds, which is also the kernel's own.
 const period = 100_000
 
-// A setting is a file of a cgroup, in one of the two versions, and its text.
+// A setting is a file of a cgroup, by version, and what it says for a limit.
 type setting struct {
-	controller string
-	v1, v2     string
-	text1      string
-	text2      string
+	controller   string
+	file1, text1 string
+	file2, text2 string
+	none         bool // no limit
 }
 
 // settings are what limits become. The kernel's word for none differs.
 func (l Limits) settings() []setting {
-	quota1, quota2, memory1, memory2 := "-1", "max", "-1", "max"
-	if l.NanoCPUs > 0 {
+	cpu := setting{controller: "cpu", file1: "cpu.cfs_quota_us", text1: "-1", file2: "cpu.max", text2: "max " + strconv.Itoa(period), none: l.NanoCPUs == 0}
+	if !cpu.none {
 		// Of a period, rounded down as Docker does it.
-		quota1 = strconv.FormatInt(l.NanoCPUs*period/1_000_000_000, 10)
-		quota2 = quota1
+		cpu.text1 = strconv.FormatInt(l.NanoCPUs*period/1_000_000_000, 10)
+		cpu.text2 = cpu.text1 + " " + strconv.Itoa(period)
 	}
-	if l.Memory > 0 {
-		memory1 = strconv.FormatInt(l.Memory, 10)
-		memory2 = memory1
+	memory := setting{controller: "memory", file1: "memory.limit_in_bytes", text1: "-1", file2: "memory.max", text2: "max", none: l.Memory == 0}
+	if !memory.none {
+		memory.text1 = strconv.FormatInt(l.Memory, 10)
+		memory.text2 = memory.text1
 	}
-	return []setting{
-		{"cpu", "cpu.cfs_period_us", "", strconv.Itoa(period), ""},
-		{"cpu", "cpu.cfs_quota_us", "cpu.max", quota1, quota2 + " " + strconv.Itoa(period)},
-		{"memory", "memory.limit_in_bytes", "memory.max", memory1, memory2},
-	}
+	return []setting{cpu, memory}
 }
 
 // rounded is how the kernel keeps them: in parts of a period, and in pages.
@@ -155,25 +152,31 @@ func (l Limits) rounded() Limits {
 	return Limits{NanoCPUs: l.NanoCPUs / part * part, Memory: l.Memory / page * page}
 }
 
-// writeLimits sets the limits of the machine's cgroups. A limit that the kernel
-// has no controller for is an error.
+// writeLimits sets the limits of the machine's cgroups. One that the kernel has no
+// controller for is an error.
 func (m *Machine) writeLimits() error {
-	all, err := hierarchies()
+	all, err := m.site.hierarchies()
 	if err != nil {
 		return err
 	}
 	for _, s := range m.Limits.settings() {
+		written := s.none // where there is no such limit, none is what there is
 		for _, h := range all {
-			name, text := s.v1, s.text1
+			file, text := s.file1, s.text1
 			if h.unified {
-				name, text = s.v2, s.text2
+				file, text = s.file2, s.text2
 			}
-			if name == "" || !h.unified && !slices.Contains(h.controllers, s.controller) {
+			path := filepath.Join(h.path, m.cgroup(), file)
+			if !exists(path) {
 				continue
 			}
-			if err := os.WriteFile(filepath.Join(h.path, m.cgroup(), name), []byte(text), 0o644); err != nil {
+			if err := os.WriteFile(path, []byte(text), 0o644); err != nil {
 				return fmt.Errorf("the limit of %s: %w", s.controller, err)
 			}
+			written = true
+		}
+		if !written {
+			return fmt.Errorf("the limit of %s: this computer's kernel has no cgroup controller for it", s.controller)
 		}
 	}
 	return nil
@@ -182,23 +185,17 @@ func (m *Machine) writeLimits() error {
 // limits reads what the kernel holds the machine to, which runs.
 func (m *Machine) limits() (Limits, error) {
 	var l Limits
-	all, err := hierarchies()
+	all, err := m.site.hierarchies()
 	if err != nil {
 		return l, err
 	}
 	for _, h := range all {
-		file := func(name string) string { return readWord(filepath.Join(h.path, m.cgroup(), name)) }
-		var quota, memory string
-		switch {
-		case h.unified:
-			quota, _, _ = strings.Cut(file("cpu.max"), " ")
-			memory = file("memory.max")
-		case slices.Contains(h.controllers, "cpu"):
-			quota = file("cpu.cfs_quota_us")
+		quotaFile, memoryFile := "cpu.cfs_quota_us", "memory.limit_in_bytes"
+		if h.unified {
+			quotaFile, memoryFile = "cpu.max", "memory.max"
 		}
-		if slices.Contains(h.controllers, "memory") {
-			memory = file("memory.limit_in_bytes")
-		}
+		quota, _, _ := strings.Cut(readWord(filepath.Join(h.path, m.cgroup(), quotaFile)), " ")
+		memory := readWord(filepath.Join(h.path, m.cgroup(), memoryFile))
 		// No limit is -1, "max", or more than there can be.
 		if n, err := strconv.ParseInt(quota, 10, 64); err == nil && n > 0 {
 			l.NanoCPUs = n * (1_000_000_000 / period)
@@ -211,8 +208,8 @@ func (m *Machine) limits() (Limits, error) {
 }
 
 // cgroups lists a cgroup in all hierarchies where it is there.
-func cgroups(name string) []string {
-	all, _ := hierarchies()
+func (s *Site) cgroups(name string) []string {
+	all, _ := s.hierarchies()
 	var out []string
 	for _, h := range all {
 		if dir := filepath.Join(h.path, name); exists(dir) {
@@ -224,8 +221,8 @@ func cgroups(name string) []string {
 
 // removeCgroups removes a cgroup and those below it. One that holds a process
 // stays.
-func removeCgroups(name string) {
-	for _, top := range cgroups(name) {
+func (s *Site) removeCgroups(name string) {
+	for _, top := range s.cgroups(name) {
 		var dirs []string
 		_ = filepath.WalkDir(top, func(path string, d os.DirEntry, err error) error {
 			if err == nil && d.IsDir() {
@@ -247,7 +244,7 @@ type freezer struct {
 }
 
 func (m *Machine) freezer() (freezer, error) {
-	all, err := hierarchies()
+	all, err := m.site.hierarchies()
 	if err != nil {
 		return freezer{}, err
 	}

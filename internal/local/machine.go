@@ -29,8 +29,8 @@ type Machine struct {
 	Created time.Time
 	// HostKey is the public one of its SSH server, as a line of authorized_keys.
 	HostKey string
-	// Apart are the IDs of the machines that it cannot reach.
-	Apart []string `json:",omitempty"`
+	// Apart are the machines that it cannot reach: their addresses, by their IDs.
+	Apart map[string]netip.Addr `json:",omitempty"`
 	// Ready is set when the machine is complete. Before, and while it is being
 	// destroyed, it is nobody's.
 	Ready bool

@@ -66,7 +66,7 @@ func (s *Site) subnet(ctx context.Context) (netip.Prefix, error) {
 	if n.Subnet, err = chooseSubnet(s.want, routes); err != nil {
 		return n.Subnet, err
 	}
-	if err := os.MkdirAll(s.dir, 0o711); err != nil {
+	if err := os.MkdirAll(s.dir, 0o700); err != nil {
 		return n.Subnet, err
 	}
 	return n.Subnet, writeJSON(s.file("network.json"), n)

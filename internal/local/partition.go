@@ -4,8 +4,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"slices"
+	"net/netip"
 	"strconv"
+
+	"github.com/swarmscript/swarmscript/internal/resource"
 )
 
 // A partition is made in both machines' own tables of neighbours: each thinks
@@ -14,7 +16,7 @@ import (
 // not meet the machine's own firewall, and goes with the machine's network.
 
 // Partition keeps two machines of a site from reaching each other, until
-// [Machine.Heal], also when they boot anew. The computer reaches both.
+// [Heal], also when they boot anew. The computer reaches both.
 func Partition(ctx context.Context, a, b *Machine) error {
 	if a.ID == b.ID {
 		return errors.New("a machine cannot be parted from itself")
@@ -27,11 +29,12 @@ func Partition(ctx context.Context, a, b *Machine) error {
 
 func (m *Machine) partFrom(ctx context.Context, o *Machine) error {
 	return m.change(ctx, func() error {
-		if !slices.Contains(m.Apart, o.ID) {
-			m.Apart = append(m.Apart, o.ID)
-			if err := m.save(); err != nil {
-				return err
-			}
+		if m.Apart == nil {
+			m.Apart = map[string]netip.Addr{}
+		}
+		m.Apart[o.ID] = o.Address
+		if err := m.save(); err != nil {
+			return err
 		}
 		return m.part(ctx)
 	})
@@ -39,44 +42,74 @@ func (m *Machine) partFrom(ctx context.Context, o *Machine) error {
 
 // part makes what Apart says true of a machine that runs, or is about to.
 func (m *Machine) part(ctx context.Context) error {
-	return m.neighbours(ctx, func(address string) []string {
-		return []string{"replace", address, "lladdr", nowhere, "nud", "permanent", "dev", "eth0"}
-	})
-}
-
-// Heal undoes all partitions of the machine, its own side of them: the other one
-// is healed as well for two to reach each other.
-func (m *Machine) Heal(ctx context.Context) error {
-	return m.change(ctx, func() error {
-		err := m.neighbours(ctx, func(address string) []string {
-			return []string{"delete", address, "dev", "eth0"}
-		})
-		if err != nil {
-			return err
-		}
-		m.Apart = nil
-		return m.save()
-	})
-}
-
-// neighbours changes the entries of those that the machine is apart from.
-func (m *Machine) neighbours(ctx context.Context, change func(address string) []string) error {
-	pid := m.pid()
-	if pid == 0 || len(m.Apart) == 0 {
-		return nil
-	}
-	all, err := m.site.List()
-	if err != nil {
-		return err
-	}
-	for _, o := range all {
-		if !slices.Contains(m.Apart, o.ID) {
-			continue
-		}
-		args := append([]string{"--target", strconv.Itoa(pid), "--net", "ip", "neighbour"}, change(o.Address.String())...)
-		if _, err := run(ctx, "nsenter", args...); err != nil {
+	for _, address := range m.Apart {
+		if err := m.neighbour(ctx, "replace", address.String(), "lladdr", nowhere, "nud", "permanent", "dev", "eth0"); err != nil {
 			return err
 		}
 	}
 	return nil
+}
+
+// Heal lets two machines reach each other again. Two that do are left as they
+// are.
+func Heal(ctx context.Context, a, b *Machine) error {
+	is := func(o *Machine) func(string, netip.Addr) bool {
+		return func(id string, _ netip.Addr) bool { return id == o.ID }
+	}
+	return errors.Join(a.heal(ctx, is(b)), b.heal(ctx, is(a)))
+}
+
+// HealAll lets all machines of the site reach each other again.
+func (s *Site) HealAll(ctx context.Context) error {
+	return s.healAll(ctx, func(string, netip.Addr) bool { return true })
+}
+
+// forgive takes back what still keeps others from a new machine's address: that
+// of one which is gone.
+func (s *Site) forgive(ctx context.Context, m *Machine) error {
+	return s.healAll(ctx, func(_ string, a netip.Addr) bool { return a == m.Address })
+}
+
+func (s *Site) healAll(ctx context.Context, from func(id string, address netip.Addr) bool) error {
+	all, err := s.List()
+	if err != nil {
+		return err
+	}
+	var errs []error
+	for _, m := range all {
+		if len(m.Apart) == 0 {
+			continue
+		}
+		if err := m.heal(ctx, from); !errors.Is(err, resource.ErrMissing) { // gone meanwhile
+			errs = append(errs, err)
+		}
+	}
+	return errors.Join(errs...)
+}
+
+// heal undoes the machine's side of some partitions.
+func (m *Machine) heal(ctx context.Context, from func(id string, address netip.Addr) bool) error {
+	return m.change(ctx, func() error {
+		for id, address := range m.Apart {
+			if !from(id, address) {
+				continue
+			}
+			// Flushing is deleting without minding that there is nothing.
+			if err := m.neighbour(ctx, "flush", "to", address.String(), "dev", "eth0", "nud", "permanent"); err != nil {
+				return err
+			}
+			delete(m.Apart, id)
+		}
+		return m.save()
+	})
+}
+
+// neighbour changes the table of a machine that runs.
+func (m *Machine) neighbour(ctx context.Context, args ...string) error {
+	pid := m.pid()
+	if pid == 0 {
+		return nil
+	}
+	_, err := run(ctx, "nsenter", append([]string{"--target", strconv.Itoa(pid), "--net", "ip", "neighbour"}, args...)...)
+	return err
 }

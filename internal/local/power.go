@@ -81,12 +81,12 @@ func started(pid int) string {
 }
 
 // Start boots the machine, and returns when its SSH server answers. One that
-// runs is left as it is.
+// runs is left as it is, one that is paused goes on.
 func (m *Machine) Start(ctx context.Context, progress func(string)) error {
 	progress("boots")
 	err := m.change(ctx, func() error {
 		if m.pid() != 0 {
-			return nil
+			return m.thaw(ctx)
 		}
 		if !exists(m.Base) {
 			return fmt.Errorf("machine %s: the base of its image is not in the cache any more (%s): destroy the machine, and make it again", m.Name, m.Base)
@@ -179,7 +179,7 @@ func (m *Machine) spawn(ctx context.Context, address, gateway string) (b boot, w
 
 // initArgs are what boot.sh runs: init.sh, with its own.
 func (m *Machine) initArgs(address, gateway string) ([]string, error) {
-	all, err := hierarchies()
+	all, err := m.site.hierarchies()
 	if err != nil {
 		return nil, err
 	}
@@ -192,7 +192,9 @@ func (m *Machine) initArgs(address, gateway string) ([]string, error) {
 			names = append(names, strings.Join(h.controllers, ","))
 		}
 	}
-	overlay := "lowerdir=" + m.Base + ",upperdir=" + m.file("upper") + ",workdir=" + m.file("work")
+	// Without an index the kernel does not mind that it may still be busy with the
+	// mount of the boot before.
+	overlay := "index=off,lowerdir=" + m.Base + ",upperdir=" + m.file("upper") + ",workdir=" + m.file("work")
 	return append([]string{initScript, "init", m.Name, address, gateway, overlay, m.dir(), unified}, names...), nil
 }
 
@@ -285,8 +287,8 @@ func (m *Machine) end(ctx context.Context) error {
 		}
 	}
 	for {
-		removeCgroups(m.cgroup())
-		left := cgroups(m.cgroup())
+		m.site.removeCgroups(m.cgroup())
+		left := m.site.cgroups(m.cgroup())
 		if exists("/sys/class/net/" + m.link()) {
 			left = append(left, m.link())
 			// It goes with the other end's namespace, which the kernel takes apart in
@@ -323,7 +325,7 @@ func (m *Machine) gone(ctx context.Context) error {
 // processes are those in the machine's cgroups, as the computer numbers them. One
 // hierarchy tells: all processes are in each.
 func (m *Machine) processes() []string {
-	tops := cgroups(m.cgroup())
+	tops := m.site.cgroups(m.cgroup())
 	if len(tops) == 0 {
 		return nil
 	}

@@ -120,17 +120,14 @@ func TestLimitsAsText(t *testing.T) {
 		l      Limits
 		v1, v2 string
 	}{
-		{Limits{}, "100000 -1 -1", "max 100000 max"},
-		{Limits{NanoCPUs: 350_000_000, Memory: 1 << 30}, "100000 35000 1073741824", "35000 100000 1073741824"},
-		{Limits{NanoCPUs: 2_000_000_000}, "100000 200000 -1", "200000 100000 max"},
-		{Limits{NanoCPUs: 333_333_333}, "100000 33333 -1", "33333 100000 max"},
+		{Limits{}, "-1 -1", "max 100000 max"},
+		{Limits{NanoCPUs: 350_000_000, Memory: 1 << 30}, "35000 1073741824", "35000 100000 1073741824"},
+		{Limits{NanoCPUs: 2_000_000_000}, "200000 -1", "200000 100000 max"},
+		{Limits{NanoCPUs: 333_333_333}, "33333 -1", "33333 100000 max"},
 	} {
 		var v1, v2 []string
 		for _, s := range tt.l.settings() {
-			v1 = append(v1, s.text1)
-			if s.v2 != "" {
-				v2 = append(v2, s.text2)
-			}
+			v1, v2 = append(v1, s.text1), append(v2, s.text2)
 		}
 		if got := strings.Join(v1, " "); got != tt.v1 {
 			t.Errorf("%+v in version 1: %s", tt.l, got)

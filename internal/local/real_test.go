@@ -136,7 +136,7 @@ func TestLimits(t *testing.T) {
 // throttled is how often the machine was held back to its share of CPUs.
 func throttled(t *testing.T, m *Machine) int {
 	t.Helper()
-	for _, dir := range cgroups(m.cgroup()) {
+	for _, dir := range m.site.cgroups(m.cgroup()) {
 		for _, line := range strings.Split(readWord(filepath.Join(dir, "cpu.stat")), "\n") {
 			if word, n, _ := strings.Cut(line, " "); word == "nr_throttled" {
 				count, err := strconv.Atoi(n)
@@ -225,6 +225,8 @@ func TestPause(t *testing.T) {
 	}
 	y.must(m.Pause(y.ctx))
 	y.must(m.Resume(y.ctx))
+	y.must(m.Pause(y.ctx))
+	y.start(m) // which lets it go on
 	for count() == before {
 		y.must(y.ctx.Err())
 		time.Sleep(10 * time.Millisecond)
@@ -259,13 +261,20 @@ func TestPartition(t *testing.T) {
 	y.start(a)
 	y.must(Partition(y.ctx, b, a))
 	see(false)
-	y.must(a.Heal(y.ctx))
-	y.must(b.Heal(y.ctx))
+	y.must(Heal(y.ctx, a, c)) // which were not parted
+	see(false)
+	y.must(Heal(y.ctx, b, a))
 	see(true)
+	y.must(Heal(y.ctx, a, b))
 	if err := Partition(y.ctx, a, a); err == nil {
 		t.Error("it is parted from itself")
 	}
 	y.must(Partition(y.ctx, a, b))
 	y.must(b.Destroy(y.ctx))
-	y.must(a.Heal(y.ctx)) // from one that is gone
+	y.must(y.HealAll(y.ctx)) // from one that is gone
+	if again := y.make(Spec{Name: "b", Image: "debian-12"}); again.Address != b.Address {
+		t.Errorf("the new one is at %s, the old one was at %s", again.Address, b.Address)
+	} else {
+		reaches(t, y, a, again, true)
+	}
 }

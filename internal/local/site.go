@@ -36,6 +36,8 @@ type Site struct {
 	dir   string
 	cache string
 	want  netip.Prefix // invalid: any
+	// mounts is the kernel's table of mounts, which tells where its cgroups are.
+	mounts string
 }
 
 const sitesDir = "/var/lib/swarmscript/local"
@@ -79,7 +81,7 @@ func Open(cfg Config) (*Site, error) {
 	if err != nil {
 		return nil, err
 	}
-	s := &Site{name: "main", cache: filepath.Join(cache, "swarmscript", "local")}
+	s := &Site{name: "main", cache: filepath.Join(cache, "swarmscript", "local"), mounts: "/proc/self/mountinfo"}
 	if cfg.Site != "" {
 		if !siteName.MatchString(cfg.Site) {
 			return nil, fmt.Errorf("site %q: want a small letter and up to 7 small letters and digits after it", cfg.Site)
@@ -103,6 +105,9 @@ func parseSubnet(text string) (netip.Prefix, error) {
 	return p, nil
 }
 
+// Name is what the site is called.
+func (s *Site) Name() string { return s.name }
+
 // bridge is the name of the site's bridge, and the comment on its firewall rules.
 func (s *Site) bridge() string { return "ss-" + s.name }
 
@@ -114,7 +119,7 @@ func (s *Site) file(name string) string { return filepath.Join(s.dir, name) }
 // lock keeps others from what the site's machines share: numbers, the bridge and
 // its rules.
 func (s *Site) lock(ctx context.Context) (*os.File, error) {
-	if err := os.MkdirAll(sitesDir, 0o711); err != nil {
+	if err := os.MkdirAll(sitesDir, 0o700); err != nil {
 		return nil, err
 	}
 	// One lock for all sites: two that look for a free subnet would find the same.
@@ -268,6 +273,9 @@ func (s *Site) Create(ctx context.Context, spec Spec, progress func(string)) (*M
 	progress("prepares its first boot")
 	err = m.prepare(ctx)
 	if err == nil {
+		err = s.forgive(ctx, m)
+	}
+	if err == nil {
 		m.Ready = true
 		err = m.save()
 	}
@@ -314,7 +322,7 @@ func (s *Site) claim(ctx context.Context, spec Spec, base string) (*Machine, *os
 	m := &Machine{
 		site: s, ID: rand.Text(), Number: number, Address: address, Spec: spec, Base: base, Created: time.Now().UTC(),
 	}
-	if err := os.Mkdir(m.dir(), 0o711); err != nil {
+	if err := os.Mkdir(m.dir(), 0o700); err != nil {
 		return nil, nil, err
 	}
 	own, err := tryLockFile(m.file("lock"), os.O_CREATE)
@@ -384,7 +392,7 @@ func (s *Site) vacate(ctx context.Context) error {
 	if err := s.removeNetwork(ctx); err != nil {
 		return err
 	}
-	removeCgroups(s.cgroup())
+	s.removeCgroups(s.cgroup())
 	return os.RemoveAll(s.dir)
 }
 

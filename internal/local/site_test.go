@@ -168,7 +168,7 @@ func (y *yard) left() []string {
 			}
 		}
 	}
-	for _, dir := range cgroups(y.cgroup()) {
+	for _, dir := range y.cgroups(y.cgroup()) {
 		out = append(out, "cgroup "+dir)
 	}
 	// Whatever has one of the machines' mounts: the computer, or a process in the

@@ -283,7 +283,7 @@ func TestVMDrift(t *testing.T) {
 // cgroupFile is a file of the machine's cgroup, in the hierarchy that has it.
 func cgroupFile(t *testing.T, m *Machine, name string) string {
 	t.Helper()
-	for _, dir := range cgroups(m.cgroup()) {
+	for _, dir := range m.site.cgroups(m.cgroup()) {
 		if path := filepath.Join(dir, name); exists(path) {
 			return path
 		}
@@ -375,5 +375,37 @@ func TestSSH(t *testing.T) {
 	y.must(err)
 	if s.Address != m.Address.String()+":22" || s.User != "admin" || !strings.HasPrefix(s.HostKey, "ssh-ed25519 ") || !strings.Contains(string(s.Key), "OPENSSH PRIVATE KEY") {
 		t.Errorf("got %+v", s)
+	}
+}
+
+// What is wrong with a vm's arguments is said at the script's line, all at once.
+func TestCheckVM(t *testing.T) {
+	given := make(value.Struct, len(vmSchema.Fields))
+	bad := args{"name": "Web", "user": "0", "cpus": 0.001, "memory": "1m", "image": "debian-11", "ssh_keys": value.List{"x"}}
+	for name, v := range bad {
+		f, _ := vmSchema.Field(name)
+		given[f.Index] = v
+	}
+	checked, problems := vmSchema.CheckAll(given)
+	problems = append(problems, checkVM(checked)...)
+	var got []string
+	for _, p := range problems {
+		got = append(got, p.Error())
+	}
+	want := []string{
+		`image: got "debian-11", want one of debian-12, debian-13 (did you mean "debian-12"?)`,
+		"ssh_keys[0]: want the one line of a public key, such as the text of ~/.ssh/id_ed25519.pub",
+		`name: got "Web", want small letters, digits and hyphens, 63 at most, as a host name has`,
+		`user: got "0", want small letters, digits, hyphens and underscores, 32 at most, and a letter first`,
+		"cpus: a machine needs 0.01 at least",
+		"memory: a machine needs 64m at least",
+	}
+	if !slices.Equal(got, want) {
+		t.Errorf("got\n%s\nwant\n%s", strings.Join(got, "\n"), strings.Join(want, "\n"))
+	}
+	later := make(value.Struct, len(vmSchema.Fields))
+	later[vmSchema.NameField().Index] = value.Ref{Address: "vm.a", Output: "hostname"}
+	if problems := checkVM(later); problems != nil {
+		t.Errorf("what is not known yet: %v", problems)
 	}
 }

@@ -74,7 +74,7 @@ func (h *Host) Run(ctx context.Context, c Command) (Result, error) {
 
 // session opens one, within the bound of what the server takes at once.
 func (h *Host) session(ctx context.Context) (ssh.Channel, <-chan *ssh.Request, *link, error) {
-	for {
+	for try := 0; ; {
 		if err := h.sessions.acquire(ctx); err != nil {
 			return nil, nil, nil, err
 		}
@@ -90,10 +90,20 @@ func (h *Host) session(ctx context.Context) (ssh.Channel, <-chan *ssh.Request, *
 		switch {
 		case err == nil:
 			h.channels.Add(1)
+			l.ran.Store(true)
 			return ch, reqs, l, nil
 		case ctx.Err() == nil && errors.As(err, &no):
-			if !h.sessions.refused() {
+			if h.sessions.refused() {
+				continue // when another one ends
+			}
+			// One that ended for us may still count there.
+			if try++; try == 4 {
 				return nil, nil, nil, h.err("run a command on", fmt.Errorf("the server takes no sessions (MaxSessions): %s", no.said))
+			}
+			select {
+			case <-time.After(h.time.pauses[0]):
+			case <-ctx.Done():
+				return nil, nil, nil, context.Cause(ctx)
 			}
 		default:
 			h.sessions.release()

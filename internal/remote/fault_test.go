@@ -534,3 +534,96 @@ func FuzzQuote(f *testing.F) {
 		}
 	})
 }
+
+// Each stage of a machine that does not get ready has its own message.
+func TestNotReady(t *testing.T) {
+	for _, tt := range []struct {
+		name   string
+		with   func(*faulty)
+		change func(*Machine)
+		want   string
+	}{
+		{"nobody listens", nil, func(m *Machine) { m.Port = 1 }, "is not ready: waited 1ms for its SSH port: cannot reach root@127.0.0.1:1 by SSH: connection refused"},
+		{"hangs up", func(f *faulty) { f.greet = func(net.Conn) bool { return false } }, nil, "waited 1ms for its SSH server to say hello: "},
+		{"no such user", func(f *faulty) {
+			f.config.PublicKeyCallback = func(ssh.ConnMetadata, ssh.PublicKey) (*ssh.Permissions, error) { return nil, errors.New("no") }
+		}, nil, "waited 1ms for the login: cannot reach root@127.0.0.1:"},
+		{"an unknown key", nil, func(m *Machine) { m.HostKeys = nil }, "its host key is not known"},
+		{"no address", nil, func(m *Machine) { m.Address = "" }, "it has no address"},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			h := newFaulty(t, tt.with).dial()
+			h.time.stage = time.Millisecond
+			if tt.change != nil {
+				tt.change(&h.m)
+			}
+			err := WaitReady(t.Context(), h, nil)
+			if !errors.Is(err, resource.ErrUnreachable) || !strings.Contains(err.Error(), tt.want) {
+				t.Errorf("got %v, want %q", err, tt.want)
+			}
+		})
+	}
+}
+
+// sshd sets TCP_NODELAY with a login's first command: one that only forwards
+// gets a command that does nothing.
+func TestForwardingIsHurried(t *testing.T) {
+	socket := filepath.Join(t.TempDir(), "echo")
+	l, err := net.Listen("unix", socket)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	go func() {
+		for {
+			c, err := l.Accept()
+			if err != nil {
+				return
+			}
+			go func() { defer c.Close(); io.Copy(c, c) }()
+		}
+	}()
+	for _, commandFirst := range []bool{false, true} {
+		commands := make(chan string, 10)
+		f := newFaulty(t, func(f *faulty) {
+			f.maxSessions = 1
+			f.run = func(cmd string, _ *conn) bool { commands <- cmd; return false }
+		})
+		h := f.dial()
+		if commandFirst {
+			if _, err := h.Run(t.Context(), Command{Script: "true"}); err != nil {
+				t.Fatal(err)
+			}
+		}
+		for range 3 {
+			c, err := h.Dial(t.Context(), "unix", socket)
+			if err != nil {
+				t.Fatal(err)
+			}
+			fmt.Fprint(c, "hello")
+			b := make([]byte, 5)
+			if _, err := io.ReadFull(c, b); err != nil || string(b) != "hello" {
+				t.Errorf("%q, %v", b, err)
+			}
+			if err := c.Close(); err != nil {
+				t.Error(err)
+			}
+		}
+		if _, err := h.Run(t.Context(), Command{Script: "false || true"}); err != nil {
+			t.Error(err)
+		}
+		h.Close()
+		want := []string{":", "exec sh -c 'false || true' sh"}
+		if commandFirst {
+			want[0] = "exec sh -c true sh"
+		}
+		for _, w := range want {
+			if got := <-commands; got != w {
+				t.Errorf("the server ran %q, want %q", got, w)
+			}
+		}
+		if len(commands) > 0 {
+			t.Errorf("and %q", <-commands)
+		}
+	}
+}

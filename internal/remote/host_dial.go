@@ -41,14 +41,14 @@ func (h *Host) dialOnce(ctx context.Context, s *settings) (*link, error) {
 	h.dials.Add(1)
 	var hops []*link
 	for _, hop := range s.hops {
-		l, err := dialHop(ctx, hop, hops, h.time)
+		l, err := dialHop(ctx, hop, hops, newSlots(1), h.time)
 		if err != nil {
 			closeAll(hops, err)
 			return nil, &hopError{hop.alias, err}
 		}
 		hops = append(hops, l)
 	}
-	l, err := dialHop(ctx, s, hops, h.time)
+	l, err := dialHop(ctx, s, hops, h.sessions, h.time)
 	if err != nil {
 		closeAll(hops, err)
 	}
@@ -72,7 +72,7 @@ func closeAll(hops []*link, why error) {
 }
 
 // dialHop dials one host through the last of the hops before it.
-func dialHop(ctx context.Context, s *settings, before []*link, t timing) (*link, error) {
+func dialHop(ctx context.Context, s *settings, before []*link, sessions *slots, t timing) (*link, error) {
 	conn, err := dialTCP(ctx, s, before)
 	if err != nil {
 		return nil, err
@@ -82,7 +82,7 @@ func dialHop(ctx context.Context, s *settings, before []*link, t timing) (*link,
 		conn.Close()
 		return nil, err
 	}
-	return newLink(client, before, t), nil
+	return newLink(client, before, sessions, t), nil
 }
 
 // dialTCP opens the connection that SSH goes over.

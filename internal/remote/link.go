@@ -25,6 +25,8 @@ type timing struct {
 	// that hung up on us: it may be restarting, or drop logins that come in
 	// numbers (MaxStartups).
 	pauses []time.Duration
+	// stage is how long each stage of [WaitReady] may take; 0: its own limit.
+	stage time.Duration
 }
 
 var usual = timing{keepalive: 5 * time.Second, patience: 10 * time.Second, hello: 20 * time.Second,
@@ -36,11 +38,13 @@ var errGone = errors.New("it stopped answering")
 // link is one login: a TCP connection, or a channel through jump hosts, with
 // SSH on top.
 type link struct {
-	client *ssh.Client
-	user   string  // who is logged in
-	hops   []*link // the jump hosts in front of it, which end with it
+	client   *ssh.Client
+	user     string  // who is logged in
+	hops     []*link // the jump hosts in front of it, which end with it
+	sessions *slots
 
 	done chan struct{} // closed when the connection ended
+	ran  atomic.Bool   // a command was run
 
 	mu      sync.Mutex
 	why     error // why it ended; the first reason counts
@@ -49,8 +53,8 @@ type link struct {
 }
 
 // newLink takes over a client that is logged in.
-func newLink(c *ssh.Client, hops []*link, t timing) *link {
-	l := &link{client: c, user: c.User(), hops: hops, done: make(chan struct{})}
+func newLink(c *ssh.Client, hops []*link, sessions *slots, t timing) *link {
+	l := &link{client: c, user: c.User(), hops: hops, sessions: sessions, done: make(chan struct{})}
 	go func() {
 		err := c.Wait()
 		l.because(err)
@@ -184,6 +188,28 @@ func (l *link) open(ctx context.Context, kind string, payload []byte) (ssh.Chann
 		}()
 		return nil, nil, context.Cause(ctx)
 	}
+}
+
+// hurry runs a command that does nothing, if none was run yet. sshd sets
+// TCP_NODELAY when it runs a session's first command, not before: on a login
+// that only forwards, the end of a large answer waits until our side
+// acknowledged its beginning, which takes Linux 40 ms. A list of 44 KB took 26
+// ms instead of 2 so.
+func (l *link) hurry() {
+	if l.ran.Swap(true) || !l.sessions.try() {
+		return
+	}
+	go func() { // ends with the link at the latest
+		defer l.sessions.release()
+		ch, reqs, err := l.client.OpenChannel("session", nil)
+		if err != nil {
+			return // others have all that the server gives; they run commands
+		}
+		ch.SendRequest("exec", false, ssh.Marshal(&struct{ Command string }{":"}))
+		ch.CloseWrite()
+		ssh.DiscardRequests(reqs) // until the command has ended
+		ch.Close()
+	}()
 }
 
 // greeting is a TCP connection that remembers whether the other side said

@@ -51,7 +51,7 @@ func startAgent(t *testing.T, keys ...string) string {
 }
 
 // configure writes ~/.ssh/config.
-func configure(t *testing.T, text string) {
+func configure(t testing.TB, text string) {
 	t.Helper()
 	path := filepath.Join(os.Getenv("HOME"), ".ssh", "config")
 	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {

@@ -45,6 +45,17 @@ func (s *slots) acquire(ctx context.Context) error {
 	return context.Cause(ctx)
 }
 
+// try takes a free slot, if there is one.
+func (s *slots) try() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.used >= s.max {
+		return false
+	}
+	s.used++
+	return true
+}
+
 // release gives a slot back.
 func (s *slots) release() {
 	s.mu.Lock()

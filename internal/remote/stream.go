@@ -89,6 +89,7 @@ func (l *link) stream(ctx context.Context, network, addr string) (net.Conn, erro
 		return nil, err
 	}
 	go ssh.DiscardRequests(reqs)
+	l.hurry()
 	return &stream{Channel: ch, link: l, to: place{network, addr}}, nil
 }
 

@@ -306,30 +306,36 @@ func (p *Planned) run(ctx context.Context, opts ApplyOptions, leases *leases) *a
 	})
 }
 
-// closing ends the lease that a scope holds which is about to go.
+// closing ends the leases that a scope holds which is about to go, and those in
+// it.
 func (p *Planned) closing(addr string, leases *leases) {
-	s := p.view.scope(addr)
-	if s == nil || leases == nil {
+	if leases == nil {
 		return
 	}
-	if store, ok := s.Conn.(resource.Leaser); ok {
-		leases.abandon(store)
+	for _, s := range p.view.inside(addr) {
+		if store, ok := p.view.scope(s).Conn.(resource.Leaser); ok {
+			leases.abandon(store)
+		}
 	}
 }
 
-// letGo forgets the scopes that were taken away: their ledgers and leases went
-// with them.
+// letGo forgets the scopes that were taken away, with what was in them: their
+// ledgers and leases went too.
 func (p *Planned) letGo(res *apply.Result, leases *leases) {
 	for _, step := range res.Steps {
 		c := step.Change
 		if c.Action != plan.Delete || c.Kind.Opens == "" || step.Outcome != apply.OK {
 			continue
 		}
-		if s := p.view.scope(string(c.Address)); s != nil {
+		for _, addr := range p.view.inside(string(c.Address)) {
+			s := p.view.scope(addr)
 			if store, ok := s.Conn.(resource.Leaser); ok {
 				leases.drop(store)
 			}
-			delete(p.view.scopes, string(c.Address))
+			if s.Conn != nil {
+				s.Conn.Close() // to what is not there any more
+			}
+			delete(p.view.scopes, addr)
 		}
 	}
 }

@@ -41,6 +41,7 @@ type view struct {
 	all      bool     // list also what nobody marks or declares
 	unpassed []string // checks, as the ledgers shall say
 
+	openers map[string]*resource.Declaration // by the scopes that they open
 	written map[value.Address]string // where the script has the openers of scopes
 	through map[string]string        // what scopes were reached through
 	avoid   map[string]bool          // scopes that go
@@ -50,7 +51,13 @@ type view struct {
 }
 
 func newView(p *resource.Program, root string) *view {
-	return &view{program: p, root: root, scopes: map[string]*apply.Scope{}, entries: map[string]resource.ScopeEntry{}, ids: map[string]string{},
+	openers := map[string]*resource.Declaration{}
+	for _, d := range p.Declarations {
+		if d.Kind.Opens != "" {
+			openers[string(d.Address)] = d
+		}
+	}
+	return &view{program: p, root: root, openers: openers, scopes: map[string]*apply.Scope{}, entries: map[string]resource.ScopeEntry{}, ids: map[string]string{},
 		written: map[value.Address]string{}, through: map[string]string{}}
 }
 
@@ -130,14 +137,7 @@ func (v *view) parent(s *resource.Scope) *apply.Scope {
 	return nil
 }
 
-func (v *view) opener(s *resource.Scope) *resource.Declaration {
-	for _, d := range v.program.Declarations {
-		if d.Address == value.Address(s.Address) {
-			return d
-		}
-	}
-	return nil
-}
+func (v *view) opener(s *resource.Scope) *resource.Declaration { return v.openers[s.Address] }
 
 func (v *view) observeAll(ctx context.Context, stage []*resource.Scope) error {
 	ctx, cancel := context.WithTimeout(ctx, observeTimeout)
@@ -323,6 +323,22 @@ func (v *view) without(s *resource.Scope) *plan.ScopeState {
 		absent.Off = absent.Off || outer != nil && outer.State.Off
 	}
 	return absent
+}
+
+// inside returns a scope and those that lie in it, the innermost first.
+func (v *view) inside(addr string) []string {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	depth := map[string]int{}
+	for other, s := range v.scopes {
+		outer := v.within(s.State.Scope)
+		if other == addr || slices.Contains(outer, addr) {
+			depth[other] = len(outer)
+		}
+	}
+	out := slices.Sorted(maps.Keys(depth))
+	slices.SortStableFunc(out, func(a, b string) int { return depth[b] - depth[a] })
+	return out
 }
 
 // within returns the scopes that a scope lies in, the innermost first: of a swarm

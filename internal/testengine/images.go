@@ -11,6 +11,7 @@ import (
 	"os"
 	"path/filepath"
 	"runtime"
+	"testing"
 )
 
 // The test images. All hold one static program, whose modes are told in internal/testengine/image. Arguments of a
@@ -25,6 +26,16 @@ const (
 )
 
 const imagesFile = "images.tar"
+
+// Archive is the path of the test images, for `docker load` on engines that are not this package's.
+func Archive(tb testing.TB) string {
+	tb.Helper()
+	dir, err := build(context.Background(), os.Stderr)
+	if err != nil {
+		tb.Fatal(err)
+	}
+	return filepath.Join(dir, imagesFile)
+}
 
 type imageConfig struct {
 	Env          []string            `json:",omitempty"`

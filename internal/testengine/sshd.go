@@ -44,8 +44,8 @@ func StartBareSSHD(tb testing.TB, settings ...string) *SSHD {
 	if err := usable(); err != nil {
 		tb.Skip(err)
 	}
-	if _, err := ready(tb.Context()); err != nil {
-		tb.Fatal(err)
+	if _, programs := missing(needed); len(programs) > 0 {
+		tb.Fatalf("missing %s: run `go run ./internal/testengine/prepare`", strings.Join(programs, ", "))
 	}
 	s := newSSHD(tb)
 	s.start(settings...)

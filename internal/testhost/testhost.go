@@ -13,6 +13,7 @@ import (
 	"bytes"
 	"context"
 	"crypto/rand"
+	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -148,6 +149,55 @@ func sweep(ctx context.Context, tb testing.TB, site *local.Site) {
 	}
 }
 
+// TakeSite gives a test a site of machines for itself, empty, for tests of local() that look at all of a site. The
+// function that it returns destroys what is on it; where the test process dies before, the next one does.
+func TakeSite() (*local.Site, func() error, error) {
+	if err := os.MkdirAll(ownersDir, 0o711); err != nil {
+		return nil, nil, err
+	}
+	left, err := filepath.Glob(filepath.Join(ownersDir, sitePrefix+"*"))
+	if err != nil {
+		return nil, nil, err
+	}
+	for _, path := range left {
+		name := strings.TrimPrefix(filepath.Base(path), sitePrefix)
+		if _, destroy, err := claim(name); err != nil {
+			return nil, nil, err
+		} else if destroy == nil {
+			continue // its test runs
+		} else if err := destroy(); err != nil {
+			return nil, nil, fmt.Errorf("the site %s of an earlier test: %w", name, err)
+		}
+	}
+	return claim("x" + strings.ToLower(rand.Text())[:7])
+}
+
+// sitePrefix begins the names of the owners' files of whole sites.
+const sitePrefix = "site-"
+
+// claim makes a site this process's. Where it is another one's there is no function.
+func claim(name string) (*local.Site, func() error, error) {
+	owner, err := local.TryLock(filepath.Join(ownersDir, sitePrefix+name))
+	if err != nil || owner == nil {
+		return nil, nil, err
+	}
+	site, err := local.Open(local.Config{Site: name})
+	if err != nil {
+		owner.Close()
+		return nil, nil, err
+	}
+	return site, func() error {
+		defer owner.Close()
+		ctx, cancel := context.WithTimeout(context.Background(), limit)
+		defer cancel()
+		all, err := site.List()
+		for _, m := range all {
+			err = errors.Join(err, m.Destroy(ctx))
+		}
+		return errors.Join(err, site.Collect(ctx), os.Remove(owner.Name()))
+	}, nil
+}
+
 func must(tb testing.TB, err error) {
 	tb.Helper()
 	if err != nil {
@@ -187,7 +237,10 @@ func (h *Host) Partition(other *Host) {
 }
 
 // Heal undoes a partition.
-func (h *Host) Heal(other *Host) { h.tb.Helper(); h.do(h.machine.Heal); h.do(other.machine.Heal) }
+func (h *Host) Heal(other *Host) {
+	h.tb.Helper()
+	h.do(func(ctx context.Context) error { return local.Heal(ctx, h.machine, other.machine) })
+}
 
 // Run runs a program on the host as root and returns its standard output without the last line's end. It does not go
 // through SSH. The test fails if the program does.
