@@ -22,6 +22,10 @@ import (
 // drainTime is how long the tasks of a leaving node may take to move.
 const drainTime = 10 * time.Minute
 
+// recoverTime is how long the swarm may take to run elsewhere what a machine ran
+// that is gone.
+const recoverTime = 30 * time.Second
+
 // downTime is how long a swarm may take to see that a machine is gone: three of
 // its heartbeats, and more while a new leader asks for all.
 func (l *leaver) downTime(ctx context.Context) time.Duration {
@@ -162,6 +166,9 @@ func (l *leaver) leave(ctx context.Context) error {
 			return err
 		}
 	}
+	if !ready {
+		l.recover(ctx)
+	}
 	return l.forget(ctx)
 }
 
@@ -203,7 +210,7 @@ func (l *leaver) steady(ctx context.Context) (swarm.Node, error) {
 
 // drain moves the node's tasks to others, and ends when they run there.
 func (l *leaver) drain(ctx context.Context) error {
-	tasks, err := tasksOn(ctx, l.c, l.r.Live.ID)
+	tasks, err := tasksOn(ctx, l.c, l.r.Live.ID, false)
 	if err != nil {
 		return err
 	}
@@ -218,6 +225,20 @@ func (l *leaver) drain(ctx context.Context) error {
 		nc.Detail += "\nto keep the node, declare it again, with availability = \"active\""
 	}
 	return err
+}
+
+// recover waits a while until what a node that is down has run runs elsewhere.
+// What does not is no reason to keep the node: its service tells.
+func (l *leaver) recover(ctx context.Context) {
+	tasks, err := tasksOn(ctx, l.c, l.r.Live.ID, true)
+	if err != nil {
+		return
+	}
+	node := nodeOf(l.r.Live).Node
+	node.Status.State = swarm.NodeStateDown
+	wait, cancel := context.WithTimeout(ctx, recoverTime)
+	defer cancel()
+	_ = areGone(wait, l.c, l.r, &liveNode{Node: node, leaving: tasks})
 }
 
 // change writes the node's spec, whoever else does.
