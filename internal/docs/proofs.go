@@ -158,9 +158,19 @@ var Proofs = map[string][]Proof{
 	"systemd_unit": hostProofs("unit", "TestUnit", hosts),
 	"sysctl":       hostProofs("sysctl", "TestSysctl", bookworm),
 	"user":         hostProofs("user", "TestUser", hosts),
+	"docker": {
+		{roundTrip, "TestDocker", dockerTest, hosts},
+		{drift, "TestDocker", dockerTest, hosts},
+		{"settings, registries and accounts", "TestDockerSettings", dockerTest, "a real machine: Debian 13"},
+		{"certificates", "TestDockerTLS", "internal/host/docker_tls_real_test.go", bookworm},
+		{"Debian's own packages: 20.10 and 26.1", "TestDockerOfDistribution", dockerTest, hosts},
+		{"an engine that was there before", "TestDockerOfOthers", dockerTest, bookworm},
+		{"what goes wrong, and is rolled back", "TestDockerErrors", dockerTest, bookworm},
+	},
 	"check_exec": {
 		{roundTrip, "TestStoryChecks", checkStory, engines},
 		{"every argument", "TestExec", checkStory, engines},
+		{"in a container of an engine", "TestExecContainer", checkStory, engines},
 	},
 }
 
@@ -168,6 +178,8 @@ const (
 	containerTest     = "internal/engine/container_real_test.go"
 	containerLiveTest = "internal/engine/container_live_test.go"
 	containerStory    = "internal/run/story_container_test.go"
+
+	dockerTest = "internal/host/docker_real_test.go"
 
 	swarmTest   = "internal/swarm/swarm_real_test.go"
 	networkTest = "internal/swarm/network_real_test.go"

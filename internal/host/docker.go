@@ -65,6 +65,7 @@ var DockerKind = &resource.Kind{
 	Opens:   "engine",
 	Rank:    20,
 	Single:  true,
+	Keeps:   true,
 	Keyless: true,
 	Out: []resource.Output{
 		{Name: "version", Type: "string", Doc: "The engine's version."},
@@ -73,7 +74,11 @@ var DockerKind = &resource.Kind{
 		{Name: "client_cert", Type: "string", Doc: "With tls: a client's certificate (cert.pem)."},
 		{Name: "client_key", Type: "string", Sensitive: true, Doc: "With tls: its key (key.pem)."},
 	},
-	Check:    checkDocker,
+	Missing: func(scope string) (string, string) {
+		name := value.Address(scope).Name()
+		return "there is no Docker Engine on " + scope, fmt.Sprintf("docker_install(%s, ...) installs one, %s being what the script calls the machine", name, name)
+	},
+	Check:    hiding(dockerSchema, checkDocker),
 	Complete: completeDocker,
 	Effect:   dockerEffect,
 	Ending: func(_ *resource.Object, _ bool) string {

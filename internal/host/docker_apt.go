@@ -197,14 +197,18 @@ done
 // installScript installs packages. What is removed for them can only be the other
 // flavour's.
 func installScript(words []string) string {
-	return aptBegin + `allowed=" ` + strings.Join(dockerPackages, " ") + ` docker-ce-rootless-extras docker-buildx docker-compose docker-doc podman-docker tini "
-options="--no-install-recommends --allow-downgrades --allow-change-held-packages"
+	return aptBegin + `held=
+for p in $(apt-mark showhold); do case " ` + strings.Join(dockerPackages, " ") + ` " in *" $p "*) held="$held $p" ;; esac; done
+if [ -n "$held" ]; then apt-mark unhold $held >/dev/null; fi # apt keeps what is held even where another is to take its place
+again() { if [ -n "$held" ]; then apt-mark hold $held >/dev/null; fi; }
+allowed=" ` + strings.Join(dockerPackages, " ") + ` docker-ce-rootless-extras docker-buildx docker-compose docker-doc podman-docker tini "
+options="--no-install-recommends --allow-downgrades"
 set -- ` + quoteAll(words) + `
-get $options -s install "$@" || failed install
+get $options -s install "$@" || { again; failed install; }
 for p in $(sed -n 's/^Remv \([^ :]*\).*/\1/p' "$log"); do
-  case $allowed in *" $p "*) ;; *) echo "$p" >"$log"; failed removes ;; esac
+  case $allowed in *" $p "*) ;; *) again; echo "$p" >"$log"; failed removes ;; esac
 done
-get $options install "$@" || failed install
+get $options install "$@" || { again; failed install; }
 systemctl unmask -q docker.service docker.socket 2>/dev/null
 systemctl enable -q docker.service 2>/dev/null
 true

@@ -69,11 +69,14 @@ func parseDaemon(text []byte) (*value.Map, error) {
 
 // jsonError says on which line an error of the JSON decoder is.
 func jsonError(text []byte, err error) string {
+	if errors.Is(err, io.ErrUnexpectedEOF) {
+		return "it ends before its last brace"
+	}
 	var syntax *json.SyntaxError
 	if !errors.As(err, &syntax) {
 		return err.Error()
 	}
-	before := text[:min(int(syntax.Offset), len(text))]
+	before := text[:max(0, min(int(syntax.Offset)-1, len(text)))]
 	return fmt.Sprintf("line %d: %v", 1+bytes.Count(before, []byte("\n")), err)
 }
 

@@ -49,7 +49,7 @@ printf 'system %s %s\n' "$ID" "$VERSION_CODENAME"
 printf 'name %s\n' "$(hostname)"
 for a in $(ip -o address show scope global 2>/dev/null | grep -Ev '^[0-9]+: (docker|br-|veth|virbr|cni|podman)' | sed -n 's/.* inet6\{0,1\} \([^/ ]*\).*/\1/p'); do printf 'address %s\n' "$a"; done
 set -- $SSH_CONNECTION; [ $# = 4 ] && printf 'address %s\n' "$3"
-[ -S /run/docker.sock ] && echo socket
+grep -q '/run/docker\.sock$' /proc/net/unix && echo socket
 root=$(sed -n 's/^.*"data-root" *: *"\([^"]*\)".*/\1/p' ` + daemonFile + `); [ -s "${root:-/var/lib/docker}/swarm/docker-state.json" ] && echo member`
 
 // dockerFiles are those whose content is looked at. The client's key is one of

@@ -53,6 +53,9 @@ func (c Case) lookedUp(ch *Change) (*resource.Object, *diag.Diagnostic) {
 		}
 	}
 	switch {
+	case o == nil && ch.Kind.Missing != nil:
+		summary, hint := ch.Kind.Missing(c.Decl.Scope)
+		return nil, &diag.Diagnostic{Pos: c.Decl.Pos, Summary: summary, Hint: hint}
 	case o == nil:
 		p := &diag.Diagnostic{
 			Pos: c.Decl.Pos, Summary: fmt.Sprintf("%s: there is no %s %q", ch.Address, ch.Kind.Name, name),

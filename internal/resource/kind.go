@@ -44,7 +44,8 @@ type Kind struct {
 	// Keyless is set where the scope may keep no hash key: lifecycle(replace_on=)
 	// is hashed without one, and takes nothing sensitive.
 	Keyless bool
-	// Renames is set where an update can give an object another live name.
+	// Renames is set where an update can give an object another live name. Others
+	// can too, so its mark keeps the name that it got from us.
 	Renames bool
 	// Together is set where objects of the kind that refer to one another are
 	// replaced together: one holds on to what the other is, not to its name.
@@ -59,6 +60,9 @@ type Kind struct {
 	// Single is set where a scope holds at most one such object, which is then
 	// the one that is meant whatever its name.
 	Single bool
+	// Missing says in a person's words that a scope has no such object, where one
+	// is only read, and how a script gets one. May be nil.
+	Missing func(scope string) (summary, hint string)
 	// Busy is set where an object that is used cannot be deleted: replacing it
 	// replaces its users too.
 	Busy bool
@@ -238,4 +242,5 @@ type Request struct {
 type Progress struct {
 	Done, Total int    // tasks; Total 0 where nothing can be counted
 	Text        string // what it waits for, such as "web.5 preparing on wrk-1"
+	Tried       int    // how often, of what is tried until it goes well: Text says how it ended last
 }
