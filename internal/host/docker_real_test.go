@@ -8,6 +8,7 @@ import (
 
 	"github.com/swarmscript/swarmscript/internal/host"
 	"github.com/swarmscript/swarmscript/internal/resource"
+	"github.com/swarmscript/swarmscript/internal/testhost"
 	"github.com/swarmscript/swarmscript/internal/testhost/aptrepo"
 	"github.com/swarmscript/swarmscript/internal/value"
 )
@@ -31,9 +32,9 @@ func (a args) and(more args) args {
 
 // engine starts a machine with an engine from Docker's packages. What it
 // returns are the arguments without which they are not found.
-func engine(t *testing.T, image string) (*world, *aptrepo.Repo, args) {
+func engine(t *testing.T, image string, opts ...testhost.Option) (*world, *aptrepo.Repo, args) {
 	t.Helper()
-	w := start(t, image)
+	w := start(t, image, opts...)
 	repo := aptrepo.Serve(t, w.h)
 	base := args{"repository": repo.URL, "key": repo.Key}
 	w.apply(list("create docker.m"), w.docker(base))
@@ -101,10 +102,10 @@ func TestDocker(t *testing.T) {
 	}
 }
 
-// The settings of an engine, beside those of others.
+// The settings of an engine, beside those of others, and who may use it.
 func TestDockerSettings(t *testing.T) {
 	t.Parallel()
-	w, _, base := engine(t, "debian-13")
+	w, _, base := engine(t, "debian-13", testhost.User("deploy"))
 	daemon := func(m args) *resource.Declaration { return w.docker(base.and(args{"daemon": m})) }
 	w.sh(`echo '{"debug": true}' >/etc/docker/daemon.json; systemctl restart docker`)
 
@@ -144,11 +145,37 @@ func TestDockerSettings(t *testing.T) {
 	hosts := args{"hosts": []string{"unix:///var/run/docker.sock", "tcp://127.0.0.1:2375"}}
 	w.apply(list(`update docker.m: daemon["hosts"]`), daemon(hosts))
 	w.sh("docker -H tcp://127.0.0.1:2375 version")
-	w.sh("rm -r /etc/systemd/system/docker.service.d")
+	w.sh("rm -r /etc/systemd/system/docker.service.d; rm /run/docker.sock")
 	w.apply(list(`update docker.m`), daemon(hosts))
 	w.apply(list(`update docker.m: daemon["hosts"]`), w.docker(base))
 	want(t, "the drop-in", w.sh("ls /etc/systemd/system/docker.service.d 2>/dev/null || true"), "")
 	want(t, "what is left of daemon.json", w.sh("tr -d ' \n' </etc/docker/daemon.json"), `{"debug":true}`)
+
+	deploy := w.docker(base.and(args{"users": []string{"deploy"}}))
+	reached := func() {
+		t.Helper()
+		if summary, err := w.open(deploy); err != nil || summary != "engine 28.5.2" {
+			t.Errorf("the engine is %q: %v", summary, err)
+		}
+	}
+	reached() // by sudo
+	w.apply(list(`update docker.m: users`), deploy)
+	reached()
+}
+
+// open looks at what a machine's engine has, over the machine's connection.
+func (w *world) open(d *resource.Declaration) (string, error) {
+	w.t.Helper()
+	conn, err := host.DockerKind.Handler.(resource.Opener).Open(w.t.Context(), w.c, w.observe(decls(d)).Objects[0])
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	defer conn.Close()
+	obs, err := conn.Observe(w.t.Context(), resource.Query{Project: w.project})
+	if err != nil {
+		return "", err
+	}
+	return obs.Summary, nil
 }
 
 // What goes wrong is told as it is, leaves the engine running, and the next run
@@ -242,17 +269,8 @@ func TestDockerOfOthers(t *testing.T) {
 	if len(obs.Objects) != 1 || obs.Objects[0].Mark.Project != "" {
 		t.Fatalf("found are %v", obs.Objects)
 	}
-	conn, err := host.DockerKind.Handler.(resource.Opener).Open(t.Context(), w.c, obs.Objects[0])
-	if err != nil {
-		t.Fatal(err)
-	}
-	inside, err := conn.Observe(t.Context(), resource.Query{Project: w.project})
-	if err != nil {
-		t.Fatal(err)
-	}
-	want(t, "the engine", inside.Summary, "engine 20.10.24+dfsg1")
-	if err := conn.Close(); err != nil {
-		t.Error(err)
+	if summary, err := w.open(found); err != nil || summary != "engine 20.10.24+dfsg1" {
+		t.Errorf("the engine is %q (%v)", summary, err)
 	}
 
 	debian := args{"source": "distribution"}
