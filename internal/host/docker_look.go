@@ -33,21 +33,24 @@ var dockerSection = section{
 
 // dockerQuery prints lines of a word and what it says. The contents of files are
 // in base64.
-var dockerQuery = `dpkg-query -W -f 'package ${Package} ${db:Status-Want} ${db:Status-Status} ${Version}\n' -- ` + strings.Join(dockerPackages, " ") + `
-d=$(command -v dockerd) && printf 'dockerd %s\n' "$d"
+var dockerQuery = `p=$(dpkg-query -W -f 'package ${Package} ${db:Status-Want} ${db:Status-Status} ${Version}\n' -- ` + strings.Join(dockerPackages, " ") + `)
+[ -n "$p" ] && printf '%s\n' "$p"
+if d=$(command -v dockerd); then
+  printf 'dockerd %s\n' "$d"
+  printf '%s\n' "$p" | grep -q '^package docker\(-ce\|\.io\) [a-z]* installed ' || printf 'version %s\n' "$("$d" --version)"
+fi
 [ -e ` + dockerPending + ` ] && echo pending
-sed -n 's/^ExecStart=/exec /p' "$(systemctl show docker.service -p FragmentPath --value)"
-case $(dpkg-query -W -f '${db:Status-Status} ' docker-ce docker.io) in *installed\ *) ;; *)
-  [ -n "$d" ] && printf 'version %s\n' "$("$d" --version)" ;;
-esac
-systemctl show docker.service -p LoadState -p ActiveState -p UnitFileState | sed 's/^/unit /'
+u=$(systemctl show docker.service -p LoadState -p ActiveState -p UnitFileState -p FragmentPath)
+printf '%s\n' "$u" | sed -n 's/^[A-Z]/unit &/p'
+f=$(printf '%s\n' "$u" | sed -n 's/^FragmentPath=//p')
+[ -n "$f" ] && sed -n 's/^ExecStart=/exec /p' "$f"
 for f in ` + strings.Join(dockerFiles, " ") + `; do [ -f "$f" ] && printf 'file %s %s\n' "$f" "$(base64 -w0 "$f")"; done
 [ -f ` + tlsDir + `/ca-key.pem ] && echo ca-key
 getent group docker | sed 's/^/group /'
 . /etc/os-release
 printf 'system %s %s\n' "$ID" "$VERSION_CODENAME"
 printf 'name %s\n' "$(hostname)"
-for a in $(ip -o address show scope global 2>/dev/null | grep -Ev '^[0-9]+: (docker|br-|veth|virbr|cni|podman)' | sed -n 's/.* inet6\{0,1\} \([^/ ]*\).*/\1/p'); do printf 'address %s\n' "$a"; done
+for a in $(ip -o address show scope global 2>/dev/null | grep -Ev '^[0-9]+: (docker|br-|veth|virbr|cni|podman)| (temporary|deprecated)( |$)' | sed -n 's/.* inet6\{0,1\} \([^/ ]*\).*/\1/p'); do printf 'address %s\n' "$a"; done
 set -- $SSH_CONNECTION; [ $# = 4 ] && printf 'address %s\n' "$3"
 [ -S /run/docker.sock ] && grep -q '/run/docker\.sock$' /proc/net/unix && echo socket
 root=$(sed -n 's/^.*"data-root" *: *"\([^"]*\)".*/\1/p' ` + daemonFile + `); [ -s "${root:-/var/lib/docker}/swarm/docker-state.json" ] && echo member`

@@ -55,7 +55,7 @@ func TestDocker(t *testing.T) {
 	for _, image := range []string{"debian-12", "debian-13"} {
 		t.Run(image, func(t *testing.T) {
 			t.Parallel()
-			w, _, base := engine(t, image)
+			w, repo, base := engine(t, image)
 			is := func() string { w.t.Helper(); return w.sh("dpkg-query -W -f '${Version}' docker-ce") }
 			want(t, "the newest", is(), "5:28.5.2-1~debian.any~test")
 			want(t, "what is held", w.sh("apt-mark showhold"), "containerd.io\ndocker-ce\ndocker-ce-cli")
@@ -91,12 +91,15 @@ func TestDocker(t *testing.T) {
 			w.sh("systemctl disable -q docker.service")
 			w.apply(list(`update docker.m`), w.docker(old))
 			want(t, "the unit", w.sh("systemctl is-enabled docker.service"), "enabled")
-			w.sh("rm /etc/apt/sources.list.d/docker.sources")
-			w.apply(list(`update docker.m: channel repository`), w.docker(old))
+			// A source as Docker's manual had it, with its key elsewhere: apt takes no two that differ.
+			w.sh("cd /etc/apt; . /etc/os-release; mv keyrings/docker.asc keyrings/other.asc; rm sources.list.d/docker.sources\n" +
+				"echo \"deb [arch=amd64 signed-by=/etc/apt/keyrings/other.asc] " + repo.URL + " $VERSION_CODENAME stable\" >sources.list.d/docker.list")
+			w.apply(list(`update docker.m: channel key repository`), w.docker(old))
+			w.sh("apt-get update -q -o APT::Update::Error-Mode=any; ls /etc/apt/sources.list.d/docker.list.save")
 
 			w.sh("touch /var/lib/docker/ours")
 			w.apply(list("delete docker.docker"))
-			want(t, "what is left", w.sh("ls /etc/apt/sources.list.d/docker* /etc/apt/keyrings/docker* /usr/bin/dockerd /usr/bin/docker /var/lib/docker/ours 2>/dev/null || true"), "/var/lib/docker/ours")
+			want(t, "what is left", w.sh("ls /etc/apt/sources.list.d/docker.sources /etc/apt/keyrings/docker* /usr/bin/dockerd /usr/bin/docker /var/lib/docker/ours 2>/dev/null || true"), "/var/lib/docker/ours")
 			w.apply(list("create docker.m"), w.docker(old))
 		})
 	}
@@ -200,6 +203,28 @@ func TestDockerErrors(t *testing.T) {
 	repo.Down()
 	wrong(args{"version": "28.5.1"}, repo.URL+" cannot be reached", "Connection refused")
 	repo.Up(t)
+
+	w.sh("nohup setsid sh -c 'exec 9>/var/lib/dpkg/lock-frontend; exec sleep 3600' >/dev/null 2>&1 & echo $! >/run/holder; sleep 0.3")
+	s := w.steps(decls(w.docker(base.and(args{"version": "28.5.1"}))))[0]
+	said, done := make(chan string, 100), make(chan error, 1)
+	go func() {
+		_, err := s.kind.Handler.Update(t.Context(), w.c, &resource.Request{
+			Address: s.change.Address, Args: s.change.Args, Mark: s.change.Mark, Live: s.change.Live, Progress: func(p resource.Progress) { said <- p.Text },
+		})
+		done <- err
+	}()
+	for text := ""; !strings.Contains(text, "waiting for dpkg's lock, held by process"); {
+		select {
+		case text = <-said:
+		case err := <-done:
+			t.Fatalf("it did not wait: %v", err)
+		}
+	}
+	w.sh("pkill -x sleep")
+	if err := <-done; err != nil {
+		t.Error(err)
+	}
+	w.apply(list("update docker.m: version"), w.docker(base.and(args{"version": "28.5.2"})))
 
 	w.sh("echo '{\"debug\": true' >/etc/docker/daemon.json")
 	wrong(settings(args{"max-concurrent-downloads": 5}), "/etc/docker/daemon.json is damaged: it ends before its last brace", "mend it by hand")

@@ -56,6 +56,11 @@ func TestStoryDocker(t *testing.T) {
 	f.PlanShows("~ docker.m1: version")
 	f.Apply()
 	f.PlanIsEmpty()
+	// An engine that is only used now stays as it is.
 	script("", "swarm.init(m)\n")
-	f.Apply(func(o *Options) { o.AllowDataLoss = true })
+	f.PlanIsEmpty()
+	f.Apply(func(o *Options) { o.Destroy, o.AllowDataLoss = true, true })
+	if left := h.Sh("command -v dockerd || ls /var/lib/docker/volumes"); strings.Contains(left, "dockerd") || !strings.Contains(left, "metadata.db") {
+		t.Errorf("after all was destroyed there is %q", left)
+	}
 }
