@@ -233,8 +233,11 @@ func (b *builder) guardHomes() {
 		return
 	}
 	for _, d := range b.in.Program.Declarations {
+		if d.Kind.Opens == "" { // nearly all
+			continue
+		}
 		c := b.changes[d.Address]
-		if d.Kind.Opens == "" || c == nil || c.Live == nil || c.Action == Replace || !b.goes(d.Scope) {
+		if c == nil || c.Live == nil || c.Action == Replace || !b.goes(d.Scope) {
 			continue
 		}
 		b.fail(&diag.Diagnostic{

@@ -432,18 +432,49 @@ func (v *view) scopeID(addr string) string {
 	return addr
 }
 
+// summary says in a line what was looked at. Of machines and their engines, only
+// those that do not answer have a name: there may be hundreds.
 func (v *view) summary() string {
 	var parts []string
+	there, coming, off := 0, 0, 0
 	for _, addr := range slices.Sorted(maps.Keys(v.scopes)) {
-		s := v.scopes[addr]
-		switch s.State.Status {
-		case plan.Present:
-			parts = append(parts, addr+" ("+s.State.Obs.Summary+")")
-		case plan.Absent:
+		st := v.scopes[addr].State
+		machine := st.Scope.Type == "host"
+		nested := machine || st.Scope.Type == "engine" && st.Scope.Config == nil
+		switch {
+		case st.Status == plan.Unreachable:
+			if outer := v.within(st.Scope); !nested || len(outer) == 0 || v.scopes[outer[0]].State.Status == plan.Present {
+				parts = append(parts, addr+" (unreachable)")
+			}
+		case machine && st.Status == plan.Present:
+			there++
+		case machine && st.Off:
+			off++
+		case machine:
+			coming++
+		case nested || st.Scope.Type == "local" && st.Status == plan.Present:
+		case st.Status == plan.Absent:
 			parts = append(parts, addr+" (does not exist yet)")
 		default:
-			parts = append(parts, addr+" (unreachable)")
+			parts = append(parts, addr+" ("+st.Obs.Summary+")")
 		}
+	}
+	if total := there + coming + off; total > 0 {
+		text := fmt.Sprintf("%d machines", total)
+		if total == 1 {
+			text = "1 machine"
+		}
+		var but []string
+		if coming > 0 {
+			but = append(but, fmt.Sprintf("%d not there yet", coming))
+		}
+		if off > 0 {
+			but = append(but, fmt.Sprintf("%d powered off", off))
+		}
+		if but != nil {
+			text += " (" + strings.Join(but, ", ") + ")"
+		}
+		parts = append([]string{text}, parts...)
 	}
 	return strings.Join(parts, ", ")
 }
