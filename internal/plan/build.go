@@ -120,6 +120,7 @@ func (b *builder) build() (*Plan, diag.List) {
 		b.arrange()
 	}
 	b.guard()
+	b.unreachables()
 	if err := b.problems.Err(); err != nil {
 		b.problems.Sort()
 		return nil, b.problems
