@@ -53,6 +53,7 @@ type Host struct {
 	sessions *slots // commands: sshd counts them, MaxSessions is 10 by default
 	streams  *slots // forwarded connections, which it does not count
 	relays   *slots // connections that commands make: they are sessions as well
+	stops    *slots // commands that end others
 
 	dials, channels atomic.Int64
 
@@ -73,7 +74,8 @@ type Usage struct {
 }
 
 const (
-	// maxSessions leaves two of sshd's ten to the user.
+	// maxSessions leaves two of sshd's ten: for a command that ends another, and
+	// for the one that hurries.
 	maxSessions = 8
 	// maxStreams bounds what is forwarded at once. A plan lists everything at
 	// once over about ten.
@@ -86,7 +88,7 @@ var errClosed = errors.New("the connection was closed by us")
 // DialHost returns the host that m means. Nothing is dialled or read before
 // the first use.
 func DialHost(m Machine) *Host {
-	h := &Host{m: m, time: usual, sessions: newSlots(maxSessions), streams: newSlots(maxStreams), relays: newSlots(maxRelays), turn: make(chan struct{}, 1)}
+	h := &Host{m: m, time: usual, sessions: newSlots(maxSessions), streams: newSlots(maxStreams), relays: newSlots(maxRelays), stops: newSlots(1), turn: make(chan struct{}, 1)}
 	h.turn <- struct{}{}
 	return h
 }
