@@ -135,7 +135,7 @@ func TestHTTPS(t *testing.T) {
 	s.Config.ErrorLog = nil
 	s.StartTLS()
 	defer s.Close()
-	failsWith(t, "unknown", verify(t, HTTPKind, short, given{"url": s.URL}), "certificate signed by unknown authority")
+	failsWith(t, "unknown", verify(t, HTTPKind, 3*time.Second, given{"url": s.URL}), "certificate signed by unknown authority")
 	if err := verify(t, HTTPKind, 20*time.Second, given{"url": s.URL, "insecure": true}); err != nil {
 		t.Error(err)
 	}

@@ -49,6 +49,7 @@ func (h *Host) Run(ctx context.Context, c Command) (Result, error) {
 	defer h.sessions.release()
 	defer l.unuse()
 	defer func() { go ch.Close() }() // a server that hangs is not waited for
+	h.commands.Add(1)
 	run := newRunning(ch, reqs, l, h.m.needsRoot(c, l.user))
 	res, err := run.all(ctx, c)
 	if ctx.Err() != nil && err != nil {

@@ -55,7 +55,7 @@ type Host struct {
 	relays   *slots // connections that commands make: they are sessions as well
 	stops    *slots // commands that end others
 
-	dials, channels atomic.Int64
+	dials, commands, channels atomic.Int64
 
 	turn chan struct{} // holds one token: who has it may dial
 
@@ -70,6 +70,7 @@ type Host struct {
 // Usage counts what a host's connection was used for.
 type Usage struct {
 	Dials    int64 // TCP connections to the host, logins included
+	Commands int64 // those that were run by [Host.Run]
 	Channels int64 // commands and forwarded connections
 }
 
@@ -106,7 +107,7 @@ func (h *Host) Name() string {
 }
 
 // Used returns what was used so far.
-func (h *Host) Used() Usage { return Usage{h.dials.Load(), h.channels.Load()} }
+func (h *Host) Used() Usage { return Usage{h.dials.Load(), h.commands.Load(), h.channels.Load()} }
 
 // Close ends the connection, and what runs over it. A closed host is not
 // dialled again.

@@ -67,7 +67,7 @@ func TestExecContainer(t *testing.T) {
 db = box("exec_db", image = "swarmtest/web:1", user = "7")
 check_exec(db, ["/swarmtest", "health"], expect_output = "^ok", workdir = "/", user = "0")
 check_exec(target = db, command = ["/swarmtest", "exit", "7"], name = "seven", expect_exit_code = 7)
-check_exec("exec_db", ["/swarmtest", "exit", "3"], name = "three", engine = here, timeout = "2s")
+check_exec("exec_db", ["/swarmtest", "exit", "3"], name = "three", engine = here, timeout = "10s")
 check_exec(box("exec_idle", state = "stopped"), ["/swarmtest", "health"], name = "idle", timeout = "2s")
 check_exec("exec_none", ["/swarmtest", "health"], name = "none", engine = here, after = [db], timeout = "2s")
 `)

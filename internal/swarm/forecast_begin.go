@@ -8,7 +8,6 @@ import (
 	"github.com/docker/docker/api/types/system"
 
 	"github.com/swarmscript/swarmscript/internal/resource"
-	"github.com/swarmscript/swarmscript/internal/swarm/placement"
 	"github.com/swarmscript/swarmscript/internal/value"
 )
 
@@ -46,11 +45,12 @@ func firstNode(info system.Info, opener reader) swarm.Node {
 	return n
 }
 
-// joined reports whether the script says something of nodes that are not there
-// yet: how many there will be then, nobody knows.
+// joined reports whether the script says something of nodes that somebody else
+// lets join: how many there will be then, nobody knows. A node that the plan itself
+// makes join is a creation, and counts as one.
 func (f forecaster) joined(list []resource.Prospect) bool {
 	return f.begins && slices.ContainsFunc(list, func(p resource.Prospect) bool {
-		return p.Kind == "node" && p.Live == nil && !f.meansFirst(&p)
+		return p.Kind == "node" && p.Live == nil && !p.Anew && !f.meansFirst(&p)
 	})
 }
 
@@ -58,11 +58,4 @@ func (f forecaster) joined(list []resource.Prospect) bool {
 func (f forecaster) meansFirst(p *resource.Prospect) bool {
 	r := reader{p.Schema, p.Args}
 	return f.begins && !r.given("id") && r.str("name") == f.nodes[0].Description.Hostname
-}
-
-// coming marks nodes that are not there yet.
-func (f forecaster) coming(nodes []placement.Node) {
-	for i := range nodes {
-		nodes[i].Coming = f.begins
-	}
 }

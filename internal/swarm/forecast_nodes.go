@@ -34,6 +34,7 @@ func (f forecaster) nodesAfter(list []resource.Prospect) []placement.Node {
 	}
 	for i := range f.nodes {
 		n, p := placementNode(&f.nodes[i]), declared[f.nodes[i].ID]
+		n.First = f.begins
 		if p == nil && leavesWithItsMark(&f.nodes[i]) {
 			continue
 		}
@@ -42,7 +43,6 @@ func (f forecaster) nodesAfter(list []resource.Prospect) []placement.Node {
 		}
 		nodes = append(nodes, n)
 	}
-	f.coming(nodes)
 	slices.SortFunc(nodes, func(a, b placement.Node) int {
 		return cmp.Or(strings.Compare(a.Name, b.Name), strings.Compare(a.ID, b.ID))
 	})

@@ -17,7 +17,7 @@ func (n *Node) Satisfies(constraint string) bool {
 	if name, ok := cutPrefixFold(key, "node.labels."); ok && n.Open[name] {
 		return true
 	}
-	if n.Coming && n.unknown(key) {
+	if n.Coming && n.unknown(key) || n.First && (strings.EqualFold(key, "node.id") || strings.EqualFold(key, "node.ip")) {
 		return true
 	}
 	same, known := n.is(key, value)
@@ -27,9 +27,6 @@ func (n *Node) Satisfies(constraint string) bool {
 // unknown reports whether a property of a machine that is going to join is not
 // known yet: all that its declaration does not say, and the swarm does know.
 func (n *Node) unknown(key string) bool {
-	if n.OS != "" { // all but where it will be is known of its engine
-		return strings.EqualFold(key, "node.id") || strings.EqualFold(key, "node.ip")
-	}
 	_, ofNode := cutPrefixFold(key, "node.labels.")
 	_, known := n.Property(key)
 	return (known || strings.EqualFold(key, "node.ip")) && !ofNode && !strings.EqualFold(key, "node.role")
