@@ -158,6 +158,10 @@ var Proofs = map[string][]Proof{
 	"systemd_unit": hostProofs("unit", "TestUnit", hosts),
 	"sysctl":       hostProofs("sysctl", "TestSysctl", bookworm),
 	"user":         hostProofs("user", "TestUser", hosts),
+	"firewall": append(hostProofs("firewall", "TestFirewall", bookworm),
+		Proof{"rules that cut us off are refused", "TestFirewallAdmits", "internal/host/pure_test.go", noEngine}),
+	"fail2ban":            hostProofs("hardening", "TestFail2ban", bookworm),
+	"unattended_upgrades": hostProofs("hardening", "TestUnattendedUpgrades", hosts),
 	"docker": {
 		{roundTrip, "TestDocker", dockerTest, hosts},
 		{drift, "TestDocker", dockerTest, hosts},

@@ -95,7 +95,7 @@ func TestReadMarkOfNobody(t *testing.T) {
 }
 
 func TestMarkEqual(t *testing.T) {
-	m := Mark{Project: "p", Address: "a", Hash: "h", Keys: []string{"k"}, Sensitive: []string{"env:PW"}, Triggers: "t", Name: "n"}
+	m := Mark{Project: "p", Address: "a", Hash: "h", Keys: []string{"k"}, Sensitive: []string{"env:PW"}, Triggers: "t", Name: "n", On: "o"}
 	for i := range reflect.TypeFor[Mark]().NumField() {
 		other := m
 		f := reflect.ValueOf(&other).Elem().Field(i)
