@@ -1,6 +1,8 @@
 package ui
 
 import (
+	"golang.org/x/term"
+
 	"bufio"
 	"context"
 	"errors"
@@ -8,6 +10,15 @@ import (
 	"io"
 	"strings"
 )
+
+// Secret asks for what is not shown while it is typed. It must be called only
+// where a person can answer.
+func (t Terminal) Secret(prompt string) (string, error) {
+	fmt.Fprint(t.Out, prompt)
+	text, err := term.ReadPassword(int(t.In.Fd()))
+	fmt.Fprintln(t.Out)
+	return string(text), err
+}
 
 // ErrNobodyToAsk says that changes need a person's yes and there is no person.
 var ErrNobodyToAsk = errors.New("these actions need approval, and there is no terminal to ask on: " +
