@@ -1,21 +1,25 @@
 package ui
 
 import (
-	"golang.org/x/term"
-
 	"bufio"
 	"context"
 	"errors"
 	"fmt"
 	"io"
+	"os"
 	"strings"
+
+	"golang.org/x/term"
 )
 
-// Secret asks for what is not shown while it is typed. It must be called only
-// where a person can answer.
+// Secret asks for what is not shown while it is typed.
 func (t Terminal) Secret(prompt string) (string, error) {
+	in, ok := t.In.(*os.File)
+	if !ok || !t.Ask {
+		return "", ErrNobodyToAsk
+	}
 	fmt.Fprint(t.Out, prompt)
-	text, err := term.ReadPassword(int(t.In.Fd()))
+	text, err := term.ReadPassword(int(in.Fd()))
 	fmt.Fprintln(t.Out)
 	return string(text), err
 }
