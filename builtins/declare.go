@@ -52,6 +52,7 @@ type call struct {
 	s      *lang.Session
 	pos    diag.Pos
 	kind   *resource.Kind
+	target *Handle // of a check: what it is about, where that is a resource
 	decl   *resource.Declaration
 	failed bool
 	on     starlark.Value // what joins
@@ -60,8 +61,11 @@ type call struct {
 func (d *declarer) call(thread *starlark.Thread, b *starlark.Builtin, args starlark.Tuple, kwargs []starlark.Tuple) (starlark.Value, error) {
 	c := &call{d: d, thread: thread, s: lang.FromThread(thread), pos: lang.CallPos(thread)}
 	c.kind = d.kinds[0]
+	if c.kind.Verify != nil {
+		c.target = d.target(args, kwargs)
+	}
 	if len(d.kinds) > 1 || d.kinds[0].Opens == "host" {
-		c.kind = d.chooseKind(kwargs)
+		c.kind = d.chooseKind(kwargs, c.target)
 	}
 	c.decl = &resource.Declaration{Kind: c.kind, Args: make(value.Struct, len(c.kind.Schema.Fields)), Pos: c.pos}
 	if lang.Loading(thread) {
@@ -89,15 +93,20 @@ func (d *declarer) call(thread *starlark.Thread, b *starlark.Builtin, args starl
 	return h, nil
 }
 
-// chooseKind takes the kind of the scope that is named by keyword, otherwise
-// the first.
-func (d *declarer) chooseKind(kwargs []starlark.Tuple) *resource.Kind {
+// chooseKind takes the kind of the scope that is named by keyword, or in which
+// lives what a check is about, otherwise the first.
+func (d *declarer) chooseKind(kwargs []starlark.Tuple, target *Handle) *resource.Kind {
 	for _, kw := range kwargs {
 		key := string(kw[0].(starlark.String))
 		for _, k := range d.kinds {
 			if key == scopeArgument(k.Scope) && kw[1] != starlark.None && (key != "provider" || kw[1].Type() == k.Scope) {
 				return k
 			}
+		}
+	}
+	for _, k := range d.kinds {
+		if target != nil && target.decl.Kind.Scope == k.Scope {
+			return k
 		}
 	}
 	return d.kinds[0]
@@ -428,8 +437,10 @@ func (c *call) after(v starlark.Value) {
 
 // bind finds the scope and makes the address.
 func (c *call) bind(name string, scope starlark.Value) {
-	addr, ok := c.d.recorder.scopeFor(c, scope)
-	if !ok {
+	addr, ok := "", true
+	if scope == nil && c.target != nil && c.kind.Scope != "" && c.target.decl.Kind.Scope == c.kind.Scope {
+		addr = c.target.decl.Scope // where the check's target lives
+	} else if addr, ok = c.d.recorder.scopeFor(c, scope); !ok {
 		addr = "unknown"
 	}
 	c.decl.Scope = addr

@@ -17,10 +17,11 @@ func (a *app) docsCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "docs [NAME]",
 		Short: "Show what a script can call",
-		Long: "Show what a script can call: all of it in a line each, or one builtin with its arguments, or a module of\n" +
-			"the standard library. As Markdown, or as one HTML page with search that needs no other file.",
+		Long: "Show what a script can call: all of it in a line each, or one builtin with its arguments, or one argument\n" +
+			"(service.ports), or a module of the standard library. As Markdown, or as one HTML page with search that needs no other file.",
 		Example: "  swarmscript docs\n" +
 			"  swarmscript docs service\n" +
+			"  swarmscript docs service.ports\n" +
 			"  swarmscript docs @stdlib//update.star\n" +
 			"  swarmscript docs --format html > reference.html",
 		Args: atMost(1),
@@ -50,7 +51,7 @@ func (a *app) showDocs(names []string, markdown bool) error {
 	case len(names) == 0 && markdown:
 		return docs.Markdown(a.out)
 	case len(names) == 0:
-		return docs.List(a.out)
+		return docs.List(a.out, width)
 	case strings.HasPrefix(names[0], "@"):
 		m, err := docs.FindModule(names[0])
 		switch {
@@ -61,12 +62,16 @@ func (a *app) showDocs(names []string, markdown bool) error {
 		}
 		return docs.ModuleText(a.out, m, width)
 	}
-	e, err := docs.Find(names[0])
+	e, argument, err := docs.Named(names[0])
 	switch {
 	case err != nil:
 		return err
+	case markdown && argument != "":
+		return &diag.Diagnostic{Summary: names[0] + ": Markdown is of a builtin as a whole", Hint: "swarmscript docs --format markdown " + e.Name}
 	case markdown:
 		return docs.MarkdownEntry(a.out, e)
+	case argument != "":
+		return docs.Argument(a.out, e, argument, width)
 	}
 	return docs.Text(a.out, e, width)
 }

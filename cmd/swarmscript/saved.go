@@ -3,7 +3,9 @@ package main
 import (
 	"context"
 	"fmt"
+	"maps"
 	"os"
+	"slices"
 	"strings"
 	"time"
 	"unicode/utf8"
@@ -11,6 +13,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/swarmscript/swarmscript/internal/apply"
+	"github.com/swarmscript/swarmscript/internal/plan"
 	"github.com/swarmscript/swarmscript/internal/run"
 	"github.com/swarmscript/swarmscript/internal/ui"
 )
@@ -106,7 +109,7 @@ func (a *app) showCommand() *cobra.Command {
 			if asJSON {
 				return ui.PlanJSON(a.out, f.Plan, f.Program)
 			}
-			a.notef("saved %s in %s, from %s%s", f.Created.Format(time.RFC3339), f.Dir, f.Script, wishes(f.Wishes.Targets, f.Wishes.Exclude))
+			a.notef("saved %s in %s, from %s%s", f.Created.Format(time.RFC3339), f.Dir, f.Script, options(f))
 			return ui.Plan(a.out, f.Plan, ui.PlanOptions{Style: a.stdout().Style(), Destroy: f.Wishes.Destroy, RefreshOnly: f.Wishes.RefreshOnly})
 		},
 	}
@@ -115,14 +118,44 @@ func (a *app) showCommand() *cobra.Command {
 	return cmd
 }
 
-// wishes tells what a plan is limited to.
-func wishes(targets, exclude []string) string {
-	var words []string
-	for _, t := range targets {
-		words = append(words, " --target "+t)
+// options are those that a plan was made with, as they are given. The sensitive
+// variables are not among them: the file has not got them.
+func options(f *plan.File) string {
+	var b strings.Builder
+	w := f.Wishes
+	for _, o := range []struct {
+		name string
+		set  bool
+	}{
+		{"destroy", w.Destroy}, {"refresh-only", w.RefreshOnly}, {"adopt-all", w.AdoptAll}, {"allow-data-loss", w.AllowDataLoss},
+		{"allow-pending", w.AllowPending}, {"check", w.Check},
+	} {
+		if o.set {
+			b.WriteString(" --" + o.name)
+		}
 	}
-	for _, t := range exclude {
-		words = append(words, " --exclude "+t)
+	var vars []string
+	for _, name := range slices.Sorted(maps.Keys(f.Vars)) {
+		vars = append(vars, name+"="+f.Vars[name])
 	}
-	return strings.Join(words, "")
+	for _, o := range []struct {
+		name   string
+		values []string
+	}{
+		{"target", w.Targets}, {"exclude", w.Exclude}, {"replace", w.Replace}, {"adopt", w.Adopt}, {"forget", w.Forget},
+		{"var-file", f.VarFiles}, {"var", vars},
+	} {
+		for _, v := range o.values {
+			b.WriteString(" --" + o.name + " " + shellWord(v))
+		}
+	}
+	return b.String()
+}
+
+// shellWord quotes what a shell would take apart.
+func shellWord(s string) string {
+	if s != "" && strings.Trim(s, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-+=.,:/@%") == "" {
+		return s
+	}
+	return "'" + strings.ReplaceAll(s, "'", `'\''`) + "'"
 }

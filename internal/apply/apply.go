@@ -48,7 +48,8 @@ type Input struct {
 	Timeout time.Duration
 	// Sink receives events, one at a time. May be nil.
 	Sink func(Event)
-	// Stop, once closed, lets running steps end and begins no new ones.
+	// Stop, once closed, lets running steps end and begins no new ones. A check,
+	// which writes nothing, ends at once.
 	Stop <-chan struct{}
 	// Opened is called when a scope has come to be, before anything is done in
 	// it: the place to take its lease and to begin its ledger. The connection is

@@ -117,6 +117,49 @@ func checkDue(t *testing.T, program *resource.Program, p *plan.Plan) {
 	}
 }
 
+// A check that waits ends as soon as the run is stopped, and has not passed:
+// nothing more is begun, and the run was interrupted although it was its last
+// step.
+func TestCheckStopped(t *testing.T) {
+	for _, more := range []bool{false, true} {
+		stop := make(chan struct{})
+		waits := &resource.Kind{Name: "probe", Schema: schema.Of(probeSpec{}),
+			Verify: func(ctx context.Context, _ resource.Conn, r *resource.Request) error {
+				close(stop)
+				<-ctx.Done()
+				if errors.Is(ctx.Err(), context.DeadlineExceeded) {
+					t.Error("it went on until its own time was over")
+				}
+				return &resource.NotConverged{Address: r.Address, Summary: "had not passed"}
+			}}
+		check := &resource.Declaration{Address: "probe.p", Kind: waits, Args: value.Struct{value.List{}, "p"}, After: []value.Address{"room.main"}, Timeout: 10 * time.Second}
+		w := newWorld()
+		kinds := w.kinds()
+		s := &session{w: w, program: &resource.Program{Project: project, Declarations: []*resource.Declaration{
+			{Address: "room.main", Kind: kinds["room"], Scope: "world.w", Args: value.Struct{"main", nil, nil}}, check,
+		}}}
+		want := map[value.Address]Outcome{"room.main": OK, "probe.p": Broken}
+		if more {
+			s.program.Declarations = append(s.program.Declarations, &resource.Declaration{
+				Address: "room.main/net.n", Kind: kinds["net"], Scope: "room.main", Args: value.Struct{"n", nil}, After: []value.Address{"probe.p"}})
+			want["room.main/net.n"] = Omitted
+		}
+		p, err := s.plan(context.Background())
+		if err != nil {
+			t.Fatal(err)
+		}
+		res := Run(context.Background(), Input{Plan: p, Program: s.program, Scopes: s.conns, Stop: stop})
+		for _, step := range res.Steps {
+			if a := step.Change.Address; step.Outcome != want[a] {
+				t.Errorf("%s: outcome %d, want %d (%v)", a, step.Outcome, want[a], step.Err)
+			}
+		}
+		if len(res.Steps) != len(want) || !res.Interrupted || res.ExitCode() != ExitInterrupted {
+			t.Errorf("%d steps, interrupted %v, exit code %d", len(res.Steps), res.Interrupted, res.ExitCode())
+		}
+	}
+}
+
 // A check that fails skips what comes after it and nothing else; with Detach
 // none is made.
 func TestChecksFail(t *testing.T) {

@@ -37,7 +37,7 @@ func TestConverges(t *testing.T) {
 
 func story(t *testing.T, r *rand.Rand) {
 	w := newWorld()
-	g := &generator{r: r, w: w, kinds: w.kinds(), alias: map[string]string{}}
+	g := &generator{r: r, w: w, kinds: w.kinds(), alias: map[string]string{}, renamed: map[string]string{}}
 	for chapter := range 2 + r.IntN(4) {
 		s := &session{w: w, program: g.program(), opts: plan.Options{AllowDataLoss: true}}
 		if chapter > 0 && r.IntN(8) == 0 {
@@ -48,6 +48,11 @@ func story(t *testing.T, r *rand.Rand) {
 			part(t, r, s)
 		}
 		converge(t, r, s)
+		for id, was := range g.renamed {
+			if now := w.inside[id]; now != nil && now.Mark.Project == project && now.Name != was && len(s.opts.Targets)+len(s.opts.Exclude) == 0 {
+				t.Fatalf("%s was renamed to %s by hand, and still is", was, now.Name)
+			}
+		}
 		if len(s.program.Moves) > 0 { // which may leave the script now
 			s.program.Moves = nil
 			if p, err := s.plan(context.Background()); err != nil || !p.Empty() {
@@ -174,6 +179,8 @@ type generator struct {
 	wall   int
 	prev   []*resource.Declaration
 	alias  map[string]string // what net0 and the others are called now
+	// renamed holds the names, by ID, of the apps that were renamed by hand.
+	renamed map[string]string
 }
 
 const project = "shop"
@@ -337,7 +344,7 @@ func (g *generator) meddle() {
 		if !ok || g.r.IntN(3) > 0 {
 			continue
 		}
-		switch g.r.IntN(3) {
+		switch g.r.IntN(4) {
 		case 0:
 			app.Image = "by-hand"
 			o.Version++
@@ -349,6 +356,13 @@ func (g *generator) meddle() {
 			o.Version++
 		case 2:
 			delete(w.inside, o.ID)
+		case 3:
+			if g.renamed[o.ID] == "" {
+				g.renamed[o.ID] = o.Name
+			}
+			o.Name = "by-hand-" + o.ID
+			app.Name = o.Name
+			o.Version++
 		}
 	}
 	if name := peers[g.r.IntN(len(peers))]; w.room != nil && g.r.IntN(4) == 0 {

@@ -29,9 +29,12 @@ type Event struct {
 	Phase   plan.Phase
 	// Done of Total tasks; Total 0 where nothing can be counted.
 	Done, Total int
-	Text        string
-	Elapsed     time.Duration // since the step began
-	Err         error
+	// Tried is how often something was tried that ended, last, as Text says; 0 for
+	// what is not tried again and again.
+	Tried   int
+	Text    string
+	Elapsed time.Duration // since the step began
+	Err     error
 }
 
 // Outcome is how a step ended.

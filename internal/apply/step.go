@@ -169,6 +169,7 @@ func (e *executor) decide(c *plan.Change, s *liveScope, again bool) (*plan.Chang
 	if now == nil {
 		return nil, declError(problems)
 	}
+	now.Pending = c.Pending // what was foreseen stands
 	if !value.Known(now.Args) {
 		return nil, fmt.Errorf("%s: a value that it needs is still not known", c.Address)
 	}
@@ -213,7 +214,7 @@ func (e *executor) afterDestroy(cs plan.Case, c *plan.Change) plan.Case {
 		}
 		return nil
 	}
-	cs.Replaced, cs.Keep = "", c.Live.Name
+	cs.Replaced, cs.Keep = "", plan.KeptName(c.Kind, c.Live)
 	return cs
 }
 
@@ -255,7 +256,7 @@ func (e *executor) request(c *plan.Change) *resource.Request {
 	return &resource.Request{
 		Address: c.Address, Args: c.Args, Mark: c.Mark, Live: c.Live, Name: c.Name, Restart: c.Restart,
 		Progress: func(p resource.Progress) {
-			e.emit(Event{Type: Progressed, Address: c.Address, Action: c.Action, Done: p.Done, Total: p.Total, Text: p.Text})
+			e.emit(Event{Type: Progressed, Address: c.Address, Action: c.Action, Done: p.Done, Total: p.Total, Tried: p.Tried, Text: p.Text})
 		},
 	}
 }
@@ -342,6 +343,11 @@ func (e *executor) settle(ctx context.Context, c *plan.Change, s *liveScope, o *
 	if !ok {
 		return nil
 	}
+	if c.Action == plan.Check {
+		var release func()
+		ctx, release = e.untilStopped(ctx)
+		defer release()
+	}
 	timeout := e.in.Timeout
 	if c.Decl.Timeout > 0 {
 		timeout = c.Decl.Timeout
@@ -354,6 +360,9 @@ func (e *executor) settle(ctx context.Context, c *plan.Change, s *liveScope, o *
 	err := settle(wait, conn, r)
 	if err != nil && ctx.Err() == nil && wait.Err() != nil && !errors.As(err, new(*resource.NotConverged)) {
 		return &resource.NotConverged{Address: c.Address, Summary: "did not converge in " + timeout.String(), Detail: err.Error()}
+	}
+	if err != nil && errors.Is(context.Cause(ctx), errCut) {
+		return errors.Join(err, errCut)
 	}
 	return err
 }

@@ -150,6 +150,7 @@ func (s *schedule) end(r ended) {
 		s.e.results[c] = res
 	}
 	res.Took += r.took
+	s.e.interrupted = s.e.interrupted || errors.Is(r.err, errCut)
 	if r.err != nil {
 		res.Outcome, res.Err = Broken, r.err
 		s.because[r.node.ID] = c.Address

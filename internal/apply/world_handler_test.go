@@ -142,6 +142,9 @@ func (h handler) Update(ctx context.Context, c resource.Conn, r *resource.Reques
 	next := &thing{Object: t.Object, spec: h.decode(t.Kind, r.Args)}
 	next.Version, next.Mark = t.Version+1, r.Mark
 	keepForeign(next.spec, t.spec, r.Live.Mark)
+	if t.Kind == "app" {
+		next.Name = nameOf(next.spec)
+	}
 	if t == w.room {
 		w.room = next
 	} else {
@@ -249,7 +252,7 @@ func (w *world) kinds() map[string]*resource.Kind {
 		"net":   {Name: "net", Schema: schema.Of(netSpec{}), Out: out, Scope: "room", Rank: 10, Busy: true, MarkFixed: true, Handler: h},
 		"blob":  {Name: "blob", Schema: schema.Of(blobSpec{}), Out: out, Scope: "room", Rank: 10, Versioned: true, Handler: h},
 		"peer":  {Name: "peer", Schema: schema.Of(peerSpec{}), Out: out, Scope: "room", Rank: 5, Handler: h, Find: findPeer, Sequence: oneByOne},
-		"app":   {Name: "app", Schema: schema.Of(appSpec{}), Out: out, Scope: "room", Rank: 20, Restarts: true, Handler: h},
+		"app":   {Name: "app", Schema: schema.Of(appSpec{}), Out: out, Scope: "room", Rank: 20, Restarts: true, Renames: true, Handler: h},
 		"probe": w.probe(),
 	}
 }

@@ -12,8 +12,8 @@ import (
 )
 
 // The model world: rooms that hold nets (cannot change, cannot go while used),
-// blobs (versioned) and apps (use both, change in place), and peers, which are
-// there by themselves. It refuses what Docker refuses, and can crash at any call.
+// blobs (versioned) and apps (use both, change in place, can be renamed), and
+// peers, which are there by themselves. It refuses what Docker refuses, and can crash at any call.
 
 var errCrash = fmt.Errorf("the world stopped: %w", context.Canceled)
 
@@ -35,7 +35,7 @@ type blobSpec struct {
 }
 
 type appSpec struct {
-	Name   string            `star:"name,pos,replace"`
+	Name   string            `star:"name,pos"`
 	Image  string            `star:"image"`
 	Mode   string            `star:"mode,replace"`
 	Peer   string            `star:"peer"`

@@ -48,7 +48,7 @@ func until(ctx context.Context, r *resource.Request, p Pace, probe func(context.
 		if ctx.Err() == nil || h.tries == 0 { // one that was cut short says nothing
 			h.add(failure{hide(f.short), hide(f.detail), f.final})
 		}
-		r.Progress(resource.Progress{Text: fmt.Sprintf("%s (tried %s)", h.last().short, times(h.tries))})
+		r.Progress(resource.Progress{Text: h.last().short, Tried: h.tries})
 		if f.final {
 			return h.report(r.Address, "does not pass")
 		}
@@ -60,7 +60,7 @@ func until(ctx context.Context, r *resource.Request, p Pace, probe func(context.
 		}
 		t.Stop()
 		if !errors.Is(ctx.Err(), context.DeadlineExceeded) {
-			return ctx.Err()
+			return errors.Join(h.report(r.Address, "had not passed when it was stopped"), ctx.Err())
 		}
 		return h.report(r.Address, "did not pass")
 	}

@@ -135,7 +135,7 @@ func TestHTTPS(t *testing.T) {
 	s.Config.ErrorLog = nil
 	s.StartTLS()
 	defer s.Close()
-	failsWith(t, "unknown", verify(t, HTTPKind, short, given{"url": s.URL}), "certificate signed by unknown authority")
+	failsWith(t, "unknown", verify(t, HTTPKind, 3*time.Second, given{"url": s.URL}), "certificate signed by unknown authority")
 	if err := verify(t, HTTPKind, 20*time.Second, given{"url": s.URL, "insecure": true}); err != nil {
 		t.Error(err)
 	}
@@ -172,14 +172,16 @@ func TestUntil(t *testing.T) {
 	failsWith(t, "history", err, "tried 11 times", "it saw, in this order:\n  (3 others before)\n  c, 2 times\n  d, once", "h, once\nat last h")
 }
 
-// Ctrl-C is no failure of the check.
+// Ctrl-C is no failure of the check, which still says what it saw.
 func TestCancelled(t *testing.T) {
 	ctx, cancel := context.WithCancel(context.Background())
 	a := args(TCPKind, given{"address": "127.0.0.1:1"})
 	r := &resource.Request{Args: a, Progress: func(resource.Progress) { cancel() }}
-	if err := TCPKind.Verify(ctx, nil, r); !errors.Is(err, context.Canceled) {
+	err := TCPKind.Verify(ctx, nil, r)
+	if !errors.Is(err, context.Canceled) {
 		t.Errorf("got %v", err)
 	}
+	failsWith(t, "cancelled", err, "had not passed when it was stopped: tried once", "connection refused")
 }
 
 // What is sensitive in the arguments is not in what is told, though an answer
@@ -240,8 +242,8 @@ func TestArguments(t *testing.T) {
 		{TCPKind, given{"address": "x"}, `got "x", want host:port`},
 		{TCPKind, given{"address": ":80"}, "want host:port"},
 		{TCPKind, given{"address": "x:80", "expect": "["}, "missing closing ]"},
-		{ExecKind, given{"service": "web", "command": "x", "expect_output": "*"}, "missing argument to repetition operator"},
-		{ExecKind, given{"service": "web", "command": value.List{}}, "is empty"},
+		{ExecKind, given{"target": "web", "command": "x", "expect_output": "*"}, "missing argument to repetition operator"},
+		{ExecKind, given{"target": "web", "command": value.List{}}, "is empty"},
 	} {
 		if p := tt.kind.Check(args(tt.kind, tt.given)); len(p) != 1 || !strings.Contains(p[0].Msg, tt.want) {
 			t.Errorf("%s %v: got %v, want %q", tt.kind.Name, tt.given, p, tt.want)

@@ -19,13 +19,13 @@ import (
 	"github.com/swarmscript/swarmscript/internal/value"
 )
 
-// ExecSpec is what a script says of a check_exec. The command runs in a
-// container of the service that is on the engine which the swarm is reached
+// ExecSpec is what a script says of a check_exec of a service. The command runs
+// in a container of the service that is on the engine which the swarm is reached
 // through.
 type ExecSpec struct {
-	Service string      `star:"service,required,pos" ref:"service.name" doc:"The service, in a container of which the command runs."`
+	Target  string      `star:"target,required,pos" ref:"service.name" doc:"Where the command runs: a service, in one of its containers, or a container of an engine. A plain name is a service's, with engine= a container's."`
 	Command swarm.Words `star:"command,required,pos" doc:"The command; a string is split as a shell would."`
-	Name    string      `star:"name,local" doc:"The check's name; the service and the command where it is not given."`
+	Name    string      `star:"name,local" doc:"The check's name; the target and the command where it is not given."`
 	User    string      `star:"user" flag:"--user" doc:"User name or number, with an optional :group; the container's where it is not given."`
 	Workdir string      `star:"workdir" flag:"--workdir" doc:"Working directory in the container."`
 
@@ -36,29 +36,49 @@ type ExecSpec struct {
 	TryTimeout time.Duration `star:"try_timeout" default:"10s" min:"1000000" doc:"How long one try may take; timeout is for all of them."`
 }
 
-// ExecKind is a check that a command in a service's container ends well.
-var ExecKind = &resource.Kind{
-	Name:    "check_exec",
-	Schema:  execSchema,
-	Scope:   "swarm",
-	Check:   checkExec,
-	Unnamed: execName,
-	Verify:  verifyExec,
+// containerExecSpec is that of a check_exec of a container: all but the target is
+// the same.
+type containerExecSpec struct {
+	Target  string      `star:"target,required,pos" ref:"container.name" doc:"The container in which the command runs."`
+	Command swarm.Words `star:"command,required,pos" doc:"The command; a string is split as a shell would."`
+	Name    string      `star:"name,local" doc:"The check's name; the target and the command where it is not given."`
+	User    string      `star:"user" flag:"--user" doc:"User name or number, with an optional :group; the container's where it is not given."`
+	Workdir string      `star:"workdir" flag:"--workdir" doc:"Working directory in the container."`
+
+	ExpectExitCode int64  `star:"expect_exit_code" min:"0" max:"255" doc:"The exit code that passes."`
+	ExpectOutput   string `star:"expect_output" doc:"A regular expression that what the command prints must match somewhere."`
+
+	Interval   time.Duration `star:"interval" default:"5s" min:"1000000" doc:"The longest pause between two tries; the first ones are shorter."`
+	TryTimeout time.Duration `star:"try_timeout" default:"10s" min:"1000000" doc:"How long one try may take; timeout is for all of them."`
+}
+
+// ExecKind is a check that a command in a service's container ends well,
+// ContainerExecKind one of a command in a container of one engine.
+var (
+	ExecKind          = execKind("swarm", execSchema)
+	ContainerExecKind = execKind("engine", schema.Of(containerExecSpec{}))
+)
+
+func execKind(scope string, s *schema.Struct) *resource.Kind {
+	return &resource.Kind{Name: "check_exec", Schema: s, Scope: scope, Check: checkExec, Unnamed: execName, Verify: verifyExec}
 }
 
 var execSchema = schema.Of(ExecSpec{})
 
 // SchemaName implements [schema.Named].
+func (containerExecSpec) SchemaName() (name, doc string) { return ExecSpec{}.SchemaName() }
+
+// SchemaName implements [schema.Named].
 func (ExecSpec) SchemaName() (name, doc string) {
-	return "check_exec", "Runs a command in a container of a service until it ends as expected, after what it comes after has converged; otherwise the apply fails. It is made when something that it comes after changes, and by `swarmscript check`."
+	return "check_exec", "Runs a command in a container - one of a service, or one of an engine - until it ends as expected, after what it comes after has converged; otherwise the apply fails. It is made when something that it comes after changes, and by `swarmscript check`."
 }
 
 func execName(args value.Struct) string {
-	service := firstText(args)
+	target := firstText(args)
 	if r, ok := args[0].(value.Ref); ok {
-		service = r.Address.Name()
+		target = r.Address.Name()
 	}
-	words := []string{service}
+	words := []string{target}
 	list, _ := args[1].(value.List)
 	for _, e := range list {
 		s, ok := e.(string)
@@ -67,7 +87,7 @@ func execName(args value.Struct) string {
 		}
 		words = append(words, s)
 	}
-	if service == "" {
+	if target == "" {
 		return ""
 	}
 	return strings.Join(words, " ")
@@ -90,10 +110,13 @@ func checkExec(args value.Struct) (out schema.Problems) {
 func verifyExec(ctx context.Context, conn resource.Conn, r *resource.Request) error {
 	c, ok := conn.(remote.Client)
 	if !ok {
-		return fmt.Errorf("a command runs in a swarm's container, not in a %T", conn)
+		return fmt.Errorf("a command runs in a container, not in a %T", conn)
 	}
-	p := &execProbe{c: c, spec: &ExecSpec{}}
-	if err := execSchema.Decode(r.Args, p.spec); err != nil {
+	p := &execProbe{c: c, spec: &ExecSpec{}, find: serviceContainer}
+	if _, inSwarm := conn.(*swarm.Conn); !inSwarm {
+		p.find = engineContainer
+	}
+	if err := execSchema.Decode(r.Args, p.spec); err != nil { // the schemas differ in what the target may be
 		return err
 	}
 	if p.spec.ExpectOutput != "" {
@@ -109,19 +132,42 @@ type execProbe struct {
 	c      remote.Client
 	spec   *ExecSpec
 	output *regexp.Regexp
+	// find returns the ID of a container, and what a person calls it.
+	find func(ctx context.Context, c remote.Client, target string) (id, title string, err error)
+}
+
+// serviceContainer is the first container of a service on the engine that is
+// asked.
+func serviceContainer(ctx context.Context, c remote.Client, service string) (id, title string, err error) {
+	here, err := swarm.LocalContainers(ctx, c.Docker(), service)
+	if err == nil && len(here) == 0 {
+		err = swarm.NewNotHere(ctx, c.Docker(), service, service)
+	}
+	if err != nil {
+		return "", "", err
+	}
+	return here[0].ID, here[0].Task, nil
+}
+
+// engineContainer is a container of the engine, which has to run.
+func engineContainer(ctx context.Context, c remote.Client, name string) (id, title string, err error) {
+	got, err := c.Docker().ContainerInspect(ctx, name)
+	switch {
+	case err != nil:
+		return "", "", remote.Err(err)
+	case got.State != nil && !got.State.Running:
+		return "", "", fmt.Errorf("container %s does not run: it is %s", name, got.State.Status)
+	}
+	return got.ID, name, nil
 }
 
 func (p *execProbe) try(ctx context.Context) *failure {
 	begun := time.Now()
-	here, err := swarm.LocalContainers(ctx, p.c.Docker(), p.spec.Service)
-	if err == nil && len(here) == 0 {
-		err = swarm.NewNotHere(ctx, p.c.Docker(), p.spec.Service, p.spec.Service)
-	}
+	id, title, err := p.find(ctx, p.c, p.spec.Target)
 	if err != nil {
 		return &failure{short: err.Error()}
 	}
-	task := here[0]
-	code, out, err := runCommand(ctx, p.c, task.ID, container.ExecOptions{
+	code, out, err := runCommand(ctx, p.c, id, container.ExecOptions{
 		Cmd: p.spec.Command, User: p.spec.User, WorkingDir: p.spec.Workdir, AttachStdout: true, AttachStderr: true,
 	})
 	switch {
@@ -131,12 +177,12 @@ func (p *execProbe) try(ctx context.Context) *failure {
 		return &failure{short: remote.Err(err).Error()}
 	case int64(code) != p.spec.ExpectExitCode:
 		return &failure{
-			short:  fmt.Sprintf("the command exited with %d in %s, want %d", code, task.Task, p.spec.ExpectExitCode),
+			short:  fmt.Sprintf("the command exited with %d in %s, want %d", code, title, p.spec.ExpectExitCode),
 			detail: excerpt("output", out),
 		}
 	case p.output != nil && !p.output.Match(out):
 		return &failure{
-			short:  fmt.Sprintf("the command's output in %s does not match %q", task.Task, p.spec.ExpectOutput),
+			short:  fmt.Sprintf("the command's output in %s does not match %q", title, p.spec.ExpectOutput),
 			detail: excerpt("output", out),
 		}
 	}

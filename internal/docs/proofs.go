@@ -166,6 +166,7 @@ var Proofs = map[string][]Proof{
 	"check_exec": {
 		{roundTrip, "TestStoryChecks", checkStory, engines},
 		{"every argument", "TestExec", checkStory, engines},
+		{"in a container of an engine", "TestExecContainer", checkStory, engines},
 	},
 }
 

@@ -55,6 +55,7 @@ func All() []*Entry {
 	for _, k := range kinds {
 		if i := slices.IndexFunc(out, func(e *Entry) bool { return e.Kind != nil && e.Kind.Name == k.Name }); i >= 0 {
 			out[i].Scopes = append(out[i].Scopes, k.Scope)
+			widen(out[i].Rows, kindEntry(k).Rows)
 			continue
 		}
 		out = append(out, kindEntry(k))
@@ -63,6 +64,20 @@ func All() []*Entry {
 		out = append(out, structEntry(s, kinds))
 	}
 	return out
+}
+
+// widen adds to the types of arguments those that they have in another scope.
+func widen(rows, others []Row) {
+	for i := range rows {
+		for _, o := range others {
+			if o.Name != rows[i].Name || o.Type == rows[i].Type {
+				continue
+			}
+			if kind, ok := strings.CutSuffix(o.Type, " or string"); ok { // where a handle may be given
+				rows[i].Type = strings.Replace(rows[i].Type, " or string", ", "+kind+" or string", 1)
+			}
+		}
+	}
 }
 
 // Find returns an entry by its name, one of the standard library's too, or an

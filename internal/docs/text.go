@@ -4,25 +4,34 @@ import (
 	"fmt"
 	"io"
 	"strings"
+	"unicode/utf8"
 
 	"github.com/swarmscript/swarmscript/builtins"
 	"github.com/swarmscript/swarmscript/internal/diag"
 	"github.com/swarmscript/swarmscript/internal/resource"
 )
 
-// List writes all builtins, a line each.
-func List(w io.Writer) error {
-	return Overview(w, "swarmscript docs NAME shows one with its arguments.")
+// List writes all builtins, for a terminal of that many columns; 0 for no limit.
+func List(w io.Writer, width int) error {
+	return Overview(w, nil, "swarmscript docs NAME shows one with its arguments, docs service.ports one argument.", width)
 }
 
-// Overview is List with a last line of its own.
-func Overview(w io.Writer, last string) error {
-	p := &printer{w: w}
+// Overview is List with what a session has of its own, and with a last line of its
+// own.
+func Overview(w io.Writer, session []*Entry, last string, width int) error {
+	p := &printer{w: w, width: width}
+	if session != nil {
+		p.linef("Of this session")
+		for _, e := range session {
+			p.named(16, e.Name, summary(e.Doc))
+		}
+		p.linef("")
+	}
 	section := func(title string, pick func(*Entry) bool) {
 		p.linef("%s", title)
 		for _, e := range All() {
 			if pick(e) {
-				p.linef("  %-16s %s", e.Name, summary(e.Doc))
+				p.named(16, e.Name, summary(e.Doc))
 			}
 		}
 		p.linef("")
@@ -36,10 +45,10 @@ func Overview(w io.Writer, last string) error {
 	}
 	p.linef("Standard library")
 	for _, m := range modules {
-		p.linef("  %-21s %s", m.Name, summary(m.Doc))
+		p.named(21, m.Name, summary(m.Doc))
 	}
 	p.linef("")
-	p.linef("%s", last)
+	p.wrap(0, last)
 	return p.err
 }
 
@@ -72,7 +81,7 @@ func Text(w io.Writer, e *Entry, width int) error {
 	for _, r := range e.Rows {
 		column = max(column, len(r.Name))
 	}
-	p.linef("%s", e.Signature)
+	p.hang("", 4, e.Signature)
 	p.linef("")
 	p.wrap(2, plain(e.Doc))
 	if e.Module != "" {
@@ -100,7 +109,7 @@ func Text(w io.Writer, e *Entry, width int) error {
 		p.linef("Arguments of every kind")
 		p.linef("")
 		for _, a := range builtins.CommonArguments {
-			p.linef("  %-*s  %s", column, a.Name, a.Type)
+			p.named(column+1, a.Name, a.Type)
 			p.wrap(6, a.Doc)
 		}
 	}
@@ -113,7 +122,7 @@ func Text(w io.Writer, e *Entry, width int) error {
 			if note != "" {
 				note = "; " + note
 			}
-			p.linef("  %-*s  %s%s", column, o.Name, o.Type, note)
+			p.named(column+1, o.Name, o.Type+note)
 			p.wrap(6, o.Doc)
 		}
 	}
@@ -121,8 +130,23 @@ func Text(w io.Writer, e *Entry, width int) error {
 }
 
 func (p *printer) argument(column int, r Row) {
-	p.linef("  %-*s  %s", column, r.Name, strings.Join(facts(r), "; "))
+	p.named(column+1, r.Name, strings.Join(facts(r), "; "))
 	p.wrap(6, plain(r.Doc))
+}
+
+// Named returns the entry of a name; where that is BUILTIN.ARGUMENT, also the
+// argument's name.
+func Named(name string) (e *Entry, argument string, err error) {
+	e, err = Find(name)
+	if err == nil {
+		return e, "", nil
+	}
+	if i := strings.LastIndexByte(name, '.'); i > 0 {
+		if e, ferr := Find(name[:i]); ferr == nil {
+			return e, name[i+1:], nil
+		}
+	}
+	return nil, "", err
 }
 
 // Argument writes one argument or output of an entry, and the structs that it is
@@ -147,7 +171,7 @@ func Argument(w io.Writer, e *Entry, name string, width int) error {
 	for _, a := range builtins.CommonArguments {
 		if e.Kind != nil && a.Name == name {
 			p.linef("%s", e.Name)
-			p.linef("  %s  %s", a.Name, a.Type)
+			p.named(len(name)+1, a.Name, a.Type)
 			p.wrap(6, a.Doc)
 			return p.err
 		}
@@ -156,7 +180,7 @@ func Argument(w io.Writer, e *Entry, name string, width int) error {
 	for _, o := range e.Outputs {
 		if o.Name == name {
 			p.linef("%s", e.Name)
-			p.linef("  %s  %s; an output, known once it exists", o.Name, o.Type)
+			p.named(len(name)+1, o.Name, o.Type+"; an output, known once it exists")
 			p.wrap(6, o.Doc)
 			return p.err
 		}
@@ -216,16 +240,31 @@ func (p *printer) linef(format string, args ...any) {
 
 // wrap writes text indented, broken between words.
 func (p *printer) wrap(indent int, text string) {
-	line := ""
+	p.hang(strings.Repeat(" ", indent), indent, text)
+}
+
+// named writes text beside a name, in a column of its own; what does not fit goes
+// on below it.
+func (p *printer) named(column int, name, text string) {
+	p.hang(fmt.Sprintf("  %-*s ", column, name), min(column+3, max(p.width, narrowest)/2), text)
+}
+
+// narrowest is a terminal for which nothing is broken further.
+const narrowest = 40
+
+// hang writes text after the beginning of a line, broken between words; the lines
+// after the first are indented.
+func (p *printer) hang(first string, indent int, text string) {
+	line, empty := first, true
 	for _, word := range strings.Fields(text) {
-		if line != "" && p.width > 0 && indent+len(line)+1+len(word) > max(p.width, 40) {
-			p.linef("%*s%s", indent, "", line)
-			line = ""
+		if !empty && p.width > 0 && utf8.RuneCountInString(line)+1+utf8.RuneCountInString(word) > max(p.width, narrowest) {
+			p.linef("%s", line)
+			line, empty = strings.Repeat(" ", indent), true
 		}
-		if line != "" {
+		if !empty {
 			line += " "
 		}
-		line += word
+		line, empty = line+word, false
 	}
-	p.linef("%*s%s", indent, "", line)
+	p.linef("%s", line)
 }

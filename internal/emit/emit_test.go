@@ -154,8 +154,8 @@ func arguments(r *rand.Rand, k *resource.Kind) value.Struct {
 // declares the same.
 func TestWhatIsWrittenIsDeclared(t *testing.T) {
 	for _, k := range registry.Kinds() {
-		if _, named := k.Schema.Field("name"); !named || k.Opens != "" || k.Scope == "" {
-			continue // a check is in no scope, and nothing live
+		if _, named := k.Schema.Field("name"); !named || k.Opens != "" || k.Scope == "" || k.Scope == "host" {
+			continue // a check is in no scope, and nothing live; what is on machines is not imported
 		}
 		t.Run(k.Scope+"/"+k.Name, func(t *testing.T) {
 			plain := *k

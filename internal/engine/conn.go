@@ -102,6 +102,7 @@ func (c *Conn) Observe(ctx context.Context, q resource.Query) (*resource.Observa
 		Node:     s.Info.Swarm.NodeID,
 		Objects:  slices.Concat(swarm.NetworkObjects(s.Hand.Networks(), false), swarm.VolumeObjects(s.Hand.Volumes()), own),
 		Summary:  "engine " + s.Info.ServerVersion,
+		Begins:   swarm.BeginsHere(s.Info),
 		Warnings: slices.Concat(oneLine(s.Info.Swarm.Warnings), s.Hand.Missing(), warnings),
 	}
 	obs.Ledger.Marks = marks

@@ -2,7 +2,6 @@ package engine
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"io"
 	"slices"
@@ -12,10 +11,12 @@ import (
 	cerrdefs "github.com/containerd/errdefs"
 	"github.com/docker/docker/api/types/container"
 	"github.com/docker/docker/api/types/image"
+	"github.com/docker/docker/api/types/mount"
 	"github.com/docker/docker/api/types/network"
 	"github.com/docker/docker/api/types/versions"
 	"github.com/docker/docker/pkg/jsonmessage"
 
+	"github.com/swarmscript/swarmscript/internal/diag"
 	"github.com/swarmscript/swarmscript/internal/remote"
 	"github.com/swarmscript/swarmscript/internal/resource"
 	"github.com/swarmscript/swarmscript/internal/swarm"
@@ -61,6 +62,9 @@ func (containerHandler) Create(ctx context.Context, rc resource.Conn, r *resourc
 		id, err = c.make(ctx, r, &s)
 	}
 	if err != nil {
+		if why := c.unshareable(ctx, &s, err); why != nil {
+			return nil, why
+		}
 		return nil, containerErr(err)
 	}
 	if s.State != stateStopped {
@@ -108,6 +112,30 @@ func (c *Conn) make(ctx context.Context, r *resource.Request, s *ContainerSpec) 
 	return made.ID, nil
 }
 
+// unshareable says what it means that Docker knows "no such volume" when a
+// container takes those of another: a mount of type tmpfs has none. It is nil where
+// that is not the reason.
+func (c *Conn) unshareable(ctx context.Context, s *ContainerSpec, err error) error {
+	if !strings.Contains(err.Error(), "no such volume") {
+		return nil
+	}
+	for _, from := range s.VolumesFrom {
+		other, err := c.Docker().ContainerInspect(ctx, from.RefersTo())
+		if err != nil {
+			continue // then it is not the reason either
+		}
+		for _, m := range other.Mounts {
+			if m.Type == mount.TypeTmpfs {
+				return &diag.Diagnostic{
+					Summary: fmt.Sprintf("volumes_from: %s has a mount of type tmpfs at %s, which Docker cannot share with another container", from.RefersTo(), m.Destination),
+					Hint:    fmt.Sprintf("declare it there as tmpfs = {%q: \"\"}, which is its own and is left out; or mount a volume there", m.Destination),
+				}
+			}
+		}
+	}
+	return nil
+}
+
 // pull fetches the image, as docker run does where it is not there.
 func (c *Conn) pull(ctx context.Context, r *resource.Request, s *ContainerSpec) error {
 	r.Progress(resource.Progress{Text: "pulling " + string(s.Image)})
@@ -136,7 +164,7 @@ func (c *Conn) inspect(ctx context.Context, r *resource.Request, id string) (*re
 	if err != nil {
 		return nil, remote.Err(err)
 	}
-	o := containerObject(&got, nil, readGiven(got.Config.Labels, r.Args))
+	o := containerObject(&got, names{}, readGiven(got.Config.Labels, r.Args))
 	o.Mark, o.Args = r.Mark, r.Args
 	return o, nil
 }
@@ -314,10 +342,15 @@ func containerErr(err error) error {
 		return nil
 	}
 	if cerrdefs.IsNotFound(err) {
-		return errors.Join(remote.Err(err), resource.ErrMissing)
+		return missing{remote.Err(err)}
 	}
 	return remote.Err(err)
 }
+
+// missing is an error in Docker's words that is also [resource.ErrMissing].
+type missing struct{ error }
+
+func (e missing) Unwrap() []error { return []error{e.error, resource.ErrMissing} }
 
 // startErr leaves out what the runtime says around the cause.
 func startErr(err error) error {

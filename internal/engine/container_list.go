@@ -40,11 +40,11 @@ func listContainers(ctx context.Context, api client.APIClient, _ listInfo) ([]*r
 	if err != nil {
 		return nil, err
 	}
-	names := namesOf(all)
+	called := namesOf(all)
 	var out []*resource.Object
 	for _, c := range all {
-		if c.Labels[labelTask] == "" && names[c.ID] != "" {
-			out = append(out, listedContainer(c, names[c.ID]))
+		if c.Labels[labelTask] == "" && called[c.ID] != "" {
+			out = append(out, listedContainer(c, called[c.ID]))
 		}
 	}
 	return out, nil
@@ -54,34 +54,29 @@ func listContainers(ctx context.Context, api client.APIClient, _ listInfo) ([]*r
 // project and those that have a declared name: what `docker update` changes, no
 // list shows. marks are those that the engine keeps beside the labels.
 func (c *Conn) inspectContainers(ctx context.Context, objects []*resource.Object, q resource.Query, marks map[string]resource.Mark) ([]*resource.Object, error) {
-	declared := map[value.Address]value.Struct{}
+	declared := map[value.Address]*resource.Declaration{}
 	byName := map[string]value.Struct{}
 	for _, d := range q.Declared {
 		if d.Kind == ContainerKind {
-			declared[d.Address] = d.Args
-			name, _ := d.Args[containerSchema.NameField().Index].(string)
-			byName[name] = d.Args
+			declared[d.Address] = d
+			byName[declaredName(d)] = d.Args
 		}
 	}
-	names := map[string]string{}
-	for _, o := range objects {
-		if o.Kind == "container" {
-			names[o.ID] = o.Name
+	for _, o := range objects { // as the ledger says, which wins
+		if mark, kept := marks[o.ID]; kept && o.Kind == "container" {
+			o.Mark = mark
 		}
 	}
+	called := meantNames(objects, q.Project, declared)
 	errs := make([]error, len(objects))
 	slots := make(chan struct{}, inspects)
 	var wg sync.WaitGroup
 	for i, o := range objects {
-		mark, kept := marks[o.ID]
-		if !kept {
-			mark = o.Mark
-		}
 		args, wanted := byName[o.Name]
-		if mark.Project != "" && mark.Project == q.Project {
+		if o.Mark.Project != "" && o.Mark.Project == q.Project {
 			wanted = true
-			if own, ok := declared[mark.Address]; ok {
-				args = own
+			if own := declared[o.Mark.Address]; own != nil {
+				args = own.Args
 			}
 		}
 		if o.Kind != "container" || !wanted {
@@ -93,7 +88,7 @@ func (c *Conn) inspectContainers(ctx context.Context, objects []*resource.Object
 			got, err := c.Docker().ContainerInspect(ctx, o.ID)
 			switch {
 			case err == nil:
-				objects[i] = containerObject(&got, names, readGiven(got.Config.Labels, args))
+				objects[i] = containerObject(&got, called, readGiven(got.Config.Labels, args))
 			case remote.IsNotFound(err): // it went meanwhile
 				objects[i] = nil
 			default:
@@ -110,6 +105,49 @@ func (c *Conn) inspectContainers(ctx context.Context, objects []*resource.Object
 	objects = slices.DeleteFunc(objects, func(o *resource.Object) bool { return o == nil })
 	markStale(objects)
 	return objects, nil
+}
+
+func declaredName(d *resource.Declaration) string {
+	name, _ := d.Args[containerSchema.NameField().Index].(string)
+	return name
+}
+
+// names are what containers are called, where one container refers to another.
+// Of ours it is the name that they have or get by the script: while one is called
+// otherwise, because somebody has renamed it or the script is about to, those
+// that share its namespaces still share them.
+type names struct {
+	byID    map[string]string
+	byOther map[string]string // of those that are called otherwise now, by that name
+}
+
+func meantNames(objects []*resource.Object, project string, declared map[value.Address]*resource.Declaration) names {
+	n := names{byID: map[string]string{}, byOther: map[string]string{}}
+	for _, o := range objects {
+		if o.Kind != "container" {
+			continue
+		}
+		n.byID[o.ID] = o.Name
+		if project == "" || o.Mark.Project != project {
+			continue
+		}
+		meant := o.Mark.GivenName()
+		if d := declared[o.Mark.Address]; d != nil && d.NameGiven {
+			meant = declaredName(d)
+		}
+		if meant != "" && meant != o.Name {
+			n.byID[o.ID], n.byOther[o.Name] = meant, meant
+		}
+	}
+	return n
+}
+
+// now is the name that is meant by one that a container has now.
+func (n names) now(name string) string {
+	if meant := n.byOther[name]; meant != "" {
+		return meant
+	}
+	return name
 }
 
 // markStale finds containers that run in the network, or with the shared
@@ -145,15 +183,15 @@ func startOf(s *container.State) time.Time {
 // namesOf gives the names of containers by ID. Names with more slashes are
 // those that links gave them.
 func namesOf(all []container.Summary) map[string]string {
-	names := make(map[string]string, len(all))
+	called := make(map[string]string, len(all))
 	for _, c := range all {
 		for _, n := range c.Names {
 			if n = strings.TrimPrefix(n, "/"); !strings.Contains(n, "/") {
-				names[c.ID] = n
+				called[c.ID] = n
 			}
 		}
 	}
-	return names
+	return called
 }
 
 func listedContainer(c container.Summary, name string) *resource.Object {
@@ -178,13 +216,13 @@ func listedContainer(c container.Summary, name string) *resource.Object {
 	return o
 }
 
-func containerObject(c *container.InspectResponse, names map[string]string, g given) *resource.Object {
+func containerObject(c *container.InspectResponse, n names, g given) *resource.Object {
 	mark, _ := resource.ReadMark(c.Config.Labels)
 	o := &resource.Object{
 		Kind: "container", ID: c.ID, Name: strings.TrimPrefix(c.Name, "/"), Mark: mark,
-		Args: containerArgs(c, names, g), Native: &liveContainer{*c, g},
-		Uses: slices.Concat(networkUses(c.NetworkSettings.Networks), volumeUses(c.Mounts), containerUses(c.HostConfig, names)),
-		Out:  containerOut(c.ID, strings.TrimPrefix(c.Name, "/"), c.NetworkSettings.Networks),
+		Args: containerArgs(c, n, g), Native: &liveContainer{*c, g},
+		Uses: slices.Concat(networkUses(c.NetworkSettings.Networks), volumeUses(c.Mounts), containerUses(c.HostConfig, n)),
+		Out:  containerOut(c.ID, n.now(strings.TrimPrefix(c.Name, "/")), c.NetworkSettings.Networks),
 	}
 	o.Created, _ = time.Parse(time.RFC3339Nano, c.Created)
 	o.Unsettled = unsettled(c.State, g)
@@ -283,7 +321,7 @@ func resolveUses(objects []*resource.Object) {
 }
 
 // containerUses are the containers that one depends on.
-func containerUses(h *container.HostConfig, names map[string]string) []string {
+func containerUses(h *container.HostConfig, n names) []string {
 	var out []string
 	for _, mode := range []string{string(h.NetworkMode), string(h.PidMode), string(h.IpcMode)} {
 		if id, ok := strings.CutPrefix(mode, ofContainer); ok && !slices.Contains(out, id) {
@@ -291,8 +329,8 @@ func containerUses(h *container.HostConfig, names map[string]string) []string {
 		}
 	}
 	byName := func(name string) {
-		for id, n := range names {
-			if n == name && !slices.Contains(out, id) {
+		for id, other := range n.byID {
+			if other == name && !slices.Contains(out, id) {
 				out = append(out, id)
 			}
 		}
@@ -303,7 +341,7 @@ func containerUses(h *container.HostConfig, names map[string]string) []string {
 	}
 	for _, l := range h.Links {
 		name, _, _ := strings.Cut(l, ":")
-		byName(strings.TrimPrefix(name, "/"))
+		byName(n.now(strings.TrimPrefix(name, "/")))
 	}
 	return out
 }

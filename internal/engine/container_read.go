@@ -27,13 +27,13 @@ const (
 // defaultStopTimeout is Docker's, which its API shows as none.
 const defaultStopTimeout = 10 * time.Second
 
-// containerArgs returns a live container's arguments in normal form. names
-// gives the names of containers by ID: Docker keeps the IDs of those whose
-// namespaces are shared.
-func containerArgs(c *container.InspectResponse, names map[string]string, g given) value.Struct {
+// containerArgs returns a live container's arguments in normal form. n gives the
+// names of containers by ID: Docker keeps the IDs of those whose namespaces are
+// shared.
+func containerArgs(c *container.InspectResponse, n names, g given) value.Struct {
 	s := &ContainerSpec{}
 	s.readConfig(c, g)
-	s.readHost(c.HostConfig, g, names)
+	s.readHost(c.HostConfig, g, n)
 	s.readResources(&c.HostConfig.Resources, g)
 	s.readNetworks(c)
 	s.State = stateOf(c.State, g)
@@ -104,7 +104,7 @@ func (s *ContainerSpec) readConfig(c *container.InspectResponse, g given) {
 	s.Health = g.onlyGiven(swarm.HealthFrom(d.Healthcheck))
 }
 
-func (s *ContainerSpec) readHost(h *container.HostConfig, g given, names map[string]string) {
+func (s *ContainerSpec) readHost(h *container.HostConfig, g given, n names) {
 	s.ReadOnly, s.Privileged, s.PublishAll = h.ReadonlyRootfs, h.Privileged, h.PublishAllPorts
 	s.Annotations, s.StorageOpts, s.Sysctls, s.Tmpfs = h.Annotations, h.StorageOpt, h.Sysctls, h.Tmpfs
 	s.Groups, s.DNS, s.Search, s.DNSOpts = h.GroupAdd, h.DNS, h.DNSSearch, h.DNSOptions
@@ -127,10 +127,10 @@ func (s *ContainerSpec) readHost(h *container.HostConfig, g given, names map[str
 	}
 	for _, l := range h.Links { // /db:/web/alias
 		name, alias, _ := strings.Cut(l, ":")
-		s.Links = append(s.Links, Link(strings.TrimPrefix(name, "/")+":"+alias[strings.LastIndexByte(alias, '/')+1:]))
+		s.Links = append(s.Links, Link(n.now(strings.TrimPrefix(name, "/"))+":"+alias[strings.LastIndexByte(alias, '/')+1:]))
 	}
 	s.readSecurity(h, g)
-	s.PID = namespaceFrom(string(h.PidMode), names)
+	s.PID = namespaceFrom(string(h.PidMode), n)
 	if g.has("init") {
 		s.Init = h.Init != nil && *h.Init
 	}
@@ -138,7 +138,7 @@ func (s *ContainerSpec) readHost(h *container.HostConfig, g given, names map[str
 		s.Runtime = h.Runtime
 	}
 	if g.has("ipc") {
-		s.IPC = namespaceFrom(string(h.IpcMode), names)
+		s.IPC = namespaceFrom(string(h.IpcMode), n)
 	}
 	if g.has("cgroupns") {
 		s.Cgroupns = string(h.CgroupnsMode)
@@ -154,7 +154,7 @@ func (s *ContainerSpec) readHost(h *container.HostConfig, g given, names map[str
 	case m.IsHost(), m.IsNone():
 		s.Network = Namespace(m)
 	case m.IsContainer():
-		s.Network = namespaceFrom(string(m), names)
+		s.Network = namespaceFrom(string(m), n)
 	}
 }
 
@@ -268,9 +268,9 @@ func portFrom(port nat.Port, b nat.PortBinding) swarm.Port {
 
 // namespaceFrom gives the name of a container whose namespace is shared; one
 // that is gone stays an ID, which differs from what was asked for.
-func namespaceFrom(mode string, names map[string]string) Namespace {
+func namespaceFrom(mode string, n names) Namespace {
 	if id, ok := strings.CutPrefix(mode, ofContainer); ok {
-		if name := names[id]; name != "" {
+		if name := n.byID[id]; name != "" {
 			return Namespace(ofContainer + name)
 		}
 	}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -45,7 +46,7 @@ func (containerHandler) Settle(ctx context.Context, rc resource.Conn, r *resourc
 			over, why := judge(&got, s.State, r.Live, time.Since(began))
 			switch {
 			case over && why == "":
-				return c.asAsked(ctx, r, &got)
+				return asAsked(r, &got)
 			case over:
 				return c.report(ctx, r, &got, why)
 			}
@@ -115,18 +116,15 @@ func progressText(c *container.InspectResponse, want string) string {
 }
 
 // asAsked tells where Docker made something else than it was asked for: it
-// drops, with a warning, what a kernel cannot do.
-func (c *Conn) asAsked(ctx context.Context, r *resource.Request, got *container.InspectResponse) error {
-	names := map[string]string{}
-	if got.HostConfig.NetworkMode.IsContainer() || got.HostConfig.PidMode.IsContainer() || got.HostConfig.IpcMode.IsContainer() {
-		all, err := c.Docker().ContainerList(ctx, container.ListOptions{All: true})
-		if err != nil {
-			return remote.Err(err)
-		}
-		names = namesOf(all)
-	}
+// drops, with a warning, what a kernel cannot do. Which other containers it refers
+// to is never that.
+func asAsked(r *resource.Request, got *container.InspectResponse) error {
+	args := containerArgs(got, names{}, readGiven(got.Config.Labels, r.Args))
 	var lines []string
-	for _, ch := range containerSchema.Diff(r.Args, r.Mark.Conceal(containerSchema, containerArgs(got, names, readGiven(got.Config.Labels, r.Args))), nil) {
+	for _, ch := range containerSchema.Diff(r.Args, r.Mark.Conceal(containerSchema, args), nil) {
+		if slices.Contains([]string{"network", "pid", "ipc", "links"}, ch.Field.Name) {
+			continue
+		}
 		if ch.Secret {
 			lines = append(lines, ch.Path+" differs")
 			continue

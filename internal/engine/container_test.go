@@ -79,11 +79,11 @@ func TestContainerConversion(t *testing.T) {
 	for _, row := range each {
 		values[row.field] = row.a
 	}
-	names := slices.Sorted(maps.Keys(values))
+	fields := slices.Sorted(maps.Keys(values))
 	for seed := range uint64(300) {
 		rnd := rand.New(rand.NewPCG(seed, 1))
 		a := args{"name": "x1", "image": "nginx"}
-		for _, n := range names {
+		for _, n := range fields {
 			if rnd.IntN(2) == 0 {
 				a[n] = values[n]
 			}
@@ -93,7 +93,7 @@ func TestContainerConversion(t *testing.T) {
 			continue // some do not go together
 		}
 		c := made(t, want)
-		for _, ch := range containerSchema.Diff(want, containerArgs(c, nil, readGiven(c.Config.Labels, nil)), nil) {
+		for _, ch := range containerSchema.Diff(want, containerArgs(c, names{}, readGiven(c.Config.Labels, nil)), nil) {
 			t.Errorf("seed %d: %s: want %s, live %s", seed, ch.Path, ch.Type.Format(ch.After), ch.Type.Format(ch.Before))
 		}
 		// Without one of them there is a difference, and only in it.
@@ -102,7 +102,7 @@ func TestContainerConversion(t *testing.T) {
 			if err != nil || n == "env" || n == "labels" || n == "hostname" {
 				continue
 			}
-			for _, ch := range containerSchema.Diff(rest, containerArgs(c, nil, readGiven(c.Config.Labels, nil)), nil) {
+			for _, ch := range containerSchema.Diff(rest, containerArgs(c, names{}, readGiven(c.Config.Labels, nil)), nil) {
 				if ch.Field.Name != n {
 					t.Errorf("seed %d: without %s, %s differs", seed, n, ch.Path)
 				}
@@ -113,7 +113,7 @@ func TestContainerConversion(t *testing.T) {
 		a := declare(t, args{"name": "x1", "image": "nginx", n: v})
 		c := made(t, a)
 		var got []string
-		for _, ch := range containerSchema.Diff(declare(t, args{"name": "x1", "image": "nginx"}), containerArgs(c, nil, readGiven(c.Config.Labels, nil)), nil) {
+		for _, ch := range containerSchema.Diff(declare(t, args{"name": "x1", "image": "nginx"}), containerArgs(c, names{}, readGiven(c.Config.Labels, nil)), nil) {
 			got = append(got, ch.Field.Name)
 		}
 		if !slices.Equal(got, []string{n}) {

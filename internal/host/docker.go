@@ -65,6 +65,7 @@ var DockerKind = &resource.Kind{
 	Opens:    "engine",
 	Rank:     20,
 	Single:   true,
+	Keeps:    true,
 	Keyless:  true,
 	Restarts: true,
 	Out: []resource.Output{
@@ -78,7 +79,7 @@ var DockerKind = &resource.Kind{
 		name := value.Address(scope).Name()
 		return "there is no Docker Engine on " + scope, fmt.Sprintf("docker_install(%s, ...) installs one, %s being what the script calls the machine", name, name)
 	},
-	Check:    checkDocker,
+	Check:    hiding(dockerSchema, checkDocker),
 	Complete: completeDocker,
 	Effect:   dockerEffect,
 	Ending: func(_ *resource.Object, _ bool) string {

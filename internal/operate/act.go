@@ -104,10 +104,7 @@ func Scale(ctx context.Context, s *Service, n uint64) (*Act, error) {
 	a.Args[replicas.Index] = int64(n)
 	a.Fields = swarmkind.ServiceSchema.Diff(a.Args, a.Live.Args, nil)
 	a.Interrupts = n < was
-	a.Effect = "in place"
-	if n < was {
-		a.Effect = fmt.Sprintf("%d of its tasks are stopped", was-n)
-	}
+	a.Effect = a.effect(a.Args, false)
 	return a, nil
 }
 

@@ -34,6 +34,7 @@ func Locate(ctx context.Context, states []*State, engines []remote.Client, name 
 		return nil, err
 	}
 	var elsewhere *swarmkind.NotHere
+	var others []string // tasks of the service that are here
 	for _, e := range engines {
 		here, err := swarmkind.LocalContainers(ctx, e.Docker(), service)
 		if err != nil {
@@ -52,6 +53,7 @@ func Locate(ctx context.Context, states []*State, engines []remote.Client, name 
 			if slot == "" || task == service+"."+slot || c.Task == service+"."+slot {
 				return &Target{API: e.Docker(), ID: c.ID, Task: task}, nil
 			}
+			others = append(others, task)
 		}
 		if not := swarmkind.NewNotHere(ctx, e.Docker(), service, strings.TrimSuffix(service+"."+slot, ".")); elsewhere == nil || len(not.Others) > 0 {
 			elsewhere = not
@@ -59,6 +61,9 @@ func Locate(ctx context.Context, states []*State, engines []remote.Client, name 
 	}
 	if elsewhere == nil {
 		return nil, errors.New("there is no engine to run a command on")
+	}
+	if len(elsewhere.Others)+len(elsewhere.Exist) == 0 {
+		elsewhere.Exist = others // no manager could say more
 	}
 	d := &diag.Diagnostic{Summary: elsewhere.Error()}
 	if len(elsewhere.Nodes) > 0 {

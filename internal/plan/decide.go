@@ -73,6 +73,7 @@ func Decide(c Case) (*Change, diag.List) {
 	}
 	c.keepName(ch)
 	ch.Mark = c.mark(ch.Args)
+	ch.markName(liveName(ch))
 	if d.Kind.Versioned {
 		return c.versioned(ch)
 	}
@@ -205,8 +206,9 @@ func liveName(ch *Change) string {
 	return ch.Address.Name()
 }
 
-// keepName puts the live name into the arguments where the script does not give
-// one: what was moved, or adopted under another name once, keeps it.
+// keepName puts the name that the object got from us into the arguments where the
+// script does not give one: what was moved, or adopted under another name once,
+// keeps it. That is its live name, unless somebody else can have renamed it.
 func (c Case) keepName(ch *Change) {
 	f := ch.Kind.Schema.NameField()
 	if f == nil || c.Decl.NameGiven || c.Absent {
@@ -218,7 +220,7 @@ func (c Case) keepName(ch *Change) {
 	case ch.Kind.Versioned:
 		name = ch.Kind.Handler.(resource.Versioner).Base(newest(c.Ours).Name)
 	default:
-		name = c.Ours[0].Name
+		name = KeptName(ch.Kind, c.Ours[0])
 	}
 	if name != "" && name != ch.Args[f.Index] {
 		ch.Args = slices.Clone(ch.Args)

@@ -70,8 +70,12 @@ var (
 		Replaces: func(_ *resource.Object, _ value.Struct, c schema.Change) bool {
 			return c.Field.Name == "image" && c.After == ""
 		}}
-	tapeKind = &resource.Kind{Name: "tape", Schema: schema.Of(thingSpec{}), Out: out, Scope: "room", Rank: 5, API: "1.42", DataLoss: "what is on it", Fixed: true, MarkFixed: true}
-	bookKind = &resource.Kind{Name: "book", Schema: schema.Of(bookSpec{}), Out: out, Scope: "room", Rank: 5, Unmarked: true}
+	tapeKind  = &resource.Kind{Name: "tape", Schema: schema.Of(thingSpec{}), Out: out, Scope: "room", Rank: 5, API: "1.42", DataLoss: "what is on it", Fixed: true, MarkFixed: true}
+	bookKind  = &resource.Kind{Name: "book", Schema: schema.Of(bookSpec{}), Out: out, Scope: "room", Rank: 5, Unmarked: true}
+	probeKind = &resource.Kind{Name: "probe", Schema: schema.Of(struct {
+		Target string `star:"target,pos"`
+		Name   string `star:"name,local"`
+	}{}), Verify: func(context.Context, resource.Conn, *resource.Request) error { return nil }}
 	roomKind = &resource.Kind{Name: "room", Schema: schema.Of(struct {
 		Wall string `star:"wall,replace"`
 	}{}), Out: out, Scope: "house", Opens: "room", Single: true, DataLoss: "all that is in it", Handler: opens{}}
@@ -126,6 +130,19 @@ func ref(address, output string) value.Ref {
 	return value.Ref{Address: value.Address("room.main/" + address), Output: output, Type: "string"}
 }
 
+// called is an object that has another live name, given by somebody else.
+func called(o *resource.Object, name string) *resource.Object {
+	f, _ := thingKind.Schema.Field("name")
+	o.Name, o.Args[f.Index] = name, name
+	return o
+}
+
+// given is an object whose mark remembers the live name that it got from us.
+func given(o *resource.Object, name string) *resource.Object {
+	o.Mark.Name = name
+	return o
+}
+
 // keyless is an object that recorded a trigger without a key.
 func keyless(o *resource.Object, on string) *resource.Object {
 	o.Mark.Triggers = triggerHash(value.List{on}, []byte("shop"))
@@ -157,7 +174,7 @@ func (s scene) build() (*Plan, diag.List) {
 	if s.status == Unreachable {
 		room.Err = resource.ErrUnreachable
 	}
-	kinds := map[string]*resource.Kind{"thing": thingKind, "net": netKind, "file": fileKind, "disk": diskKind, "tape": tapeKind, "book": bookKind, "box": boxKind, "room": roomKind, "host": hostKind}
+	kinds := map[string]*resource.Kind{"thing": thingKind, "net": netKind, "file": fileKind, "disk": diskKind, "tape": tapeKind, "book": bookKind, "box": boxKind, "room": roomKind, "host": hostKind, "probe": probeKind}
 	return Build(Input{
 		Program: &resource.Program{Project: "shop", Declarations: s.decls, Moves: s.moves},
 		Scopes:  map[string]*ScopeState{"room.main": room},
@@ -283,6 +300,25 @@ func TestDecisionTable(t *testing.T) {
 		{"a moved version, changed too", scene{key: "k", decls: []*resource.Declaration{decl(fileKind, "key", "content", secret("three"))},
 			moves:   []resource.Move{{From: "room.main/file.pw", To: "room.main/file.key"}},
 			objects: []*resource.Object{version(2, "two")}}, "+/- file.key content:none>(sensitive value)"},
+		{"renamed by hand", scene{decls: []*resource.Declaration{decl(boxKind, "a"), decl(thingKind, "b", "peer", ref("box.a", "name"))},
+			objects: []*resource.Object{called(live(boxKind, "1", "a"), "by-hand"), live(thingKind, "2", "b", "peer", "a")}}, `~ box.a name:"by-hand">"a"`},
+		{"renamed by hand, the name was given once", scene{decls: []*resource.Declaration{decl(boxKind, "a"), decl(thingKind, "b", "peer", ref("box.a", "name"))},
+			objects: []*resource.Object{given(called(live(boxKind, "1", "a"), "by-hand"), "n"), live(thingKind, "2", "b", "peer", "n")}}, `~ box.a name:"by-hand">"n"`},
+		{"the name is not given any more, and kept", scene{decls: []*resource.Declaration{decl(boxKind, "a")},
+			objects: []*resource.Object{given(called(live(boxKind, "1", "a"), "n"), "n")}}, ""},
+		{"the name is given by the script", scene{decls: []*resource.Declaration{decl(boxKind, "a", "name", "n")},
+			objects: []*resource.Object{live(boxKind, "1", "a")}}, `~ box.a name:"a">"n"`},
+		{"moved, and it can be renamed", scene{decls: []*resource.Declaration{decl(boxKind, "b"), decl(thingKind, "c", "peer", ref("box.b", "name"))}, moves: []resource.Move{{From: "room.main/box.a", To: "room.main/box.b"}},
+			objects: []*resource.Object{live(boxKind, "1", "a"), live(thingKind, "2", "c", "peer", "a")}}, "~ box.b (moved from box.a)"},
+		{"moved, and renamed by hand since", scene{decls: []*resource.Declaration{decl(boxKind, "b"), decl(thingKind, "c", "peer", ref("box.b", "name"))},
+			objects: []*resource.Object{called(live(boxKind, "1", "a"), "by-hand"), live(thingKind, "2", "c", "peer", "a")},
+			ledger:  map[string]resource.Mark{"1": {Project: "shop", Address: "room.main/box.b", Name: "a"}}}, `~ box.b name:"by-hand">"a"`},
+		{"moved and renamed by hand before", scene{decls: []*resource.Declaration{decl(boxKind, "b")}, moves: []resource.Move{{From: "room.main/box.a", To: "room.main/box.b"}},
+			objects: []*resource.Object{called(live(boxKind, "1", "a"), "by-hand")}}, `~ box.b name:"by-hand">"a" (moved from box.a)`},
+		{"renamed by hand, and replaced", scene{decls: []*resource.Declaration{decl(boxKind, "a", "mode", "z"), decl(thingKind, "b", "peer", ref("box.a", "name"))},
+			objects: []*resource.Object{called(live(boxKind, "1", "a"), "by-hand"), live(thingKind, "2", "b", "peer", "a")}}, `-/+ box.a mode:"m">"z"! name:"by-hand">"a"`},
+		{"what cannot be renamed keeps its name", scene{decls: []*resource.Declaration{decl(thingKind, "a")},
+			objects: []*resource.Object{called(live(thingKind, "1", "a"), "other")}}, ""},
 		{"moved already", scene{decls: []*resource.Declaration{decl(thingKind, "b", "name", "a")}, moves: []resource.Move{{From: "room.main/thing.a", To: "room.main/thing.b"}},
 			objects: []*resource.Object{marked(live(thingKind, "1", "a"), "shop", "room.main/thing.b")}}, ""},
 		{"moved what is still declared", scene{decls: []*resource.Declaration{decl(thingKind, "a"), decl(thingKind, "b")},

@@ -9,6 +9,8 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
+	"strings"
 	"time"
 
 	"github.com/swarmscript/swarmscript/internal/resource"
@@ -161,7 +163,7 @@ func decodeStream(stream []byte, most int64, kinds func(scope, name string) *res
 	dec := json.NewDecoder(bytes.NewReader(text))
 	dec.UseNumber()
 	if err := dec.Decode(&in); err != nil {
-		return damaged(err)
+		return damaged(inWords(err))
 	}
 	if in.File == nil {
 		return damaged(errors.New("it holds nothing"))
@@ -170,6 +172,21 @@ func decodeStream(stream []byte, most int64, kinds func(scope, name string) *res
 		return f, fmt.Errorf("cannot be read: %w", err) // whose it is, it says
 	}
 	return f, nil
+}
+
+// inWords says without the names of Go's types what JSON holds that it should not.
+func inWords(err error) error {
+	var wrong *json.UnmarshalTypeError
+	if !errors.As(err, &wrong) {
+		return err
+	}
+	path := slices.DeleteFunc(strings.Split(wrong.Field, "."), func(s string) bool {
+		return s == "" || 'A' <= s[0] && s[0] <= 'Z' // a struct within, of which the file knows nothing
+	})
+	if len(path) == 0 {
+		return fmt.Errorf("it holds no plan but: %s", wrong.Value)
+	}
+	return fmt.Errorf("%s is not what a plan has there but: %s", strings.Join(path, "."), wrong.Value)
 }
 
 // Written returns a plan as it would be read back from a file, which is how

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"reflect"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -16,7 +17,7 @@ import (
 )
 
 func testKinds(_, name string) *resource.Kind {
-	return map[string]*resource.Kind{"thing": thingKind, "net": netKind, "file": fileKind, "disk": diskKind, "room": roomKind}[name]
+	return map[string]*resource.Kind{"thing": thingKind, "net": netKind, "file": fileKind, "disk": diskKind, "room": roomKind, "probe": probeKind}[name]
 }
 
 // written builds a scene's plan, as it is in a file.
@@ -81,7 +82,28 @@ func TestFileIsBounded(t *testing.T) {
 	}
 }
 
+// What is not a plan though it is sealed as one is told in a person's words.
+func TestFileOfSomethingElse(t *testing.T) {
+	for text, want := range map[string]string{
+		`[1, 2]`:                       "is damaged: it holds no plan but: array",
+		`"text"`:                       "is damaged: it holds no plan but: string",
+		`{"project": 1}`:               "is damaged: project is not what a plan has there but: number",
+		`{"options": {"destroy": []}}`: "is damaged: options.destroy is not what a plan has there but: array",
+		`{"plan": {"changes": {}}}`:    "is damaged: plan.changes is not what a plan has there but: object",
+		`{`:                            "is damaged: unexpected EOF",
+	} {
+		if _, err := DecodeFile(bytes.NewReader(sealed(t, []byte(text))), testKinds); err == nil || err.Error() != want {
+			t.Errorf("%s: got %v, want %s", text, err, want)
+		}
+	}
+}
+
 // Each way in which a plan can differ from a saved one is said in words.
+// probe declares a check after thing.web.
+func probe(target string) *resource.Declaration {
+	return &resource.Declaration{Address: "probe.p", Kind: probeKind, Args: value.Struct{target, "p"}, After: []value.Address{"room.main/thing.web"}}
+}
+
 func TestDifferences(t *testing.T) {
 	web := func(kv ...any) *resource.Declaration { return decl(thingKind, "web", kv...) }
 	was := scene{decls: []*resource.Declaration{web("image", "b")}, objects: []*resource.Object{live(thingKind, "t1", "web", "image", "a")}}
@@ -89,6 +111,7 @@ func TestDifferences(t *testing.T) {
 	secret := func(content string) scene {
 		return scene{decls: []*resource.Declaration{decl(fileKind, "f", "content", value.Secret{V: content})}, key: "key"}
 	}
+	check, elsewhere := probe("here"), probe("there")
 	for _, tt := range []struct {
 		name       string
 		saved, now scene
@@ -115,6 +138,11 @@ func TestDifferences(t *testing.T) {
 		{"one less", create, scene{}, "thing.web: the plan would create it, which is not to be done any more"},
 		{"made otherwise", create, scene{decls: []*resource.Declaration{web("image", "b", "peer", "p")}}, "thing.web: image would be b, and in the plan it is a"},
 		{"secret content", secret("one"), secret("two"), `file.f: its content is another one: version "f-two", in the plan "f-one"`},
+		{"a check more", was, scene{decls: append(slices.Clone(was.decls), check), objects: was.objects}, "probe.p: the plan leaves it as it is, and it would now be checked: after thing.web"},
+		{"a check less", scene{decls: append(slices.Clone(was.decls), check), objects: was.objects}, was, "probe.p: the plan would check it, which is not to be done any more"},
+		{"the same check", scene{decls: append(slices.Clone(was.decls), check), objects: was.objects}, scene{decls: append(slices.Clone(was.decls), check), objects: was.objects}, ""},
+		{"a check of something else", scene{decls: append(slices.Clone(was.decls), check), objects: was.objects}, scene{decls: append(slices.Clone(was.decls), elsewhere), objects: was.objects},
+			"probe.p: target would be there, and in the plan it is here"},
 		{"a stranger", was, scene{decls: was.decls, objects: append([]*resource.Object{marked(live(thingKind, "t9", "theirs"), "", "")}, was.objects...)}, ""},
 	} {
 		got := strings.ReplaceAll(strings.Join(Differences(written(t, tt.saved), written(t, tt.now), true), "\n"), `"`, "")

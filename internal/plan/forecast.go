@@ -5,6 +5,7 @@ import (
 
 	"github.com/swarmscript/swarmscript/internal/diag"
 	"github.com/swarmscript/swarmscript/internal/resource"
+	"github.com/swarmscript/swarmscript/internal/value"
 )
 
 // forecast asks each scope what the plan would come to there.
@@ -20,11 +21,11 @@ func (b *builder) forecast() {
 		}
 	}
 	for _, addr := range sortedKeys(b.index) {
-		st := b.index[addr].State
-		if st.Obs == nil || st.Obs.Forecaster == nil || b.goes(addr) {
+		forecaster := b.forecaster(addr)
+		if forecaster == nil {
 			continue
 		}
-		for _, f := range st.Obs.Forecaster.Forecast(b.prospects(st), elsewhere) {
+		for _, f := range forecaster.Forecast(b.prospects(b.index[addr].State), elsewhere) {
 			c := b.changes[f.Address]
 			if c == nil {
 				continue
@@ -37,6 +38,27 @@ func (b *builder) forecast() {
 			c.Pending = c.Pending || f.Pending && b.in.Options.AllowPending
 		}
 	}
+}
+
+// forecaster is that of a scope, or of one that this plan is to open; nil where
+// nothing is foreseen.
+func (b *builder) forecaster(addr string) resource.Forecaster {
+	st := b.index[addr].State
+	switch {
+	case st.Obs != nil && !b.goes(addr):
+		return st.Obs.Forecaster
+	case st.Status != Absent:
+		return nil
+	}
+	opener := b.changes[value.Address(addr)]
+	if opener == nil || opener.Action != Create || opener.Blocked != "" {
+		return nil
+	}
+	within := b.index[opener.Scope].State.Obs
+	if within == nil || within.Begins == nil {
+		return nil
+	}
+	return within.Begins(opener.Args)
 }
 
 // prospects are the objects of a scope as they will be.
@@ -53,12 +75,16 @@ func (b *builder) prospects(st *ScopeState) []resource.Prospect {
 			declared[c.Live] = c
 		}
 	}
-	out := make([]resource.Prospect, 0, len(st.Obs.Objects))
-	for _, o := range st.Obs.Objects {
+	obs := st.Obs
+	if obs == nil { // of a scope that does not exist yet
+		obs = &resource.Observation{}
+	}
+	out := make([]resource.Prospect, 0, len(obs.Objects))
+	for _, o := range obs.Objects {
 		if written[o] != nil {
 			continue
 		}
-		p := resource.Prospect{Kind: o.Kind, Live: o, Node: st.Obs.Node}
+		p := resource.Prospect{Kind: o.Kind, Live: o, Node: obs.Node}
 		if c := declared[o]; c != nil {
 			p.Address, p.Title = c.Address, c.Address.Short()
 		} else {
@@ -72,7 +98,7 @@ func (b *builder) prospects(st *ScopeState) []resource.Prospect {
 		}
 		out = append(out, resource.Prospect{
 			Address: c.Address, Title: c.Address.Short(), Kind: c.Kind.Name, Live: c.Live,
-			Changes: true, Args: c.Args, Schema: c.Kind.Schema, Node: st.Obs.Node, Fields: c.Fields, Anew: c.Action == Create || c.Action == Replace, Restart: c.Restart,
+			Changes: true, Args: c.Args, Schema: c.Kind.Schema, Node: obs.Node, Fields: c.Fields, Anew: c.Action == Create || c.Action == Replace, Restart: c.Restart,
 			NoWait: b.in.Options.AllowPending || c.Decl != nil && c.Decl.NoWait,
 		})
 	}

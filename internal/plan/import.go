@@ -184,6 +184,7 @@ func (c Case) imported(o *resource.Object) *Change {
 	}
 	ch.Action, ch.Remark, ch.Imported, ch.Reason = Update, true, true, "imported"
 	ch.Mark = c.mark(args)
+	ch.markName(o.Name)
 	// What the script sets and the object does not have is not ours yet.
 	ch.Mark.Keys = slices.DeleteFunc(ch.Mark.Keys, func(k string) bool {
 		field, key, _ := strings.Cut(k, ":")

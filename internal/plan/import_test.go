@@ -105,6 +105,20 @@ func TestImportEdges(t *testing.T) {
 	}
 }
 
+// What can be renamed is taken with the name that it has: the mark remembers it.
+func TestImportRemembersTheName(t *testing.T) {
+	for _, d := range []*resource.Declaration{decl(boxKind, "a"), decl(boxKind, "a", "name", "other")} {
+		p, problems := scene{decls: []*resource.Declaration{d}, objects: []*resource.Object{stray(boxKind, "1", "one")}, opts: Options{Imports: []Import{{"box.a", "one"}}}}.build()
+		if p == nil || p.Changes[0].Mark.Name != "one" {
+			t.Errorf("got %v, %v", p, problems)
+		}
+	}
+	p, _ := scene{decls: []*resource.Declaration{decl(boxKind, "a")}, objects: []*resource.Object{stray(boxKind, "1", "a")}, opts: Options{Imports: []Import{{"box.a", "a"}}}}.build()
+	if p.Changes[0].Mark.Name != "" {
+		t.Errorf("the mark says %q, which the address does", p.Changes[0].Mark.Name)
+	}
+}
+
 // An import that meets somebody else's write stays a mark on that object.
 func TestImportAgain(t *testing.T) {
 	decls := []*resource.Declaration{decl(thingKind, "a")}

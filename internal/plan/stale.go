@@ -27,12 +27,16 @@ func Differences(saved, now *Plan, same bool) []string {
 		delete(was, k)
 	}
 	for _, c := range slices.Concat(saved.Changes, saved.Drift) {
-		if was[stepOf(c)] == c && c.Changes() {
+		if was[stepOf(c)] == c && does(c) {
 			d.add(c, "the plan would %s it, which is not to be done any more", verbs[c.Action])
 		}
 	}
 	return d.lines
 }
+
+// does reports whether a plan does anything with a resource: it writes it, or
+// checks it.
+func does(c *Change) bool { return c.Changes() || c.Action == Check }
 
 // verbs are the actions as something that is done.
 var verbs = [...]string{"leave", "read", "check", "create", "update", "replace", "make a new version of", "delete", "release"}
@@ -72,16 +76,16 @@ func (d *staleness) add(c *Change, format string, args ...any) {
 
 func (d *staleness) compare(was, now *Change) {
 	switch {
-	case was == nil && !now.Changes(), was != nil && !was.Changes() && !now.Changes():
+	case was == nil && !does(now), was != nil && !does(was) && !does(now):
 		return
-	case was == nil || !was.Changes():
+	case was == nil || !does(was):
 		d.add(now, "the plan leaves it as it is, and it would now be %s%s", done(now.Action), because(now))
 		return
 	case was.Action != now.Action:
 		if !d.same && was.Action == Update && now.Action == NoOp && onlyUnknown(was.Fields) {
 			return
 		}
-		if !now.Changes() {
+		if !does(now) {
 			d.add(now, "the plan would %s it, which is not to be done any more", verbs[was.Action])
 		} else {
 			d.add(now, "the plan would %s it, and it would now be %s%s", verbs[was.Action], done(now.Action), because(now))

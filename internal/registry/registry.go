@@ -29,6 +29,7 @@ func Kinds() []*resource.Kind {
 		check.HTTPKind,
 		check.TCPKind,
 		check.ExecKind,
+		check.ContainerExecKind,
 		local.VMKind,
 	}
 	return append(kinds, host.Kinds()...)

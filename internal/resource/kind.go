@@ -44,7 +44,8 @@ type Kind struct {
 	// Keyless is set where the scope may keep no hash key: lifecycle(replace_on=)
 	// is hashed without one, and takes nothing sensitive.
 	Keyless bool
-	// Renames is set where an update can give an object another live name.
+	// Renames is set where an update can give an object another live name. Others
+	// can too, so its mark keeps the name that it got from us.
 	Renames bool
 	// Together is set where objects of the kind that refer to one another are
 	// replaced together: one holds on to what the other is, not to its name.
@@ -241,4 +242,5 @@ type Request struct {
 type Progress struct {
 	Done, Total int    // tasks; Total 0 where nothing can be counted
 	Text        string // what it waits for, such as "web.5 preparing on wrk-1"
+	Tried       int    // how often, of what is tried until it goes well: Text says how it ended last
 }

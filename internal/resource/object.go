@@ -62,6 +62,18 @@ type Mark struct {
 	// On is the declaration's: such an object goes when it is declared no more,
 	// though others of its kind are only released.
 	On string
+	// Name is the live name that was given to the object, or that it had when it
+	// was adopted, where that is not the address's: somebody else may have renamed
+	// it since. Only marks of kinds that can be renamed have it.
+	Name string `json:",omitempty"`
+}
+
+// GivenName is the live name that the object got from us, or was adopted with.
+func (m Mark) GivenName() string {
+	if m.Name != "" {
+		return m.Name
+	}
+	return m.Address.Name()
 }
 
 // The labels of a mark.
@@ -73,6 +85,7 @@ const (
 	LabelSensitive = "swarmscript.sensitive"
 	LabelTriggers  = "swarmscript.triggers"
 	LabelOn        = "swarmscript.on"
+	LabelName      = "swarmscript.name"
 	labelPrefix    = "swarmscript."
 )
 
@@ -89,7 +102,7 @@ func (m Mark) Labels(labels map[string]string) map[string]string {
 	}
 	for k, v := range map[string]string{
 		LabelProject: m.Project, LabelAddress: string(m.Address), LabelHash: m.Hash,
-		LabelKeys: joinKeys(m.Keys), LabelSensitive: joinKeys(m.Sensitive), LabelTriggers: m.Triggers, LabelOn: m.On,
+		LabelKeys: joinKeys(m.Keys), LabelSensitive: joinKeys(m.Sensitive), LabelTriggers: m.Triggers, LabelOn: m.On, LabelName: m.Name,
 	} {
 		if v != "" {
 			out[k] = v
@@ -106,6 +119,7 @@ func ReadMark(labels map[string]string) (Mark, map[string]string) {
 		Hash:     labels[LabelHash],
 		Triggers: labels[LabelTriggers],
 		On:       labels[LabelOn],
+		Name:     labels[LabelName],
 	}
 	if k := labels[LabelKeys]; k != "" {
 		m.Keys = splitKeys(k)
@@ -146,7 +160,7 @@ func splitKeys(s string) []string {
 // Equal reports whether two marks are the same.
 func (m Mark) Equal(o Mark) bool {
 	return m.Project == o.Project && m.Address == o.Address && m.Hash == o.Hash &&
-		m.Triggers == o.Triggers && m.On == o.On && slices.Equal(m.Keys, o.Keys) && slices.Equal(m.Sensitive, o.Sensitive)
+		m.Triggers == o.Triggers && m.On == o.On && m.Name == o.Name && slices.Equal(m.Keys, o.Keys) && slices.Equal(m.Sensitive, o.Sensitive)
 }
 
 // MarkOthers gives objects that carry no mark those that other projects keep for

@@ -31,7 +31,7 @@ func FuzzMark(f *testing.F) {
 	f.Add("shop", "service.web", "hash", "labels:a,b", "labels:50%", "tier")
 	f.Add("shop", "service.web", "", "%2C", ",", "swarmscript.x")
 	f.Fuzz(func(t *testing.T, project, address, hash, key1, key2, label string) {
-		m := Mark{Project: project, Address: value.Address(address), Hash: hash, Keys: []string{key1, "field:" + key2}, Sensitive: []string{key2, key1}, Triggers: hash}
+		m := Mark{Project: project, Address: value.Address(address), Hash: hash, Keys: []string{key1, "field:" + key2}, Sensitive: []string{key2, key1}, Triggers: hash, Name: key2}
 		plain := map[string]string{label: "x"}
 		got, rest := ReadMark(m.Labels(plain))
 		if !got.Equal(m) {
@@ -95,7 +95,7 @@ func TestReadMarkOfNobody(t *testing.T) {
 }
 
 func TestMarkEqual(t *testing.T) {
-	m := Mark{Project: "p", Address: "a", Hash: "h", Keys: []string{"k"}, Sensitive: []string{"env:PW"}, Triggers: "t"}
+	m := Mark{Project: "p", Address: "a", Hash: "h", Keys: []string{"k"}, Sensitive: []string{"env:PW"}, Triggers: "t", Name: "n", On: "o"}
 	for i := range reflect.TypeFor[Mark]().NumField() {
 		other := m
 		f := reflect.ValueOf(&other).Elem().Field(i)

@@ -63,6 +63,9 @@ type Observation struct {
 	Warnings []string
 	// Forecaster says what a plan would come to; nil where nothing is foreseen.
 	Forecaster Forecaster
+	// Begins forecasts a scope that a resource here is to open and that does not
+	// exist yet, from that resource's arguments; nil where nothing is foreseen.
+	Begins func(opener value.Struct) Forecaster
 }
 
 // Ledger is what a project keeps in a scope beside its objects.

@@ -60,6 +60,8 @@ func (l *LiveScript) items(s *liveState, project string) ([]*emit.Item, error) {
 			i.External, i.Comment = true, []string{unread}
 		} else if k.MarkFixed && k.Scope == "engine" && !s.keeps {
 			i.External, i.Comment = true, []string{unmarkable}
+		} else if s.unsure[o] {
+			i.Comment = []string{maybeChosen}
 		}
 		items = append(items, i)
 	}
@@ -94,6 +96,9 @@ func spokenOf(k *resource.Kind, o *resource.Object) bool {
 
 // unmarkable is the comment on what cannot become a project's.
 const unmarkable = "looked up only, not managed: its labels cannot be changed, and an engine keeps no marks"
+
+// maybeChosen is the comment on a network whose subnets are written to be safe.
+const maybeChosen = "The subnets may be the swarm's own choice: no task tells. Leave them out where any will do."
 
 // unread is the comment on what only a list told of.
 const unread = "looked up only, not managed: what of it the image says, only who made it knows"

@@ -16,6 +16,7 @@ import (
 	"github.com/swarmscript/swarmscript/internal/registry"
 	"github.com/swarmscript/swarmscript/internal/remote"
 	"github.com/swarmscript/swarmscript/internal/resource"
+	"github.com/swarmscript/swarmscript/internal/swarm"
 	"github.com/swarmscript/swarmscript/lang"
 )
 
@@ -47,8 +48,9 @@ type LiveScript struct {
 
 // liveState is what is live on one engine and in its swarm.
 type liveState struct {
-	engine, swarm *resource.Observation // swarm is nil where there is none
-	keeps         bool                  // the engine keeps the marks of what cannot carry its own
+	engine, swarm *resource.Observation     // swarm is nil where there is none
+	unsure        map[*resource.Object]bool // networks whose subnets may be the swarm's choice
+	keeps         bool                      // the engine keeps the marks of what cannot carry its own
 }
 
 // ImportLive writes a script that declares everything on an engine and in its
@@ -133,6 +135,14 @@ func readLive(ctx context.Context, opts LiveScriptOptions) (*liveState, error) {
 		}
 		if s.swarm, err = inner.Observe(ctx, q); err != nil {
 			return nil, err
+		}
+		unsure, err := inner.(*swarm.Conn).ForgetChosenSubnets(ctx, s.swarm.Objects)
+		if err != nil {
+			return nil, err
+		}
+		s.unsure = map[*resource.Object]bool{}
+		for _, o := range unsure {
+			s.unsure[o] = true
 		}
 	}
 	return s, nil

@@ -22,7 +22,7 @@ func (s *Session) help(_ *starlark.Thread, args starlark.Tuple, kwargs []starlar
 	}
 	w := s.front.Out()
 	if what == nil {
-		return starlark.None, helpAll(w)
+		return starlark.None, s.helpAll(w)
 	}
 	if fn, ok := what.(*starlark.Function); ok {
 		return starlark.None, helpFunction(w, fn)
@@ -57,15 +57,12 @@ func describes(v starlark.Value) string {
 	return builtins.Describes(v)
 }
 
-func helpAll(w io.Writer) error {
-	fmt.Fprintln(w, "Of this session")
+func (s *Session) helpAll(w io.Writer) error {
+	var own []*docs.Entry
 	for _, b := range ownBuiltins() {
-		doc, _, _ := strings.Cut(b.doc, ". ")
-		doc, _, _ = strings.Cut(doc, ": ")
-		fmt.Fprintf(w, "  %-16s %s\n", b.name, strings.TrimSuffix(doc, "."))
+		own = append(own, &docs.Entry{Name: b.name, Doc: b.doc})
 	}
-	fmt.Fprintln(w)
-	return docs.Overview(w, "help(NAME) shows one with its arguments, help(\"service.ports\") one argument.")
+	return docs.Overview(w, own, "help(NAME) shows one with its arguments, help(\"service.ports\") one argument.", s.front.Width())
 }
 
 // helpName shows a builtin, or "builtin.argument".
@@ -77,17 +74,15 @@ func (s *Session) helpName(w io.Writer, name string) error {
 		}
 		own = append(own, b.name)
 	}
-	e, err := docs.Find(name)
-	if err == nil {
+	e, argument, err := docs.Named(name)
+	switch {
+	case err == nil && argument == "":
 		return docs.Text(w, e, s.front.Width())
+	case err == nil:
+		return docs.Argument(w, e, argument, s.front.Width())
 	}
 	if fn, ok := s.vars[name].(*starlark.Function); ok {
 		return helpFunction(w, fn)
-	}
-	if i := strings.LastIndexByte(name, '.'); i > 0 {
-		if e, err := docs.Find(name[:i]); err == nil {
-			return docs.Argument(w, e, name[i+1:], s.front.Width())
-		}
 	}
 	if v, ok := starlark.Universe[name]; ok {
 		_, err := fmt.Fprintf(w, "%s is Starlark's own %s\n", name, v.Type())

@@ -2,6 +2,7 @@ package run
 
 import (
 	"strings"
+	"sync"
 	"testing"
 
 	"github.com/swarmscript/swarmscript/internal/apply"
@@ -55,6 +56,62 @@ svc("checked_other", replicas = 0)
 		if ok, failed, skipped := r.Count(); ok != 4 || failed+skipped > 0 {
 			t.Errorf("%d passed, %d failed, %d were skipped", ok, failed, skipped)
 		}
+	})
+}
+
+// A container of one engine, which no swarm need know of: by its handle, on its
+// own engine, or by its name.
+func TestExecContainer(t *testing.T) {
+	onBoth(t, func(f *fixture) {
+		f.Boxes(`
+db = box("exec_db", image = "swarmtest/web:1", user = "7")
+check_exec(db, ["/swarmtest", "health"], expect_output = "^ok", workdir = "/", user = "0")
+check_exec(target = db, command = ["/swarmtest", "exit", "7"], name = "seven", expect_exit_code = 7)
+check_exec("exec_db", ["/swarmtest", "exit", "3"], name = "three", engine = here, timeout = "10s")
+check_exec(box("exec_idle", state = "stopped"), ["/swarmtest", "health"], name = "idle", timeout = "2s")
+check_exec("exec_none", ["/swarmtest", "health"], name = "none", engine = here, after = [db], timeout = "2s")
+`)
+		r := f.ApplyEnds(apply.ExitNotConverged, "the command exited with 3 in exec_db, want 0",
+			"container exec_idle does not run: it is created", "No such container: exec_none")
+		if ok, failed, _ := r.Count(); ok != 4 || failed != 3 {
+			t.Errorf("%d passed, %d failed", ok, failed)
+		}
+		f.Boxes(`
+db = box("exec_db", image = "swarmtest/web:2", user = "7")
+check_exec(db, ["/swarmtest", "health"], expect_output = "^ok")
+`)
+		f.PlanShows("-/+ container.exec_db: image", `<= check_exec["exec_db /swarmtest health"] (after container.exec_db)`, "- container.exec_idle (no longer declared)")
+		f.Apply()
+		f.PlanIsEmpty()
+		f.Boxes(``)
+		f.Apply()
+	})
+}
+
+// The first Ctrl-C ends a check that waits. It is owed, as one that failed.
+func TestStoryCheckStopped(t *testing.T) {
+	onNewest(t, func(f *fixture) {
+		f.Script(`
+web = svc("stopped_web", replicas = 0)
+check_tcp("%s:1" % var("addr"), name = "never", after = [web], timeout = "20m")
+`)
+		stop := make(chan struct{})
+		var once sync.Once
+		r, err := f.Carry(f.Plan(), func(o *ApplyOptions) {
+			o.Stop = stop
+			o.Sink = func(e apply.Event) {
+				if e.Type == apply.Progressed && e.Address == "check_tcp.never" {
+					once.Do(func() { close(stop) })
+				}
+			}
+		})
+		if err != nil || r.ExitCode() != apply.ExitInterrupted {
+			t.Fatalf("%v, exit code %d", err, r.ExitCode())
+		}
+		f.says(f.said.String(), []string{"check_tcp.never had not passed when it was stopped: tried", "connection refused", "Interrupted. Applied 1 of 2; 1 failed."})
+		f.PlanShows("<= check_tcp.never (it has not passed yet)")
+		f.Script(``)
+		f.Apply(func(o *Options) { o.Destroy = true })
 	})
 }
 

@@ -150,6 +150,35 @@ moved("container.box_old", "container.box_new")
 			t.Error("it was made anew")
 		}
 
+		// Where the script does not say it any more it stays, and is not somebody
+		// else's to give; what shares a namespace with it still does.
+		sharing := func(name string) string {
+			return `
+new = box("box_new"` + name + `, memory = "64m", user = "7", env = {"A": "1"})
+box("box_lodger", network = new)
+box("box_friend", links = [new])
+box("box_plain", pid = "container:box_renamed", volumes_from = ["box_renamed"])
+`
+		}
+		f.Boxes(sharing(`, name = "box_renamed"`))
+		f.Apply()
+		f.Boxes(sharing(""))
+		f.PlanIsEmpty()
+		f.Docker("rename", "box_renamed", "by_hand")
+		f.Docker("rename", "box_friend", "by_hand_too")
+		f.Repaired("~ container.box_new: name", "~ container.box_friend: name")
+		if f.Docker("inspect", "box_renamed", "--format", "{{.Id}}") != id {
+			t.Error("it was made anew")
+		}
+		f.Boxes(`
+new = box("box_new", name = "box_again", memory = "64m", user = "7", env = {"A": "1"})
+box("box_lodger", network = new)
+`)
+		f.Repaired("~ container.box_new: name", "- container.box_friend (no longer declared)", "- container.box_plain (no longer declared)")
+
+		f.Boxes(`box("box_new", name = "box_renamed", memory = "64m", user = "7", env = {"A": "1"})`)
+		f.Repaired("~ container.box_new: name", "- container.box_lodger (no longer declared)")
+
 		// Triggers renew it, and without them it stays.
 		triggers := func(on string) {
 			f.Boxes(`box("box_new", name = "box_renamed", memory = "64m", user = "7", env = {"A": "1"}, lifecycle = lifecycle(replace_on = [` + on + `]))`)
@@ -210,6 +239,27 @@ box("box_job", image = "swarmtest/web:1", command = "exit 0", state = "completed
 		f.ApplyEnds(apply.ExitNotConverged, "container.box_bad: does not run", "exited (1)", "Database is uninitialized")
 		f.Boxes(``)
 		f.Repaired("- container.box_bad (no longer declared)")
+	})
+}
+
+// A mount of type tmpfs cannot be shared: Docker says that there is no such volume,
+// the error says what to do, and that works.
+func TestStoryContainerTmpfs(t *testing.T) {
+	onBoth(t, func(f *fixture) {
+		f.Boxes(`
+a = box("tmp_a", mounts = [mount(type = "tmpfs", target = "/q")])
+box("tmp_b", volumes_from = [a])
+`)
+		f.ApplyEnds(apply.ExitFailed, "container.tmp_b: volumes_from: tmp_a has a mount of type tmpfs at /q, which Docker cannot share",
+			`declare it there as tmpfs = {"/q": ""}`)
+		f.Boxes(`
+a = box("tmp_a", tmpfs = {"/q": ""})
+box("tmp_b", volumes_from = [a])
+`)
+		f.Apply()
+		f.PlanIsEmpty()
+		f.Boxes(``)
+		f.Apply()
 	})
 }
 

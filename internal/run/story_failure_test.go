@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/swarmscript/swarmscript/internal/apply"
+	"github.com/swarmscript/swarmscript/internal/diag"
 )
 
 // A database that exits with 1 over and over: the apply says what a person
@@ -101,6 +102,42 @@ svc("start_port", ports = [port(8080, published = 8092, mode = "host")], replica
 svc("start_fine")
 `)
 		f.Repaired("~ service.start_image: image", "~ service.start_where: constraints", "~ service.start_port: replicas")
+	})
+}
+
+// What nobody could foresee: a stranger takes the port of the only node while the
+// apply runs. The report says what the scheduler says.
+func TestStoryPortTakenMeanwhile(t *testing.T) {
+	onBoth(t, func(f *fixture) {
+		f.opts.Timeout = time.Minute
+		script := func(timeout string) {
+			f.Script(`
+fine = svc("late_fine", replicas = 0)
+svc("late_web", ports = [port(8080, published = 8096, mode = "host")], after = [fine], timeout = "` + timeout + `")
+`)
+		}
+		script("8s")
+		r, err := f.Carry(f.Plan(), func(o *ApplyOptions) {
+			o.Sink = func(e apply.Event) {
+				if e.Type != apply.Finished || e.Address.Name() != "late_fine" {
+					return
+				}
+				f.Docker("service", "create", "--detach", "--no-resolve-image", "--name=late_stranger", "--publish=mode=host,published=8096,target=8080", "swarmtest/web:1")
+				f.eventually("the stranger has the port", func() bool { return f.verdict("late_stranger") == "1 running" })
+			}
+		})
+		f.ended(r, err, apply.ExitNotConverged, "service.late_web: did not converge in 8s", "task late_web.1 pending: no suitable node",
+			"host-mode port already in use on 1 node", "0 of 1 tasks are as they should be")
+		if ok, failed, _ := r.Count(); ok != 1 || failed != 1 {
+			f.Errorf("%d ok, %d failed", ok, failed)
+		}
+		// Now it is foreseen, until the stranger goes.
+		f.foresees(f.Plan(), diag.Warning, map[string]string{"late_web": "its task cannot be placed"})
+		f.Docker("service", "rm", "late_stranger")
+		script("1m")
+		f.Apply()
+		f.PlanIsEmpty()
+		f.destroyed()
 	})
 }
 

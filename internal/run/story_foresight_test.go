@@ -143,6 +143,58 @@ svc("fore_home", mounts = [mount(target = "/data", source = data)], constraints 
 	t.Run("start-first", func(t *testing.T) { startFirst(t, nodes[0]) })
 }
 
+// Before there is a swarm, the engine that it is to begin on is its only node: what
+// the first plan foresees is what the swarm makes of it. Where nodes of other names
+// are declared, nobody knows.
+func TestStoryForesightFirst(t *testing.T) {
+	t.Parallel()
+	for _, v := range []testengine.Version{testengine.Debian20, testengine.Docker28} {
+		t.Run(v.String(), func(t *testing.T) {
+			t.Parallel()
+			f := newFixture(t, testengine.Start(t, v, testengine.Hostname("n1"), testengine.Args("--label=disk=ssd", "--node-generic-resource=gpu=1")))
+			testengine.Images(f.e)
+			script := func(init, text string) {
+				f.Bare(strings.Replace(prelude, "external = True", `advertise_addr = var("addr"), `+init, 1) + text)
+			}
+			text := `
+svc("first_web", replicas = 2, ports = [port(8080, published = 8097, mode = "host")])
+svc("first_disk", constraints = ["engine.labels.disk==ssd", "node.hostname==n1", "node.role==manager", "node.labels.tier==web", "node.platform.os==linux"])
+svc("first_gpu", generic_resources = {"gpu": 1})
+svc("first_none", constraints = ["node.labels.tier==db"])
+svc("first_huge", reserve_cpu = 1000)
+svc("first_addr", constraints = ["node.ip==203.0.113.1"], wait = False)
+node("n1", labels = {"tier": "web"})
+`
+			missing := map[string]string{"first_web": "1 of 2 tasks cannot be placed", "first_none": "its task cannot be placed", "first_huge": "its task cannot be placed"}
+			script("", text)
+			p := f.Plan()
+			f.foresees(p, diag.Error, missing)
+			if _, err := f.Carry(p); err == nil || !strings.Contains(err.Error(), "service.first_web: 1 of 2 tasks cannot be placed") {
+				t.Fatalf("the apply ended with %v", err)
+			}
+			if got := f.Docker("info", "--format", "{{.Swarm.LocalNodeState}}"); got != "inactive" {
+				t.Errorf("the refused apply left the engine %s", got)
+			}
+			script("", text+`node("n2", labels = {"tier": "db"})`)
+			f.foresees(f.Plan(), diag.Error, map[string]string{})
+			script("", text)
+			f.opts.AllowPending = true
+			p = f.Plan()
+			f.foresees(p, diag.Warning, missing)
+			f.wentWell(f.Carry(p))
+			for name, want := range map[string]string{"first_web": "1 running, 1 pending", "first_disk": "1 running", "first_gpu": "1 running", "first_none": "1 pending", "first_huge": "1 pending"} {
+				got := ""
+				f.eventually(name+": "+want, func() bool { got = f.verdict(name); return got == want || t.Failed() })
+			}
+			f.PlanShows("service.first_web (1/2 running)", "service.first_none (0/1 running)", "service.first_huge (0/1 running)", "service.first_addr (0/1 running)")
+			f.opts.AllowPending = false
+			f.destroyed()
+			script(`availability = "drain"`, `svc("drained_web")`)
+			f.foresees(f.Plan(), diag.Warning, map[string]string{"drained_web": "its task cannot be placed"})
+		})
+	}
+}
+
 // halfOf is more than half of an engine's CPUs, so that two do not fit.
 func halfOf(t *testing.T, e *testengine.Engine) float64 {
 	t.Helper()

@@ -42,9 +42,9 @@ type view struct {
 	unpassed []string // checks, as the ledgers shall say
 
 	openers map[string]*resource.Declaration // by the scopes that they open
-	written map[value.Address]string // where the script has the openers of scopes
-	through map[string]string        // what scopes were reached through
-	avoid   map[string]bool          // scopes that go
+	written map[value.Address]string         // where the script has the openers of scopes
+	through map[string]string                // what scopes were reached through
+	avoid   map[string]bool                  // scopes that go
 
 	mu  sync.Mutex        // held while an apply adds scopes
 	ids map[string]string // of the objects that opened those

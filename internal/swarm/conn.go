@@ -82,7 +82,7 @@ func (c *Conn) Observe(ctx context.Context, q resource.Query) (*resource.Observa
 	if err := l.listJobs(ctx, c); err != nil {
 		return nil, err
 	}
-	obs := &resource.Observation{API: l.API, Summary: l.summary(), Warnings: l.warnings(), Forecaster: forecaster{l.Nodes}}
+	obs := &resource.Observation{API: l.API, Summary: l.summary(), Warnings: l.warnings(), Forecaster: forecaster{nodes: l.Nodes}}
 	for _, observe := range observers {
 		obs.Objects = append(obs.Objects, observe(l)...)
 	}

@@ -12,6 +12,8 @@ import (
 	"github.com/docker/docker/api/types/swarm"
 	"github.com/docker/docker/client"
 
+	"github.com/swarmscript/swarmscript/internal/swarm/placement"
+
 	"github.com/swarmscript/swarmscript/internal/remote"
 )
 
@@ -52,13 +54,18 @@ type NotHere struct {
 	Task   string   // the service, or one task of it
 	Engine string   // the engine's host name
 	Others []string // where its tasks run: "web.1 on wrk-1 (10.0.0.5)"
+	Exist  []string // the service's tasks that run, where it is one task and not among them
 	Nodes  []string // the addresses of those nodes
 }
 
 // Error says where its tasks run.
 func (e *NotHere) Error() string {
 	s := fmt.Sprintf("no container of %s runs on %s", e.Task, e.Engine)
-	if len(e.Others) == 0 {
+	switch {
+	case len(e.Others) > 0:
+	case len(e.Exist) > 0:
+		return s + "; of that service there is " + placement.Join(e.Exist)
+	default:
 		return s
 	}
 	return s + "; there is " + strings.Join(e.Others, ", ")
@@ -90,6 +97,7 @@ func NewNotHere(ctx context.Context, api client.APIClient, service, task string)
 			name = service + "." + n.Description.Hostname
 		}
 		if task != service && name != task {
+			e.Exist = append(e.Exist, name)
 			continue
 		}
 		e.Others = append(e.Others, fmt.Sprintf("%s on %s (%s)", name, cmp.Or(n.Description.Hostname, t.NodeID), n.Status.Addr))
@@ -98,5 +106,6 @@ func NewNotHere(ctx context.Context, api client.APIClient, service, task string)
 		}
 	}
 	slices.Sort(e.Others)
+	slices.SortFunc(e.Exist, func(a, b string) int { return cmp.Or(len(a)-len(b), strings.Compare(a, b)) }) // web.9 before web.10
 	return e
 }

@@ -16,11 +16,18 @@ import (
 
 // forecaster implements [resource.Forecaster] for a swarm: whether its nodes
 // have room for the tasks, and its routing mesh for the ports.
-type forecaster struct{ nodes []swarm.Node }
+type forecaster struct {
+	nodes []swarm.Node
+	// begins is set where the swarm is still to begin, on the one node.
+	begins bool
+}
 
 // Forecast implements [resource.Forecaster].
 func (f forecaster) Forecast(list, elsewhere []resource.Prospect) []resource.Finding {
 	nodes := f.nodesAfter(list)
+	if f.joined(list) {
+		nodes = nil
+	}
 	list = slices.DeleteFunc(slices.Clone(list), func(p resource.Prospect) bool {
 		return p.Kind != "service" || keepsSecret(&p)
 	})
@@ -73,18 +80,24 @@ func keepsSecret(p *resource.Prospect) bool {
 }
 
 // claim orders services by their right to a place: who has one already comes
-// before who asks for more, and that before who is new.
+// before who waits for one, that before who asks for more, and that before who is
+// new.
 func claim(p *resource.Prospect) int {
 	switch {
-	case !p.Changes:
+	case !p.Changes && (p.Live.Unsettled == "" || running(nativeService(p.Live)) > 0):
 		return 0
+	case !p.Changes:
+		return 1
 	case p.Anew:
-		return 3
+		return asksAnew
 	case changes(p.Fields, asking...):
-		return 2
+		return asksMore
 	}
-	return 1
+	return 2
 }
+
+// The claims of what this plan asks for.
+const asksMore, asksAnew = 3, 4
 
 // placeFinding puts a shortage into words. It is an error where this plan makes
 // it, and the step would wait in vain, whatever becomes of nodes that are away.
@@ -102,7 +115,7 @@ func placeFinding(p *resource.Prospect, s placement.Shortage) resource.Finding {
 	default:
 		d.Summary = fmt.Sprintf("none of its %d tasks can be placed", s.Tasks)
 	}
-	if (claim(p) > 1 || s.Rolling) && !s.Nowhere && !s.Away && !p.NoWait {
+	if (claim(p) >= asksMore || s.Rolling) && !s.Nowhere && !s.Away && !p.NoWait {
 		d.Severity = diag.Error
 		d.Hint += "; or wait = False, or --allow-pending, lets them be pending"
 	}

@@ -26,12 +26,15 @@ func (f forecaster) nodesAfter(list []resource.Prospect) []placement.Node {
 		case p.Kind != "node":
 		case p.Live != nil:
 			declared[p.Live.ID] = p
+		case f.meansFirst(p):
+			declared[f.nodes[0].ID] = p
 		case p.Anew:
 			nodes = append(nodes, comingNode(p))
 		}
 	}
 	for i := range f.nodes {
 		n, p := placementNode(&f.nodes[i]), declared[f.nodes[i].ID]
+		n.First = f.begins
 		if p == nil && leavesWithItsMark(&f.nodes[i]) {
 			continue
 		}

@@ -207,7 +207,7 @@ error: service.web: port 30000/tcp is published by service old, unmanaged alread
 		}, ``},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			got := told(forecaster{tt.nodes}.Forecast(tt.list, nil))
+			got := told(forecaster{nodes: tt.nodes}.Forecast(tt.list, nil))
 			if want := strings.TrimPrefix(tt.want, "\n"); got != want {
 				t.Errorf("got:\n%s\nwant:\n%s", got, want)
 			}
@@ -285,7 +285,7 @@ func TestForecastOfDeclaredNodes(t *testing.T) {
 		{"a node that would leave if it were declared no more", joined, []resource.Prospect{joins("n4", nil), stays, four}, ""},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			got := told(forecaster{tt.nodes}.Forecast(tt.list, nil))
+			got := told(forecaster{nodes: tt.nodes}.Forecast(tt.list, nil))
 			want := map[string]string{"none": "its task cannot be placed"}[tt.want]
 			if want == "" {
 				want = tt.want
@@ -326,7 +326,7 @@ func TestForecastOfVolumes(t *testing.T) {
 		{"a driver that may share it", mounts("source", "data", "volume_driver", "nfs"), []resource.Prospect{made("id1", "data")}, ""},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			if got := told(forecaster{threeNodes()}.Forecast([]resource.Prospect{anew(t, "db", tt.service)}, tt.elsewhere)); got != tt.want {
+			if got := told(forecaster{nodes: threeNodes()}.Forecast([]resource.Prospect{anew(t, "db", tt.service)}, tt.elsewhere)); got != tt.want {
 				t.Errorf("got:\n%s\nwant:\n%s", got, tt.want)
 			}
 		})

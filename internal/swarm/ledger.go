@@ -145,6 +145,7 @@ type packedMark struct {
 	Keys      []string `json:"k,omitempty"`
 	Sensitive []string `json:"s,omitempty"`
 	Triggers  string   `json:"t,omitempty"`
+	Name      string   `json:"n,omitempty"`
 	Project   string   `json:"p,omitempty"` // where it is another's
 }
 
@@ -152,7 +153,7 @@ func (p packedMark) mark(project string) resource.Mark {
 	if p.Project != "" {
 		project = p.Project
 	}
-	return resource.Mark{Project: project, Address: value.Address(p.Address), Hash: p.Hash, Keys: p.Keys, Sensitive: p.Sensitive, Triggers: p.Triggers}
+	return resource.Mark{Project: project, Address: value.Address(p.Address), Hash: p.Hash, Keys: p.Keys, Sensitive: p.Sensitive, Triggers: p.Triggers, Name: p.Name}
 }
 
 // encodeLedger writes a ledger's labels, in place of those in labels.
@@ -165,7 +166,7 @@ func encodeLedger(labels map[string]string, project string, l resource.Ledger) m
 	out[resource.LabelProject] = project
 	marks := make(map[string]packedMark, len(l.Marks))
 	for id, m := range l.Marks {
-		p := packedMark{Address: string(m.Address), Hash: m.Hash, Keys: m.Keys, Sensitive: m.Sensitive, Triggers: m.Triggers}
+		p := packedMark{Address: string(m.Address), Hash: m.Hash, Keys: m.Keys, Sensitive: m.Sensitive, Triggers: m.Triggers, Name: m.Name}
 		if m.Project != project {
 			p.Project = m.Project
 		}

@@ -13,8 +13,8 @@ const (
 	// maxLabel bounds the column of the values.
 	maxLabel = 28
 	// wideLine is where a list is broken into lines off a terminal, longLine
-	// where a single value is cut.
-	wideLine, longLine = 100, 2000
+	// where a single value, or a line of one, is cut.
+	wideLine, longLine = 100, 240
 	// maxLines is how many lines one argument may take.
 	maxLines = 20
 

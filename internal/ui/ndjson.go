@@ -88,7 +88,7 @@ func (j *jsonProgress) Event(e apply.Event) {
 			b = strconv.AppendInt(append(b, `,"total":`...), int64(e.Total), 10)
 		}
 		if e.Text != "" {
-			b = appendJSONString(append(b, `,"text":`...), e.Text)
+			b = appendJSONString(append(b, `,"text":`...), said(e))
 		}
 		if e.Err != nil {
 			b = appendJSONString(append(b, `,"error":`...), e.Err.Error())

@@ -28,7 +28,11 @@ func (pr *planPrinter) outputs() {
 		pr.spaces(2)
 		at := len(pr.b)
 		pr.b = appendOutput(pr.b, o.Value, o.Sensitive)
-		if limit := pr.Width - 4 - width; pr.Width > 0 && len(pr.b)-at > limit {
+		limit := longLine
+		if pr.Width > 0 {
+			limit = pr.Width - 4 - width
+		}
+		if len(pr.b)-at > limit {
 			short := cut(string(pr.b[at:]), max(limit, 12))
 			pr.b = append(pr.b[:at], short...)
 		}

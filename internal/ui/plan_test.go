@@ -91,6 +91,37 @@ func TestPlanFits(t *testing.T) {
 	}
 }
 
+// Off a terminal, where nothing limits the width, what is very long is cut in its
+// middle all the same: both ends are there. As JSON it is whole.
+func TestVeryLongValues(t *testing.T) {
+	long := "begin-" + strings.Repeat("x", 3000) + "-end"
+	p := &plan.Plan{Project: "shop", Changes: []*plan.Change{
+		create(serviceKind, "made", "image", long, "motd", "one\n"+long, "command", texts_(long, "b"), "env", value.MapOf(map[string]string{"A": long})),
+		differ(serviceKind, "changed", plan.Update, fields(serviceKind, "image", long+"1", "command", texts_(long), "motd", "a\n"+long),
+			fields(serviceKind, "image", long+"2", "command", texts_(long, "b"), "motd", "b\n"+long)),
+	}, Outputs: []resource.OutputValue{{Name: "text", Value: long}}}
+	got := string(renderPlan(t, p, PlanOptions{}))
+	cuts := 0
+	for l := range strings.Lines(got) {
+		if textWidth(l) > 300 {
+			t.Errorf("a line of %d columns: %.60s", textWidth(l), l)
+		}
+		if strings.Contains(l, "begin-") && strings.Contains(l, "x...x") && strings.Contains(l, "-end") {
+			cuts++
+		}
+	}
+	if cuts < 7 {
+		t.Errorf("%d values are cut in the middle:\n%s", cuts, got)
+	}
+	var b bytes.Buffer
+	if err := PlanJSON(&b, p, "dev"); err != nil {
+		t.Fatal(err)
+	}
+	if n := strings.Count(b.String(), long); n < 8 {
+		t.Errorf("it is %d times in the JSON, whole", n)
+	}
+}
+
 func TestPlanEscapes(t *testing.T) {
 	evil := "a\x1b[2Jb\rc\x07\u202ed\xff\u009b1m"
 	c := create(serviceKind, evil, "image", evil, "env", value.MapOf(map[string]string{evil: evil}), "motd", evil+"\n"+evil,

@@ -87,16 +87,20 @@ func stepOf(e apply.Event) step { return step{e.Address, e.Action, e.Phase} }
 
 // limiter drops progress that repeats itself, and of progress in words alone
 // (a download's percentage) all but one a second. Counted tasks always pass:
-// there are not many of them.
+// there are not many of them. What is tried again and again, and ends as before,
+// is told after firstGap, and after ever longer ones up to lastGap.
 type limiter struct {
 	last map[step]progressed
 }
 
 type progressed struct {
-	done, total int
-	text        string
-	at          time.Time
+	done, total, tried int
+	text               string
+	at                 time.Time
+	gap                time.Duration // until the same may be told again
 }
+
+const firstGap, lastGap = 5 * time.Second, time.Minute
 
 func newLimiter() *limiter { return &limiter{last: map[step]progressed{}} }
 
@@ -111,9 +115,13 @@ func (l *limiter) allow(e apply.Event) bool {
 		return true
 	}
 	was, seen := l.last[s]
-	now := progressed{e.Done, e.Total, e.Text, e.Time}
+	now := progressed{e.Done, e.Total, e.Tried, e.Text, e.Time, firstGap}
 	if seen && was.done == now.done && was.total == now.total {
-		if was.text == now.text || now.at.Sub(was.at) < time.Second {
+		waits := time.Second
+		if was.text == now.text {
+			waits, now.gap = was.gap, min(2*was.gap, lastGap)
+		}
+		if was.text == now.text && was.tried == now.tried || now.at.Sub(was.at) < waits {
 			return false
 		}
 	}
@@ -182,7 +190,7 @@ func (w *words) sentence(e apply.Event) string {
 	case apply.Started:
 		return w.doing(e) + textAfter(": ", e.Text)
 	case apply.Progressed:
-		return w.doing(e) + tasks(e, " ") + textAfter(": ", e.Text)
+		return w.doing(e) + tasks(e, " ") + textAfter(": ", said(e))
 	case apply.Retried:
 		return "tried again" + textAfter(": ", e.Text)
 	case apply.Finished:
@@ -193,6 +201,17 @@ func (w *words) sentence(e apply.Event) string {
 		return "skipped" + textAfter(": ", e.Text)
 	}
 	return clean(e.Text)
+}
+
+// said is an event's text, with how often it was tried.
+func said(e apply.Event) string {
+	switch e.Tried {
+	case 0:
+		return e.Text
+	case 1:
+		return e.Text + " (tried once)"
+	}
+	return e.Text + " (tried " + strconv.Itoa(e.Tried) + " times)"
 }
 
 func textAfter(sep, text string) string {

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -220,6 +221,39 @@ func TestTreeRate(t *testing.T) {
 	}
 	if strings.Contains(out.b.String(), "late") {
 		t.Error("an event after Close was shown")
+	}
+}
+
+// A check that keeps failing in the same way is told with growing gaps; when it
+// fails in another way, at once. Without a count nothing is told twice.
+func TestRepeatedProgress(t *testing.T) {
+	var b bytes.Buffer
+	p := NewProgress(Terminal{Out: &b}, Lines, nil)
+	for second := range 240 {
+		text := "connection refused"
+		if second >= 100 {
+			text = "status 503"
+		}
+		p.Event(apply.Event{Time: at(float64(second)), Type: apply.Progressed, Address: "check_http.web", Action: plan.Check, Tried: second + 1, Text: text})
+		p.Event(apply.Event{Time: at(float64(second)), Type: apply.Progressed, Address: "volume.data", Action: plan.Delete, Text: "waiting"})
+	}
+	var told []string
+	for _, l := range strings.Split(strings.TrimSpace(b.String()), "\n") {
+		if _, said, ok := strings.Cut(l, "check_http.web checking: "); ok {
+			told = append(told, said)
+		}
+	}
+	want := []string{
+		"connection refused (tried once)", "connection refused (tried 6 times)", "connection refused (tried 16 times)",
+		"connection refused (tried 36 times)", "connection refused (tried 76 times)",
+		"status 503 (tried 101 times)", "status 503 (tried 106 times)", "status 503 (tried 116 times)", "status 503 (tried 136 times)",
+		"status 503 (tried 176 times)", "status 503 (tried 236 times)",
+	}
+	if !slices.Equal(told, want) {
+		t.Errorf("got\n%s\nwant\n%s", strings.Join(told, "\n"), strings.Join(want, "\n"))
+	}
+	if n := strings.Count(b.String(), "volume.data"); n != 1 {
+		t.Errorf("what waits was told %d times", n)
 	}
 }
 

@@ -102,7 +102,7 @@ func explain(err error, c *plan.Change) (head string, details []string, after st
 		}
 		return clean(strings.TrimPrefix(nc.Summary, string(c.Address)+" ")), details, after
 	}
-	if errors.Is(err, context.Canceled) {
+	if errors.Is(err, context.Canceled) && c.Action != plan.Check {
 		return "was aborted; it may be half done", nil, ""
 	}
 	switch c.Action {

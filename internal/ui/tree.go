@@ -133,7 +133,7 @@ func (t *tree) Event(e apply.Event) {
 		case e.Type == apply.Retried:
 			r.state, r.text = "trying again", clean(e.Text)
 		case e.Type == apply.Progressed:
-			r.state, r.text = t.words.doing(e), clean(e.Text)
+			r.state, r.text = t.words.doing(e), clean(said(e))
 			r.count = tasks(e, "")
 		case e.Text != "":
 			r.text = clean(e.Text)

@@ -17,7 +17,7 @@ func (n *Node) Satisfies(constraint string) bool {
 	if name, ok := cutPrefixFold(key, "node.labels."); ok && n.Open[name] {
 		return true
 	}
-	if n.Coming && n.unknown(key) {
+	if n.Coming && n.unknown(key) || n.First && (strings.EqualFold(key, "node.id") || strings.EqualFold(key, "node.ip")) {
 		return true
 	}
 	same, known := n.is(key, value)

@@ -37,6 +37,9 @@ type Node struct {
 	// Coming is set on a machine that is going to join. What is not known of it is
 	// as a service wants it.
 	Coming bool
+	// First is set on the node on which a swarm is still to begin: only its ID and its
+	// address are not known, and satisfy anything.
+	First bool
 	// State is "ready", or what the node is instead: "down", "unknown".
 	State string
 	// Availability is "active", "pause" or "drain".
