@@ -1,6 +1,7 @@
 package host_test
 
 import (
+	"errors"
 	"strings"
 	"testing"
 
@@ -27,6 +28,7 @@ func TestFile(t *testing.T) {
 	w.sh(`rm "/etc/new file's"`)
 	w.apply(list("create file./etc/new file's"), made)
 
+	w.renew(made)
 	plainer := file("/etc/new file's", args{"content": ""})
 	w.apply(list("update file./etc/new file's: content group mode owner"), plainer)
 	want(t, "its owner by default", stat(`"/etc/new file's"`), "644 root root")
@@ -55,6 +57,9 @@ func TestFileBefore(t *testing.T) {
 	w.sh("echo theirs >/etc/motd; chmod 664 /etc/motd; chown daemon:mail /etc/motd")
 	asIs := file("/etc/motd", args{"content": "theirs\n", "mode": "0664", "owner": "daemon", "group": "mail"})
 	w.apply(nil, asIs)
+	if o := w.observe(decls(asIs)).Objects[0]; host.FileKind.Ending(o, false) != "it was so before us, and stays" {
+		t.Errorf("destroying it is told as %q", host.FileKind.Ending(o, false))
+	}
 	w.apply(nil)
 	want(t, "a file that is as declared", w.sh("cat /etc/motd"), "theirs")
 
@@ -129,6 +134,7 @@ func TestDirectory(t *testing.T) {
 	want(t, "its owner", w.sh("stat -c '%a %U %G' /opt/app"), "750 daemon mail")
 	w.sh("chmod 700 /opt/app; chown root:root /opt/app")
 	w.apply(list("update directory./opt/app: group mode owner"), app)
+	w.renew(app)
 	w.apply(list("update directory./opt/app: group mode owner"), dir("/opt/app", nil))
 	want(t, "its owner by default", w.sh("stat -c '%a %U %G' /opt/app"), "755 root root")
 
@@ -143,6 +149,23 @@ func TestDirectory(t *testing.T) {
 	want(t, "a folder of others", w.sh("stat -L -c '%a %U %G' /var/mail"), "2775 root mail")
 
 	w.fails(decls(dir("/opt/a/b", nil)), "the folder /opt/a is not there")
+
+	// What is in a folder of ours comes after it, and goes before it.
+	nested := decls(w.declare(host.FileKind, "/opt/a/b/x", args{"content": "x"}), dir("/opt/a/b", nil), dir("/opt/a", nil))
+	steps := w.steps(nested)
+	for i := range 2 {
+		if err := w.carryOut(steps[i]); !errors.Is(err, resource.ErrTransient) {
+			t.Errorf("%s, before its folder is there: %v", steps[i].title(), err)
+		}
+	}
+	for _, s := range []step{steps[2], steps[1], steps[0]} {
+		if err := w.carryOut(s); err != nil {
+			t.Fatal(err)
+		}
+	}
+	w.apply(nil, nested...)
+	w.apply(list("delete file./opt/a/b/x", "delete directory./opt/a/b", "delete directory./opt/a"))
+	w.sh("[ ! -e /opt/a ]")
 	w.fails(decls(dir("/etc/hostname", nil)), "/etc/hostname is there, and not a folder")
 }
 
