@@ -310,6 +310,8 @@ func (j *dockerJob) usersScript(st *dockerState) string {
 	return b.String()
 }
 
+// holdScript holds the packages, or lets go of them. dpkg does not wait for its
+// lock here, which another step may have, or a program of the machine's own.
 func (j *dockerJob) holdScript(st *dockerState) string {
 	var change []string
 	for _, name := range flavours[j.spec.Source].all() {
@@ -324,7 +326,12 @@ func (j *dockerJob) holdScript(st *dockerState) string {
 	if j.spec.Hold {
 		verb = "hold"
 	}
-	return fmt.Sprintf("apt-mark %s %s >/dev/null || exit 1\n", verb, quoteAll(change))
+	return fmt.Sprintf(`tries=%d
+until said=$(apt-mark %s %s 2>&1); do
+  tries=$((tries - 1))
+  case "$said" in *lock*) [ $tries -gt 0 ] && sleep 1 ;; *) false ;; esac || { echo "$said" >&2; exit 1; }
+done
+`, int(lockWait/time.Second), verb, quoteAll(change))
 }
 
 // configErr puts into words what configScript printed.
