@@ -50,7 +50,7 @@ secret("token", generate = 32)
 
 	one.Run("rm", "/etc/thing-3")
 	two.Run("sysctl", "-q", "net.core.somaxconn=4096")
-	f.Repaired("+ file[\"/etc/thing-3\"]", "~ sysctl.net.core.somaxconn: persistent value")
+	f.Repaired("+ file[\"/etc/thing-3\"]", "~ sysctl.net.core.somaxconn: value persistent")
 
 	for _, h := range []*testhost.Host{one, two} {
 		defer func() {
