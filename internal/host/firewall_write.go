@@ -69,7 +69,7 @@ systemd-run -q --unit=swarmscript-firewall --on-active=%d --timer-property=Accur
 	if err := c.prove(ctx); err != nil {
 		return nil, err
 	}
-	return made(r, r.Address.Kind(), nil), nil
+	return c.made(r, r.Address.Kind(), nil), nil
 }
 
 // prove makes a new connection. Where that works, the rules stay; where it does

@@ -90,6 +90,12 @@ func (c *Conn) Observe(ctx context.Context, q resource.Query) (*resource.Observa
 	l.addUndeclared()
 	l.nest()
 	c.remember(l)
+	for _, o := range l.objects {
+		o.ID = uniqueID(l.facts.MachineID, o.ID)
+		for i, id := range o.Uses {
+			o.Uses[i] = uniqueID(l.facts.MachineID, id)
+		}
+	}
 	return &resource.Observation{
 		Identity: l.facts.MachineID,
 		Objects:  l.objects,
