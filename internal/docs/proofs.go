@@ -113,7 +113,7 @@ var Proofs = map[string][]Proof{
 		{"machines of both releases join, drift, join again", "TestRealJoin", memberTest, engines},
 		{"what an engine cannot join from", "TestRealJoinRefused", memberTest, engines},
 		{"a token that is rotated meanwhile", "TestRealJoinTokenRotated", memberTest, newest},
-		{"closed ports, and in which direction", "TestRealJoinPorts", memberTest, engines},
+		{"closed ports, and in which direction", "TestRealJoinPorts", "internal/swarm/member_ports_real_test.go", engines},
 		{"members leave when their tasks run elsewhere", "TestRealLeave", leaveTest, engines},
 		{"machines that are gone are forgotten", "TestRealLeaveDead", leaveTest, engines},
 		{"the leader leaves", "TestRealLeaveLeader", leaveTest, engines},
@@ -165,11 +165,14 @@ var Proofs = map[string][]Proof{
 	"docker": {
 		{roundTrip, "TestDocker", dockerTest, hosts},
 		{drift, "TestDocker", dockerTest, hosts},
+		{"versions, channels, sources", "TestDockerVersions", dockerTest, bookworm},
 		{"settings, registries and accounts", "TestDockerSettings", dockerTest, "a real machine: Debian 13"},
 		{"certificates", "TestDockerTLS", "internal/host/docker_tls_real_test.go", bookworm},
 		{"Debian's own packages: 20.10 and 26.1", "TestDockerOfDistribution", dockerTest, hosts},
 		{"an engine that was there before", "TestDockerOfOthers", dockerTest, bookworm},
 		{"what goes wrong, and is rolled back", "TestDockerErrors", dockerTest, bookworm},
+		{"the power fails in the middle", "TestDockerPowerCut", dockerTest, "a real machine: Debian 13"},
+		{"from a bare machine to a swarm, and back", "TestStoryDocker", "internal/run/story_docker_test.go", bookworm},
 	},
 	"check_exec": {
 		{roundTrip, "TestStoryChecks", checkStory, engines},
