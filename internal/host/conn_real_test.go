@@ -34,7 +34,7 @@ func TestOneRoundTrip(t *testing.T) {
 	if got := w.plan(all...); got != nil {
 		t.Errorf("the plan has %q", got)
 	}
-	if got, want := w.c.Remote().Used(), (remote.Usage{Dials: 1, Channels: 1}); got != want {
+	if got, want := w.c.Remote().Used(), (remote.Usage{Dials: 1, Commands: 1, Channels: 1}); got != want {
 		t.Errorf("a plan without changes used %+v, want %+v", got, want)
 	}
 

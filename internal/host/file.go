@@ -39,7 +39,7 @@ var FileKind = &resource.Kind{
 	Keyless: true,
 	Out: []resource.Output{
 		{Name: "path", Type: "string", Stable: true, Arg: "name", Doc: "Its path."},
-		{Name: "sha256", Type: "string", Doc: "The SHA-256 of its content, in hexadecimal digits."},
+		{Name: "sha256", Type: "string", Doc: "The SHA-256 of its content, in hexadecimal digits; sensitive where the content is."},
 	},
 	Check:    hiding(fileSchema, checkFile),
 	Complete: completeFile,

@@ -49,7 +49,7 @@ mv -fT -- "$T" "$P"
 	if err != nil {
 		return nil, c.waitsFor(err, r.Address.Kind(), spec.Name)
 	}
-	out := map[string]value.Value{"path": spec.Name, "sha256": sumOf(content)}
+	out := fileOut(spec.Name, sumOf(content), r.Args)
 	if !given {
 		out["sha256"] = r.Live.Out["sha256"]
 	}
