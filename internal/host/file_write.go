@@ -137,11 +137,12 @@ var directorySchema = schema.Of(DirectorySpec{})
 
 // DirectoryKind is a folder of a machine.
 var DirectoryKind = &resource.Kind{
-	Name:    "directory",
-	Schema:  directorySchema,
-	Scope:   "host",
-	Rank:    8, // after what is in it
-	Keyless: true,
+	Name:      "directory",
+	Schema:    directorySchema,
+	Scope:     "host",
+	Rank:      8, // after what is in it
+	Keyless:   true,
+	TakesOver: true,
 	Out: []resource.Output{
 		{Name: "path", Type: "string", Stable: true, Arg: "name", Doc: "Its path."},
 	},
