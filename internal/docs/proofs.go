@@ -163,6 +163,11 @@ var Proofs = map[string][]Proof{
 		{"an engine that was there before", "TestDockerOfOthers", dockerTest, bookworm},
 		{"what goes wrong, and is rolled back", "TestDockerErrors", dockerTest, bookworm},
 	},
+
+	"firewall": append(hostProofs("firewall", "TestFirewall", bookworm),
+		Proof{"rules that cut us off are refused", "TestFirewallAdmits", "internal/host/pure_test.go", noEngine}),
+	"fail2ban":            hostProofs("hardening", "TestFail2ban", bookworm),
+	"unattended_upgrades": hostProofs("hardening", "TestUnattendedUpgrades", hosts),
 	"check_exec": {
 		{roundTrip, "TestStoryChecks", checkStory, engines},
 		{"every argument", "TestExec", checkStory, engines},

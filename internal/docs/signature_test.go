@@ -23,7 +23,7 @@ var samples = map[string]string{
 	"check_http.url": `"http://a.example.com"`, "check_tcp.address": `"a.example.com:80"`, "service": `"web"`, "command": `"true"`,
 	"old": `"service.old"`, "new": `"service.new"`, "engine.name": `"default"`, "container.name": `"web"`, "volume.name": `"data"`, "ref": `"x"`,
 	"kind": `"network"`, "cluster": "None", "host.name": `"m1"`, "address": `"10.0.0.4"`, "user": `""`, "port": `0`, "key": `""`, "jump": `""`, "sudo": `"auto"`,
-	"private_ip": `""`, "accept_new": `False`, "provider": `local()`, "lookup.provider": `None`, "lookup.host": `None`, "file.name": `"/x"`, "directory.name": `"/x"`, "package.name": `"curl"`, "systemd_unit.name": `"x.service"`, "sysctl.name": `"net.x"`, "run": `"true"`, "site": `""`, "subnet": `""`,
+	"action": `"allow"`, "rule.port": `22`, "private_ip": `""`, "accept_new": `False`, "provider": `local()`, "lookup.provider": `None`, "lookup.host": `None`, "file.name": `"/x"`, "directory.name": `"/x"`, "package.name": `"curl"`, "systemd_unit.name": `"x.service"`, "sysctl.name": `"net.x"`, "run": `"true"`, "site": `""`, "subnet": `""`,
 }
 
 // Every builtin can be called as its signature says: by position up to the *,

@@ -42,7 +42,7 @@ var CommandKind = &resource.Kind{
 	Scope:   "host",
 	Rank:    1,
 	Keyless: true,
-	Check:   hiding(commandSchema, checkCommand),
+	Check:   checkCommand,
 	Effect: func(_ *resource.Object, _ value.Struct, changes []schema.Change, _ bool) string {
 		if len(changes) == 0 {
 			return ""

@@ -33,6 +33,8 @@ func TestCommand(t *testing.T) {
 	w.apply(list("delete command.seed"))
 	w.apply(list("create command.seed"), command(once)) // what was forgotten is new
 	want(t, "how often it ran", ran(), "6")
+	w.renew(command(once))
+	want(t, "how often it ran", ran(), "7")
 	w.apply(list("delete command.seed"))
 
 	guarded := args{"run": "echo >>/tmp/ran; touch /tmp/made", "creates": "/tmp/made"}
@@ -41,7 +43,7 @@ func TestCommand(t *testing.T) {
 	w.apply(list("update command.seed: creates"), command(guarded))
 	guarded["run"] = "echo never >>/tmp/ran" // it is there: nothing to run
 	w.apply(nil, command(guarded))
-	want(t, "how often it ran", ran(), "8")
+	want(t, "how often it ran", ran(), "9")
 	w.apply(list("delete command.seed"))
 	w.apply(nil, command(guarded)) // and when it was there before us
 	w.apply(nil)

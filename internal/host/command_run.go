@@ -44,8 +44,8 @@ set -e
 	}
 	r.Progress(resource.Progress{Text: "runs"})
 	if _, err := c.write(ctx, r, spec.change(script, stdin)); err != nil {
-		if errors.Is(err, remote.ErrMayHaveRun) {
-			return nil, err
+		if errors.Is(err, remote.ErrMayHaveRun) { // which would be tried again
+			return nil, &failure{err.Error() + "; look whether it did, and run it again"}
 		}
 		return nil, spec.hide(err)
 	}

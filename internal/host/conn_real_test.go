@@ -51,6 +51,9 @@ func TestSudo(t *testing.T) {
 	w := start(t, "debian-12", testhost.User("ops"))
 	w.apply(list("create file./etc/motd.d"), w.declare(host.FileKind, "/etc/motd.d", args{"content": "hi\n", "mode": "0600"}))
 	want(t, "its owner", w.sh("stat -c '%U %a' /etc/motd.d; cat /etc/motd.d"), "root 600\nhi")
+	if f := w.c.Facts(); f.SSH.Port != 22 || f.SSH.Client == "" {
+		t.Errorf("the connection is seen as %+v", f.SSH)
+	}
 }
 
 // A clock that is off is told.
@@ -175,4 +178,18 @@ func TestCutShort(t *testing.T) {
 	w.apply(list("delete file./etc/motd"))
 	want(t, "the file after us", w.sh("cat /etc/motd"), "theirs")
 	want(t, "what is left in /etc", w.sh("find /etc -name '.swarmscript*'"), "")
+}
+
+// Without sudo nothing can be looked at, and that is told.
+func TestNoSudo(t *testing.T) {
+	t.Parallel()
+	w := start(t, "debian-12", testhost.User("ops"))
+	w.sh("mkdir /root/kept; mv /etc/sudoers.d/* /root/kept/; gpasswd -d ops sudo 2>/dev/null || true")
+	_, err := w.c.Observe(t.Context(), resource.Query{Project: w.project})
+	if err == nil || !strings.Contains(err.Error(), "sudo") || !strings.Contains(err.Error(), "ops") {
+		t.Errorf("the error is %v", err)
+	}
+	t.Log(err)
+	w.sh("mv /root/kept/* /etc/sudoers.d/")
+	w.apply(list("create file./etc/after"), w.declare(host.FileKind, "/etc/after", args{"content": "x"}))
 }

@@ -42,7 +42,12 @@ const factsScript = `. /etc/os-release 2>/dev/null
 printf 'os=%s\nversion=%s\npretty=%s\n' "$ID" "$VERSION_ID" "$PRETTY_NAME"
 uname -m -r -n | { read -r name kernel arch; printf 'hostname=%s\nkernel=%s\narch=%s\n' "$name" "$kernel" "$arch"; }
 printf 'machine-id=%s\n' "$(cat /etc/machine-id)"
-printf 'ssh=%s\n' "$SSH_CONNECTION"
+p=$$ ssh=$SSH_CONNECTION # which sudo takes away, but not from those above it
+while [ -z "$ssh" ] && [ "${p:-0}" -gt 1 ]; do
+  p=$(sed 's/.*) . \([0-9]*\) .*/\1/' "/proc/$p/stat")
+  ssh=$(tr '\0' '\n' <"/proc/$p/environ" | sed -n 's/^SSH_CONNECTION=//p')
+done
+printf 'ssh=%s\n' "$ssh"
 command -v dockerd >/dev/null && echo docker=installed
 for s in /run/docker.sock /var/run/docker.sock; do if [ -S "$s" ]; then printf 'socket=%s\n' "$s"; break; fi; done
 printf 'docker-state=%s\n' "$(systemctl is-active docker.service)"

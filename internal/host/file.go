@@ -43,6 +43,7 @@ var FileKind = &resource.Kind{
 	},
 	Check:    hiding(fileSchema, checkFile),
 	Complete: completeFile,
+	Ending:   staysAsItWas,
 	Handler:  fileHandler{},
 }
 

@@ -27,6 +27,7 @@ func TestFile(t *testing.T) {
 	w.sh(`rm "/etc/new file's"`)
 	w.apply(list("create file./etc/new file's"), made)
 
+	w.renew(made)
 	plainer := file("/etc/new file's", args{"content": ""})
 	w.apply(list("update file./etc/new file's: content group mode owner"), plainer)
 	want(t, "its owner by default", stat(`"/etc/new file's"`), "644 root root")
@@ -55,6 +56,9 @@ func TestFileBefore(t *testing.T) {
 	w.sh("echo theirs >/etc/motd; chmod 664 /etc/motd; chown daemon:mail /etc/motd")
 	asIs := file("/etc/motd", args{"content": "theirs\n", "mode": "0664", "owner": "daemon", "group": "mail"})
 	w.apply(nil, asIs)
+	if o := w.observe(decls(asIs)).Objects[0]; host.FileKind.Ending(o, false) != "it was so before us, and stays" {
+		t.Errorf("destroying it is told as %q", host.FileKind.Ending(o, false))
+	}
 	w.apply(nil)
 	want(t, "a file that is as declared", w.sh("cat /etc/motd"), "theirs")
 
@@ -129,6 +133,7 @@ func TestDirectory(t *testing.T) {
 	want(t, "its owner", w.sh("stat -c '%a %U %G' /opt/app"), "750 daemon mail")
 	w.sh("chmod 700 /opt/app; chown root:root /opt/app")
 	w.apply(list("update directory./opt/app: group mode owner"), app)
+	w.renew(app)
 	w.apply(list("update directory./opt/app: group mode owner"), dir("/opt/app", nil))
 	want(t, "its owner by default", w.sh("stat -c '%a %U %G' /opt/app"), "755 root root")
 

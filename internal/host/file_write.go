@@ -145,6 +145,7 @@ var DirectoryKind = &resource.Kind{
 	Check: hiding(directorySchema, func(args value.Struct) schema.Problems {
 		return append(checkPath(get(directorySchema, args, "name")), checkOwner(directorySchema, args)...)
 	}),
+	Ending:  staysAsItWas,
 	Handler: directoryHandler{},
 }
 

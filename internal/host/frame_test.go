@@ -72,13 +72,13 @@ func FuzzFrame(f *testing.F) {
 func FuzzAnswers(f *testing.F) {
 	for _, s := range []string{
 		"s 81a4 root 0 root 0 5 /etc/motd\nh abc /etc/motd\nc _eA== /etc/motd\n",
-		"tree amd64 install installed 2.1.0-1\nfoo all hold not-installed \n",
+		"tree|amd64|install|installed|2.1.0-1\nfoo||unknown|not-installed|\n",
 		"c _eA== app.service\nLoadState=loaded\nActiveState=active\n\nLoadState=masked\n",
 		"p ops:x:2001:100:The team:/srv/ops:/bin/bash\ng adm:x:4:ops\ns ops:$6$x\nk ops _eA==\n",
 		"/var/lib/swarmscript/project/p/marks/file-1:{\"kind\":\"file\",\"name\":\"/x\"}\n",
 		"os=debian\nclock=1763740000.123456789\nssh=10.0.0.1 5 10.0.0.2 22\n",
 		"held process 1 (x)\n", "unknown tree 1 2\n-- packages\n", "failed install\nE: no\n",
-		"State: active\nDefault: deny (incoming)\n",
+		"installed\nenabled yes\nINPUT \"DROP\"\n4 allow tcp 22 0.0.0.0/0 any 10.0.0.0/8 in_eth0 comment=61\npublished # rule allow tcp 80 0.0.0.0/0 any 0.0.0.0/0 in comment=\n",
 	} {
 		f.Add([]byte(s))
 	}
@@ -87,6 +87,9 @@ func FuzzAnswers(f *testing.F) {
 		parsePackages(in)
 		parseUnits(in, []string{"app.service", "b.timer"})
 		parseUsers(in)
+		parseFirewall(in)
+		parseUpgrades(in)
+		parseJails(string(in))
 		parseMarks(in)
 		parseFacts(in, start, start)
 		readApt(in, []*aptJob{{spec: PackageSpec{Name: "tree"}}, {spec: PackageSpec{Name: "foo"}}})

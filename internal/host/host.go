@@ -28,8 +28,9 @@ import (
 
 // Conn reaches one machine. It dials when it is observed first.
 type Conn struct {
-	host *remote.Host
-	apt  apt
+	machine remote.Machine
+	host    *remote.Host
+	apt     apt
 
 	mu       sync.Mutex
 	facts    *Facts
@@ -38,7 +39,7 @@ type Conn struct {
 
 // Connect returns the connection to a machine. Nothing is dialled yet.
 func Connect(m remote.Machine) *Conn {
-	c := &Conn{host: remote.DialHost(m)}
+	c := &Conn{machine: m, host: remote.DialHost(m)}
 	c.apt.run = c.installAll
 	return c
 }
@@ -90,6 +91,9 @@ func Kinds() []*resource.Kind {
 		UnitKind,
 		SysctlKind,
 		UserKind,
+		FirewallKind,
+		Fail2banKind,
+		UpgradesKind,
 		DockerKind,
 	}
 }

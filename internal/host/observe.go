@@ -34,6 +34,9 @@ var sections = []section{
 	unitSection,
 	sysctlSection,
 	userSection,
+	firewallSection,
+	fail2banSection,
+	upgradesSection,
 	dockerSection,
 }
 
@@ -90,6 +93,8 @@ func (c *Conn) Observe(ctx context.Context, q resource.Query) (*resource.Observa
 		Objects:  l.objects,
 		Summary:  l.facts.summary(),
 		Warnings: l.warnings,
+
+		Forecaster: l.facts,
 	}, nil
 }
 

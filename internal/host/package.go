@@ -83,10 +83,10 @@ var packageSection = section{
 	read: readPackages,
 }
 
-// packageQuery prints what dpkg knows of packages: NAME ARCH WANT STATUS VERSION.
+// packageQuery prints what dpkg knows of packages: NAME|ARCH|WANT|STATUS|VERSION.
 func packageQuery(names []string) string {
 	return `command -v dpkg-query >/dev/null || echo none
-dpkg-query -W -f '${Package} ${Architecture} ${db:Status-Want} ${db:Status-Status} ${Version}\n' -- ` + quoteAll(names) + " || true"
+dpkg-query -W -f '${Package}|${Architecture}|${db:Status-Want}|${db:Status-Status}|${Version}\n' -- ` + quoteAll(names) + " || true"
 }
 
 // pkg is a package as dpkg knows it.
@@ -102,8 +102,8 @@ func parsePackages(out []byte) (map[string]pkg, error) {
 		if line == "none" {
 			return nil, fmt.Errorf("the machine has no dpkg: package needs Debian, Ubuntu or a system made from them")
 		}
-		w := strings.Fields(line)
-		if len(w) == 4 && w[3] == "not-installed" {
+		w := strings.Split(line, "|")
+		if len(w) == 5 && w[3] == "not-installed" {
 			continue // known by name only
 		}
 		if len(w) != 5 {

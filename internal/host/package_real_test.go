@@ -35,6 +35,7 @@ func TestPackage(t *testing.T) {
 			w.apply(list("update package.tree: installed"), pkg("tree", args{"installed": false, "purge": true}))
 			want(t, "the package's state", w.sh("dpkg-query -W -f '${Status}' tree 2>/dev/null || true"), "")
 			w.apply(list("create package.tree"), pkg("tree", args{"recommends": false}))
+			w.renew(pkg("tree", args{"recommends": false}))
 			w.apply(nil) // forgotten, not removed
 			w.sh("tree --version")
 
@@ -56,13 +57,16 @@ func TestPackagesTogether(t *testing.T) {
 	var wg sync.WaitGroup
 	errs := map[string]error{}
 	var mu sync.Mutex
+	var all []*resource.Declaration
 	for _, name := range []string{"bc", "dc", "ed", "no-such-package-here"} {
-		s := w.steps(decls(w.declare(host.PackageKind, name, nil)))[0]
+		all = append(all, w.declare(host.PackageKind, name, nil))
+	}
+	for _, s := range w.steps(all) {
 		wg.Go(func() {
 			err := w.carryOut(s)
 			mu.Lock()
 			defer mu.Unlock()
-			errs[name] = err
+			errs[s.change.Address.Name()] = err
 		})
 	}
 	wg.Wait()
@@ -111,10 +115,10 @@ func TestPackageErrors(t *testing.T) {
 	w := start(t, "debian-12")
 	tree := w.declare(host.PackageKind, "tree", nil)
 
-	w.sh(`mkdir /root/kept; cp -a /etc/apt/sources.list /root/kept; echo 'deb http://127.0.0.1:9/debian bookworm main' >/etc/apt/sources.list
-[ ! -e /etc/apt/apt.conf.d ] || grep -rl -i proxy /etc/apt/apt.conf.d | while read -r f; do mv "$f" /root/kept/; done`)
+	w.sh(`mkdir -p /root/kept/conf; mv /etc/apt/sources.list* /root/kept/; mkdir -p /etc/apt/sources.list.d; echo 'deb http://127.0.0.1:9/debian bookworm main' >/etc/apt/sources.list
+grep -rl -i proxy /etc/apt/apt.conf.d | while read -r f; do mv "$f" /root/kept/conf/; done`)
 	w.fails(decls(tree), "the package lists cannot be brought up to date: check the network, a proxy, and /etc/apt/sources.list", "127.0.0.1:9", "Connection refused")
-	w.sh(`cp -a /root/kept/sources.list /etc/apt/sources.list; for f in /root/kept/*; do [ "$f" = /root/kept/sources.list ] || mv "$f" /etc/apt/apt.conf.d/; done`)
+	w.sh("rm -r /etc/apt/sources.list*; mv /root/kept/sources.list* /etc/apt/; find /root/kept/conf -type f -exec mv -t /etc/apt/apt.conf.d {} +")
 
 	w.sh("mount -t tmpfs -o size=64k tmpfs /var/cache/apt/archives; mkdir -p /var/cache/apt/archives/partial")
 	w.fails(decls(w.declare(host.PackageKind, "cpp", nil)), "the disk is full: make room there, and run it again", "/var/cache/apt/archives")

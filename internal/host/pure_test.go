@@ -1,10 +1,13 @@
 package host
 
 import (
+	"fmt"
+	"net/netip"
 	"strings"
 	"testing"
 	"time"
 
+	"github.com/swarmscript/swarmscript/internal/diag"
 	"github.com/swarmscript/swarmscript/internal/resource"
 	"github.com/swarmscript/swarmscript/internal/value"
 )
@@ -83,6 +86,14 @@ func TestStoreNames(t *testing.T) {
 	}
 }
 
+func options(pairs ...value.Value) *value.Map {
+	var m []value.Entry
+	for i := 0; i < len(pairs); i += 2 {
+		m = append(m, value.Entry{Key: pairs[i].(string), Value: pairs[i+1]})
+	}
+	return value.NewMap(m)
+}
+
 // What is wrong with arguments is told while the script runs.
 func TestChecks(t *testing.T) {
 	ref := value.Ref{Address: "vm.m1", Output: "private_ip", Type: "string"}
@@ -134,6 +145,22 @@ func TestChecks(t *testing.T) {
 		{UserKind, args{"name": "ops", "comment": "a:b"}, "without a colon"},
 		{UserKind, args{"name": "ops", "groups": value.List{"a b"}}, "groups[0]: got"},
 		{UserKind, args{"name": "ops", "ssh_keys": value.List{"ssh-rsa nonsense"}}, "ssh_keys[0]: is not a public key"},
+		{FirewallKind, args{"rules": value.List{options("port", int64(22), "proto", "tcp")}}, ""},
+		{FirewallKind, args{"rules": value.List{options("ports", "22,x")}}, "rules[0].ports: got"},
+		{FirewallKind, args{"rules": value.List{options("ports", "22,23")}}, "rules[0].proto: want"},
+		{FirewallKind, args{"rules": value.List{options("port", int64(1), "ports", "2")}}, "cannot be given beside port"},
+		{FirewallKind, args{"rules": value.List{options("from_", "10.0.0.0/33")}}, "want an IP address"},
+		{FirewallKind, args{"rules": value.List{options("port", int64(1), "proto", "esp")}}, "esp has no ports"},
+		{FirewallKind, args{"rules": value.List{options("interface", "a b")}}, "rules[0].interface"},
+		{FirewallKind, args{"published": value.List{options("action", "deny")}}, "a published port can be allowed"},
+		{Fail2banKind, args{"jails": options("sshd", options("maxretry", int64(3)))}, ""},
+		{Fail2banKind, args{"jails": options("DEFAULT", options())}, "is no name of a jail"},
+		{Fail2banKind, args{"jails": options("sshd", options("a b", "1"))}, "is no name of an option"},
+		{Fail2banKind, args{"defaults": options("bantime", "1\n2")}, "want one line of text"},
+		{UpgradesKind, args{"blacklist": value.List{"docker"}, "reboot_time": "02:30"}, ""},
+		{UpgradesKind, args{"reboot_time": "26:00"}, "want a time as 02:30"},
+		{UpgradesKind, args{"blacklist": value.List{"("}}, "blacklist[0]: "},
+		{UpgradesKind, args{"origins": value.List{`a"b`}}, "origins[0]: "},
 	} {
 		in := make(value.Struct, len(c.kind.Schema.Fields))
 		for name, v := range c.args {
@@ -149,6 +176,67 @@ func TestChecks(t *testing.T) {
 		if strings.Contains(problems.Error(), "hunter2") {
 			t.Errorf("%s: the secret is shown: %v", c.kind.Name, problems)
 		}
+	}
+}
+
+// A rule is read back from ufw's files as it was given.
+func TestFirewallRules(t *testing.T) {
+	ssh, web := 22, 80
+	for _, r := range []FirewallRule{
+		{Action: "allow", Port: &ssh, Proto: "tcp", From: "any", To: "any", Direction: "in"},
+		{Action: "limit", Ports: "80,443", Proto: "tcp", From: "10.0.0.0/8", To: "any", Direction: "in", Interface: "eth0"},
+		{Action: "deny", Ports: "7000:7100", Proto: "udp", From: "any", To: "10.1.2.3", Direction: "out"},
+		{Action: "allow", Proto: "esp", From: "2001:db8::1", To: "any", Direction: "in"},
+		{Action: "reject", Port: &web, Proto: "any", From: "any", To: "any", Direction: "in"},
+	} {
+		got, err := parseTuple(r.tuple())
+		if err != nil || got.line() != r.line() || fmt.Sprint(got.ports()) != r.ports() {
+			t.Errorf("%q is read as %+v, %v, want %+v", r.tuple(), got, err, r)
+		}
+	}
+	for _, line := range []string{"", "allow", "allow tcp 22 x any y in", "allow tcp 22 0.0.0.0/0 any 0.0.0.0/0 in comment=z"} {
+		if _, err := parseTuple(line); err == nil {
+			t.Errorf("%q is a rule", line)
+		}
+	}
+	if r, err := parseTuple("allow_log tcp 22 0.0.0.0/0 any 0.0.0.0/0 in"); err != nil || r.Comment == "" {
+		t.Errorf("a rule that a script cannot say is %+v, %v: it must differ from all that it can", r, err)
+	}
+}
+
+// Rules that would cut us off are known before they are made.
+func TestFirewallAdmits(t *testing.T) {
+	port := func(n int) *int { return &n }
+	client := netip.MustParseAddr("10.0.0.5")
+	for _, c := range []struct {
+		about string
+		spec  FirewallSpec
+		ok    bool
+	}{
+		{"nothing is allowed", FirewallSpec{Enabled: true, Incoming: "deny"}, false},
+		{"everything is", FirewallSpec{Enabled: true, Incoming: "allow"}, true},
+		{"it is off", FirewallSpec{Incoming: "deny"}, true},
+		{"the port is allowed", FirewallSpec{Enabled: true, Incoming: "deny", Rules: []FirewallRule{{Action: "allow", Port: port(22), Proto: "tcp", From: "any", To: "any", Direction: "in"}}}, true},
+		{"limited", FirewallSpec{Enabled: true, Incoming: "deny", Rules: []FirewallRule{{Action: "limit", Ports: "20:25", Proto: "tcp", From: "10.0.0.0/24", To: "any", Direction: "in"}}}, true},
+		{"another port", FirewallSpec{Enabled: true, Incoming: "deny", Rules: []FirewallRule{{Action: "allow", Port: port(2222), Proto: "tcp", From: "any", To: "any", Direction: "in"}}}, false},
+		{"another protocol", FirewallSpec{Enabled: true, Incoming: "deny", Rules: []FirewallRule{{Action: "allow", Port: port(22), Proto: "udp", From: "any", To: "any", Direction: "in"}}}, false},
+		{"another network", FirewallSpec{Enabled: true, Incoming: "deny", Rules: []FirewallRule{{Action: "allow", Port: port(22), Proto: "tcp", From: "10.0.1.0/24", To: "any", Direction: "in"}}}, false},
+		{"the way out", FirewallSpec{Enabled: true, Incoming: "reject", Rules: []FirewallRule{{Action: "allow", Port: port(22), Proto: "tcp", From: "any", To: "any", Direction: "out"}}}, false},
+		{"denied before", FirewallSpec{Enabled: true, Incoming: "allow", Rules: []FirewallRule{
+			{Action: "deny", Proto: "any", From: "10.0.0.0/8", To: "any", Direction: "in"},
+			{Action: "allow", Port: port(22), Proto: "tcp", From: "any", To: "any", Direction: "in"}}}, false},
+		{"denied on an interface that may not be ours", FirewallSpec{Enabled: true, Incoming: "allow", Rules: []FirewallRule{{Action: "deny", Proto: "any", From: "any", To: "any", Direction: "in", Interface: "eth1"}}}, true},
+	} {
+		ok, why := c.spec.admits(client, 22)
+		if ok != c.ok || ok == (why != "") && c.spec.Incoming != "allow" {
+			t.Errorf("%s: %t (%s), want %t", c.about, ok, why, c.ok)
+		}
+	}
+	f := &Facts{SSH: Login{"10.0.0.5", 22}}
+	args := firewallSchema.Encode(&FirewallSpec{Enabled: true, Incoming: "deny", Outgoing: "allow", Routed: "deny", Logging: "low"})
+	found := f.Forecast([]resource.Prospect{{Address: "vm.m1/firewall.ufw", Kind: "firewall", Changes: true, Args: args, Schema: firewallSchema}}, nil)
+	if len(found) != 1 || found[0].Severity != diag.Error || !strings.Contains(found[0].Summary, "cut off the SSH connection that we use, from 10.0.0.5 to port 22") {
+		t.Errorf("the plan says %+v", found)
 	}
 }
 

@@ -135,6 +135,15 @@ func (c *Conn) drop(ctx context.Context, r *resource.Request, script string) err
 	return err
 }
 
+// staysAsItWas is the ending of what no step of ours has changed: it was as
+// declared before we came, so nothing of it is removed.
+func staysAsItWas(live *resource.Object, anew bool) string {
+	if rec, _ := live.Native.(record); rec.Kind == "" && !anew {
+		return "it was so before us, and stays"
+	}
+	return ""
+}
+
 // readMarks prints the marks of all projects, each after the path of its file.
 const readMarks = `find ` + root + `/project -path '*/marks/*' -type f ! -name '*.new' -exec grep -H '' {} +`
 

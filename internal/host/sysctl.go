@@ -37,6 +37,7 @@ var SysctlKind = &resource.Kind{
 	Keyless:  true,
 	Check:    hiding(sysctlSchema, checkSysctl),
 	Complete: completeSysctl,
+	Ending:   staysAsItWas,
 	Handler:  sysctlHandler{},
 }
 

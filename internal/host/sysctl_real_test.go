@@ -28,6 +28,8 @@ func TestSysctl(t *testing.T) {
 	w.sh("[ ! -e " + conf + " ]")
 	w.apply(list("update sysctl.net.ipv4.ip_local_port_range: persistent value"), sysctl("net.ipv4.ip_local_port_range", args{"value": "20001 60001"}))
 
+	w.renew(sysctl("net.ipv4.ip_local_port_range", args{"value": "20001 60001"}))
+
 	// It survives the machine's next start.
 	w.h.Stop()
 	w.h.Start()

@@ -40,6 +40,7 @@ var UnitKind = &resource.Kind{
 	},
 	Check:   hiding(unitSchema, checkUnit),
 	Effect:  unitEffect,
+	Ending:  staysAsItWas,
 	Handler: unitHandler{},
 }
 

@@ -63,6 +63,8 @@ func TestUnit(t *testing.T) {
 			w.apply(list("update systemd_unit.app.service: enabled running"), unit("app.service", args{"content": text("1002"), "enabled": false, "running": false}))
 			want(t, "the unit", state("app.service"), "disabled inactive")
 			w.apply(list("update systemd_unit.app.service: enabled running"), ours2(w, text("1002")))
+			w.renew(ours2(w, text("1002")))
+			want(t, "the unit made anew", state("app.service"), "enabled active")
 			w.apply(list("delete systemd_unit.app.service"))
 			want(t, "the unit's file", w.sh("find /etc/systemd/system -name 'app.service'"), "")
 			want(t, "its process", w.sh("pgrep -xfa '/bin/sleep 1002' || true"), "")

@@ -52,6 +52,7 @@ var UserKind = &resource.Kind{
 	},
 	Check:    hiding(userSchema, checkUser),
 	Complete: completeUser,
+	Ending:   staysAsItWas,
 	Handler:  userHandler{},
 }
 

@@ -47,6 +47,8 @@ func TestUser(t *testing.T) {
 			want(t, "its groups", w.sh("id -Gn ops"), "users adm mail")
 			want(t, "its keys", w.sh("cat /srv/ops/.ssh/authorized_keys"), theirs+"\n"+k2)
 
+			w.renew(user("ops", args{"groups": []string{"adm"}, "ssh_keys": []string{k2}}))
+
 			// A process of its keeps it from being removed, and that is told.
 			w.sh("nohup setsid runuser -u ops -- sleep 777 >/dev/null 2>&1 & sleep 0.3")
 			w.fails(nil, "processes of ops still run")

@@ -249,6 +249,22 @@ func (w *world) carryOut(s step) error {
 	return err
 }
 
+// renew makes one that is as declared anew, as --replace asks for.
+func (w *world) renew(d *resource.Declaration) {
+	w.t.Helper()
+	s := w.steps(decls(d))[0]
+	if s.change.Action != plan.NoOp || s.change.Live == nil {
+		w.t.Fatalf("it is not as declared: %s", s.title())
+	}
+	s.change.Action = plan.Replace
+	if err := w.carryOut(s); err != nil {
+		w.t.Fatal(err)
+	}
+	if again := w.plan(d); len(again) > 0 {
+		w.t.Errorf("made anew, the plan has %q", again)
+	}
+}
+
 // fails wants the plan to fail with an error that holds all these texts.
 func (w *world) fails(decls []*resource.Declaration, want ...string) {
 	w.t.Helper()
