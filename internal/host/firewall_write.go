@@ -22,8 +22,12 @@ const (
 )
 
 // probation is how long rules that were changed hold unless they are found to
-// let us in.
-const probation = 30 * time.Second
+// let us in; making is the same for the time that they are being made, where
+// each rule is a run of ufw: seconds on a machine that is busy.
+const (
+	probation = 30 * time.Second
+	making    = 5 * time.Minute
+)
 
 // firewallBegin has what saves ufw's files into a folder, and puts them back. It
 // is given to the machine's own timer too, so it is a script of its own.
@@ -33,11 +37,13 @@ files="/etc/ufw/user.rules /etc/ufw/user6.rules /etc/ufw/after.rules /etc/ufw/uf
 keepfiles() { mkdir -p "$1"; cp -a -- $files "$1"/ 2>/dev/null || true; [ -e "$1/ufw" ] || cp -a /etc/default/ufw "$1/ufw"; }
 back='cd "$1" && for f in user.rules user6.rules after.rules ufw.conf; do cp -a "$f" /etc/ufw/"$f"; done && cp -a ufw /etc/default/ufw
 if grep -q "^ENABLED=yes" ufw.conf; then ufw --force enable && ufw reload; else ufw --force disable; fi'
+F=swarmscript-firewall
 unless() {
-  systemctl stop swarmscript-firewall.timer 2>/dev/null || true
-  systemctl reset-failed swarmscript-firewall.service 2>/dev/null || true
+  systemctl stop $F.timer $F-making.timer 2>/dev/null || true
+  systemctl reset-failed $F.service $F-making.service 2>/dev/null || true
   rm -rf "$Q"
 }
+arm() { systemd-run -q --unit="$1" --on-active="$2" --timer-property=AccuracySec=1s -- /bin/sh -c "$back" sh "$Q"; }
 undo() { sh -c "$back" sh "$Q" >/dev/null 2>&1 </dev/null; unless; fail "$1"; }
 ufw() { command ufw "$@" </dev/null 2>&1; }
 must() { said=$(ufw "$@") || undo "ufw $*: $said"; }
@@ -58,10 +64,13 @@ func (h firewallHandler) Create(ctx context.Context, rc resource.Conn, r *resour
 			return nil, err
 		}
 	}
+	const unarmed = `"systemd-run failed, so nothing would put the rules back if they cut us off"`
 	script := fmt.Sprintf(`unless
 keepfiles "$Q"
-systemd-run -q --unit=swarmscript-firewall --on-active=%d --timer-property=AccuracySec=1s -- /bin/sh -c "$back" sh "$Q" || fail "systemd-run failed, so nothing would put the rules back if they cut us off"
-`, int(probation.Seconds())) + want.script(live.Rules)
+arm $F-making %d || fail %s
+%sarm $F %d || undo %s
+systemctl stop $F-making.timer
+`, int(making.Seconds()), unarmed, want.script(live.Rules), int(probation.Seconds()), unarmed)
 	_, err = c.write(ctx, r, change{name: r.Address.Kind(), check: firewallBegin, save: `keepfiles "$B.new"`, script: script})
 	if err != nil {
 		return nil, err
