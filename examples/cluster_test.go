@@ -1,6 +1,7 @@
 package examples_test
 
 import (
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -24,23 +25,25 @@ func TestCluster(t *testing.T) {
 	s.apply([]string{"managers=1"})
 	s.settled()
 	web := s.asks(8080, "wrk-0", "wrk-1")
-	nodes := func(want string) {
+	// nodes checks who is in the swarm, and that all are well.
+	nodes := func(managers, workers int) {
 		t.Helper()
-		got := s.on("mgr-0", `docker node ls --format '{{.Hostname}}:{{.Status}}:{{.ManagerStatus}}' | sort`, nil)
-		if got != want {
-			t.Errorf("the nodes are\n%s\nwant\n%s", got, want)
+		want := slices.Concat(slices.Repeat([]string{"Ready:manager"}, managers), slices.Repeat([]string{"Ready:"}, workers))
+		got := strings.Fields(s.on("mgr-0", `docker node ls --format '{{.Status}}:{{.ManagerStatus}}' | sed 's/Leader/manager/; s/Reachable/manager/' | sort -r`, nil))
+		if !slices.Equal(got, want) {
+			t.Errorf("the nodes are %v, want %v", got, want)
 		}
 	}
-	nodes("mgr-0:Ready:Leader\nwrk-0:Ready:\nwrk-1:Ready:")
+	nodes(1, 2)
 	if got := s.on("mgr-0", "docker node ls --format '{{.EngineVersion}}' | sort -u | cut -d. -f1 | paste -sd ' '", nil); got != "20 26" {
 		t.Errorf("the engines are of %s, want both releases", got)
 	}
 
 	s.apply([]string{"managers=3"})
 	s.settled()
-	nodes("mgr-0:Ready:Leader\nmgr-1:Ready:Reachable\nmgr-2:Ready:Reachable\nwrk-0:Ready:\nwrk-1:Ready:")
+	nodes(3, 2)
 
-	// The leader's machine is lost; another manager answers for the swarm.
+	t.Log("the leader's machine is lost; another manager answers for the swarm")
 	if err := s.machine("mgr-0").Destroy(t.Context()); err != nil {
 		t.Fatal(err)
 	}
@@ -48,11 +51,58 @@ func TestCluster(t *testing.T) {
 		t.Errorf("it did not join again:\n%s", out)
 	}
 	s.settled()
-	nodes("mgr-0:Ready:Reachable\nmgr-1:Ready:Leader\nmgr-2:Ready:Reachable\nwrk-0:Ready:\nwrk-1:Ready:")
+	nodes(3, 2)
+
+	t.Log("a machine loses its power while it is set up")
+	s.last = []string{"managers=5"}
+	if code, out := s.cut("docker.mgr-4 creating: installing", "mgr-4"); code == 0 {
+		t.Errorf("an apply whose machine was switched off ended well:\n%s", out)
+	}
+	s.apply([]string{"managers=5"})
+	s.settled()
+	nodes(5, 2)
+
+	t.Log("each boots again in turn")
+	for _, name := range []string{"mgr-0", "mgr-1", "mgr-2", "mgr-3", "mgr-4", "wrk-0", "wrk-1"} {
+		m := s.machine(name)
+		if err := m.Stop(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		if err := m.Start(t.Context(), func(string) {}); err != nil {
+			t.Fatal(err)
+		}
+		s.eventually(name+" is back", func() bool {
+			_, out := s.run(s.args("status", s.last)...)
+			return !strings.Contains(out, "unreachable") && !strings.Contains(out, "down") && !strings.Contains(out, "pending")
+		})
+	}
+	s.settled()
+	nodes(5, 2)
+
+	t.Log("one is cut off, and comes back")
+	cut := s.machine("mgr-2")
+	others := []string{"mgr-0", "mgr-1", "mgr-3", "mgr-4", "wrk-0", "wrk-1"}
+	for _, other := range others {
+		if err := local.Partition(t.Context(), cut, s.machine(other)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	s.eventually("the others see that it is gone", func() bool {
+		return strings.Contains(s.on("mgr-0", "docker node ls", nil), "Unreachable")
+	})
+	for _, other := range others {
+		if err := local.Heal(t.Context(), cut, s.machine(other)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	s.eventually("it is back", func() bool {
+		return !strings.Contains(s.on("mgr-0", "docker node ls", nil), "Unreachable")
+	})
+	s.settled()
 
 	s.apply([]string{"managers=1"})
 	s.settled()
-	nodes("mgr-0:Ready:Leader\nwrk-0:Ready:\nwrk-1:Ready:")
+	nodes(1, 2)
 
 	asked, failed, worst := web.end()
 	t.Logf("asked %d times, no answer %d times, at most for %s", asked, failed, worst.Round(time.Millisecond))

@@ -1,6 +1,7 @@
 package examples_test
 
 import (
+	"bufio"
 	"context"
 	"errors"
 	"fmt"
@@ -86,6 +87,50 @@ func (s *stage) apply(vars []string, more ...string) string {
 		s.Fatalf("apply %v ended with %d:\n%s", vars, code, out)
 	}
 	return out
+}
+
+// cut applies, and switches a machine off when the apply says something.
+func (s *stage) cut(when, name string) (int, string) {
+	s.Helper()
+	bin, err := program()
+	if err != nil {
+		s.Fatal(err)
+	}
+	cmd := exec.Command(bin, s.args("apply", s.last, "--auto-approve")...)
+	pipe, err := cmd.StderrPipe()
+	if err != nil {
+		s.Fatal(err)
+	}
+	if err := cmd.Start(); err != nil {
+		s.Fatal(err)
+	}
+	var said strings.Builder
+	off := false
+	for lines := bufio.NewScanner(pipe); lines.Scan(); {
+		said.WriteString(lines.Text() + "\n")
+		if !off && strings.Contains(lines.Text(), when) {
+			off = true
+			if err := s.machine(name).Kill(s.Context()); err != nil {
+				s.Error(err)
+			}
+		}
+	}
+	cmd.Wait() // its exit code says how it ended
+	if !off {
+		s.Fatalf("it never said %q:\n%s", when, said.String())
+	}
+	return cmd.ProcessState.ExitCode(), said.String()
+}
+
+// eventually waits until something is so.
+func (s *stage) eventually(what string, is func() bool) {
+	s.Helper()
+	for begun := time.Now(); time.Since(begun) < 2*time.Minute; time.Sleep(time.Second) {
+		if is() {
+			return
+		}
+	}
+	s.Fatalf("never: %s", what)
 }
 
 // settled checks that nothing is left to do.

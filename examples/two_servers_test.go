@@ -71,6 +71,28 @@ func TestTwoServers(t *testing.T) {
 		t.Errorf("apply does not say %s:\n%s", want, out)
 	}
 	s.settled()
+
+	// By hand: a file, a unit, a rule.
+	two.Sh("echo PasswordAuthentication yes >/etc/ssh/sshd_config.d/10-swarmscript.conf; systemctl reload ssh; ufw allow 9999/tcp")
+	one.Sh("systemctl stop fail2ban")
+	code, out := s.run(s.args("plan", nil, "--detailed-exitcode")...)
+	changed := []string{"host.two/file", "host.two/command.sshd-reload", "host.two/firewall.firewall", "host.one/fail2ban.fail2ban", "Plan: 0 to add, 4 to change"}
+	for _, want := range changed {
+		if code != 2 || !strings.Contains(out, want) {
+			t.Errorf("the plan of the repair (%d) has no %q:\n%s", code, want, out)
+		}
+	}
+	s.apply(nil)
+	s.settled()
+	two.Sh("[ /run/sshd.pid -nt /etc/ssh/sshd_config.d/10-swarmscript.conf ] && ! ufw status | grep 9999")
+	one.Sh("systemctl is-active fail2ban")
+
+	s.destroy()
+	for _, h := range []*testhost.Host{one, two} {
+		if after := h.Sh(as); after != before[h.Name] {
+			t.Errorf("after destroy the server %s has\n%s\nbefore it had\n%s", h.Name, after, before[h.Name])
+		}
+	}
 }
 
 // get asks for a page.

@@ -32,7 +32,6 @@ var (
 		{"internal/plan", data},
 		{"internal/apply", append([]string{"internal/plan"}, data...)},
 		{"internal/remote", data},
-		{"internal/host", append([]string{"internal/remote"}, data...)},
 		{"internal/engine", append([]string{"internal/remote", "internal/swarm"}, data...)},
 		{"internal/host", append([]string{"internal/remote", "internal/engine"}, data...)},
 		{"internal/local", append([]string{"internal/remote", "internal/host"}, data...)},

@@ -159,7 +159,7 @@ func machineTable(lines []machineLine) ui.Table {
 		if l.Memory > 0 {
 			memory = units.BytesSize(float64(l.Memory))
 		}
-		row := ui.Row{Cells: []string{l.Name, l.Project, string(l.State), l.Address, l.Image, cpus, memory}, Old: l.State == local.Off, Bad: l.State == local.Paused}
+		row := ui.Row{Cells: []string{l.Name, l.Project, string(l.State), l.Address, l.Image, cpus, memory}, Old: l.State == local.Off, Bad: l.State == local.Paused || l.State == local.Broken}
 		if len(l.Apart) > 0 {
 			row.Below = []string{"does not reach " + strings.Join(l.Apart, ", ")}
 		}

@@ -106,6 +106,10 @@ var Proofs = map[string][]Proof{
 		{replacement, "TestStoryRejoined", nodeStory, newest},
 		{"labels, drains and releases, on three nodes", "TestStoryNodes", nodeStory, newest},
 		{"roles, and the quorum, on four nodes", "TestStoryManagers", nodeStory, newest},
+		{"a swarm grows from nothing, is mended, shrinks and goes", "TestStoryMembers", memberStory, engines},
+		{"a machine that has died is taken out of the script", "TestStoryMemberDead", memberStory, engines},
+		{"from one manager to five and back, one made anew", "TestRealManagers", leaveTest, engines},
+		{"answers that are lost meanwhile", "TestRealMemberAnswerLost", memberTest, "a real engine: 20.10"},
 		{"machines of both releases join, drift, join again", "TestRealJoin", memberTest, engines},
 		{"what an engine cannot join from", "TestRealJoinRefused", memberTest, engines},
 		{"a token that is rotated meanwhile", "TestRealJoinTokenRotated", memberTest, newest},
@@ -154,6 +158,10 @@ var Proofs = map[string][]Proof{
 	"systemd_unit": hostProofs("unit", "TestUnit", hosts),
 	"sysctl":       hostProofs("sysctl", "TestSysctl", bookworm),
 	"user":         hostProofs("user", "TestUser", hosts),
+	"firewall": append(hostProofs("firewall", "TestFirewall", bookworm),
+		Proof{"rules that cut us off are refused", "TestFirewallAdmits", "internal/host/pure_test.go", noEngine}),
+	"fail2ban":            hostProofs("hardening", "TestFail2ban", bookworm),
+	"unattended_upgrades": hostProofs("hardening", "TestUnattendedUpgrades", hosts),
 	"docker": {
 		{roundTrip, "TestDocker", dockerTest, hosts},
 		{drift, "TestDocker", dockerTest, hosts},
@@ -163,11 +171,6 @@ var Proofs = map[string][]Proof{
 		{"an engine that was there before", "TestDockerOfOthers", dockerTest, bookworm},
 		{"what goes wrong, and is rolled back", "TestDockerErrors", dockerTest, bookworm},
 	},
-
-	"firewall": append(hostProofs("firewall", "TestFirewall", bookworm),
-		Proof{"rules that cut us off are refused", "TestFirewallAdmits", "internal/host/pure_test.go", noEngine}),
-	"fail2ban":            hostProofs("hardening", "TestFail2ban", bookworm),
-	"unattended_upgrades": hostProofs("hardening", "TestUnattendedUpgrades", hosts),
 	"check_exec": {
 		{roundTrip, "TestStoryChecks", checkStory, engines},
 		{"every argument", "TestExec", checkStory, engines},
@@ -189,6 +192,7 @@ const (
 	volumeStory = "internal/run/story_volume_test.go"
 	nodeTest    = "internal/swarm/node_real_test.go"
 	memberTest  = "internal/swarm/member_real_test.go"
+	memberStory = "internal/run/story_members_test.go"
 	leaveTest   = "internal/swarm/member_leave_real_test.go"
 	nodeStory   = "internal/run/story_nodes_test.go"
 	contentTest = "internal/swarm/content_real_test.go"

@@ -59,14 +59,15 @@ var (
 
 // DockerKind is the Docker Engine of a machine.
 var DockerKind = &resource.Kind{
-	Name:    "docker",
-	Schema:  dockerSchema,
-	Scope:   "host",
-	Opens:   "engine",
-	Rank:    20,
-	Single:  true,
-	Keeps:   true,
-	Keyless: true,
+	Name:     "docker",
+	Schema:   dockerSchema,
+	Scope:    "host",
+	Opens:    "engine",
+	Rank:     20,
+	Single:   true,
+	Keeps:    true,
+	Keyless:  true,
+	Restarts: true,
 	Out: []resource.Output{
 		{Name: "version", Type: "string", Doc: "The engine's version."},
 		{Name: "socket", Type: "string", Stable: true, Doc: "The path of its socket on the machine."},
@@ -256,7 +257,7 @@ func dockerEffect(live *resource.Object, args value.Struct, changes []schema.Cha
 	daemon, _ := value.Reveal(get(dockerSchema, live.Args, "daemon")).(*value.Map)
 	version, _ := live.Out["version"].(string)
 	does := reloads
-	if restart {
+	if restart && live.Unsettled != notEnabled {
 		does = restarts
 	}
 	for _, ch := range changes {

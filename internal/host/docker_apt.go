@@ -9,7 +9,6 @@ import (
 	"strings"
 	"time"
 
-	"github.com/swarmscript/swarmscript/internal/remote"
 	"github.com/swarmscript/swarmscript/internal/resource"
 )
 
@@ -105,45 +104,6 @@ func (j *dockerJob) install(ctx context.Context, st *dockerState) error {
 	return j.aptErr(out)
 }
 
-// key returns the key of the repository, as it is written. Docker's own is
-// fetched by the machine, unless it has it.
-func (j *dockerJob) key(ctx context.Context, st *dockerState) ([]byte, error) {
-	if j.spec.Key != "" {
-		return readKey(j.spec.Key, "")
-	}
-	if has, err := readKey(string(st.files[dockerKeyring]), dockerFingerprint); err == nil {
-		return has, nil
-	}
-	from := st.repositoryOf(j.spec) + "/gpg"
-	j.progress("fetching the key " + from)
-	out, err := j.c.run(ctx, fmt.Sprintf(`f=$(mktemp); trap 'rm -f "$f"' EXIT HUP INT TERM
-said=$(/usr/lib/apt/apt-helper download-file %s "$f" 2>&1 </dev/null) || fail "the key of the repository cannot be fetched; give it as key =, or check the network, a proxy, and the package ca-certificates
-$(printf '%%s\n' "$said" | grep '^E:\|^Err' | head -n 3)"
-cat "$f"
-`, remote.Quote(from)), nil)
-	if err != nil {
-		return nil, err
-	}
-	key, err := readKey(string(out), dockerFingerprint)
-	if err != nil {
-		return nil, &failure{fmt.Sprintf("%s %v: it is not Docker's key; if the mirror signs with its own, give that as key =", from, err)}
-	}
-	return key, nil
-}
-
-func (st *dockerState) repositoryOf(spec *DockerSpec) string {
-	if spec.Repository != "" {
-		return strings.TrimSuffix(spec.Repository, "/")
-	}
-	return st.ownRepository()
-}
-
-// sources is the source of Docker's packages, in deb822 format.
-func (st *dockerState) sources(spec *DockerSpec) []byte {
-	return fmt.Appendf(nil, "# Written by swarmscript.\nTypes: deb\nURIs: %s\nSuites: %s\nComponents: %s\nSigned-By: %s\n",
-		st.repositoryOf(spec), st.codename, spec.Channel, dockerKeyring)
-}
-
 // misses reports whether packages must be installed.
 func (st *dockerState) misses(spec *DockerSpec) bool {
 	f := flavours[spec.Source]
@@ -156,23 +116,6 @@ func (st *dockerState) misses(spec *DockerSpec) bool {
 	return slices.ContainsFunc(slices.Concat(f.same, f.parts), func(p string) bool { return !st.packages[p].installed })
 }
 
-// lacksSource reports whether the source of Docker's packages is not as it
-// should be.
-func (st *dockerState) lacksSource(spec *DockerSpec) bool {
-	if spec.Source != "docker" {
-		return false
-	}
-	if !bytes.Equal(st.files[dockerSources], st.sources(spec)) {
-		return true
-	}
-	want, finger := spec.Key, ""
-	if want == "" {
-		want, finger = string(st.files[dockerKeyring]), dockerFingerprint
-	}
-	key, err := readKey(want, finger)
-	return err != nil || !bytes.Equal(key, st.files[dockerKeyring])
-}
-
 // listScript keeps the mark, writes the source of the packages, and prints which
 // versions there are. The other lists are fetched only where they are old: what
 // the packages need comes from there.
@@ -180,15 +123,16 @@ func (j *dockerJob) listScript(f flavour, files []putFile) string {
 	update := `updated() { ! grep -q '^W: Failed to fetch\|^Err:' "$log"; }
 stamp=` + root + `/apt-updated
 if [ -z "$(find "$stamp" -mmin -60 2>/dev/null)" ] || [ -z "$(find /var/lib/apt/lists -maxdepth 1 -name '*_Packages*' 2>/dev/null)" ]; then
-  get -o APT::Update::Error-Mode=any update && updated || failed update
+  get -o APT::Update::Error-Mode=any update && updated || { back; failed update; }
   mkdir -p ` + root + `; touch "$stamp"
 `
 	if len(files) > 0 {
 		update += `else
-  get -o APT::Update::Error-Mode=any -o Dir::Etc::sourcelist=` + dockerSources + ` -o Dir::Etc::sourceparts=- -o APT::Get::List-Cleanup=0 update && updated || failed update
+  get -o APT::Update::Error-Mode=any -o Dir::Etc::sourcelist=` + dockerSources + ` -o Dir::Etc::sourceparts=- -o APT::Get::List-Cleanup=0 update && updated || { back; failed update; }
 `
 	}
-	return j.keepEarly() + aptBegin + `trap 'rm -rf "$log" "$log.d"' EXIT HUP INT TERM` + "\n" + takeFiles("$log.d", files) + fmt.Sprintf(`for l in /etc/apt/sources.list.d/docker.list /etc/apt/sources.list.d/download_docker_com*.list; do
+	return j.keepEarly() + aptBegin + `trap 'rm -rf "$log" "$log.d"' EXIT HUP INT TERM` + "\n" +
+		readFilesTo("$log.d", files) + moveFiles("$log.d", files, "back", anyFile) + fmt.Sprintf(`for l in /etc/apt/sources.list.d/docker.list /etc/apt/sources.list.d/download_docker_com*.list; do
   if [ -e "$l" ] && [ -e %s ]; then mv -f -- "$l" "$l.save"; fi # two that differ in Signed-By stop apt
 done
 `, dockerSources) + update + "fi\napt-cache madison -- " + quoteAll(f.all()) + " || true\n"

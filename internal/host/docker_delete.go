@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"fmt"
+	"path"
 	"slices"
 	"strings"
 
@@ -77,9 +78,10 @@ func (j *dockerJob) takeBack(ctx context.Context, st *dockerState, goes bool) er
 	}
 	var b strings.Builder
 	b.WriteString(configBegin)
-	b.WriteString(takeFiles("$T/new", files))
+	b.WriteString(readFilesTo("$T/new", files) + moveFiles("$T/new", files, "back", anyFile))
+	fmt.Fprintf(&b, "rmdir %s %s 2>/dev/null || :\n", tlsDir, path.Dir(dockerDropIn))
 	if len(files) > 0 {
-		b.WriteString("systemctl daemon-reload\n")
+		b.WriteString("systemctl daemon-reload; socket=changes\n")
 		if !goes {
 			b.WriteString("start || undo start\n")
 		}

@@ -33,23 +33,26 @@ var dockerSection = section{
 
 // dockerQuery prints lines of a word and what it says. The contents of files are
 // in base64.
-var dockerQuery = `dpkg-query -W -f 'package ${Package} ${db:Status-Want} ${db:Status-Status} ${Version}\n' -- ` + strings.Join(dockerPackages, " ") + `
-d=$(command -v dockerd) && printf 'dockerd %s\n' "$d"
+var dockerQuery = `p=$(dpkg-query -W -f 'package ${Package} ${db:Status-Want} ${db:Status-Status} ${Version}\n' -- ` + strings.Join(dockerPackages, " ") + `)
+[ -n "$p" ] && printf '%s\n' "$p"
+if d=$(command -v dockerd); then
+  printf 'dockerd %s\n' "$d"
+  printf '%s\n' "$p" | grep -q '^package docker\(-ce\|\.io\) [a-z]* installed ' || printf 'version %s\n' "$("$d" --version)"
+fi
 [ -e ` + dockerPending + ` ] && echo pending
-sed -n 's/^ExecStart=/exec /p' "$(systemctl show docker.service -p FragmentPath --value)"
-case $(dpkg-query -W -f '${db:Status-Status} ' docker-ce docker.io) in *installed\ *) ;; *)
-  [ -n "$d" ] && printf 'version %s\n' "$("$d" --version)" ;;
-esac
-systemctl show docker.service -p LoadState -p ActiveState -p UnitFileState | sed 's/^/unit /'
+u=$(systemctl show docker.service -p LoadState -p ActiveState -p UnitFileState -p FragmentPath)
+printf '%s\n' "$u" | sed -n 's/^[A-Z]/unit &/p'
+f=$(printf '%s\n' "$u" | sed -n 's/^FragmentPath=//p')
+[ -n "$f" ] && sed -n 's/^ExecStart=/exec /p' "$f"
 for f in ` + strings.Join(dockerFiles, " ") + `; do [ -f "$f" ] && printf 'file %s %s\n' "$f" "$(base64 -w0 "$f")"; done
 [ -f ` + tlsDir + `/ca-key.pem ] && echo ca-key
 getent group docker | sed 's/^/group /'
 . /etc/os-release
 printf 'system %s %s\n' "$ID" "$VERSION_CODENAME"
 printf 'name %s\n' "$(hostname)"
-for a in $(ip -o address show scope global 2>/dev/null | grep -Ev '^[0-9]+: (docker|br-|veth|virbr|cni|podman)' | sed -n 's/.* inet6\{0,1\} \([^/ ]*\).*/\1/p'); do printf 'address %s\n' "$a"; done
+for a in $(ip -o address show scope global 2>/dev/null | grep -Ev '^[0-9]+: (docker|br-|veth|virbr|cni|podman)| (temporary|deprecated)( |$)' | sed -n 's/.* inet6\{0,1\} \([^/ ]*\).*/\1/p'); do printf 'address %s\n' "$a"; done
 set -- $SSH_CONNECTION; [ $# = 4 ] && printf 'address %s\n' "$3"
-grep -q '/run/docker\.sock$' /proc/net/unix && echo socket
+[ -S /run/docker.sock ] && grep -q '/run/docker\.sock$' /proc/net/unix && echo socket
 root=$(sed -n 's/^.*"data-root" *: *"\([^"]*\)".*/\1/p' ` + daemonFile + `); [ -s "${root:-/var/lib/docker}/swarm/docker-state.json" ] && echo member`
 
 // dockerFiles are those whose content is looked at. The client's key is one of
@@ -219,6 +222,7 @@ func (st *dockerState) dropIn(spec *DockerSpec) []byte {
 // What an engine is to be that is not.
 const (
 	notRunning = "the engine is not running"
+	notReached = "the engine's socket is gone"
 	notEnabled = "the engine does not start when the machine does"
 )
 
@@ -230,6 +234,8 @@ func (st *dockerState) unsettled(spec *DockerSpec, now time.Time) string {
 		return notRunning
 	case st.unit["LoadState"] == "masked":
 		return notRunning
+	case st.socket() == remote.DockerSocket && !st.listens:
+		return notReached
 	case st.unit["LoadState"] == "loaded" && st.unit["UnitFileState"] == "disabled":
 		return notEnabled
 	case st.pending:
@@ -329,47 +335,6 @@ func (st *dockerState) args(declared value.Struct, note dockerNote) value.Struct
 	set(dockerSchema, args, "daemon", daemon)
 	set(dockerSchema, args, "tls", st.tlsArgs(spec.TLS))
 	return args
-}
-
-// repository fills in what the machine's source of Docker's packages says.
-func (st *dockerState) repository(is, spec *DockerSpec) {
-	got := parseSources(st.files[dockerSources])
-	is.Channel = got["Components"]
-	switch uri := got["URIs"]; uri {
-	case "", st.ownRepository():
-	case strings.TrimSuffix(spec.Repository, "/"):
-		is.Repository = spec.Repository
-	default:
-		is.Repository = uri
-	}
-	keyring := st.files[dockerKeyring]
-	if _, err := readKey(string(keyring), dockerFingerprint); err == nil {
-		return // Docker's own, which goes without saying
-	}
-	is.Key = string(keyring)
-	if want, err := readKey(spec.Key, ""); err == nil && string(want) == is.Key {
-		is.Key = spec.Key
-	}
-}
-
-// ownRepository is Docker's for this system.
-func (st *dockerState) ownRepository() string {
-	system := st.system
-	if system != "ubuntu" {
-		system = "debian"
-	}
-	return "https://download.docker.com/linux/" + system
-}
-
-// parseSources reads the fields of a source of packages in deb822 format.
-func parseSources(text []byte) map[string]string {
-	out := map[string]string{}
-	for _, line := range lines(text) {
-		if k, v, ok := strings.Cut(line, ":"); ok && !strings.HasPrefix(line, "#") {
-			out[k] = strings.TrimSpace(v)
-		}
-	}
-	return out
 }
 
 // held reports whether all that is installed is.

@@ -8,6 +8,7 @@ import (
 
 	"github.com/swarmscript/swarmscript/internal/host"
 	"github.com/swarmscript/swarmscript/internal/resource"
+	"github.com/swarmscript/swarmscript/internal/testhost"
 	"github.com/swarmscript/swarmscript/internal/testhost/aptrepo"
 	"github.com/swarmscript/swarmscript/internal/value"
 )
@@ -31,9 +32,9 @@ func (a args) and(more args) args {
 
 // engine starts a machine with an engine from Docker's packages. What it
 // returns are the arguments without which they are not found.
-func engine(t *testing.T, image string) (*world, *aptrepo.Repo, args) {
+func engine(t *testing.T, image string, opts ...testhost.Option) (*world, *aptrepo.Repo, args) {
 	t.Helper()
-	w := start(t, image)
+	w := start(t, image, opts...)
 	repo := aptrepo.Serve(t, w.h)
 	base := args{"repository": repo.URL, "key": repo.Key}
 	w.apply(list("create docker.m"), w.docker(base))
@@ -54,7 +55,7 @@ func TestDocker(t *testing.T) {
 	for _, image := range []string{"debian-12", "debian-13"} {
 		t.Run(image, func(t *testing.T) {
 			t.Parallel()
-			w, _, base := engine(t, image)
+			w, repo, base := engine(t, image)
 			is := func() string { w.t.Helper(); return w.sh("dpkg-query -W -f '${Version}' docker-ce") }
 			want(t, "the newest", is(), "5:28.5.2-1~debian.any~test")
 			want(t, "what is held", w.sh("apt-mark showhold"), "containerd.io\ndocker-ce\ndocker-ce-cli")
@@ -90,21 +91,24 @@ func TestDocker(t *testing.T) {
 			w.sh("systemctl disable -q docker.service")
 			w.apply(list(`update docker.m`), w.docker(old))
 			want(t, "the unit", w.sh("systemctl is-enabled docker.service"), "enabled")
-			w.sh("rm /etc/apt/sources.list.d/docker.sources")
-			w.apply(list(`update docker.m: channel repository`), w.docker(old))
+			// A source as Docker's manual had it, with its key elsewhere: apt takes no two that differ.
+			w.sh("cd /etc/apt; . /etc/os-release; mv keyrings/docker.asc keyrings/other.asc; rm sources.list.d/docker.sources\n" +
+				"echo \"deb [arch=amd64 signed-by=/etc/apt/keyrings/other.asc] " + repo.URL + " $VERSION_CODENAME stable\" >sources.list.d/docker.list")
+			w.apply(list(`update docker.m: channel key repository`), w.docker(old))
+			w.sh("apt-get update -q -o APT::Update::Error-Mode=any; ls /etc/apt/sources.list.d/docker.list.save")
 
 			w.sh("touch /var/lib/docker/ours")
 			w.apply(list("delete docker.docker"))
-			want(t, "what is left", w.sh("ls /etc/apt/sources.list.d/docker* /etc/apt/keyrings/docker* /usr/bin/dockerd /usr/bin/docker /var/lib/docker/ours 2>/dev/null || true"), "/var/lib/docker/ours")
+			want(t, "what is left", w.sh("ls /etc/apt/sources.list.d/docker.sources /etc/apt/keyrings/docker* /usr/bin/dockerd /usr/bin/docker /var/lib/docker/ours 2>/dev/null || true"), "/var/lib/docker/ours")
 			w.apply(list("create docker.m"), w.docker(old))
 		})
 	}
 }
 
-// The settings of an engine, beside those of others.
+// The settings of an engine, beside those of others, and who may use it.
 func TestDockerSettings(t *testing.T) {
 	t.Parallel()
-	w, _, base := engine(t, "debian-13")
+	w, _, base := engine(t, "debian-13", testhost.User("deploy"))
 	daemon := func(m args) *resource.Declaration { return w.docker(base.and(args{"daemon": m})) }
 	w.sh(`echo '{"debug": true}' >/etc/docker/daemon.json; systemctl restart docker`)
 
@@ -144,11 +148,37 @@ func TestDockerSettings(t *testing.T) {
 	hosts := args{"hosts": []string{"unix:///var/run/docker.sock", "tcp://127.0.0.1:2375"}}
 	w.apply(list(`update docker.m: daemon["hosts"]`), daemon(hosts))
 	w.sh("docker -H tcp://127.0.0.1:2375 version")
-	w.sh("rm -r /etc/systemd/system/docker.service.d")
+	w.sh("rm -r /etc/systemd/system/docker.service.d; rm /run/docker.sock")
 	w.apply(list(`update docker.m`), daemon(hosts))
 	w.apply(list(`update docker.m: daemon["hosts"]`), w.docker(base))
 	want(t, "the drop-in", w.sh("ls /etc/systemd/system/docker.service.d 2>/dev/null || true"), "")
 	want(t, "what is left of daemon.json", w.sh("tr -d ' \n' </etc/docker/daemon.json"), `{"debug":true}`)
+
+	deploy := w.docker(base.and(args{"users": []string{"deploy"}}))
+	reached := func() {
+		t.Helper()
+		if summary, err := w.open(deploy); err != nil || summary != "engine 28.5.2" {
+			t.Errorf("the engine is %q: %v", summary, err)
+		}
+	}
+	reached() // by sudo
+	w.apply(list(`update docker.m: users`), deploy)
+	reached()
+}
+
+// open looks at what a machine's engine has, over the machine's connection.
+func (w *world) open(d *resource.Declaration) (string, error) {
+	w.t.Helper()
+	conn, err := host.DockerKind.Handler.(resource.Opener).Open(w.t.Context(), w.c, w.observe(decls(d)).Objects[0])
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	defer conn.Close()
+	obs, err := conn.Observe(w.t.Context(), resource.Query{Project: w.project})
+	if err != nil {
+		return "", err
+	}
+	return obs.Summary, nil
 }
 
 // What goes wrong is told as it is, leaves the engine running, and the next run
@@ -173,6 +203,28 @@ func TestDockerErrors(t *testing.T) {
 	repo.Down()
 	wrong(args{"version": "28.5.1"}, repo.URL+" cannot be reached", "Connection refused")
 	repo.Up(t)
+
+	w.sh("nohup setsid sh -c 'exec 9>/var/lib/dpkg/lock-frontend; exec sleep 3600' >/dev/null 2>&1 & echo $! >/run/holder; sleep 0.3")
+	s := w.steps(decls(w.docker(base.and(args{"version": "28.5.1"}))))[0]
+	said, done := make(chan string, 100), make(chan error, 1)
+	go func() {
+		_, err := s.kind.Handler.Update(t.Context(), w.c, &resource.Request{
+			Address: s.change.Address, Args: s.change.Args, Mark: s.change.Mark, Live: s.change.Live, Progress: func(p resource.Progress) { said <- p.Text },
+		})
+		done <- err
+	}()
+	for text := ""; !strings.Contains(text, "waiting for dpkg's lock, held by process"); {
+		select {
+		case text = <-said:
+		case err := <-done:
+			t.Fatalf("it did not wait: %v", err)
+		}
+	}
+	w.sh("pkill -x sleep")
+	if err := <-done; err != nil {
+		t.Error(err)
+	}
+	w.apply(list("update docker.m: version"), w.docker(base.and(args{"version": "28.5.2"})))
 
 	w.sh("echo '{\"debug\": true' >/etc/docker/daemon.json")
 	wrong(settings(args{"max-concurrent-downloads": 5}), "/etc/docker/daemon.json is damaged: it ends before its last brace", "mend it by hand")
@@ -242,17 +294,8 @@ func TestDockerOfOthers(t *testing.T) {
 	if len(obs.Objects) != 1 || obs.Objects[0].Mark.Project != "" {
 		t.Fatalf("found are %v", obs.Objects)
 	}
-	conn, err := host.DockerKind.Handler.(resource.Opener).Open(t.Context(), w.c, obs.Objects[0])
-	if err != nil {
-		t.Fatal(err)
-	}
-	inside, err := conn.Observe(t.Context(), resource.Query{Project: w.project})
-	if err != nil {
-		t.Fatal(err)
-	}
-	want(t, "the engine", inside.Summary, "engine 20.10.24+dfsg1")
-	if err := conn.Close(); err != nil {
-		t.Error(err)
+	if summary, err := w.open(found); err != nil || summary != "engine 20.10.24+dfsg1" {
+		t.Errorf("the engine is %q (%v)", summary, err)
 	}
 
 	debian := args{"source": "distribution"}

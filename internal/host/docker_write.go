@@ -16,60 +16,6 @@ import (
 	"github.com/swarmscript/swarmscript/internal/value"
 )
 
-// putFile is a file as it is to be.
-type putFile struct {
-	path    string
-	mode    uint32
-	content []byte
-	gone    bool // it is not to be
-}
-
-func contents(files []putFile) []byte {
-	var b bytes.Buffer
-	for _, f := range files {
-		b.Write(f.content)
-	}
-	return b.Bytes()
-}
-
-// takeFiles is the shell that reads files from its standard input into a folder
-// and moves them to where they belong, once all have arrived.
-func takeFiles(folder string, files []putFile) string {
-	if len(files) == 0 {
-		return ""
-	}
-	return readFilesTo(folder, files) + moveFiles(folder, files) + "move || exit 1\n"
-}
-
-func readFilesTo(folder string, files []putFile) string {
-	var b strings.Builder
-	fmt.Fprintf(&b, "(umask 077; mkdir -p %q)\n", folder)
-	for i, f := range files {
-		if !f.gone {
-			fmt.Fprintf(&b, `(umask 077; head -c %d >"%s/%d"); [ "$(stat -c %%s "%s/%d")" = %d ] || fail "what was sent arrived in part only"`+"\n",
-				len(f.content), folder, i, folder, i, len(f.content))
-		}
-	}
-	return b.String()
-}
-
-// moveFiles defines the function move.
-func moveFiles(folder string, files []putFile) string {
-	var b strings.Builder
-	b.WriteString("move() {\n")
-	for i, f := range files {
-		p := remote.Quote(f.path)
-		if f.gone {
-			fmt.Fprintf(&b, "  rm -f %s || return 1\n", p)
-			continue
-		}
-		fmt.Fprintf(&b, `  mkdir -p %s && chmod %o "%s/%d" && cp -p "%s/%d" %s.new && sync %s.new && mv -fT %s.new %s || return 1`+"\n",
-			remote.Quote(path.Dir(f.path)), f.mode, folder, i, folder, i, p, p, p, p)
-	}
-	b.WriteString("  :\n}\n")
-	return b.String()
-}
-
 // dockerJob is one step of an engine.
 type dockerJob struct {
 	c      *Conn
@@ -122,11 +68,15 @@ func (h dockerHandler) Create(ctx context.Context, rc resource.Conn, r *resource
 			return nil, err
 		}
 	}
+	members := len(st.members)
 	if err := j.configure(ctx, st); err != nil {
 		return nil, err
 	}
 	if st, err = c.lookDocker(ctx); err != nil {
 		return nil, err
+	}
+	if len(st.members) > members {
+		c.host.Reconnect() // a login has the groups that there were when it began
 	}
 	o := made(r, j.name, st.out())
 	o.Args = st.args(r.Args, j.note)
@@ -174,11 +124,13 @@ func (j *dockerJob) configure(ctx context.Context, st *dockerState) error {
 	if len(files) > 0 && (does != reloads || len(files) > 1) || st.pending {
 		does = restarts
 	}
-	if does != restarts && st.unit["ActiveState"] != "active" {
+	switch st.unsettled(j.spec, time.Now()) {
+	case notRunning, notReached:
 		does = restarts
-	}
-	if j.r.Restart && st.unsettled(j.spec, time.Now()) == "" {
-		does = restarts // lifecycle(replace_on=)
+	case "":
+		if j.r.Restart { // lifecycle(replace_on=)
+			does = restarts
+		}
 	}
 	switch does {
 	case restarts:
@@ -241,20 +193,19 @@ func (j *dockerJob) configScript(st *dockerState, files []putFile, does effect) 
 	var b strings.Builder
 	b.WriteString(configBegin)
 	if len(files) > 0 {
+		b.WriteString(j.sameScript(st, files))
 		b.WriteString(readFilesTo("$T/new", files))
-		b.WriteString(j.checkScript(st, files))
-		fmt.Fprintf(&b, "mkdir -p %s \"$T/old\"; touch %s\n", root, dockerPending)
-		var back strings.Builder
-		for i, f := range files {
-			p := remote.Quote(f.path)
-			fmt.Fprintf(&b, "if [ -e %s ]; then cp -a %s \"$T/old/%d\"; fi\n", p, p, i)
-			fmt.Fprintf(&back, "  if [ -e \"$T/old/%d\" ]; then mv -fT \"$T/old/%d\" %s; else rm -f %s; fi\n", i, i, p, p)
-		}
-		fmt.Fprintf(&b, "back() {\n%s  systemctl daemon-reload\n}\n", back.String())
-		b.WriteString(moveFiles("$T/new", files))
-		b.WriteString("move || { back; exit 1; }\n")
+		undo := "back; rm -f " + dockerPending
+		fmt.Fprintf(&b, "mkdir -p %s && touch %s || exit 1\n", root, dockerPending)
+		// dockerd reads the certificates when it checks its settings.
+		b.WriteString(moveFiles("$T/new", files, undo, notDaemon))
+		b.WriteString(checkScript(files, undo))
+		b.WriteString(moveFiles("$T/new", files, undo, isDaemon))
 		fmt.Fprintf(&b, "rmdir %s %s 2>/dev/null || :\n", tlsDir, path.Dir(dockerDropIn))
 		b.WriteString("systemctl daemon-reload\n")
+		if slices.ContainsFunc(files, func(f putFile) bool { return f.path == dockerDropIn }) {
+			b.WriteString("socket=changes\n")
+		}
 	}
 	switch does {
 	case restarts:
@@ -272,10 +223,9 @@ func (j *dockerJob) configScript(st *dockerState, files []putFile, does effect) 
 	return b.String()
 }
 
-// checkScript finds out whether dockerd takes the new settings, before they are
-// written.
-func (j *dockerJob) checkScript(st *dockerState, files []putFile) string {
-	if files[0].path != daemonFile {
+// sameScript ends where daemon.json is not the one that was looked at.
+func (j *dockerJob) sameScript(st *dockerState, files []putFile) string {
+	if !slices.ContainsFunc(files, isDaemon) {
 		return ""
 	}
 	was := ""
@@ -285,10 +235,20 @@ func (j *dockerJob) checkScript(st *dockerState, files []putFile) string {
 	}
 	return fmt.Sprintf(`is=$(sha256sum 2>/dev/null <%s | cut -c1-64)
 if [ "$is" != '%s' ]; then echo conflict; exit 0; fi
-if dockerd --help 2>&1 | grep -q -e --validate; then
-  said=$(dockerd --validate --config-file "$T/new/0" 2>&1) || { printf 'invalid\n%%s\n' "$said"; exit 0; }
-fi
 `, daemonFile, was)
+}
+
+// checkScript asks dockerd whether it takes the new settings, before they are in
+// place.
+func checkScript(files []putFile, undo string) string {
+	i := slices.IndexFunc(files, isDaemon)
+	if i < 0 || files[i].gone {
+		return ""
+	}
+	return fmt.Sprintf(`if dockerd --help 2>&1 | grep -q -e --validate; then
+  said=$(dockerd --validate --config-file "$T/new/%d" 2>&1) || { %s; printf 'invalid\n%%s\n' "$said"; exit 0; }
+fi
+`, i, undo)
 }
 
 // configBegin has the functions of configScript. What an engine says is read from
@@ -297,10 +257,13 @@ const configBegin = `mkdir -p /etc/docker
 T=$(mktemp -d /etc/docker/.swarmscript.XXXXXXXX) || exit 1
 trap 'rm -rf "$T"' EXIT HUP INT TERM
 cursor=$(journalctl -u docker.service -n 0 --show-cursor 2>/dev/null | sed -n 's/^-- cursor: //p')
+socket=
 said() { journalctl -u docker.service --after-cursor="$cursor" -o cat --no-pager 2>/dev/null | tail -n 30; }
 back() { :; }
 start() {
   systemctl reset-failed docker.service 2>/dev/null
+  # An engine that has made the socket itself takes it away, and what systemd listens on is behind no path then.
+  if [ -n "$socket" ] || ! [ -S /run/docker.sock ]; then systemctl stop docker.service docker.socket >/dev/null 2>&1; fi
   timeout 180 systemctl restart docker.service >/dev/null 2>&1
 }
 reload() {
@@ -317,6 +280,7 @@ reload() {
 undo() {
   words=$(said)
   back
+  systemctl daemon-reload
   if start; then echo back; rm -f ` + dockerPending + `; else echo down; fi
   printf '%s\n' "$words"
   exit 0

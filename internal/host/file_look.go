@@ -66,12 +66,12 @@ func sumOf(content []byte) string {
 
 // inode is what is at a path.
 type inode struct {
-	mode                   uint64 // with the type, as the kernel has it
-	user, uid, group, gid  string
-	size                   int64
-	sum                    string
-	content                []byte
-	hasContent, isSymbolic bool
+	mode                  uint64 // with the type, as the kernel has it
+	user, uid, group, gid string
+	size                  int64
+	sum                   string
+	content               []byte
+	hasContent            bool
 }
 
 const (

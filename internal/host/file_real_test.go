@@ -1,6 +1,7 @@
 package host_test
 
 import (
+	"errors"
 	"strings"
 	"testing"
 
@@ -148,6 +149,23 @@ func TestDirectory(t *testing.T) {
 	want(t, "a folder of others", w.sh("stat -L -c '%a %U %G' /var/mail"), "2775 root mail")
 
 	w.fails(decls(dir("/opt/a/b", nil)), "the folder /opt/a is not there")
+
+	// What is in a folder of ours comes after it, and goes before it.
+	nested := decls(w.declare(host.FileKind, "/opt/a/b/x", args{"content": "x"}), dir("/opt/a/b", nil), dir("/opt/a", nil))
+	steps := w.steps(nested)
+	for i := range 2 {
+		if err := w.carryOut(steps[i]); !errors.Is(err, resource.ErrTransient) {
+			t.Errorf("%s, before its folder is there: %v", steps[i].title(), err)
+		}
+	}
+	for _, s := range []step{steps[2], steps[1], steps[0]} {
+		if err := w.carryOut(s); err != nil {
+			t.Fatal(err)
+		}
+	}
+	w.apply(nil, nested...)
+	w.apply(list("delete file./opt/a/b/x", "delete directory./opt/a/b", "delete directory./opt/a"))
+	w.sh("[ ! -e /opt/a ]")
 	w.fails(decls(dir("/etc/hostname", nil)), "/etc/hostname is there, and not a folder")
 }
 

@@ -5,6 +5,7 @@ import (
 	"crypto/rand"
 	"encoding/json"
 	"fmt"
+	"path"
 	"slices"
 	"strings"
 	"time"
@@ -87,6 +88,7 @@ func (c *Conn) Observe(ctx context.Context, q resource.Query) (*resource.Observa
 		}
 	}
 	l.addUndeclared()
+	l.nest()
 	c.remember(l)
 	return &resource.Observation{
 		Identity: l.facts.MachineID,
@@ -177,6 +179,27 @@ func (l *look) addUndeclared() {
 		l.objects = append(l.objects, o)
 	}
 	slices.SortFunc(l.objects, func(a, b *resource.Object) int { return strings.Compare(a.ID, b.ID) })
+}
+
+// nest says which folders hold which files and folders: what is in one goes
+// before it does.
+func (l *look) nest() {
+	folders := map[string]string{}
+	for _, o := range l.objects {
+		if o.Kind == "directory" {
+			folders[o.Name] = o.ID
+		}
+	}
+	for _, o := range l.objects {
+		if o.Kind != "directory" && o.Kind != "file" {
+			continue
+		}
+		for p := path.Dir(o.Name); p != "/" && p != "."; p = path.Dir(p) {
+			if id, ok := folders[p]; ok {
+				o.Uses = append(o.Uses, id)
+			}
+		}
+	}
 }
 
 // note reads what a kind remembers of an object.

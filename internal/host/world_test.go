@@ -150,11 +150,24 @@ func (w *world) steps(decls []*resource.Declaration) []step {
 	for _, m := range w.moved {
 		declared[m[0]] = true
 	}
-	for _, o := range obs.Objects {
+	for _, o := range usersFirst(obs.Objects) {
 		if o.Mark.Project == w.project && !declared[o.Mark.Address] {
 			i := slices.IndexFunc(host.Kinds(), func(k *resource.Kind) bool { return k.Name == o.Kind })
 			out = append(out, step{kind: host.Kinds()[i], live: o})
 		}
+	}
+	return out
+}
+
+// usersFirst returns objects in an order in which they can be deleted.
+func usersFirst(objects []*resource.Object) (out []*resource.Object) {
+	left := slices.Clone(objects)
+	for len(left) > 0 {
+		i := slices.IndexFunc(left, func(o *resource.Object) bool {
+			return !slices.ContainsFunc(left, func(user *resource.Object) bool { return slices.Contains(user.Uses, o.ID) })
+		})
+		out = append(out, left[i])
+		left = slices.Delete(left, i, i+1)
 	}
 	return out
 }

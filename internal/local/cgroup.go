@@ -35,8 +35,10 @@ func (s *Site) hierarchies() ([]hierarchy, error) {
 	return all, nil
 }
 
-// readHierarchies reads the kernel's table of mounts. Where both versions are
-// mounted, the controllers are those of version 1.
+// readHierarchies reads the kernel's table of mounts, those of version 1 first:
+// where both are mounted, the controllers are usually theirs. A machine needs a
+// cgroup in the other one nevertheless: systemd keeps its processes there, and two
+// that shared a root would end each other's.
 func readHierarchies(mounts string) []hierarchy {
 	var v1, v2 []hierarchy
 	lines := bufio.NewScanner(strings.NewReader(mounts))
@@ -59,10 +61,7 @@ func readHierarchies(mounts string) []hierarchy {
 			v1 = append(v1, h)
 		}
 	}
-	if len(v1) > 0 {
-		return v1
-	}
-	return v2
+	return append(v1, v2...)
 }
 
 // enter puts the machine's first process, which has no children yet, into the

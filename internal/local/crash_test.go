@@ -47,6 +47,8 @@ func TestChild(t *testing.T) {
 			_, err = s.Prepare(ctx, "debian-12", say)
 		}
 		t.Fatal(err)
+	case "network":
+		forwarding(t, arg)
 	}
 }
 
@@ -71,7 +73,8 @@ func cut(t *testing.T, cmd *exec.Cmd) {
 }
 
 // Who makes, boots or destroys a machine may die at any moment. The next one
-// finds a machine that is whole or none, and leaves nothing of it.
+// finds a machine that is whole, one that is known to be broken, or none, and
+// leaves nothing of it.
 func TestCrash(t *testing.T) {
 	y := newYard(t)
 	_, err := y.Prepare(y.ctx, "debian-12", func(string) {})
@@ -85,23 +88,33 @@ func TestCrash(t *testing.T) {
 		defer cancel()
 		y.ctx = ctx
 		m, err := y.Find("shop", "m")
-		found := err == nil
-		if errors.Is(err, resource.ErrMissing) && round%2 == 1 {
-			m, err = y.Create(ctx, Spec{Project: "shop", Name: "m", Image: "debian-12"}, func(string) {})
-		}
 		state := State("nothing")
 		if err == nil {
 			state = m.State()
+		}
+		if round%2 == 1 && (errors.Is(err, resource.ErrMissing) || state == Broken) {
+			m, err = y.Create(ctx, Spec{Project: "shop", Name: "m", Image: "debian-12"}, func(string) {})
+		}
+		if err == nil && m.State() != Broken {
 			y.start(m)
 			if got := login(t, m, m.HostKey, "hostname"); got != "m" {
 				t.Errorf("it is not whole: %q", got)
 			}
+		}
+		if err == nil {
 			err = m.Destroy(ctx)
 		}
 		if !errors.Is(err, resource.ErrMissing) {
 			y.must(err)
 		}
-		t.Logf("round %d: found %t, %s", round, found, state)
+		t.Logf("round %d: found %s", round, state)
+		// Files may be left that nobody could have seen; everything else has gone with
+		// the machine that was seen.
+		for _, what := range y.left() {
+			if what != "folder "+y.dir {
+				t.Errorf("left behind by destroying what was seen: %s", what)
+			}
+		}
 		y.must(y.Collect(ctx))
 		y.nothingLeft()
 	}
@@ -183,8 +196,8 @@ func TestManyAtOnce(t *testing.T) {
 	}
 	wg.Wait()
 	for _, m := range all {
-		if got := y.sh(m, "hostname"); got != m.Name {
-			t.Errorf("%s is called %s", m.Name, got)
+		if got := y.sh(m, "hostname; systemctl is-system-running --wait; systemctl --failed --no-legend"); got != m.Name+"\nrunning" {
+			t.Errorf("%s says %q", m.Name, got)
 		}
 	}
 	for _, m := range all {

@@ -14,8 +14,6 @@ import (
 	"runtime"
 	"slices"
 	"strings"
-
-	"github.com/swarmscript/swarmscript/internal/diag"
 )
 
 // images are what machines can be made from, by the suites of Debian that they
@@ -67,7 +65,7 @@ func (r recipe) digest() string {
 func (s *Site) Prepare(ctx context.Context, image string, progress func(string)) (string, error) {
 	suite, ok := images[image]
 	if !ok {
-		return "", fmt.Errorf("there is no image %q%s: it is one of %s", image, diag.DidYouMean(image, Images()), strings.Join(Images(), ", "))
+		return "", fmt.Errorf("there is no image %q%s: it is one of %s", image, didYouMean(image, Images()), strings.Join(Images(), ", "))
 	}
 	r := recipe{Version: 1, Suite: suite, Packages: basePackages, Masked: masked, Mirrors: computersMirrors(ctx)}
 	dir := filepath.Join(s.cache, image+"-"+r.digest())
@@ -77,7 +75,7 @@ func (s *Site) Prepare(ctx context.Context, image string, progress func(string))
 	if err := os.MkdirAll(s.cache, 0o755); err != nil {
 		return "", err
 	}
-	progress("waits for the one who makes the base " + image)
+	progress("makes the base of " + image + ", or waits for another run that does")
 	lock, err := lockFile(ctx, filepath.Join(s.cache, image+".lock"))
 	if err != nil {
 		return "", err

@@ -2,7 +2,6 @@ package local
 
 import (
 	"context"
-	"crypto/rand"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -31,8 +30,8 @@ type Machine struct {
 	HostKey string
 	// Apart are the machines that it cannot reach: their addresses, by their IDs.
 	Apart map[string]netip.Addr `json:",omitempty"`
-	// Ready is set when the machine is complete. Before, and while it is being
-	// destroyed, it is nobody's.
+	// Ready is set when the machine is complete, until somebody begins to destroy
+	// it. One that is not and that nobody works on is [Broken].
 	Ready bool
 
 	site *Site
@@ -60,9 +59,12 @@ func (m *Machine) KeyFile() string { return m.file("id_ed25519") }
 // LogFile is the path of what the machine wrote before its own log began.
 func (m *Machine) LogFile() string { return m.file("boot.log") }
 
-func (m *Machine) save() error { return writeJSON(m.file("machine.json"), m) }
+// recordFile holds what a Machine says.
+const recordFile = "machine.json"
 
-func (m *Machine) load() error { return readJSON(m.file("machine.json"), m) }
+func (m *Machine) save() error { return writeJSON(m.file(recordFile), m) }
+
+func (m *Machine) load() error { return readJSON(m.file(recordFile), m) }
 
 // lock keeps others from changing the machine, and reads what it is now: another
 // process may have changed it. A machine that is gone is [resource.ErrMissing].
@@ -79,7 +81,7 @@ func (m *Machine) lock(ctx context.Context) (*os.File, error) {
 		return nil, err
 	}
 	now := &Machine{site: m.site, Number: m.Number}
-	if err = now.load(); err == nil && now.ID == m.ID && now.Ready {
+	if err = now.load(); err == nil && now.ID == m.ID {
 		*m = *now
 		return lock, nil
 	}
@@ -96,7 +98,23 @@ func (m *Machine) change(ctx context.Context, do func() error) error {
 		return err
 	}
 	defer lock.Close()
+	if !m.Ready {
+		return fmt.Errorf("machine %s is %s: whoever made or destroyed it was interrupted; destroy it, or apply its script", m.FullName(), Broken)
+	}
 	return do()
+}
+
+// abandoned reports whether the machine is not complete and nobody is at work on
+// it.
+func (m *Machine) abandoned() bool {
+	if m.Ready || m.ID == "" {
+		return false
+	}
+	lock, err := tryLockFile(m.file("lock"), 0)
+	if lock != nil {
+		lock.Close()
+	}
+	return err == nil && lock != nil
 }
 
 // SetLabels changes what is kept for whoever made the machine.
@@ -132,8 +150,7 @@ func (m *Machine) Destroy(ctx context.Context) error {
 		return err
 	}
 	defer lock.Close()
-	// From here on it is nobody's: if this is not finished, the next one who comes
-	// by does it.
+	// If this is not finished, it is broken: whoever looks sees that it has to go.
 	m.Ready = false
 	if err := m.save(); err != nil {
 		return err
@@ -141,9 +158,10 @@ func (m *Machine) Destroy(ctx context.Context) error {
 	return m.wipe(ctx)
 }
 
-// wipe removes the machine, and with the site's last one what they shared.
+// wipe removes the machine, and with the site's last one what they shared. Its
+// lock is held.
 func (m *Machine) wipe(ctx context.Context) error {
-	if err := m.clear(ctx); err != nil {
+	if err := m.empty(ctx); err != nil {
 		return err
 	}
 	lock, err := m.site.lock(ctx)
@@ -151,19 +169,26 @@ func (m *Machine) wipe(ctx context.Context) error {
 		return err
 	}
 	defer lock.Close()
-	return m.site.vacate(ctx)
+	return m.site.drop(ctx, m)
 }
 
-// clear removes all that is the machine's own. Its lock is held.
-func (m *Machine) clear(ctx context.Context) error {
+// empty removes all that is the machine's own but the record that says what it
+// was. Its lock is held.
+func (m *Machine) empty(ctx context.Context) error {
 	if err := m.end(ctx); err != nil {
 		return err
 	}
-	// Out of the way in one step: its number is free then, and what is left is
-	// nobody's.
-	gone := m.site.file("gone-" + rand.Text())
-	if err := os.Rename(m.dir(), gone); err != nil {
+	entries, err := os.ReadDir(m.dir())
+	if err != nil {
 		return err
 	}
-	return os.RemoveAll(gone)
+	for _, e := range entries {
+		if e.Name() == "lock" || e.Name() == recordFile {
+			continue
+		}
+		if err := os.RemoveAll(m.file(e.Name())); err != nil {
+			return err
+		}
+	}
+	return nil
 }

@@ -10,6 +10,7 @@ import (
 	"io/fs"
 	"net/netip"
 	"os"
+	"path/filepath"
 	"slices"
 	"strconv"
 	"strings"
@@ -256,12 +257,13 @@ func (s *Site) unforward(links []string) error {
 	if len(links) == 0 || readWord("/proc/sys/net/ipv4/ip_forward") == "1" {
 		return nil
 	}
-	dirs, err := os.ReadDir(sitesDir)
+	sites := filepath.Dir(s.dir)
+	dirs, err := os.ReadDir(sites)
 	if err != nil {
 		return err
 	}
 	for _, d := range dirs {
-		other := &Site{name: d.Name(), dir: sitesDir + "/" + d.Name()}
+		other := &Site{name: d.Name(), dir: filepath.Join(sites, d.Name())}
 		var n network
 		if d.Name() == s.name || readJSON(other.file("network.json"), &n) != nil {
 			continue

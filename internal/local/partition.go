@@ -77,7 +77,7 @@ func (s *Site) healAll(ctx context.Context, from func(id string, address netip.A
 	}
 	var errs []error
 	for _, m := range all {
-		if len(m.Apart) == 0 {
+		if len(m.Apart) == 0 || !m.Ready {
 			continue
 		}
 		if err := m.heal(ctx, from); !errors.Is(err, resource.ErrMissing) { // gone meanwhile

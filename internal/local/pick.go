@@ -52,11 +52,7 @@ func pick(all []*Machine, name string) (*Machine, error) {
 		if len(all) == 0 {
 			return nil, fmt.Errorf("there is no machine %q: this computer has none", name)
 		}
-		hint := diag.DidYouMean(name, Names(all))
-		if hint != "" {
-			hint = " (" + hint + ")"
-		}
-		return nil, fmt.Errorf("there is no machine %q here%s", name, hint)
+		return nil, fmt.Errorf("there is no machine %q here%s", name, didYouMean(name, Names(all)))
 	}
 	return nil, fmt.Errorf("machine %s is in several projects: say which, %s", name, strings.Join(full, " or "))
 }
@@ -76,4 +72,11 @@ func Names(all []*Machine) []string {
 		out = append(out, m.FullName())
 	}
 	return out
+}
+
+func didYouMean(name string, candidates []string) string {
+	if hint := diag.DidYouMean(name, candidates); hint != "" {
+		return " (" + hint + ")"
+	}
+	return ""
 }

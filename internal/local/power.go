@@ -31,10 +31,14 @@ const (
 	Running State = "running"
 	Paused  State = "paused"
 	Off     State = "off"
+	Broken  State = "broken" // half made or half destroyed
 )
 
 // State asks the kernel.
 func (m *Machine) State() State {
+	if !m.Ready {
+		return Broken
+	}
 	if m.pid() == 0 {
 		return Off
 	}
@@ -83,21 +87,35 @@ func started(pid int) string {
 // Start boots the machine, and returns when its SSH server answers. One that
 // runs is left as it is, one that is paused goes on.
 func (m *Machine) Start(ctx context.Context, progress func(string)) error {
-	progress("boots")
-	err := m.change(ctx, func() error {
+	for {
+		booted, err := m.bootOnce(ctx, progress)
+		if err != nil {
+			return err
+		}
+		progress("waits for its SSH server")
+		err = m.answers(ctx)
+		if booted || !errors.Is(err, errEnded) {
+			return err
+		}
+		// It was about to end when we came: it was shutting down, or whoever booted
+		// it had just died.
+	}
+}
+
+// bootOnce boots the machine if it does not run, and reports whether it did.
+func (m *Machine) bootOnce(ctx context.Context, progress func(string)) (booted bool, err error) {
+	err = m.change(ctx, func() error {
 		if m.pid() != 0 {
 			return m.thaw(ctx)
 		}
 		if !exists(m.Base) {
 			return fmt.Errorf("machine %s: the base of its image is not in the cache any more (%s): destroy the machine, and make it again", m.Name, m.Base)
 		}
+		progress("boots")
+		booted = true
 		return m.boot(ctx)
 	})
-	if err != nil {
-		return err
-	}
-	progress("waits for its SSH server")
-	return m.answers(ctx)
+	return booted, err
 }
 
 // boot starts the first process. If anything fails, or we die, it ends.
@@ -183,14 +201,15 @@ func (m *Machine) initArgs(address, gateway string) ([]string, error) {
 	if err != nil {
 		return nil, err
 	}
-	unified := "no"
 	var names []string
 	for _, h := range all {
-		if h.unified {
-			unified = "yes"
-		} else {
+		if !h.unified {
 			names = append(names, strings.Join(h.controllers, ","))
 		}
+	}
+	unified := "yes"
+	if len(names) > 0 {
+		unified = "no" // systemd mounts that one itself
 	}
 	// Without an index the kernel does not mind that it may still be busy with the
 	// mount of the boot before.
@@ -202,6 +221,8 @@ func (m *Machine) initArgs(address, gateway string) ([]string, error) {
 // to do.
 const bootTime = 2 * time.Minute
 
+var errEnded = errors.New("ended while it booted")
+
 // answers waits until the machine's SSH server does.
 func (m *Machine) answers(ctx context.Context) error {
 	limited, cancel := context.WithTimeout(ctx, bootTime)
@@ -211,7 +232,7 @@ func (m *Machine) answers(ctx context.Context) error {
 			return nil
 		}
 		if m.pid() == 0 {
-			return fmt.Errorf("machine %s ended while it booted: %s", m.Name, m.logTail())
+			return fmt.Errorf("machine %s %w: %s", m.Name, errEnded, m.logTail())
 		}
 		select {
 		case <-ctx.Done():

@@ -101,9 +101,10 @@ func TestReadHierarchies(t *testing.T) {
 	want := []hierarchy{
 		{path: "/sys/fs/cgroup/cpu,cpuacct", controllers: []string{"cpu", "cpuacct"}},
 		{path: "/sys/fs/cgroup/systemd", controllers: []string{"name=systemd"}},
+		{path: "/sys/fs/cgroup/unified", unified: true},
 	}
 	if got := readHierarchies(v1); !reflect.DeepEqual(got, want) {
-		t.Errorf("version 1: %+v", got)
+		t.Errorf("version 1, beside version 2: %+v", got)
 	}
 	const v2 = "30 1 0:26 / /sys/fs/cgroup rw,nosuid shared:4 - cgroup2 cgroup2 rw,nsdelegate\n"
 	if got := readHierarchies(v2); !reflect.DeepEqual(got, []hierarchy{{path: "/sys/fs/cgroup", unified: true}}) {

@@ -29,6 +29,13 @@ func TestMachines(t *testing.T) {
 		if got := login(t, m, m.HostKey, "hostname; sudo id -u"); got != m.Name+"\n0" {
 			t.Errorf("%s: by ssh: %q", m.Name, got)
 		}
+		// Its cgroups are below its own in every hierarchy: what it did to others'
+		// would hit the computer's, or another machine's.
+		for _, line := range strings.Split(readWord(filepath.Join("/proc", strconv.Itoa(m.PID()), "cgroup")), "\n") {
+			if !strings.Contains(line+"/", ":"+m.cgroup()+"/") {
+				t.Errorf("%s is in the cgroup %s", m.Name, line)
+			}
+		}
 		y.sh(m, "apt-get -q update")
 		if got := y.sh(m, "apt-cache policy docker.io | grep -c 'Candidate: [0-9]'"); got != "1" {
 			t.Errorf("%s: no packages: %q", m.Name, got)
@@ -205,6 +212,30 @@ func TestPower(t *testing.T) {
 		}
 	}
 	y.nothingLeft()
+}
+
+// A machine that is about to end when somebody starts it is started: one that
+// shuts down, and one whose starter died before it said go.
+func TestStartOfOneThatEnds(t *testing.T) {
+	y := newYard(t)
+	m := y.make(Spec{Name: "m", Image: "debian-12"})
+	pid := m.PID()
+	y.must(signal(pid, sigPowerOff))
+	for m.PID() == pid {
+		y.start(m) // it answers for a while yet
+	}
+	if m.State() != Running || m.PID() == pid {
+		t.Errorf("it is %s", m.State())
+	}
+	y.must(m.Kill(y.ctx))
+	b, word, err := m.spawn(y.ctx, m.Address.String()+"/16", "10.0.0.1")
+	y.must(err)
+	y.must(writeJSON(m.file("boot.json"), b))
+	time.AfterFunc(300*time.Millisecond, func() { word.Close() })
+	y.start(m)
+	if m.State() != Running || m.PID() == b.PID {
+		t.Errorf("it is %s", m.State())
+	}
 }
 
 // A machine that is paused keeps its connections, and goes on where it was. It can

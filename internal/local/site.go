@@ -126,8 +126,8 @@ func (s *Site) lock(ctx context.Context) (*os.File, error) {
 	return lockFile(ctx, filepath.Join(sitesDir, "lock"))
 }
 
-// List returns the site's machines in the order of their numbers. It writes
-// nothing.
+// List returns the site's machines in the order of their numbers, those too that
+// are broken. It writes nothing.
 func (s *Site) List() ([]*Machine, error) {
 	all, err := s.folders()
 	if err != nil {
@@ -135,7 +135,7 @@ func (s *Site) List() ([]*Machine, error) {
 	}
 	var out []*Machine
 	for _, m := range all {
-		if m.Ready {
+		if m.Ready || m.abandoned() {
 			out = append(out, m)
 		}
 	}
@@ -180,76 +180,6 @@ func (s *Site) folders() ([]*Machine, error) {
 	}
 	slices.SortFunc(out, func(a, b *Machine) int { return a.Number - b.Number })
 	return out, nil
-}
-
-// Spec is what a machine is to be.
-type Spec struct {
-	Project string // with its environment
-	Name    string // its host name
-	Image   string
-	User    string // "" is root; another one becomes root by sudo
-	SSHKeys []string
-	Limits
-	// Labels are kept for whoever made it.
-	Labels map[string]string
-}
-
-// Limits are what a machine may use of the computer; 0 is no limit.
-type Limits struct {
-	NanoCPUs int64 // billionths of a CPU
-	Memory   int64 // bytes
-}
-
-var (
-	hostName = regexp.MustCompile(`^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$`)
-	userName = regexp.MustCompile(`^[a-z_][a-z0-9_-]{0,31}$`)
-)
-
-// Check returns all that is wrong with a specification.
-func (spec Spec) Check() error {
-	var errs []error
-	if !hostName.MatchString(spec.Name) {
-		errs = append(errs, fmt.Errorf("name: %w", errHostName(spec.Name)))
-	}
-	if !userName.MatchString(spec.User) {
-		errs = append(errs, fmt.Errorf("user: %w", errUserName(spec.User)))
-	}
-	for i, key := range spec.SSHKeys {
-		if err := checkKey(key); err != nil {
-			errs = append(errs, fmt.Errorf("ssh key %d: %w", i+1, err))
-		}
-	}
-	return errors.Join(append(errs, spec.Limits.check())...)
-}
-
-func errHostName(s string) error {
-	return fmt.Errorf("got %q, want small letters, digits and hyphens, 63 at most, as a host name has", s)
-}
-
-func errUserName(s string) error {
-	return fmt.Errorf("got %q, want small letters, digits, hyphens and underscores, 32 at most, and a letter first", s)
-}
-
-var (
-	errCPUs   = errors.New("a machine needs 0.01 at least")
-	errMemory = errors.New("a machine needs 64m at least")
-)
-
-// The least that a kernel takes, and systemd boots with.
-const (
-	leastNanoCPUs = 10_000_000
-	leastMemory   = 64 << 20
-)
-
-func (l Limits) check() error {
-	var errs []error
-	if l.NanoCPUs != 0 && l.NanoCPUs < leastNanoCPUs {
-		errs = append(errs, fmt.Errorf("cpus: %w", errCPUs))
-	}
-	if l.Memory != 0 && l.Memory < leastMemory {
-		errs = append(errs, fmt.Errorf("memory: %w", errMemory))
-	}
-	return errors.Join(errs...)
 }
 
 // Create makes a machine, which is off. A name that the project has in use is an
@@ -325,11 +255,14 @@ func (s *Site) claim(ctx context.Context, spec Spec, base string) (*Machine, *os
 	if err := os.Mkdir(m.dir(), 0o700); err != nil {
 		return nil, nil, err
 	}
-	own, err := tryLockFile(m.file("lock"), os.O_CREATE)
-	if err == nil {
-		err = m.save()
+	own, err := lockFile(ctx, m.file("lock"))
+	if err != nil {
+		return nil, nil, err
 	}
-	return m, own, err
+	if err := m.save(); err != nil {
+		return nil, nil, errors.Join(err, own.Close())
+	}
+	return m, own, nil
 }
 
 // sweep removes what dead processes left behind: folders of machines that were
@@ -353,13 +286,15 @@ func (s *Site) sweep(ctx context.Context) error {
 			continue
 		}
 		own, err := tryLockFile(m.file("lock"), os.O_CREATE)
+		if own == nil && (err == nil || errors.Is(err, os.ErrNotExist)) {
+			continue // somebody works on it, or has just removed it
+		}
 		if err != nil {
 			return err
 		}
-		if own == nil {
-			continue // somebody works on it
+		if err = m.empty(ctx); err == nil {
+			err = s.drop(ctx, m)
 		}
-		err = m.clear(ctx)
 		own.Close()
 		if err != nil {
 			return fmt.Errorf("a machine that an earlier run left: %w", err)
@@ -379,21 +314,49 @@ func (s *Site) Collect(ctx context.Context) error {
 	if err := s.sweep(ctx); err != nil {
 		return err
 	}
-	return s.vacate(ctx)
-}
-
-// vacate removes what the site's machines share, if there are none. The site's
-// lock is held.
-func (s *Site) vacate(ctx context.Context) error {
 	all, err := s.folders()
 	if err != nil || len(all) > 0 {
 		return err
 	}
+	if err := s.vacate(ctx); err != nil {
+		return err
+	}
+	return os.RemoveAll(s.dir)
+}
+
+// drop removes what is left of a machine that is empty. Before the last one goes,
+// what all of them shared does: after a crash in between somebody still sees that
+// there is something to remove. The site's lock is held.
+func (s *Site) drop(ctx context.Context, m *Machine) error {
+	all, err := s.folders()
+	if err != nil {
+		return err
+	}
+	last := !slices.ContainsFunc(all, func(o *Machine) bool { return o.Number != m.Number })
+	if last {
+		if err := s.vacate(ctx); err != nil {
+			return err
+		}
+	}
+	// Out of the way in one step, as others may be waiting for its lock.
+	gone := s.file("gone-" + rand.Text())
+	if err := os.Rename(m.dir(), gone); err != nil {
+		return err
+	}
+	if last {
+		gone = s.dir
+	}
+	return os.RemoveAll(gone)
+}
+
+// vacate removes what the site's machines share, but for its folder. The site's
+// lock is held.
+func (s *Site) vacate(ctx context.Context) error {
 	if err := s.removeNetwork(ctx); err != nil {
 		return err
 	}
 	s.removeCgroups(s.cgroup())
-	return os.RemoveAll(s.dir)
+	return nil
 }
 
 // writeJSON replaces a file in one step.

@@ -14,7 +14,7 @@ import (
 )
 
 // testTime bounds what a test waits for.
-const testTime = 5 * time.Minute
+const testTime = 10 * time.Minute
 
 // A yard is a site that a test has for itself, so that it can tell that nothing
 // is left of it.

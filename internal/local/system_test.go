@@ -1,7 +1,10 @@
 package local
 
 import (
+	"errors"
+	"net/netip"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -105,6 +108,35 @@ func TestUnified(t *testing.T) {
 	y.nothingLeft()
 }
 
+// A base that cannot be made is an error that says where it was to come from, and
+// leaves nothing.
+func TestBaseFromADeadMirror(t *testing.T) {
+	newYard(t)
+	dir := filepath.Join(t.TempDir(), "base")
+	r := recipe{Suite: "bookworm", Packages: []string{"sudo"}, Mirrors: mirrors{Main: "http://127.0.0.1:9/debian"}}
+	err := r.make(t.Context(), dir, func(string) {})
+	if err == nil || !strings.Contains(err.Error(), "debootstrap bookworm from http://127.0.0.1:9/debian: exit status 1\n") {
+		t.Errorf("got %v", err)
+	}
+	if table, err := os.ReadFile("/proc/self/mountinfo"); err != nil || strings.Contains(string(table), dir) {
+		t.Errorf("something is mounted: %v", err)
+	}
+}
+
+// An image that is not there is an error that names those that are.
+func TestNoImage(t *testing.T) {
+	y := newYard(t)
+	_, err := y.Create(y.ctx, Spec{Project: "shop", Name: "m", Image: "debian-14"}, func(string) {})
+	if want := `there is no image "debian-14" (did you mean "debian-12"?): it is one of debian-12, debian-13`; err == nil || err.Error() != want {
+		t.Errorf("got %v", err)
+	}
+	_, err = y.Create(y.ctx, Spec{Project: "shop", Name: "m", Image: "debian-12", User: "daemon"}, func(string) {})
+	if err == nil || !strings.Contains(err.Error(), "user daemon is one of the system's") {
+		t.Errorf("got %v", err)
+	}
+	y.nothingLeft()
+}
+
 // The subnet is chosen once, and changed when all machines are gone.
 func TestSubnet(t *testing.T) {
 	y := newYard(t)
@@ -134,4 +166,83 @@ func TestSubnet(t *testing.T) {
 	if n.Address.String() != "10.199.8.2" {
 		t.Errorf("it is at %s", n.Address)
 	}
+}
+
+// The links that lead out of the computer forward packets while there are machines,
+// and not a moment longer, unless somebody else wants it by then.
+func TestForwarding(t *testing.T) {
+	y := newYard(t)
+	// A computer's network of its own, with a way out.
+	const script = `mount -t sysfs sysfs /sys
+		ip link add out0 type veth peer name out1
+		ip addr add 192.0.2.1/24 dev out0; ip link set out0 up; ip link set out1 up
+		ip route add default via 192.0.2.2; echo 0 >/proc/sys/net/ipv4/ip_forward
+		exec "$0" "$@"`
+	cmd := exec.Command("unshare", "--net", "--mount", "--propagation", "private", "/bin/sh", "-ec", script, os.Args[0], "-test.run=^TestChild$")
+	cmd.Env = append(os.Environ(), whatChildDoes+"=network "+y.name)
+	if out, err := cmd.CombinedOutput(); err != nil {
+		t.Errorf("%v\n%s", err, out)
+	}
+}
+
+// forwarding is TestForwarding on that network.
+func forwarding(t *testing.T, site string) {
+	s, err := Open(Config{Site: site})
+	if err != nil {
+		t.Fatal(err)
+	}
+	s.dir = filepath.Join(t.TempDir(), site) // the computer's other sites are not of this network
+	is := func(when, link, all string) {
+		t.Helper()
+		if got := readWord(forwardingFile("out0")); got != link {
+			t.Errorf("%s: out0 forwards: %s, want %s", when, got, link)
+		}
+		if got := readWord("/proc/sys/net/ipv4/ip_forward"); got != all {
+			t.Errorf("%s: all links forward: %s, want %s", when, got, all)
+		}
+	}
+	make := func() {
+		t.Helper()
+		for range 2 { // the second finds all there
+			if _, err := s.makeNetwork(t.Context()); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	remove := func() {
+		t.Helper()
+		for range 2 {
+			if err := s.removeNetwork(t.Context()); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if err := os.RemoveAll(s.dir); err != nil { // as with the last machine
+			t.Fatal(err)
+		}
+		if rules, err := run(t.Context(), "iptables", "-w", "-S"); err != nil || strings.Contains(rules, s.bridge()) {
+			t.Errorf("rules are left: %v\n%s", err, rules)
+		}
+	}
+	is("before", "0", "0")
+	make()
+	is("with machines", "1", "0")
+	remove()
+	is("without", "0", "0")
+	other := &Site{name: "other", dir: filepath.Join(filepath.Dir(s.dir), "other")}
+	make()
+	if err := errors.Join(os.Mkdir(other.dir, 0o700), writeJSON(other.file("network.json"), network{Subnet: netip.MustParsePrefix("10.9.0.0/16")})); err != nil {
+		t.Fatal(err)
+	}
+	remove()
+	is("with another site's machines", "1", "0")
+	if err := other.removeNetwork(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	is("without those too", "0", "0")
+	make()
+	if err := os.WriteFile("/proc/sys/net/ipv4/ip_forward", []byte("1"), 0o644); err != nil { // as dockerd does
+		t.Fatal(err)
+	}
+	remove()
+	is("beside somebody else", "1", "1")
 }

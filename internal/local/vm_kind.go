@@ -136,7 +136,7 @@ func (m *Machine) specOf() (*VMSpec, error) {
 		if err != nil {
 			return nil, err
 		}
-		if live != limits.rounded() {
+		if live != limits.rounded() && m.pid() != 0 { // else it has just ended
 			limits = live
 		}
 	}
@@ -171,8 +171,12 @@ func (m *Machine) object(project string) (*resource.Object, error) {
 	if m.Project != project {
 		o.Name = m.Project + "/" + m.Name
 	}
-	if m.State() == Paused {
+	switch m.State() {
+	case Paused:
 		o.Unsettled, o.Stuck = string(Paused), true
+	case Broken: // it is of no image, so it is made anew, or deleted
+		image, _ := vmSchema.Field("image")
+		o.Args[image.Index], o.Unsettled = "", string(Broken)
 	}
 	return o, nil
 }

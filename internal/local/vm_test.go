@@ -253,10 +253,8 @@ func TestVMDrift(t *testing.T) {
 	}{
 		{"a power cut", func() error { return m.Kill(y.ctx) }, "update web running"},
 		{"a pause", func() error { return m.Pause(y.ctx) }, "update web (paused)"},
-		{"another limit", func() error {
-			return os.WriteFile(cgroupFile(t, m, "memory.limit_in_bytes"), []byte("512M"), 0o644)
-		}, "update web memory"},
-		{"no limit", func() error { return os.WriteFile(cgroupFile(t, m, "cpu.cfs_quota_us"), []byte("-1"), 0o644) }, "update web cpus"},
+		{"another limit", func() error { return limitByHand(m, "memory.limit_in_bytes", "512M", "memory.max", "512M") }, "update web memory"},
+		{"no limit", func() error { return limitByHand(m, "cpu.cfs_quota_us", "-1", "cpu.max", "max") }, "update web cpus"},
 		{"a key taken away", func() error { _, err := y.try(m, "sed -i /me$/d /root/.ssh/authorized_keys"); return err }, "update web ssh_keys"},
 		{"all keys taken away", func() error { _, err := y.try(m, "rm -r /root/.ssh"); return err }, "update web ssh_keys"},
 		{"destroyed", func() error { return m.Destroy(y.ctx) }, "create web"},
@@ -280,16 +278,16 @@ func TestVMDrift(t *testing.T) {
 	}
 }
 
-// cgroupFile is a file of the machine's cgroup, in the hierarchy that has it.
-func cgroupFile(t *testing.T, m *Machine, name string) string {
-	t.Helper()
+// limitByHand writes a file of the machine's cgroup, in the version that has it.
+func limitByHand(m *Machine, v1, text1, v2, text2 string) error {
 	for _, dir := range m.site.cgroups(m.cgroup()) {
-		if path := filepath.Join(dir, name); exists(path) {
-			return path
+		for file, text := range map[string]string{v1: text1, v2: text2} {
+			if path := filepath.Join(dir, file); exists(path) {
+				return os.WriteFile(path, []byte(text), 0o644)
+			}
 		}
 	}
-	t.Fatalf("there is no %s", name)
-	return ""
+	return errors.New("no cgroup has that limit")
 }
 
 // Two projects call their machines as they like, and see the other's without
@@ -408,4 +406,31 @@ func TestCheckVM(t *testing.T) {
 	if problems := checkVM(later); problems != nil {
 		t.Errorf("what is not known yet: %v", problems)
 	}
+}
+
+// A machine whose making or destroying was interrupted is made anew where it is
+// declared, and deleted where it is not.
+func TestVMBroken(t *testing.T) {
+	y := newYard(t)
+	p := newProject(y, "shop/test")
+	off := map[string]args{"web": {"running": false}, "db": {"running": false}}
+	p.apply(off)
+	interrupt := func(names ...string) {
+		for _, name := range names {
+			m := p.machine(name)
+			m.Ready = false
+			y.must(errors.Join(m.save(), os.RemoveAll(m.file("upper"))))
+		}
+	}
+	interrupt("web", "db")
+	if err := p.machine("web").Start(y.ctx, func(string) {}); err == nil || !strings.Contains(err.Error(), "machine shop/test/web is broken") {
+		t.Errorf("it was started: %v", err)
+	}
+	delete(off, "db")
+	p.wants(off, "replace web image", "delete db (no longer declared)")
+	p.apply(off)
+	interrupt("web")
+	p.wants(nil, "delete web (no longer declared)")
+	p.apply(nil)
+	y.nothingLeft()
 }

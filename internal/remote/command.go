@@ -41,9 +41,6 @@ const maxCommand = 120 << 10
 // knows whether that would do harm. When ctx ends, the command gets a SIGTERM,
 // and is not waited for.
 func (h *Host) Run(ctx context.Context, c Command) (Result, error) {
-	if n := len(c.Script); n > maxCommand {
-		return Result{}, fmt.Errorf("the script has %d bytes, more than the %d that fit into one command: put it into a file", n, maxCommand)
-	}
 	ch, reqs, l, err := h.session(ctx)
 	if err != nil {
 		return Result{}, err
@@ -51,7 +48,7 @@ func (h *Host) Run(ctx context.Context, c Command) (Result, error) {
 	defer h.sessions.release()
 	defer l.unuse()
 	defer func() { go ch.Close() }() // a server that hangs is not waited for
-	run := newRunning(ch, reqs, h.m.needsRoot(c, l.user))
+	run := newRunning(ch, reqs, l, h.m.needsRoot(c, l.user))
 	run.copies.Go(func() { io.Copy(&run.stdout, ch) })
 	if err := run.request(ctx, c, &run.stderr); err != nil {
 		return Result{}, h.brokenOff(ctx, l, c, err)
@@ -119,12 +116,15 @@ type running struct {
 	root           *root // nil where the command runs as it is
 	stdout, stderr capped
 	copies         sync.WaitGroup
+	link           *link
 	over           chan struct{} // closed when the channel ended
 	status         *int          // set before that; nil where it ended without one
 }
 
-func newRunning(ch ssh.Channel, reqs <-chan *ssh.Request, as *root) *running {
-	return &running{ch: ch, reqs: reqs, root: as, over: make(chan struct{})}
+func newRunning(ch ssh.Channel, reqs <-chan *ssh.Request, l *link, as *root) *running {
+	r := &running{ch: ch, reqs: reqs, link: l, root: as, over: make(chan struct{})}
+	go r.watch() // ends with the channel
+	return r
 }
 
 // request asks for the command. What the command writes on standard error goes
@@ -139,11 +139,14 @@ func (r *running) request(ctx context.Context, c Command, stderr io.Writer) erro
 			return len(b), nil
 		})
 	}
-	go r.watch()
+	line := shellLine(args)
+	if len(line) > maxCommand {
+		return fmt.Errorf("the command has %d bytes, more than the %d that fit: put the script into a file", len(line), maxCommand)
+	}
 	r.copies.Go(func() { io.Copy(stderr, r.ch.Stderr()) })
 	accepted := make(chan error, 1)
 	go func() { // ends with the channel
-		ok, err := r.ch.SendRequest("exec", true, ssh.Marshal(&struct{ Command string }{shellLine(args)}))
+		ok, err := r.ch.SendRequest("exec", true, ssh.Marshal(&struct{ Command string }{line}))
 		if err == nil && !ok {
 			err = errNoExec
 		}
@@ -209,6 +212,11 @@ func (r *running) watch() {
 		if req.WantReply {
 			req.Reply(false, nil)
 		}
+	}
+	// The exit code comes before the last of the output: where the connection
+	// broke in between, the command ended, but we do not have all it said.
+	if r.link.conn.broke.Load() {
+		r.status = nil
 	}
 }
 

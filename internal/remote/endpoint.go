@@ -1,6 +1,19 @@
-// Package remote makes connections: which Docker Engine the environment means,
-// how to reach it, what its errors say, and the credentials that an image's
-// registry wants. Nothing is dialled before the first request.
+// Package remote makes connections. A [Docker] is one to an engine: which one
+// the environment means, how to reach it, what its errors say, and the
+// credentials that an image's registry wants. A [Host] is one to a machine over
+// SSH, which commands, files and the machine's engine share: one TCP connection
+// and one login, dialled at the first use and again when it was lost.
+//
+// The engine behind a Host is as fast as a local one, except for the way there:
+// sshd sets TCP_NODELAY only when it runs a session's first command, so on a
+// login that only forwards, the last part of a large answer waited until our
+// side had acknowledged the first part, which takes Linux up to 40 ms (Nagle's
+// algorithm against delayed acknowledgements). A list of 44 KB took 26 ms over a
+// forwarded socket and 2 ms without. Now a command that does nothing goes first,
+// on jump hosts too; BenchmarkEngine measures it.
+//
+// An engine at an ssh:// address is not behind a Host: the user's own ssh goes
+// there, as for the docker CLI, with all that its configuration may say.
 package remote
 
 import (

@@ -132,11 +132,14 @@ func (t *target) reason(err error) (why, hint string, transient bool) {
 		name    x509.HostnameError
 		expired x509.CertificateInvalidError
 		record  tls.RecordHeaderError
+		lost    *lostError
 		op      *net.OpError
 		netErr  net.Error
 	)
 	text := err.Error()
 	switch {
+	case errors.As(err, &lost):
+		return lost.Error(), "it may be restarting", true
 	case errors.Is(err, fs.ErrPermission):
 		return "permission denied", "add your user to the group that owns the socket, often docker, or run as root", false
 	case errors.Is(err, fs.ErrNotExist):

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math/rand/v2"
 	"net"
 	"sync"
 	"sync/atomic"
@@ -211,8 +212,9 @@ func (h *Host) dial(ctx context.Context) (*link, error) {
 		if try == len(h.time.pauses) || !mayPass(err, before) {
 			return nil, h.err("reach", err)
 		}
+		pause := h.time.pauses[try] // not in step with other hosts behind the same jump host
 		select {
-		case <-time.After(h.time.pauses[try]):
+		case <-time.After(pause/2 + rand.N(pause)):
 		case <-ctx.Done():
 			return nil, context.Cause(ctx)
 		}

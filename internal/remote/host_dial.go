@@ -31,6 +31,7 @@ type settings struct {
 	auth    *auth
 	keys    *hostKeys
 	hops    []*settings // the jump hosts, the first one first
+	command string      // makes the connection instead of us: ProxyCommand
 }
 
 func (s *settings) dialled() string { return net.JoinHostPort(s.address, strconv.Itoa(s.port)) }
@@ -77,18 +78,22 @@ func dialHop(ctx context.Context, s *settings, before []*link, sessions *slots, 
 	if err != nil {
 		return nil, err
 	}
-	client, err := login(ctx, conn, s, t.hello)
+	g := &greeting{Conn: conn}
+	client, err := login(ctx, g, s, t.hello)
 	if err != nil {
 		conn.Close()
 		return nil, err
 	}
-	return newLink(client, before, sessions, t), nil
+	return newLink(client, g, before, sessions, t), nil
 }
 
 // dialTCP opens the connection that SSH goes over.
 func dialTCP(ctx context.Context, s *settings, before []*link) (net.Conn, error) {
 	ctx, cancel := context.WithTimeoutCause(ctx, s.timeout, &net.OpError{Op: "dial", Net: "tcp", Err: errTimeout(s.timeout)})
 	defer cancel()
+	if s.command != "" && len(before) == 0 {
+		return startProxy(s.command, s.dialled())
+	}
 	if len(before) == 0 {
 		conn, err := (&net.Dialer{}).DialContext(ctx, "tcp", s.dialled())
 		if err != nil && ctx.Err() != nil {
@@ -100,7 +105,7 @@ func dialTCP(ctx context.Context, s *settings, before []*link) (net.Conn, error)
 }
 
 // login does the SSH handshake on a connection.
-func login(ctx context.Context, conn net.Conn, s *settings, patience time.Duration) (*ssh.Client, error) {
+func login(ctx context.Context, g *greeting, s *settings, patience time.Duration) (*ssh.Client, error) {
 	keys, err := s.keys.load()
 	if err != nil {
 		return nil, err
@@ -110,13 +115,12 @@ func login(ctx context.Context, conn net.Conn, s *settings, patience time.Durati
 	var late atomic.Bool
 	hello := time.AfterFunc(patience, func() {
 		late.Store(true)
-		conn.Close()
+		g.Close()
 	})
 	defer hello.Stop()
 	a.asking = func() { hello.Stop() }
-	stop := context.AfterFunc(ctx, func() { conn.Close() })
+	stop := context.AfterFunc(ctx, func() { g.Close() })
 	defer stop()
-	g := &greeting{Conn: conn}
 	c, chans, reqs, err := ssh.NewClientConn(g, s.dialled(), &ssh.ClientConfig{
 		User:              s.user,
 		Auth:              []ssh.AuthMethod{ssh.PublicKeysCallback(a.signers)},

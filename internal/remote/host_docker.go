@@ -14,10 +14,13 @@ const DockerSocket = "/var/run/docker.sock"
 // connection; "" means [DockerSocket]. Nothing is dialled before the first
 // request. Closing it leaves the host's connection alone.
 func (h *Host) Docker(socket string) (*Docker, error) {
+	t := &target{host: "ssh://" + h.Name()}
 	if socket == "" {
 		socket = DockerSocket
+	} else if socket != DockerSocket {
+		t.host += socket
 	}
-	d := &Docker{host: h, target: &target{host: "unix://" + socket, source: "on " + h.Name()}, creds: NewCredentials("")}
+	d := &Docker{host: h, target: t, creds: NewCredentials("")}
 	d.trans = &http.Transport{
 		MaxIdleConnsPerHost: 16,
 		MaxConnsPerHost:     maxStreams / 2, // the rest is for what is attached to, and followed

@@ -17,7 +17,8 @@ import (
 	"github.com/swarmscript/swarmscript/internal/testengine"
 )
 
-// machine is a server of OpenSSH as a script would name it.
+// machine is a server of OpenSSH as a script would name it. Engines are started
+// before: what they are made of is cached in HOME.
 func machine(t testing.TB, s *testengine.SSHD) remote.Machine {
 	t.Helper()
 	t.Setenv("HOME", t.TempDir()) // without the developer's own keys, known hosts and configuration

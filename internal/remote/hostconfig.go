@@ -172,7 +172,9 @@ func (s *scan) files(keyword string, defaults ...string) ([]string, error) {
 // readWay reads what is between the host and us.
 func (s *scan) readWay(c *hostConfig) (err error) {
 	if v := s.one("proxycommand"); !strings.EqualFold(v, "none") {
-		c.proxyCommand = v
+		if c.proxyCommand, err = s.expand(v); err != nil {
+			return fmt.Errorf("proxycommand: %w", err)
+		}
 	}
 	c.proxyJump, err = s.expand(s.one("proxyjump"))
 	return err

@@ -39,8 +39,9 @@ var errGone = errors.New("it stopped answering")
 // SSH on top.
 type link struct {
 	client   *ssh.Client
-	user     string  // who is logged in
-	hops     []*link // the jump hosts in front of it, which end with it
+	conn     *greeting // what it goes over
+	user     string    // who is logged in
+	hops     []*link   // the jump hosts in front of it, which end with it
 	sessions *slots
 
 	done chan struct{} // closed when the connection ended
@@ -53,8 +54,8 @@ type link struct {
 }
 
 // newLink takes over a client that is logged in.
-func newLink(c *ssh.Client, hops []*link, sessions *slots, t timing) *link {
-	l := &link{client: c, user: c.User(), hops: hops, sessions: sessions, done: make(chan struct{})}
+func newLink(c *ssh.Client, conn *greeting, hops []*link, sessions *slots, t timing) *link {
+	l := &link{client: c, conn: conn, user: c.User(), hops: hops, sessions: sessions, done: make(chan struct{})}
 	go func() {
 		err := c.Wait()
 		l.because(err)
@@ -212,11 +213,18 @@ func (l *link) hurry() {
 	}()
 }
 
-// greeting is a TCP connection that remembers whether the other side said
-// anything.
+// alive asks the other side whether it is there: the end of a channel looks the
+// same whether the other side ended it or the connection broke.
+func (l *link) alive() bool {
+	_, _, err := l.client.SendRequest("keepalive@openssh.com", true, nil)
+	return err == nil
+}
+
+// greeting is the connection that SSH goes over. It remembers whether the other
+// side said anything, and whether it broke.
 type greeting struct {
 	net.Conn
-	said atomic.Bool
+	said, broke atomic.Bool
 }
 
 // Read implements [net.Conn].
@@ -224,6 +232,9 @@ func (g *greeting) Read(b []byte) (int, error) {
 	n, err := g.Conn.Read(b)
 	if n > 0 {
 		g.said.Store(true)
+	}
+	if err != nil {
+		g.broke.Store(true)
 	}
 	return n, err
 }

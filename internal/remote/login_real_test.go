@@ -1,6 +1,7 @@
 package remote_test
 
 import (
+	"context"
 	"errors"
 	"net"
 	"os"
@@ -9,6 +10,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/swarmscript/swarmscript/internal/remote"
 	"github.com/swarmscript/swarmscript/internal/resource"
@@ -321,4 +323,31 @@ func TestJumpHosts(t *testing.T) {
 	refuses(t, "an unknown host in the middle", remote.Machine{Address: "last"}, "the jump host second: its host key is not known", "ssh second")
 	second.Stop()
 	refuses(t, "nobody there", remote.Machine{Address: "last"}, "the jump host second: the server refuses to forward", "Connection refused")
+}
+
+// A ProxyCommand makes the connection, and says why it could not.
+func TestProxyCommand(t *testing.T) {
+	s := testengine.StartBareSSHD(t)
+	m := machine(t, s)
+	m.Address = "behind"
+	configure(t, "Host behind\n ProxyCommand /usr/bin/ssh -F '"+s.Config+"' -W 127.0.0.1:%p "+s.Host+"\n")
+	h := dial(t, m)
+	res, err := h.Run(t.Context(), remote.Command{Script: "echo through; cat", Stdin: make([]byte, 1<<20)})
+	if err != nil || len(res.Stdout) != 8+1<<20 {
+		t.Fatalf("%d bytes, %v", len(res.Stdout), err)
+	}
+	if err := h.Close(); err != nil {
+		t.Error(err)
+	}
+	if n := s.Logins(); n != 2 {
+		t.Errorf("%d logins, want 2", n)
+	}
+	configure(t, "ProxyCommand echo no way to %h >&2; exit 1\n")
+	refuses(t, "a command that fails", m, "its ProxyCommand ended: no way to behind")
+	configure(t, "ProxyCommand sleep 1000\n")
+	ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+	defer cancel()
+	if _, err := dial(t, m).Run(ctx, remote.Command{Script: "true"}); !errors.Is(err, context.DeadlineExceeded) {
+		t.Errorf("got %v", err)
+	}
 }

@@ -115,7 +115,7 @@ func (h *Host) relay(ctx context.Context, socket string, asRoot bool) (net.Conn,
 	r.onClose(h.sessions.release)
 	r.onClose(h.relays.release)
 	c := Command{Script: `exec docker --host "unix://$1" system dial-stdio`, Args: []string{socket}, Root: asRoot}
-	run := newRunning(ch, reqs, h.m.needsRoot(c, l.user))
+	run := newRunning(ch, reqs, l, h.m.needsRoot(c, l.user))
 	if err := run.request(ctx, c, &r.stderr); err != nil {
 		r.Close()
 		return nil, h.brokenOff(ctx, l, c, err)

@@ -52,8 +52,8 @@ func (m Machine) settings(depth int) (*settings, error) {
 		jump = c.proxyJump
 	}
 	if jump == "" || strings.EqualFold(jump, "none") {
-		if c.proxyCommand != "" && m.Jump == "" {
-			return nil, errors.New("ssh's configuration has a ProxyCommand for it, which is not supported: use ProxyJump, or jump=")
+		if m.Jump == "" {
+			s.command = c.proxyCommand
 		}
 		return s, nil
 	}

@@ -236,13 +236,9 @@ func (s *scan) exec(command string) (bool, error) {
 	if err != nil {
 		return false, err
 	}
-	shell := os.Getenv("SHELL")
-	if shell == "" {
-		shell = "/bin/sh"
-	}
 	ctx, cancel := context.WithTimeout(context.Background(), execTimeout)
 	defer cancel()
-	err = exec.CommandContext(ctx, shell, "-c", command).Run()
+	err = exec.CommandContext(ctx, userShell(), "-c", command).Run()
 	var exit *exec.ExitError
 	if err != nil && (!errors.As(err, &exit) || ctx.Err() != nil) {
 		return false, fmt.Errorf("match exec %q: %w", command, err)

@@ -140,13 +140,22 @@ func (s *stream) onClose(f func()) {
 	s.after = append(s.after, f)
 }
 
-// Read implements [net.Conn]. Where the whole connection was lost, it says so.
+// Read implements [net.Conn]. Where the whole connection was lost, it says so:
+// what reads to the end must not take that for the end.
 func (s *stream) Read(b []byte) (int, error) {
 	n, err := s.Channel.Read(b)
-	if err == io.EOF && s.link.ended() {
-		err = &lostError{cause: s.link.cause()}
+	if err != io.EOF || s.isOver() || s.link.alive() {
+		return n, err
 	}
-	return n, err
+	s.link.dying()
+	return n, &lostError{cause: s.link.cause()}
+}
+
+// isOver reports whether we closed it.
+func (s *stream) isOver() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.over
 }
 
 // Close implements [net.Conn].

@@ -56,6 +56,9 @@ func (r *root) wrap(args []string) []string {
 	return append([]string{"sh", "-c", script, r.mark}, args...)
 }
 
+// maxPreamble is more than any lecture of sudo's.
+const maxPreamble = 1 << 20
+
 // see takes a part of standard error, and returns what of it is the command's.
 func (r *root) see(b []byte) []byte {
 	r.mu.Lock()
@@ -63,7 +66,9 @@ func (r *root) see(b []byte) []byte {
 	if r.running {
 		return b
 	}
-	r.preamble.Write(b)
+	if r.preamble.Len() < maxPreamble {
+		r.preamble.Write(b)
+	}
 	if before, after, ok := bytes.Cut(r.preamble.Bytes(), []byte(r.mark+" started\n")); ok {
 		rest := bytes.Clone(after)
 		r.preamble.Truncate(len(before))

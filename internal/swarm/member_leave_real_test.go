@@ -1,9 +1,12 @@
 package swarm_test
 
 import (
+	"context"
 	"errors"
+	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/swarmscript/swarmscript/internal/diag"
 	"github.com/swarmscript/swarmscript/internal/resource"
@@ -70,6 +73,32 @@ func TestRealLeave(t *testing.T) {
 	}
 }
 
+// A node whose tasks fit nowhere else stays, and that is told. A machine that took
+// its name is another node, and is left alone.
+func TestRealLeaveNowhere(t *testing.T) {
+	f := newMembers(t, "wrk-0", "wrk-1")
+	f.joins("wrk-0", args{"labels": map[string]string{"tier": "web"}})
+	f.e.Docker("node", "update", "--label-add=disk=ssd", f.id("wrk-0"))
+	testengine.Images(f.at["wrk-0"].e)
+	f.e.Docker("service", "create", "--quiet", "--name=web", "--constraint=node.labels.disk==ssd", "--endpoint-mode=dnsrr", "--stop-grace-period=1s", testengine.Web1)
+	r := f.removal(f.node(f.id("wrk-0")))
+	ctx, cancel := context.WithTimeout(t.Context(), 8*time.Second)
+	defer cancel()
+	contains(t, swarm.NodeKind.Handler.Delete(ctx, f.sw, r), "was not drained in", "web.1 is pending: no suitable node", "it stays drained", `availability = "active"`)
+	if o := f.node(r.Live.ID); o == nil || f.state("wrk-0") != "active" {
+		t.Fatalf("the node is %+v, its engine %s", o, f.state("wrk-0"))
+	}
+
+	// The address of the host is changed: the old machine runs on.
+	f.e.Docker("service", "rm", "web")
+	other := f.joins("wrk-1", args{})
+	r.On = f.at["wrk-1"]
+	f.leaves(r)
+	if f.node(other.ID) == nil || f.state("wrk-1") != "active" {
+		t.Error("the other machine has left")
+	}
+}
+
 // Machines that are gone are forgotten when the swarm takes them for down; one
 // that only we do not reach stays.
 func TestRealLeaveDead(t *testing.T) {
@@ -112,7 +141,9 @@ func TestRealLeaveDead(t *testing.T) {
 	// Of two managers one is gone: nobody can be demoted any more.
 	f.at["mgr-1"].e.Kill()
 	o := f.node(nodes[2].ID)
-	if err := swarm.NodeKind.Handler.Delete(t.Context(), f.sw, f.removal(o)); err == nil {
+	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
+	defer cancel()
+	if err := swarm.NodeKind.Handler.Delete(ctx, f.sw, f.removal(o)); err == nil {
 		t.Error("without a quorum a node has left")
 	}
 }
@@ -134,6 +165,60 @@ func TestRealLeaveLeader(t *testing.T) {
 	f.joins("mgr-0", args{"role": "manager"}) // as if made anew
 	if got := f.e.Docker("info", "--format", "{{.Swarm.Managers}}"); got != "3" {
 		t.Errorf("there are %s managers", got)
+	}
+}
+
+// From one manager to three, to five, one of them made anew, to three, to one: in
+// the order that a plan has, with a majority at every moment.
+func TestRealManagers(t *testing.T) {
+	names := []string{"mgr-1-old", "mgr-2", "mgr-3", "mgr-4-old"}
+	f := newMembers(t, names...)
+	f.joins("mgr-0", args{"role": "manager"})
+	manager := f.check(swarm.NodeKind, args{"name": "any", "role": "manager"})
+	node := func(name string) *resource.Object {
+		objects := f.observe(f.sw).Objects
+		return objects[slices.IndexFunc(objects, func(o *resource.Object) bool { return o.Kind == "node" && o.Name == name })]
+	}
+	carry := func(join, leave []string, want int) {
+		t.Helper()
+		var planned []resource.Planned
+		for _, name := range leave {
+			o := node(name)
+			planned = append(planned, resource.Planned{Address: o.Mark.Address, Live: o, Goes: true})
+		}
+		for _, name := range join {
+			planned = append(planned, resource.Planned{Address: f.declared(name, args{}).Address, Args: manager})
+		}
+		var nodes []*resource.Object
+		for _, o := range f.observe(f.sw).Objects {
+			if o.Kind == "node" {
+				nodes = append(nodes, o)
+			}
+		}
+		chain, problem := swarm.NodeKind.Sequence(nodes, planned)
+		if problem != nil {
+			t.Fatal(problem)
+		}
+		for _, p := range chain {
+			if p.Goes {
+				f.leaves(f.removal(p.Live))
+			} else {
+				f.joins(p.Address.Name(), args{"role": "manager"})
+			}
+		}
+		if got := f.e.Docker("node", "ls", "--filter=role=manager", "--format", "{{.ManagerStatus}}"); strings.Count(got, "Leader") != 1 || strings.Count(got, "Reachable") != want-1 {
+			t.Errorf("the managers are %q, want %d", got, want)
+		}
+	}
+	carry(names[:2], nil, 3)
+	carry(names[2:], nil, 5)
+	carry(names[3:], names[3:], 5)
+	carry(nil, names[:2], 3)
+	carry(nil, names[2:], 1)
+	for _, name := range names {
+		if f.state(name) != "inactive" {
+			t.Errorf("%s is %s", name, f.state(name))
+		}
 	}
 }
 

@@ -322,6 +322,32 @@ func TestRealJoinTokenRotated(t *testing.T) {
 	}
 }
 
+// The engine has joined and nobody hears of it; it has left and nobody hears of
+// it. Both are found out.
+func TestRealMemberAnswerLost(t *testing.T) {
+	f := newMembers(t, "wrk-0-old")
+	p := testengine.Proxy(t, f.at["wrk-0-old"].e)
+	f.at["wrk-0-old"].Conn = f.connect(p.Host)
+	lost := map[string]bool{}
+	p.Fault(func(c testengine.Call) testengine.Fault {
+		if (strings.HasSuffix(c.Path, "/swarm/join") || strings.HasSuffix(c.Path, "/swarm/leave")) && !lost[c.Path] {
+			lost[c.Path] = true
+			return testengine.LoseBack
+		}
+		return testengine.Pass
+	})
+	f.joins("wrk-0-old", args{})
+	r := f.removal(f.node(f.id("wrk-0-old")))
+	err := swarm.NodeKind.Handler.Delete(t.Context(), f.sw, r)
+	if !errors.Is(err, resource.ErrTransient) {
+		t.Errorf("the answer to its leaving was lost: %v", err)
+	}
+	f.leaves(r)
+	if len(lost) != 2 || f.state("wrk-0-old") != "inactive" {
+		t.Errorf("lost were %v, the engine is %s", lost, f.state("wrk-0-old"))
+	}
+}
+
 // A closed port is told, with its direction; what has been tried is taken back.
 func TestRealJoinPorts(t *testing.T) {
 	f := newMembers(t, "wrk-0", "wrk-1-old")

@@ -26,9 +26,14 @@ type leavingTask struct {
 	name    string // "web.3"
 }
 
-// tasksOn returns the tasks of services that a node runs, or is about to.
-func tasksOn(ctx context.Context, c *Conn, node string) ([]leavingTask, error) {
-	tasks, err := c.Docker().TaskList(ctx, swarm.TaskListOptions{Filters: filters.NewArgs(filters.Arg("node", node), filters.Arg("desired-state", "running"))})
+// tasksOn returns the tasks of services that a node runs, or is about to; of one
+// that is down also those that it had.
+func tasksOn(ctx context.Context, c *Conn, node string, down bool) ([]leavingTask, error) {
+	args := filters.NewArgs(filters.Arg("node", node))
+	if !down {
+		args.Add("desired-state", "running")
+	}
+	tasks, err := c.Docker().TaskList(ctx, swarm.TaskListOptions{Filters: args})
 	if err != nil {
 		return nil, remote.Err(err)
 	}

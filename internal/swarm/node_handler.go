@@ -35,7 +35,7 @@ func (nodeHandler) Update(ctx context.Context, rc resource.Conn, r *resource.Req
 	}
 	next := &liveNode{Node: live.Node, Own: live.Own}
 	if to.Availability == swarm.NodeAvailabilityDrain && live.Spec.Availability != to.Availability {
-		if next.leaving, err = tasksOn(ctx, c, live.ID); err != nil {
+		if next.leaving, err = tasksOn(ctx, c, live.ID, false); err != nil {
 			return nil, err
 		}
 	}

@@ -32,6 +32,8 @@ type joining struct {
 	r    *resource.Request
 	spec NodeSpec
 	role swarm.NodeRole
+	// asked is set once the engine was told to join: what comes of it is ours.
+	asked bool
 }
 
 // Create implements [resource.Handler]: the engine of r.On joins the swarm, and
@@ -137,7 +139,7 @@ func (j *joining) enter(ctx context.Context) (system.Info, error) {
 		switch {
 		case err == nil:
 			return j.wait(ctx, began)
-		case strings.Contains(err.Error(), "continue in the background"):
+		case strings.Contains(err.Error(), "continue in the background"), errors.Is(err, resource.ErrExists): // or an answer was lost
 			return j.wait(ctx, began)
 		case strings.Contains(err.Error(), "valid join token is necessary") && rejected == 0:
 			rejected++ // it was rotated in between
@@ -181,6 +183,7 @@ func (j *joining) ask(ctx context.Context) (token string, err error) {
 		req.RemoteAddrs = append(req.RemoteAddrs, m.ManagerStatus.Addr)
 	}
 	j.r.Progress(resource.Progress{Text: "joining"})
+	j.asked = true
 	return token, remote.Err(j.on.Docker().SwarmJoin(ctx, req))
 }
 
@@ -237,8 +240,11 @@ func (j *joining) wait(ctx context.Context, began time.Time) (system.Info, error
 	}
 }
 
-// giveUp takes back a join that has not come about.
+// giveUp takes back a join of ours that has not come about.
 func (j *joining) giveUp(ctx context.Context) {
+	if !j.asked {
+		return
+	}
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 20*time.Second)
 	defer cancel()
 	if info, err := j.info(ctx); err == nil && info.Swarm.LocalNodeState != swarm.LocalNodeStateActive {

@@ -19,13 +19,22 @@ import (
 // keep their majority, its engine leaves, and the swarm forgets it. A node whose
 // machine is gone can only be forgotten, once the swarm takes it for down.
 
-const (
-	// drainTime is how long the tasks of a leaving node may take to move.
-	drainTime = 10 * time.Minute
-	// downTime is how long a swarm may take to see that a machine is gone: three
-	// of its heartbeats, which are 5 s, and more while a new leader asks for all.
-	downTime = time.Minute
-)
+// drainTime is how long the tasks of a leaving node may take to move.
+const drainTime = 10 * time.Minute
+
+// recoverTime is how long the swarm may take to run elsewhere what a machine ran
+// that is gone.
+const recoverTime = 30 * time.Second
+
+// downTime is how long a swarm may take to see that a machine is gone: three of
+// its heartbeats, and more while a new leader asks for all.
+func (l *leaver) downTime(ctx context.Context) time.Duration {
+	beat := 5 * time.Second
+	if sw, err := l.c.Docker().SwarmInspect(ctx); err == nil {
+		beat = sw.Spec.Dispatcher.HeartbeatPeriod
+	}
+	return 3*beat + 15*time.Second
+}
 
 // Delete implements [resource.Handler]: the node leaves the swarm, or, where it
 // has joined by other means, is released.
@@ -157,6 +166,9 @@ func (l *leaver) leave(ctx context.Context) error {
 			return err
 		}
 	}
+	if !ready {
+		l.recover(ctx)
+	}
 	return l.forget(ctx)
 }
 
@@ -166,9 +178,11 @@ func (l *leaver) look(ctx context.Context) (swarm.Node, error) {
 }
 
 // steady ends when the node is ready, or down. One that only we do not reach has
-// to be down: then the swarm has started its tasks elsewhere. A new leader takes
-// all nodes for unknown until they have come to it.
+// to be down: then the swarm has started its tasks elsewhere. One whose machine is
+// another now will be down, unless the old machine runs on under another name. A
+// new leader takes all nodes for unknown until they have come to it.
 func (l *leaver) steady(ctx context.Context) (swarm.Node, error) {
+	limit := l.downTime(ctx)
 	for began := time.Now(); ; {
 		n, err := l.look(ctx)
 		state := n.Status.State
@@ -177,15 +191,15 @@ func (l *leaver) steady(ctx context.Context) (swarm.Node, error) {
 			return n, nil
 		case err != nil && !errors.Is(err, resource.ErrTransient):
 			return n, err
-		case time.Since(began) < downTime:
-		case err != nil || l.on != nil:
+		case time.Since(began) < limit:
+		case err != nil || !l.silent:
 			return n, err
 		default:
 			return n, l.unanswered(state)
 		}
 		text := "the swarm takes it for " + string(state)
 		if l.on == nil {
-			text = "its engine does not answer; waiting until the swarm takes it for down"
+			text += "; waiting until it takes it for down"
 		}
 		l.r.Progress(resource.Progress{Text: text})
 		if err := Pause(ctx, 500*time.Millisecond); err != nil {
@@ -196,7 +210,7 @@ func (l *leaver) steady(ctx context.Context) (swarm.Node, error) {
 
 // drain moves the node's tasks to others, and ends when they run there.
 func (l *leaver) drain(ctx context.Context) error {
-	tasks, err := tasksOn(ctx, l.c, l.r.Live.ID)
+	tasks, err := tasksOn(ctx, l.c, l.r.Live.ID, false)
 	if err != nil {
 		return err
 	}
@@ -206,7 +220,25 @@ func (l *leaver) drain(ctx context.Context) error {
 	}
 	wait, cancel := context.WithTimeout(ctx, drainTime)
 	defer cancel()
-	return areGone(wait, l.c, l.r, &liveNode{Node: nodeOf(l.r.Live).Node, leaving: tasks})
+	err = areGone(wait, l.c, l.r, &liveNode{Node: nodeOf(l.r.Live).Node, leaving: tasks})
+	if nc := (*resource.NotConverged)(nil); errors.As(err, &nc) {
+		nc.Detail += "\nto keep the node, declare it again, with availability = \"active\""
+	}
+	return err
+}
+
+// recover waits a while until what a node that is down has run runs elsewhere.
+// What does not is no reason to keep the node: its service tells.
+func (l *leaver) recover(ctx context.Context) {
+	tasks, err := tasksOn(ctx, l.c, l.r.Live.ID, true)
+	if err != nil {
+		return
+	}
+	node := nodeOf(l.r.Live).Node
+	node.Status.State = swarm.NodeStateDown
+	wait, cancel := context.WithTimeout(ctx, recoverTime)
+	defer cancel()
+	_ = areGone(wait, l.c, l.r, &liveNode{Node: node, leaving: tasks})
 }
 
 // change writes the node's spec, whoever else does.

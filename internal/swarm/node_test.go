@@ -170,6 +170,30 @@ func TestFindNode(t *testing.T) {
 	}
 }
 
+func TestCheckNode(t *testing.T) {
+	for _, tt := range []struct{ field, given, want string }{
+		{"advertise_addr", "10.0.0.4", ""},
+		{"advertise_addr", "eth0:2388", ""},
+		{"advertise_addr", "", "advertise_addr is empty"},
+		{"advertise_addr", ":2377", "advertise_addr got \":2377\", which names no address"},
+		{"listen_addr", "0.0.0.0:99999", "listen_addr got port \"99999\", want 1 to 65535"},
+		{"data_path_addr", "eth1", ""},
+		{"data_path_addr", "10.0.0.4:4789", "data_path_addr takes no port"},
+		{"id", "", "id is empty"},
+	} {
+		args := nodeArgs("a")
+		f, _ := nodeSchema.Field(tt.field)
+		args[f.Index] = tt.given
+		got := ""
+		for _, p := range checkNode(args) {
+			got += p.Path + " " + p.Msg
+		}
+		if got != tt.want {
+			t.Errorf("%s = %q: got %q, want %q", tt.field, tt.given, got, tt.want)
+		}
+	}
+}
+
 func TestDrained(t *testing.T) {
 	const run, stop = swarm.TaskStateRunning, swarm.TaskStateShutdown
 	task := func(service string, slot int, node string, state, desired swarm.TaskState) swarm.Task {

@@ -1,0 +1,123 @@
+package run
+
+import (
+	"fmt"
+	"strings"
+	"testing"
+
+	"github.com/swarmscript/swarmscript/internal/testengine"
+)
+
+// members is a fixture with engines that are in no swarm yet.
+type members struct {
+	*fixture
+	at map[string]*testengine.Engine
+}
+
+// newMembers starts engines; those whose names end with "old" are of 20.10.
+func newMembers(t *testing.T, names ...string) *members {
+	t.Parallel()
+	f := &members{at: map[string]*testengine.Engine{}}
+	for _, name := range names {
+		v := testengine.Docker28
+		if strings.HasSuffix(name, "old") {
+			v = testengine.Debian20
+		}
+		f.at[name] = testengine.Start(t, v, testengine.Hostname(name))
+		testengine.Images(f.at[name])
+	}
+	f.fixture = newFixture(t, f.at[names[0]])
+	return f
+}
+
+// cluster is a script in which the swarm begins on the first engine and others
+// join it; known are further engines that the script names.
+func (f *members) cluster(first, joins, known string) string {
+	engine := func(name string) string { return fmt.Sprintf("engine(%q, name = %q)", f.at[name].Host, name) }
+	text := `project(var("project"))
+cluster = swarm.init(` + engine(first) + `, advertise_addr = "` + f.at[first].Addr + `")
+`
+	for _, line := range strings.Fields(joins) {
+		name, rest, _ := strings.Cut(line, ":")
+		text += "swarm.join(" + engine(name) + ", cluster" + strings.ReplaceAll(rest, ";", ", ") + ")\n"
+	}
+	for _, name := range strings.Fields(known) {
+		text += engine(name) + "\n"
+	}
+	return text
+}
+
+func (f *members) state(name string) string {
+	f.Helper()
+	return f.at[name].Docker("info", "--format", "{{.Swarm.LocalNodeState}}")
+}
+
+const membersWeb = `service("web", image = "swarmtest/web:1", no_resolve_image = True, replicas = 4, endpoint_mode = "dnsrr", stop_grace_period = "1s", constraints = ["node.labels.tier==web"])
+`
+
+// A swarm grows from nothing, is mended when somebody takes a node away, shrinks,
+// and goes.
+func TestStoryMembers(t *testing.T) {
+	f := newMembers(t, "mgr0", "wrk0", "wrk1old")
+	const web = `;labels={"tier":"web"}`
+	f.Bare(f.cluster("mgr0", "wrk0:"+web+` wrk1old:;labels={"tier":"web","rack":"a"}`, "") + membersWeb)
+	f.Repaired("+ swarm.main", "+ node.wrk0", "+ node.wrk1old", "+ service.web")
+	if got := f.Docker("service", "ps", "web", "--filter=desired-state=running", "--format", "{{.Node}}"); strings.Count(got, "wrk0") != 2 || strings.Count(got, "wrk1old") != 2 {
+		t.Errorf("the tasks are on %q: the service has not waited for the nodes", got)
+	}
+	if text := f.said.String(); strings.Contains(text, "SWMTKN") {
+		t.Error("a token was shown")
+	}
+
+	// Somebody lets a node leave, and changes another.
+	f.at["wrk0"].Docker("swarm", "leave")
+	f.Docker("node", "update", "--label-rm=rack", "wrk1old")
+	f.eventually("the other node has all tasks", func() bool {
+		return strings.Count(f.Docker("node", "ps", "wrk1old", "--filter=desired-state=running", "--format", "{{.CurrentState}}"), "Running") == 4
+	})
+	f.Repaired("+ node.wrk0", `~ node.wrk1old: labels["rack"]`, "- node.wrk0 (node.wrk0 is another node now)")
+	if got := f.Docker("node", "ls", "--format", "{{.Hostname}}"); strings.Count(got, "wrk0") != 1 {
+		t.Errorf("the nodes are %q", got)
+	}
+
+	// One is declared no more, and named no more: its engine leaves, its tasks run
+	// elsewhere.
+	f.Bare(f.cluster("mgr0", "wrk0:"+web, "") + membersWeb)
+	f.Repaired("- node.wrk1old (no longer declared)")
+	if f.state("wrk1old") != "inactive" {
+		t.Errorf("its engine is %s", f.state("wrk1old"))
+	}
+
+	// One becomes a manager, which makes two of them: that is told.
+	f.Bare(f.cluster("mgr0", "wrk0:"+web+`;role="manager"`, "") + membersWeb)
+	f.Repaired("~ node.wrk0: role")
+	if !strings.Contains(f.said.String(), "there will be 2 managers, an even number") {
+		t.Error("an even number of managers is not told")
+	}
+
+	f.Apply(func(o *Options) { o.Destroy, o.AllowDataLoss = true, true })
+	for name := range f.at {
+		if f.state(name) != "inactive" {
+			t.Errorf("after all %s is %s", name, f.state(name))
+		}
+	}
+}
+
+// A machine that has died is taken out of the script: its tasks run elsewhere, and
+// nobody asks for it any more.
+func TestStoryMemberDead(t *testing.T) {
+	f := newMembers(t, "mgr0", "mgr1", "mgr2old")
+	const web = `;role="manager";labels={"tier":"web"}`
+	f.Bare(f.cluster("mgr0", "mgr1:"+web+" mgr2old:"+web, "") + membersWeb)
+	f.Apply()
+	f.at["mgr2old"].Kill()
+	f.Bare(f.cluster("mgr0", "mgr1:"+web, "") + membersWeb)
+	f.Repaired("- node.mgr2old (no longer declared)") // and the service runs whole
+	if got := f.Docker("info", "--format", "{{.Swarm.Managers}} of {{.Swarm.Nodes}}"); got != "2 of 2" {
+		t.Errorf("the managers are %s nodes", got)
+	}
+	f.at["mgr1"].Kill()
+	f.eventually("there is no quorum", func() bool { _, err := f.e.TryDocker("node", "ls"); return err != nil })
+	f.Bare(f.cluster("mgr0", "", "") + membersWeb)
+	f.ApplyEnds(3, "engine.mgr0 is unreachable")
+}
