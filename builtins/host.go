@@ -3,6 +3,7 @@ package builtins
 import (
 	"fmt"
 	"net"
+	"slices"
 	"strings"
 
 	"go.starlark.net/starlark"
@@ -22,7 +23,7 @@ type Host struct {
 	User      string
 	Key       string // the file of a private key; from the script's root
 	Jump      string // as ssh -J
-	Sudo      string // "auto", "never"
+	Sudo      string // "auto", "ask" for its password, "never"
 	AcceptNew bool   // take a host key that is not known, and remember it
 }
 
@@ -125,8 +126,8 @@ func (r *Recorder) host(thread *starlark.Thread, b *starlark.Builtin, args starl
 	if cfg.Port < 0 || cfg.Port > 65535 {
 		report("port", -1, "", "port: got %d, want 1 to 65535", cfg.Port)
 	}
-	if cfg.Sudo != "auto" && cfg.Sudo != "never" {
-		report("sudo", -1, "", `sudo: got %q, want "auto" or "never"`, cfg.Sudo)
+	if !slices.Contains([]string{"auto", "ask", "never"}, cfg.Sudo) {
+		report("sudo", -1, "", `sudo: got %q, want "auto", "ask" or "never"`, cfg.Sudo)
 	}
 	if private == "" {
 		private = cfg.Address

@@ -71,10 +71,15 @@ func TestCluster(t *testing.T) {
 		if err := m.Start(t.Context(), func(string) {}); err != nil {
 			t.Fatal(err)
 		}
+		asks := "mgr-0"
+		if name == asks {
+			asks = "mgr-1"
+		}
 		s.eventually(name+" is back", func() bool {
-			_, out := s.run(s.args("status", s.last)...)
-			return !strings.Contains(out, "unreachable") && !strings.Contains(out, "down") && !strings.Contains(out, "pending")
+			got := s.on(asks, "docker node ls --format '{{.Status}} {{.ManagerStatus}}' || true", nil)
+			return strings.Count(got, "Ready") == 7 && strings.Count(got, "Reachable")+strings.Count(got, "Leader") == 5
 		})
+
 	}
 	s.settled()
 	nodes(5, 2)

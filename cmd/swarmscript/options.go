@@ -47,6 +47,9 @@ func applyFlags(cmd *cobra.Command, o *run.Options) {
 // settings fills in what the flags and the surroundings say.
 func (a *app) settings(cmd *cobra.Command, o *run.Options) error {
 	o.Env = a.lookupEnv
+	if t := a.stderr(); t.Ask {
+		o.Ask = t.Secret
+	}
 	o.Print = func(msg string) { fmt.Fprintln(a.err, msg) }
 	if o.Parallelism < 0 || cmd.Flags().Changed("parallelism") && o.Parallelism == 0 {
 		return usagef(cmd.CommandPath(), "", "--parallelism %d: want 1 or more", o.Parallelism)

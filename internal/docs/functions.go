@@ -31,7 +31,7 @@ var functions = []function{
 		{"port", "int", "22", "Where sshd listens."},
 		{"key", "string", "", "The file of a private key; otherwise the agent's keys and the usual files."},
 		{"jump", "string", "", "The host to go through, as `ssh -J`."},
-		{"sudo", "string", `"auto"`, "`auto` uses sudo where the user is not root, `never` does not."},
+		{"sudo", "string", `"auto"`, "`auto` uses sudo where the user is not root, `never` does not. `ask` asks for its password, once for all machines; off a terminal it is in `SWARMSCRIPT_SUDO_PASSWORD`."},
 		{"private_ip", "string", "the address", "The address that the other machines use."},
 		{"accept_new", "bool", "False", "Whether a host key that is not known yet is taken and remembered. A changed one never is."},
 	}},

@@ -113,7 +113,7 @@ var Proofs = map[string][]Proof{
 		{"machines of both releases join, drift, join again", "TestRealJoin", memberTest, engines},
 		{"what an engine cannot join from", "TestRealJoinRefused", memberTest, engines},
 		{"a token that is rotated meanwhile", "TestRealJoinTokenRotated", memberTest, newest},
-		{"closed ports, and in which direction", "TestRealJoinPorts", memberTest, engines},
+		{"closed ports, and in which direction", "TestRealJoinPorts", "internal/swarm/member_ports_real_test.go", engines},
 		{"members leave when their tasks run elsewhere", "TestRealLeave", leaveTest, engines},
 		{"machines that are gone are forgotten", "TestRealLeaveDead", leaveTest, engines},
 		{"the leader leaves", "TestRealLeaveLeader", leaveTest, engines},

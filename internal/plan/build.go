@@ -120,6 +120,7 @@ func (b *builder) build() (*Plan, diag.List) {
 		b.arrange()
 	}
 	b.guard()
+	b.unreachables()
 	if err := b.problems.Err(); err != nil {
 		b.problems.Sort()
 		return nil, b.problems
@@ -153,6 +154,7 @@ type builder struct {
 	renewed   map[value.Address]bool            // Options.Replace
 	unpassed  map[string]bool                   // checks, as ledgers say
 	hasChecks bool
+	fresh     map[string]bool        // what anew has said
 	stirred   map[value.Address]bool // changes, settles, or comes after what does
 }
 
@@ -170,6 +172,7 @@ func newBuilder(in Input) *builder {
 		adopt:    make(map[string]bool, len(in.Options.Adopt)),
 		users:    map[value.Address][]value.Address{},
 		renewed:  map[value.Address]bool{},
+		fresh:    map[string]bool{},
 		stirred:  map[value.Address]bool{},
 		unpassed: map[string]bool{},
 	}
@@ -305,8 +308,10 @@ func (b *builder) declare(d *resource.Declaration) {
 	if ix.State.Status == Unreachable {
 		blocked = d.Scope + " is unreachable"
 	}
-	if off := b.off(d.Scope); off != "" {
-		blocked = off + " is powered off"
+	if ix.State.Off {
+		if off := b.off(d.Scope); off != "" {
+			blocked = off + " is powered off"
+		}
 	}
 	if d.On != "" && blocked == "" && b.index[d.On].State.Status == Unreachable && len(ix.ours[d.Address]) == 0 {
 		blocked = d.On + " is unreachable"
@@ -376,14 +381,19 @@ func (b *builder) onState(on string) *ScopeState {
 }
 
 // anew reports whether a scope comes to be in this plan, with what opens it or
-// with what that lives in.
+// with what that lives in. It is asked for each of many declarations in one
+// scope, once what opens that is decided.
 func (b *builder) anew(scope string) bool {
-	for a := value.Address(scope); a != ""; a = value.Address(b.livesIn(a)) {
-		if c := b.changes[a]; c != nil && (c.Action == Replace || c.Action == Create) {
-			return true
-		}
+	known, asked := b.fresh[scope]
+	if asked {
+		return known
 	}
-	return false
+	for a := value.Address(scope); a != "" && !known; a = value.Address(b.livesIn(a)) {
+		c := b.changes[a]
+		known = c != nil && (c.Action == Replace || c.Action == Create)
+	}
+	b.fresh[scope] = known
+	return known
 }
 
 func refersTo(d *resource.Declaration, a value.Address) bool {

@@ -22,6 +22,7 @@ func (b *builder) effects() {
 			continue
 		}
 		switch {
+		case c.Ends: // with all else
 		case c.Kind.Ending != nil:
 			c.Effect = c.Kind.Ending(c.Live, c.Action == Replace)
 		case c.Kind.Busy:

@@ -157,6 +157,9 @@ func (b *builder) sequences() {
 		change[which{c.Address, c.Live}] = c
 	}
 	for _, d := range b.in.Program.Declarations {
+		if d.Kind.Sequence == nil { // nearly all
+			continue
+		}
 		if c := b.changes[d.Address]; c != nil {
 			plan(c)
 		}

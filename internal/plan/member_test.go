@@ -283,6 +283,24 @@ func TestGoing(t *testing.T) {
 	}
 }
 
+// What does not answer, and goes with its machine, keeps nothing from going; but
+// it may have held the swarm.
+func TestUnreachableGoes(t *testing.T) {
+	c := cluster{declared: "ab", there: "ab", joined: "ab", opts: Options{Destroy: true, AllowDataLoss: true}, change: func(in *Input) {
+		for _, addr := range []string{"docker.a", "docker.b", "swarm.main"} {
+			in.Scopes[addr] = &ScopeState{Scope: in.Scopes[addr].Scope, Status: Unreachable, Err: resource.ErrUnreachable}
+		}
+	}}
+	p, problems := Build(c.input())
+	if p == nil || len(p.Unreachable) > 0 {
+		t.Fatalf("got %v, %+v", problems, p)
+	}
+	c.opts.AllowDataLoss = false
+	if p, problems := Build(c.input()); p != nil || !strings.Contains(problems.Error(), "docker.a goes in this plan and cannot be reached: with it swarm.main may be lost") {
+		t.Errorf("got %v", problems)
+	}
+}
+
 // The last manager's machine holds the swarm.
 func TestLastManagerIsData(t *testing.T) {
 	c := cluster{declared: "a", there: "a", joined: "a", opts: Options{Destroy: true}}

@@ -233,8 +233,11 @@ func (b *builder) guardHomes() {
 		return
 	}
 	for _, d := range b.in.Program.Declarations {
+		if d.Kind.Opens == "" { // nearly all
+			continue
+		}
 		c := b.changes[d.Address]
-		if d.Kind.Opens == "" || c == nil || c.Live == nil || c.Action == Replace || !b.goes(d.Scope) {
+		if c == nil || c.Live == nil || c.Action == Replace || !b.goes(d.Scope) {
 			continue
 		}
 		b.fail(&diag.Diagnostic{
@@ -248,6 +251,9 @@ func (b *builder) guardHomes() {
 // guardWithin refuses to lose what is in a scope that goes with what it lies in:
 // the swarm that a machine is the last manager of.
 func (b *builder) guardWithin() {
+	for _, d := range b.in.Program.Declarations {
+		b.lost(d)
+	}
 	for _, addr := range sortedKeys(b.index) {
 		ix := b.index[addr]
 		if ix.State.Obs == nil || !b.goes(addr) {
@@ -269,6 +275,30 @@ func (b *builder) guardWithin() {
 			if opener := b.changes[top]; opener == nil || opener.Kind.DataLoss == "" { // else that is refused itself
 				b.fail(p)
 			}
+		}
+	}
+}
+
+// lost refuses to take away what cannot be reached and may hold what must not be
+// lost.
+func (b *builder) lost(d *resource.Declaration) {
+	ix := b.index[d.Scope]
+	if d.Kind.Opens == "" || d.Kind.DataLoss == "" || ix == nil || ix.State.Status != Unreachable || !b.goes(d.Scope) {
+		return
+	}
+	b.fail(&diag.Diagnostic{
+		Pos:     d.Pos,
+		Summary: fmt.Sprintf("%s goes in this plan and cannot be reached: with it %s may be lost, %s", d.Scope, d.Address, d.Kind.DataLoss),
+		Hint:    "bring it back and look again; --allow-data-loss permits it",
+	})
+}
+
+// unreachables leaves out of the plan's scopes that did not answer those that go
+// with what they lie in.
+func (b *builder) unreachables() {
+	for _, addr := range sortedKeys(b.plan.Unreachable) {
+		if b.goes(addr) {
+			delete(b.plan.Unreachable, addr)
 		}
 	}
 }

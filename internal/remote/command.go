@@ -3,6 +3,7 @@ package remote
 import (
 	"bytes"
 	"context"
+	"crypto/rand"
 	"errors"
 	"fmt"
 	"io"
@@ -38,8 +39,8 @@ const maxCommand = 120 << 10
 // Run runs a command and waits for its end. An exit code other than 0 is an
 // [*ExitError] beside the result. Where the connection was lost meanwhile, the
 // error is [ErrMayHaveRun], and the command is not run again: only the caller
-// knows whether that would do harm. When ctx ends, the command gets a SIGTERM,
-// and is not waited for.
+// knows whether that would do harm. When ctx ends, the command and what it
+// started get a SIGTERM, and are waited for a moment.
 func (h *Host) Run(ctx context.Context, c Command) (Result, error) {
 	ch, reqs, l, err := h.session(ctx)
 	if err != nil {
@@ -48,13 +49,12 @@ func (h *Host) Run(ctx context.Context, c Command) (Result, error) {
 	defer h.sessions.release()
 	defer l.unuse()
 	defer func() { go ch.Close() }() // a server that hangs is not waited for
+	h.commands.Add(1)
 	run := newRunning(ch, reqs, l, h.m.needsRoot(c, l.user))
-	run.copies.Go(func() { io.Copy(&run.stdout, ch) })
-	if err := run.request(ctx, c, &run.stderr); err != nil {
-		return Result{}, h.brokenOff(ctx, l, c, err)
+	res, err := run.all(ctx, c)
+	if ctx.Err() != nil && err != nil {
+		h.stop(run, c)
 	}
-	run.copies.Go(func() { run.feed(c.Stdin) }) // ends with the channel
-	res, err := run.wait(ctx)
 	if err != nil {
 		return res, h.brokenOff(ctx, l, c, err)
 	}
@@ -113,7 +113,8 @@ func (h *Host) session(ctx context.Context) (ssh.Channel, <-chan *ssh.Request, *
 type running struct {
 	ch             ssh.Channel
 	reqs           <-chan *ssh.Request
-	root           *root // nil where the command runs as it is
+	mark           string // in the environment of the command and what it starts
+	root           *root  // nil where the command runs as it is
 	stdout, stderr capped
 	copies         sync.WaitGroup
 	link           *link
@@ -122,15 +123,25 @@ type running struct {
 }
 
 func newRunning(ch ssh.Channel, reqs <-chan *ssh.Request, l *link, as *root) *running {
-	r := &running{ch: ch, reqs: reqs, link: l, root: as, over: make(chan struct{})}
+	r := &running{ch: ch, reqs: reqs, link: l, mark: "swarmscript-" + rand.Text(), root: as, over: make(chan struct{})}
 	go r.watch() // ends with the channel
 	return r
+}
+
+// all runs a command to its end.
+func (r *running) all(ctx context.Context, c Command) (Result, error) {
+	r.copies.Go(func() { io.Copy(&r.stdout, r.ch) })
+	if err := r.request(ctx, c, &r.stderr); err != nil {
+		return Result{}, err
+	}
+	r.copies.Go(func() { r.feed(c.Stdin) }) // ends with the channel
+	return r.wait(ctx)
 }
 
 // request asks for the command. What the command writes on standard error goes
 // to stderr.
 func (r *running) request(ctx context.Context, c Command, stderr io.Writer) error {
-	args := append([]string{"sh", "-c", c.Script, "sh"}, c.Args...)
+	args := append([]string{"env", markName + "=" + r.mark, "sh", "-c", c.Script, "sh"}, c.Args...)
 	if r.root != nil {
 		args = r.root.wrap(args)
 		own := stderr
@@ -226,25 +237,16 @@ var signals = map[string]int{"HUP": 1, "INT": 2, "QUIT": 3, "ILL": 4, "ABRT": 6,
 // errNoStatus is a command of which is not known how it ended.
 var errNoStatus = errors.New("it ended without an exit code")
 
-// wait waits for the command's end. Where ctx ends first, it asks the command
-// to end, and waits only as long as a server needs that answers.
+// wait waits for the command's end.
 func (r *running) wait(ctx context.Context) (Result, error) {
 	select {
 	case <-r.over:
 	case <-ctx.Done():
-		go r.end()
-		select {
-		case <-r.over:
-		case <-time.After(lastWord):
-			return Result{}, context.Cause(ctx)
-		}
+		return Result{}, context.Cause(ctx)
 	}
 	r.copies.Wait()
 	res := Result{Stdout: r.stdout.Bytes(), Stderr: r.stderr.Bytes()}
-	switch {
-	case ctx.Err() != nil && (r.status == nil || *r.status != 0):
-		return res, context.Cause(ctx)
-	case r.status == nil:
+	if r.status == nil {
 		return res, errNoStatus
 	}
 	res.Code = *r.status
@@ -254,14 +256,35 @@ func (r *running) wait(ctx context.Context) (Result, error) {
 	return res, nil
 }
 
-// lastWord is how long a command that was told to end is waited for.
-const lastWord = time.Second
+// markName is the variable by which a command's processes are found.
+const markName = "SWARMSCRIPT_COMMAND"
 
-// end asks the command to end, and lets go of it. A process that sudo made
-// root cannot be asked.
-func (r *running) end() {
-	r.ch.SendRequest("signal", false, ssh.Marshal(&struct{ Signal string }{"TERM"}))
-	r.ch.Close()
+// stopScript ends those of one command. (SSH has a request for signals, which
+// sshd refuses to root, and cannot carry out where sudo made another user.)
+const stopScript = `for f in $(grep -lzFx -- "$1" /proc/[0-9]*/environ 2>/dev/null); do p=${f#/proc/}; kill -TERM "${p%/environ}"; done`
+
+// stop ends a command that is not wanted any more, and waits a moment for its
+// end. It is one of the sessions that [maxSessions] leaves.
+func (h *Host) stop(r *running, c Command) {
+	ctx, cancel := context.WithTimeout(context.Background(), h.time.lastWord)
+	defer cancel()
+	if h.stops.acquire(ctx) != nil {
+		return
+	}
+	defer h.stops.release()
+	ch, reqs, err := r.link.open(ctx, "session", nil)
+	if err != nil {
+		return
+	}
+	defer func() { go ch.Close() }()
+	kill := Command{Script: stopScript, Args: []string{markName + "=" + r.mark}, Root: c.Root}
+	if _, err := newRunning(ch, reqs, r.link, h.m.needsRoot(kill, r.link.user)).all(ctx, kill); err != nil {
+		return
+	}
+	select {
+	case <-r.over:
+	case <-ctx.Done():
+	}
 }
 
 // capped keeps the first part of what is written to it.

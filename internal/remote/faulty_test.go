@@ -243,7 +243,7 @@ func (f *faulty) dial() *Host {
 	f.Helper()
 	addr := f.listener.Addr().(*net.TCPAddr)
 	h := DialHost(Machine{Address: "127.0.0.1", Port: addr.Port, User: "root", Key: f.key, HostKeys: []string{f.host}})
-	h.time = timing{keepalive: 50 * time.Millisecond, patience: 10 * time.Second, hello: 30 * time.Second, pauses: []time.Duration{10 * time.Millisecond, 100 * time.Millisecond, time.Second}}
+	h.time = timing{keepalive: 50 * time.Millisecond, patience: 10 * time.Second, hello: 30 * time.Second, lastWord: 300 * time.Millisecond, pauses: []time.Duration{10 * time.Millisecond, 100 * time.Millisecond, time.Second}}
 	f.Cleanup(func() { h.Close() })
 	return h
 }

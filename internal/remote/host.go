@@ -53,8 +53,9 @@ type Host struct {
 	sessions *slots // commands: sshd counts them, MaxSessions is 10 by default
 	streams  *slots // forwarded connections, which it does not count
 	relays   *slots // connections that commands make: they are sessions as well
+	stops    *slots // commands that end others
 
-	dials, channels atomic.Int64
+	dials, commands, channels atomic.Int64
 
 	turn chan struct{} // holds one token: who has it may dial
 
@@ -69,11 +70,13 @@ type Host struct {
 // Usage counts what a host's connection was used for.
 type Usage struct {
 	Dials    int64 // TCP connections to the host, logins included
+	Commands int64 // those that were run by [Host.Run]
 	Channels int64 // commands and forwarded connections
 }
 
 const (
-	// maxSessions leaves two of sshd's ten to the user.
+	// maxSessions leaves two of sshd's ten: for a command that ends another, and
+	// for the one that hurries.
 	maxSessions = 8
 	// maxStreams bounds what is forwarded at once. A plan lists everything at
 	// once over about ten.
@@ -86,7 +89,7 @@ var errClosed = errors.New("the connection was closed by us")
 // DialHost returns the host that m means. Nothing is dialled or read before
 // the first use.
 func DialHost(m Machine) *Host {
-	h := &Host{m: m, time: usual, sessions: newSlots(maxSessions), streams: newSlots(maxStreams), relays: newSlots(maxRelays), turn: make(chan struct{}, 1)}
+	h := &Host{m: m, time: usual, sessions: newSlots(maxSessions), streams: newSlots(maxStreams), relays: newSlots(maxRelays), stops: newSlots(1), turn: make(chan struct{}, 1)}
 	h.turn <- struct{}{}
 	return h
 }
@@ -104,7 +107,7 @@ func (h *Host) Name() string {
 }
 
 // Used returns what was used so far.
-func (h *Host) Used() Usage { return Usage{h.dials.Load(), h.channels.Load()} }
+func (h *Host) Used() Usage { return Usage{h.dials.Load(), h.commands.Load(), h.channels.Load()} }
 
 // Close ends the connection, and what runs over it. A closed host is not
 // dialled again.

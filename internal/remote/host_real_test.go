@@ -76,7 +76,7 @@ func TestOneConnection(t *testing.T) {
 	if n := s.Logins(); n != 1 {
 		t.Errorf("there were %d logins, want 1", n)
 	}
-	if used := h.Used(); used.Dials != 1 || used.Channels != 22 {
+	if used := h.Used(); used.Dials != 1 || used.Commands != 21 || used.Channels != 22 {
 		t.Errorf("used %+v", used)
 	}
 }

@@ -25,11 +25,13 @@ type timing struct {
 	// that hung up on us: it may be restarting, or drop logins that come in
 	// numbers (MaxStartups).
 	pauses []time.Duration
+	// lastWord is how long a command that is to end is waited for.
+	lastWord time.Duration
 	// stage is how long each stage of [WaitReady] may take; 0: its own limit.
 	stage time.Duration
 }
 
-var usual = timing{keepalive: 5 * time.Second, patience: 10 * time.Second, hello: 20 * time.Second,
+var usual = timing{keepalive: 5 * time.Second, patience: 10 * time.Second, hello: 20 * time.Second, lastWord: 3 * time.Second,
 	pauses: []time.Duration{200 * time.Millisecond, 500 * time.Millisecond, time.Second, 2 * time.Second, 4 * time.Second, 8 * time.Second}}
 
 // errGone is a host that stopped answering.

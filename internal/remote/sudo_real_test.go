@@ -1,6 +1,7 @@
 package remote_test
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"strings"
@@ -66,6 +67,19 @@ func TestSudo(t *testing.T) {
 	if _, err := dial(t, exits).Run(t.Context(), remote.Command{Root: true, Script: "echo no >&2; exit 3"}); !errors.As(err, &exit) || exit.Code != 3 || exit.Stderr != "no" {
 		t.Errorf("a root command that fails gives %v", err)
 	}
+
+	ctx, cancel := context.WithCancel(t.Context())
+	done := make(chan error)
+	go func() {
+		_, err := dial(t, exits).Run(ctx, remote.Command{Root: true, Script: "touch /run/began; sleep 1001"})
+		done <- err
+	}()
+	host.Sh("while [ ! -e /run/began ]; do sleep 0.1; done")
+	cancel()
+	if err := <-done; !errors.Is(err, context.Canceled) {
+		t.Errorf("cancelled: %v", err)
+	}
+	host.Sh("for n in $(seq 100); do pgrep -f '^sleep 1001$' || exit 0; sleep 0.1; done; exit 1")
 
 	host.Sh(`echo 'Defaults requiretty' >> /etc/sudoers.d/90-swarmscript`)
 	fails("requiretty", "sudo wants a terminal (remove requiretty", password)

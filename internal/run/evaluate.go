@@ -24,6 +24,9 @@ type Options struct {
 	Vars, VarFiles []string
 	// Env looks up the environment.
 	Env func(string) (string, bool)
+	// Ask asks the person at the terminal for a secret, which is not shown: the
+	// passphrase of a key, a password for sudo. Nil where nobody can be asked.
+	Ask func(prompt string) (secret string, err error)
 	// Print receives what the script prints. May be nil.
 	Print func(string)
 

@@ -57,6 +57,7 @@ func Attach(ctx context.Context, opts LiveOptions) (*Live, error) {
 		return l, err
 	}
 	l.view = newView(s.Program, s.root)
+	l.view.secrets = newSecrets(opts.Options)
 	l.close = l.view.close
 	failed := l.view.observe(ctx)
 	var names []string

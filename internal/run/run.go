@@ -51,6 +51,7 @@ func Plan(ctx context.Context, opts Options) (*Planned, error) {
 func (p *Planned) look(ctx context.Context) error {
 	begun := time.Now()
 	p.view = newView(p.Program, p.root)
+	p.view.secrets = newSecrets(p.opts)
 	p.view.forgets = p.opts.Forget
 	if err := p.view.observe(ctx); err != nil {
 		return errors.Join(err, p.view.close())

@@ -43,6 +43,7 @@ func (s *Session) live(thread *starlark.Thread, args starlark.Tuple, kwargs []st
 func (s *Session) observed(thread *starlark.Thread) (*objects, error) {
 	script := s.with(s.rec.Observed())
 	v := newView(script.Program, script.root)
+	v.secrets = newSecrets(script.opts)
 	v.all = true
 	defer v.close() // it was only read from
 	if err := v.observe(lang.Context(thread)); err != nil {

@@ -84,6 +84,9 @@ func TestStoryMembers(t *testing.T) {
 	// elsewhere.
 	f.Bare(f.cluster("mgr0", "wrk0:"+web, "") + membersWeb)
 	f.Repaired("- node.wrk1old (no longer declared)")
+	if !strings.Contains(f.said.String(), "its tasks move to other nodes, and it leaves") {
+		t.Error("the plan does not say how a member leaves")
+	}
 	if f.state("wrk1old") != "inactive" {
 		t.Errorf("its engine is %s", f.state("wrk1old"))
 	}

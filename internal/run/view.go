@@ -41,6 +41,7 @@ type view struct {
 	all      bool     // list also what nobody marks or declares
 	unpassed []string // checks, as the ledgers shall say
 
+	secrets *secrets
 	openers map[string]*resource.Declaration // by the scopes that they open
 	written map[value.Address]string         // where the script has the openers of scopes
 	through map[string]string                // what scopes were reached through
@@ -57,7 +58,7 @@ func newView(p *resource.Program, root string) *view {
 			openers[string(d.Address)] = d
 		}
 	}
-	return &view{program: p, root: root, openers: openers, scopes: map[string]*apply.Scope{}, entries: map[string]resource.ScopeEntry{}, ids: map[string]string{},
+	return &view{program: p, root: root, secrets: &secrets{}, openers: openers, scopes: map[string]*apply.Scope{}, entries: map[string]resource.ScopeEntry{}, ids: map[string]string{},
 		written: map[value.Address]string{}, through: map[string]string{}}
 }
 
@@ -252,7 +253,11 @@ func (v *view) connect(ctx context.Context, s *resource.Scope) (resource.Conn, e
 	case builtins.Engine:
 		return engine.Connect(endpoint(cfg, v.root))
 	case builtins.Host:
-		return host.Connect(machine(cfg, v.root)), nil
+		m, err := v.secrets.machine(cfg, v.root)
+		if err != nil {
+			return nil, err
+		}
+		return host.Connect(m), nil
 	case builtins.Local:
 		return local.Connect(local.Config{Site: cfg.Site, Subnet: cfg.Subnet})
 	}
@@ -298,14 +303,6 @@ func endpoint(e builtins.Engine, root string) remote.Endpoint {
 		out.TLS = &remote.TLS{CA: e.CA, Cert: e.Cert, Key: e.Key, SkipVerify: e.SkipVerify}
 	}
 	return out
-}
-
-// machine is the machine that a script means.
-func machine(h builtins.Host, root string) remote.Machine {
-	if h.Key != "" && !filepath.IsAbs(h.Key) {
-		h.Key = filepath.Join(root, h.Key)
-	}
-	return remote.Machine{Address: h.Address, Port: h.Port, User: h.User, KeyFile: h.Key, Jump: h.Jump, Sudo: h.Sudo, AcceptNew: h.AcceptNew}
 }
 
 func (v *view) put(s *resource.Scope, conn resource.Conn, state *plan.ScopeState) {
@@ -432,18 +429,49 @@ func (v *view) scopeID(addr string) string {
 	return addr
 }
 
+// summary says in a line what was looked at. Of machines and their engines, only
+// those that do not answer have a name: there may be hundreds.
 func (v *view) summary() string {
 	var parts []string
+	there, coming, off := 0, 0, 0
 	for _, addr := range slices.Sorted(maps.Keys(v.scopes)) {
-		s := v.scopes[addr]
-		switch s.State.Status {
-		case plan.Present:
-			parts = append(parts, addr+" ("+s.State.Obs.Summary+")")
-		case plan.Absent:
+		st := v.scopes[addr].State
+		machine := st.Scope.Type == "host"
+		nested := machine || st.Scope.Type == "engine" && st.Scope.Config == nil
+		switch {
+		case st.Status == plan.Unreachable:
+			if outer := v.within(st.Scope); !nested || len(outer) == 0 || v.scopes[outer[0]].State.Status == plan.Present {
+				parts = append(parts, addr+" (unreachable)")
+			}
+		case machine && st.Status == plan.Present:
+			there++
+		case machine && st.Off:
+			off++
+		case machine:
+			coming++
+		case nested || st.Scope.Type == "local" && st.Status == plan.Present:
+		case st.Status == plan.Absent:
 			parts = append(parts, addr+" (does not exist yet)")
 		default:
-			parts = append(parts, addr+" (unreachable)")
+			parts = append(parts, addr+" ("+st.Obs.Summary+")")
 		}
+	}
+	if total := there + coming + off; total > 0 {
+		text := fmt.Sprintf("%d machines", total)
+		if total == 1 {
+			text = "1 machine"
+		}
+		var but []string
+		if coming > 0 {
+			but = append(but, fmt.Sprintf("%d not there yet", coming))
+		}
+		if off > 0 {
+			but = append(but, fmt.Sprintf("%d powered off", off))
+		}
+		if but != nil {
+			text += " (" + strings.Join(but, ", ") + ")"
+		}
+		parts = append([]string{text}, parts...)
 	}
 	return strings.Join(parts, ", ")
 }

@@ -58,6 +58,7 @@ var NodeKind = &resource.Kind{
 	Given:    givenNode,
 	Sequence: sequenceNodes,
 	Effect:   nodeEffect,
+	Ending:   nodeEnding,
 	StepsDown: func(changes []schema.Change) bool {
 		return slices.ContainsFunc(changes, func(c schema.Change) bool { return c.Field.Name == "role" && c.After == "worker" })
 	},
@@ -256,4 +257,18 @@ func nodeEffect(live *resource.Object, args value.Struct, changes []schema.Chang
 		}
 	}
 	return strings.Join(parts, "; ")
+}
+
+// nodeEnding says how a member leaves.
+func nodeEnding(live *resource.Object, _ bool) string {
+	n := nodeOf(live)
+	switch {
+	case n == nil:
+		return ""
+	case n.Status.State == swarm.NodeStateDown:
+		return "it is down: the swarm forgets it"
+	case n.ManagerStatus != nil:
+		return "its tasks move to other nodes; it is no manager any more, and leaves"
+	}
+	return "its tasks move to other nodes, and it leaves"
 }

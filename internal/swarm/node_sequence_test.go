@@ -141,6 +141,18 @@ func TestSequenceNodes(t *testing.T) {
 	}
 }
 
+// A plan says how a member leaves.
+func TestNodeEnding(t *testing.T) {
+	for node, want := range map[string]string{
+		"aw": "its tasks move to other nodes, and it leaves", "aw?": "it is down: the swarm forgets it", "a?": "it is down: the swarm forgets it",
+		"a*": "its tasks move to other nodes; it is no manager any more, and leaves",
+	} {
+		if got := nodeEnding(newCell(node).objects[0], false); got != want {
+			t.Errorf("%s: %q, want %q", node, got, want)
+		}
+	}
+}
+
 // Whatever the managers are, and whoever comes and goes: each step leaves enough
 // of them to agree, the leader goes last, and what is refused cannot be done.
 func TestSequenceKeepsTheQuorum(t *testing.T) {

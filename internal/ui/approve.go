@@ -6,8 +6,23 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"os"
 	"strings"
+
+	"golang.org/x/term"
 )
+
+// Secret asks for what is not shown while it is typed.
+func (t Terminal) Secret(prompt string) (string, error) {
+	in, ok := t.In.(*os.File)
+	if !ok || !t.Ask {
+		return "", ErrNobodyToAsk
+	}
+	fmt.Fprint(t.Out, prompt)
+	text, err := term.ReadPassword(int(in.Fd()))
+	fmt.Fprintln(t.Out)
+	return string(text), err
+}
 
 // ErrNobodyToAsk says that changes need a person's yes and there is no person.
 var ErrNobodyToAsk = errors.New("these actions need approval, and there is no terminal to ask on: " +
