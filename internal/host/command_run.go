@@ -49,7 +49,7 @@ set -e
 		}
 		return nil, spec.hide(err)
 	}
-	return made(r, spec.Name, nil), nil
+	return c.made(r, spec.Name, nil), nil
 }
 
 func (s *CommandSpec) change(script string, stdin []byte) change {
@@ -96,7 +96,7 @@ func (h commandHandler) Update(ctx context.Context, rc resource.Conn, r *resourc
 	if _, err := c.write(ctx, r, spec.change("", nil)); err != nil {
 		return nil, err
 	}
-	return made(r, spec.Name, nil), nil
+	return c.made(r, spec.Name, nil), nil
 }
 
 // Delete implements [resource.Handler]: the command is forgotten.

@@ -136,11 +136,16 @@ func TestSaveMarks(t *testing.T) {
 	w := start(t, "debian-12")
 	file := w.declare(host.FileKind, "/etc/marked", args{"content": "x"})
 	w.apply(list("create file./etc/marked"), file)
+	// An ID is one object's on all machines.
+	on := strings.TrimPrefix(w.observe(nil).Objects[0].ID, "file:/etc/marked")
+	if !strings.Contains(on, w.h.Address) {
+		t.Errorf("the ID ends with %q, want the machine's address in it", on)
+	}
 	channels := w.c.Remote().Used().Channels
 	mark := resource.Mark{Project: w.project, Address: "host.m/file[\"/etc/other\"]", Triggers: "it's"}
 	change := func(m map[string]resource.Mark) {
-		m["file:/etc/other"] = mark
-		delete(m, "file:/etc/marked")
+		m["file:/etc/other"+on] = mark
+		delete(m, "file:/etc/marked"+on)
 	}
 	for range 2 {
 		if err := w.c.SaveMarks(t.Context(), w.project, change); err != nil {
@@ -157,7 +162,7 @@ func TestSaveMarks(t *testing.T) {
 			t.Errorf("the mark of %s is %+v", o.ID, o.Mark)
 		}
 	}
-	want(t, "what is marked", strings.Join(got, " "), "file:/etc/other")
+	want(t, "what is marked", strings.Join(got, " "), "file:/etc/other"+on)
 	w.sh("for f in /var/lib/swarmscript/project/*/marks/*; do echo x >$f; done")
 	if _, err := w.c.Observe(t.Context(), resource.Query{Project: w.project}); err == nil || !strings.Contains(err.Error(), "on the machine is damaged: remove it") {
 		t.Errorf("a damaged mark: %v", err)

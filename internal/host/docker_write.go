@@ -78,7 +78,7 @@ func (h dockerHandler) Create(ctx context.Context, rc resource.Conn, r *resource
 	if len(st.members) > members {
 		c.host.Reconnect() // a login has the groups that there were when it began
 	}
-	o := made(r, j.name, st.out())
+	o := c.made(r, j.name, st.out())
 	o.Args = st.args(r.Args, j.note)
 	return o, nil
 }

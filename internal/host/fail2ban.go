@@ -281,7 +281,7 @@ done
 	if err != nil {
 		return nil, err
 	}
-	return made(r, r.Address.Kind(), nil), nil
+	return c.made(r, r.Address.Kind(), nil), nil
 }
 
 // Update implements [resource.Handler].

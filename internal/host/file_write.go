@@ -53,7 +53,7 @@ mv -fT -- "$T" "$P"
 	if !given {
 		out["sha256"] = r.Live.Out["sha256"]
 	}
-	return made(r, spec.Name, out), nil
+	return c.made(r, spec.Name, out), nil
 }
 
 // Update implements [resource.Handler].
@@ -112,9 +112,9 @@ func missingFolder(err error) (string, bool) {
 }
 
 // made is an object that is as its arguments say.
-func made(r *resource.Request, name string, out map[string]value.Value) *resource.Object {
+func (c *Conn) made(r *resource.Request, name string, out map[string]value.Value) *resource.Object {
 	kind := r.Address.Kind()
-	return &resource.Object{Kind: kind, ID: idOf(kind, name), Name: name, Mark: r.Mark, Args: r.Args, Out: out}
+	return &resource.Object{Kind: kind, ID: idOf(kind, name) + c.suffix(), Name: name, Mark: r.Mark, Args: r.Args, Out: out}
 }
 
 // DirectorySpec is a folder of a machine.
@@ -187,7 +187,7 @@ if [ -e "$P" ] || [ -L "$P" ]; then [ -d "$P" ] || fail "$P is there, and not a 
 	if err != nil {
 		return nil, c.waitsFor(err, r.Address.Kind(), spec.Name)
 	}
-	return made(r, spec.Name, map[string]value.Value{"path": spec.Name}), nil
+	return c.made(r, spec.Name, map[string]value.Value{"path": spec.Name}), nil
 }
 
 // Update implements [resource.Handler].

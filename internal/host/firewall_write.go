@@ -78,7 +78,7 @@ systemctl stop $F-making.timer
 	if err := c.prove(ctx); err != nil {
 		return nil, err
 	}
-	return made(r, r.Address.Kind(), nil), nil
+	return c.made(r, r.Address.Kind(), nil), nil
 }
 
 // prove makes a new connection. Where that works, the rules stay; where it does

@@ -89,6 +89,12 @@ func (c *Conn) Observe(ctx context.Context, q resource.Query) (*resource.Observa
 	}
 	l.addUndeclared()
 	l.nest()
+	for _, o := range l.objects {
+		o.ID += c.suffix()
+		for i := range o.Uses {
+			o.Uses[i] += c.suffix()
+		}
+	}
 	c.remember(l)
 	return &resource.Observation{
 		Identity: l.facts.MachineID,

@@ -170,7 +170,7 @@ func (packageHandler) Create(ctx context.Context, rc resource.Conn, r *resource.
 	if err := c.apt.do(ctx, j); err != nil {
 		return nil, err
 	}
-	o := made(r, j.spec.Name, j.is.out())
+	o := c.made(r, j.spec.Name, j.is.out())
 	o.Args = j.is.args(r.Args)
 	return o, nil
 }

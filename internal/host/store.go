@@ -36,7 +36,8 @@ type record struct {
 	Note json.RawMessage `json:"note,omitempty"`
 }
 
-// idOf is the ID of an object: nothing tells two files at one path apart.
+// idOf is the ID of an object on its machine: nothing tells two files at one path
+// apart.
 func idOf(kind, name string) string { return kind + ":" + name }
 
 // fileOf is the name of the files that are kept of an object.
@@ -177,17 +178,18 @@ func (c *Conn) SaveMarks(ctx context.Context, project string, change func(map[st
 	}
 	marks := map[string]resource.Mark{}
 	for id, rec := range all[project] {
-		marks[id] = rec.Mark
+		marks[id+c.suffix()] = rec.Mark
 	}
 	before := maps.Clone(marks)
 	change(marks)
 	var script strings.Builder
 	for _, id := range slices.Sorted(maps.Keys(marks)) {
-		kind, name, ok := strings.Cut(id, ":")
+		own := strings.TrimSuffix(id, c.suffix())
+		kind, name, ok := strings.Cut(own, ":")
 		if m := marks[id]; !ok || m.Equal(before[id]) {
 			continue
 		}
-		rec := all[project][id]
+		rec := all[project][own]
 		rec.Kind, rec.Name, rec.Mark = kind, name, marks[id]
 		text, err := store(project, kind, name, &rec)
 		if err != nil {
@@ -197,7 +199,7 @@ func (c *Conn) SaveMarks(ctx context.Context, project string, change func(map[st
 	}
 	for _, id := range slices.Sorted(maps.Keys(before)) {
 		if _, stays := marks[id]; !stays {
-			kind, name, _ := strings.Cut(id, ":")
+			kind, name, _ := strings.Cut(strings.TrimSuffix(id, c.suffix()), ":")
 			fmt.Fprintf(&script, "rm -f %s\n", remote.Quote(projectDir(project)+"/marks/"+fileOf(kind, name)))
 		}
 	}

@@ -164,7 +164,7 @@ fi
 	if err != nil {
 		return nil, err
 	}
-	return made(r, spec.Name, nil), nil
+	return c.made(r, spec.Name, nil), nil
 }
 
 func sysctlBegin(name string) string {

@@ -63,7 +63,7 @@ func (h unitHandler) Create(ctx context.Context, rc resource.Conn, r *resource.R
 	if _, err := c.write(ctx, r, ch); err != nil {
 		return nil, err
 	}
-	return made(r, spec.Name, map[string]value.Value{"unit": spec.Name}), nil
+	return c.made(r, spec.Name, map[string]value.Value{"unit": spec.Name}), nil
 }
 
 // script brings the unit to what is declared.

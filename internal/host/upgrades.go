@@ -160,7 +160,7 @@ cp -- "$T" "$P.new"; sync "$P.new"; mv -fT -- "$P.new" "$P"
 	if err != nil {
 		return nil, err
 	}
-	return made(r, r.Address.Kind(), nil), nil
+	return c.made(r, r.Address.Kind(), nil), nil
 }
 
 // Update implements [resource.Handler].

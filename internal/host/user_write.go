@@ -46,7 +46,7 @@ func (userHandler) Create(ctx context.Context, rc resource.Conn, r *resource.Req
 	if err != nil {
 		return nil, err
 	}
-	o := made(r, spec.Name, nil)
+	o := c.made(r, spec.Name, nil)
 	if a := all[spec.Name]; a != nil {
 		o.Out = a.out(spec.Name)
 	}
