@@ -13,13 +13,13 @@ import (
 	"github.com/swarmscript/swarmscript/internal/testhost"
 )
 
-// as is what a server has that the example changes: read before it and after it.
+// as prints what the example changes on a server, but for packages, which stay,
+// and what those and the engine keep.
 const as = `ufw status verbose 2>/dev/null || echo Status: inactive
 ls /etc/ssh/sshd_config.d /etc/sysctl.d /etc/apt/sources.list.d
-ls /etc/fail2ban/jail.d /etc/docker 2>/dev/null || true
+find /etc /var/lib/swarmscript/project -name '*swarmscript*' -o -path '*/marks/*' 2>/dev/null || true
 sysctl net.ipv4.conf.all.send_redirects net.ipv4.conf.default.send_redirects net.ipv4.tcp_syncookies
-ls /var/run/docker.sock 2>/dev/null || true
-iptables -S INPUT | grep -v '^-P' | grep -c -- '-j [A-Z]' || true`
+pidof dockerd containerd || echo no engine`
 
 // writeKnownHosts writes the servers' keys as ssh-keyscan would.
 func writeKnownHosts(t *testing.T, file string, hosts ...*testhost.Host) {
@@ -71,12 +71,21 @@ func TestTwoServers(t *testing.T) {
 		t.Errorf("apply does not say %s:\n%s", want, out)
 	}
 	s.settled()
+	if said := two.Sh("docker exec $(docker ps -q -f name=db) redis-cli ping"); !strings.Contains(said, "NOAUTH") {
+		t.Errorf("the database does not ask for its password: %s", said)
+	}
+	if got := one.Sh("curl -s http://" + two.Address + ":5000/v2/_catalog"); got != `{"repositories":[]}` {
+		t.Errorf("the registry answers %s", got)
+	}
+	if _, err := (&http.Client{Timeout: 2 * time.Second}).Get("http://" + two.Address + ":5000/v2/"); err == nil {
+		t.Error("the registry answers strangers")
+	}
 
 	// By hand: a file, a unit, a rule.
 	two.Sh("echo PasswordAuthentication yes >/etc/ssh/sshd_config.d/10-swarmscript.conf; systemctl reload ssh; ufw allow 9999/tcp")
 	one.Sh("systemctl stop fail2ban")
 	code, out := s.run(s.args("plan", nil, "--detailed-exitcode")...)
-	changed := []string{"host.two/file", "host.two/command.sshd-reload", "host.two/firewall.firewall", "host.one/fail2ban.fail2ban", "Plan: 0 to add, 4 to change"}
+	changed := []string{"host.two/file", "host.two/command.sshd-reload", "firewall.two ", "fail2ban.one ", "Plan: 0 to add, 4 to change"}
 	for _, want := range changed {
 		if code != 2 || !strings.Contains(out, want) {
 			t.Errorf("the plan of the repair (%d) has no %q:\n%s", code, want, out)

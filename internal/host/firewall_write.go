@@ -91,10 +91,10 @@ func (c *Conn) prove(ctx context.Context) error {
 	if _, err := h.Run(trying, remote.Command{Script: "true"}); err != nil {
 		ending, cancel := context.WithTimeout(context.WithoutCancel(ctx), probation)
 		defer cancel()
-		_, _ = c.run(ending, "systemctl start swarmscript-firewall.service", nil) // or the timer does it
+		_, _ = c.run(ending, firewallBegin+"systemctl start $F.service && unless", nil) // or the timer does it
 		return &failure{fmt.Sprintf("no new SSH connection could be made with these rules, so those from before are put back: %v", err)}
 	}
-	_, err := c.run(ctx, firewallBegin+`systemctl is-active -q swarmscript-firewall.timer || fail "the rules were put back before a new connection was made: run it again"
+	_, err := c.run(ctx, firewallBegin+`systemctl is-active -q $F.timer || fail "the rules were put back before a new connection was made: run it again"
 unless`, nil)
 	return err
 }
