@@ -77,7 +77,7 @@ func TestCluster(t *testing.T) {
 		}
 		s.eventually(name+" is back", func() bool {
 			got := s.on(asks, "docker node ls --format '{{.Status}} {{.ManagerStatus}}' || true", nil)
-			return strings.Count(got, "Ready") == 7 && strings.Count(got, "Reachable")+strings.Count(got, "Leader") == 5
+			return s.on(name, "systemctl is-active docker || true", nil) == "active" && strings.Count(got, "Ready") == 7 && strings.Count(got, "Reachable")+strings.Count(got, "Leader") == 5
 		})
 
 	}

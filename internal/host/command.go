@@ -37,12 +37,13 @@ var commandSchema = schema.Of(CommandSpec{})
 
 // CommandKind is a command that a machine runs.
 var CommandKind = &resource.Kind{
-	Name:    "command",
-	Schema:  commandSchema,
-	Scope:   "host",
-	Rank:    1,
-	Keyless: true,
-	Check:   checkCommand,
+	Name:      "command",
+	Schema:    commandSchema,
+	Scope:     "host",
+	Rank:      1,
+	Keyless:   true,
+	TakesOver: true,
+	Check:     checkCommand,
 	Effect: func(_ *resource.Object, _ value.Struct, changes []schema.Change, _ bool) string {
 		if len(changes) == 0 {
 			return ""

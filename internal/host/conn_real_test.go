@@ -34,7 +34,7 @@ func TestOneRoundTrip(t *testing.T) {
 	if got := w.plan(all...); got != nil {
 		t.Errorf("the plan has %q", got)
 	}
-	if got, want := w.c.Remote().Used(), (remote.Usage{Dials: 1, Channels: 1}); got != want {
+	if got, want := w.c.Remote().Used(), (remote.Usage{Dials: 1, Commands: 1, Channels: 1}); got != want {
 		t.Errorf("a plan without changes used %+v, want %+v", got, want)
 	}
 
@@ -136,16 +136,11 @@ func TestSaveMarks(t *testing.T) {
 	w := start(t, "debian-12")
 	file := w.declare(host.FileKind, "/etc/marked", args{"content": "x"})
 	w.apply(list("create file./etc/marked"), file)
-	// An ID is one object's on all machines.
-	on := strings.TrimPrefix(w.observe(nil).Objects[0].ID, "file:/etc/marked")
-	if !strings.Contains(on, w.h.Address) {
-		t.Errorf("the ID ends with %q, want the machine's address in it", on)
-	}
 	channels := w.c.Remote().Used().Channels
 	mark := resource.Mark{Project: w.project, Address: "host.m/file[\"/etc/other\"]", Triggers: "it's"}
 	change := func(m map[string]resource.Mark) {
-		m["file:/etc/other"+on] = mark
-		delete(m, "file:/etc/marked"+on)
+		m[w.c.Facts().MachineID+" file:/etc/other"] = mark
+		delete(m, w.c.Facts().MachineID+" file:/etc/marked")
 	}
 	for range 2 {
 		if err := w.c.SaveMarks(t.Context(), w.project, change); err != nil {
@@ -162,7 +157,7 @@ func TestSaveMarks(t *testing.T) {
 			t.Errorf("the mark of %s is %+v", o.ID, o.Mark)
 		}
 	}
-	want(t, "what is marked", strings.Join(got, " "), "file:/etc/other"+on)
+	want(t, "what is marked", strings.Join(got, " "), w.c.Facts().MachineID+" file:/etc/other")
 	w.sh("for f in /var/lib/swarmscript/project/*/marks/*; do echo x >$f; done")
 	if _, err := w.c.Observe(t.Context(), resource.Query{Project: w.project}); err == nil || !strings.Contains(err.Error(), "on the machine is damaged: remove it") {
 		t.Errorf("a damaged mark: %v", err)

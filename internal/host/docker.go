@@ -59,15 +59,16 @@ var (
 
 // DockerKind is the Docker Engine of a machine.
 var DockerKind = &resource.Kind{
-	Name:     "docker",
-	Schema:   dockerSchema,
-	Scope:    "host",
-	Opens:    "engine",
-	Rank:     20,
-	Single:   true,
-	Keeps:    true,
-	Keyless:  true,
-	Restarts: true,
+	Name:      "docker",
+	Schema:    dockerSchema,
+	Scope:     "host",
+	Opens:     "engine",
+	Rank:      20,
+	Single:    true,
+	Keeps:     true,
+	Keyless:   true,
+	TakesOver: true,
+	Restarts:  true,
 	Out: []resource.Output{
 		{Name: "version", Type: "string", Doc: "The engine's version."},
 		{Name: "socket", Type: "string", Stable: true, Doc: "The path of its socket on the machine."},

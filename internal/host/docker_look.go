@@ -221,15 +221,24 @@ func (st *dockerState) dropIn(spec *DockerSpec) []byte {
 
 // What an engine is to be that is not.
 const (
+	isStarting = "the engine is starting"
 	notRunning = "the engine is not running"
 	notReached = "the engine's socket is gone"
 	notEnabled = "the engine does not start when the machine does"
 )
 
+// starting reports whether the engine is on its way up: starting it again would
+// only take longer.
+func (st *dockerState) starting() bool {
+	return st.unit["LoadState"] == "loaded" && slices.Contains([]string{"activating", "reloading"}, st.unit["ActiveState"])
+}
+
 // unsettled says what is wrong with an engine although it is as declared, ""
 // for nothing.
 func (st *dockerState) unsettled(spec *DockerSpec, now time.Time) string {
 	switch {
+	case st.starting():
+		return isStarting
 	case st.unit["LoadState"] == "loaded" && st.unit["ActiveState"] != "active":
 		return notRunning
 	case st.unit["LoadState"] == "masked":
@@ -279,7 +288,7 @@ func readDocker(l *look, out []byte, decls []*resource.Declaration) error {
 			continue
 		}
 		if o.Unsettled = st.unsettled(knownSpec(d.Args), time.Now()); o.Unsettled != "" {
-			o.Stuck = true
+			o.Stuck = o.Unsettled != isStarting
 		}
 	}
 	return nil

@@ -49,15 +49,19 @@ func (w *world) info(field string) string {
 
 func (w *world) pid() string { w.t.Helper(); return w.sh("systemctl show docker -p MainPID --value") }
 
-// The packages of an engine: versions, channels, what is held, and repairs, on
-// both releases.
+// version is that of the package.
+func (w *world) dockerVersion() string {
+	w.t.Helper()
+	return w.sh("dpkg-query -W -f '${Version}' docker-ce")
+}
+
+// An engine from Docker's packages, its repairs and its end, on both releases.
 func TestDocker(t *testing.T) {
 	for _, image := range []string{"debian-12", "debian-13"} {
 		t.Run(image, func(t *testing.T) {
 			t.Parallel()
-			w, repo, base := engine(t, image)
-			is := func() string { w.t.Helper(); return w.sh("dpkg-query -W -f '${Version}' docker-ce") }
-			want(t, "the newest", is(), "5:28.5.2-1~debian.any~test")
+			w, _, base := engine(t, image)
+			want(t, "the newest", w.dockerVersion(), "5:28.5.2-1~debian.any~test")
 			want(t, "what is held", w.sh("apt-mark showhold"), "containerd.io\ndocker-ce\ndocker-ce-cli")
 			want(t, "the engine", w.info(".ServerVersion"), `"28.5.2"`)
 
@@ -66,43 +70,51 @@ func TestDocker(t *testing.T) {
 			if used := w.c.Remote().Used().Channels - before.Channels; used != 3 { // apply looks three times
 				t.Errorf("three plans without a change took %d commands, want one each", used)
 			}
-
 			old := base.and(args{"version": "28.5.1"})
 			w.apply(list(`update docker.m: version`), w.docker(old))
-			want(t, "the old one", is(), "5:28.5.1-1~debian.any~test")
-			w.apply(nil, w.docker(base.and(args{"version": "28.5"})))
-			w.apply(nil, w.docker(base))
-			w.apply(nil, w.docker(base.and(args{"version": "5:28.5.1-1~debian.any~test"})))
-			w.apply(list(`update docker.m: channel version`), w.docker(base.and(args{"channel": "test", "version": "29"})))
-			want(t, "that of the test channel", is(), "5:29.0.0~rc.1-1~debian.any~test")
-			w.apply(list(`update docker.m: channel version`), w.docker(old))
+			want(t, "the old one", w.dockerVersion(), "5:28.5.1-1~debian.any~test")
 
 			w.apply(list(`update docker.m: hold`), w.docker(old.and(args{"hold": false})))
 			want(t, "what is held", w.sh("apt-mark showhold"), "")
 			w.apply(list(`update docker.m: hold`), w.docker(old))
 			w.sh("apt-mark unhold docker-ce-cli")
 			w.apply(list(`update docker.m: hold`), w.docker(old))
-			w.sh("apt-get install -q -y --allow-change-held-packages docker-ce=5:28.5.2-1~debian.any~test")
-			w.apply(list(`update docker.m: hold version`), w.docker(old))
-
 			w.sh("systemctl stop docker.socket docker.service")
 			w.apply(list(`update docker.m`), w.docker(old))
 			w.info(".ID")
+			pid := w.pid()
 			w.sh("systemctl disable -q docker.service")
 			w.apply(list(`update docker.m`), w.docker(old))
 			want(t, "the unit", w.sh("systemctl is-enabled docker.service"), "enabled")
-			// A source as Docker's manual had it, with its key elsewhere: apt takes no two that differ.
-			w.sh("cd /etc/apt; . /etc/os-release; mv keyrings/docker.asc keyrings/other.asc; rm sources.list.d/docker.sources\n" +
-				"echo \"deb [arch=amd64 signed-by=/etc/apt/keyrings/other.asc] " + repo.URL + " $VERSION_CODENAME stable\" >sources.list.d/docker.list")
-			w.apply(list(`update docker.m: channel key repository`), w.docker(old))
-			w.sh("apt-get update -q -o APT::Update::Error-Mode=any; ls /etc/apt/sources.list.d/docker.list.save")
+			want(t, "the process, which was not restarted", w.pid(), pid)
 
 			w.sh("touch /var/lib/docker/ours")
 			w.apply(list("delete docker.docker"))
 			want(t, "what is left", w.sh("ls /etc/apt/sources.list.d/docker.sources /etc/apt/keyrings/docker* /usr/bin/dockerd /usr/bin/docker /var/lib/docker/ours 2>/dev/null || true"), "/var/lib/docker/ours")
-			w.apply(list("create docker.m"), w.docker(old))
 		})
 	}
+}
+
+// Versions and channels, and where they come from.
+func TestDockerVersions(t *testing.T) {
+	t.Parallel()
+	w, repo, base := engine(t, "debian-12")
+	for _, version := range []string{"28", "28.5", "28.5.2", "5:28.5.2-1~debian.any~test"} {
+		w.apply(nil, w.docker(base.and(args{"version": version})))
+	}
+	w.apply(list(`update docker.m: channel version`), w.docker(base.and(args{"channel": "test", "version": "29"})))
+	want(t, "that of the test channel", w.dockerVersion(), "5:29.0.0~rc.1-1~debian.any~test")
+	old := base.and(args{"version": "28.5.1"})
+	w.apply(list(`update docker.m: channel version`), w.docker(old))
+	w.apply(nil, w.docker(base))
+	w.sh("apt-get install -q -y --allow-change-held-packages docker-ce=5:28.5.2-1~debian.any~test")
+	w.apply(list(`update docker.m: hold version`), w.docker(old))
+
+	// A source as Docker's manual had it, with its key elsewhere: apt takes no two that differ.
+	w.sh("cd /etc/apt; . /etc/os-release; mv keyrings/docker.asc keyrings/other.asc; rm sources.list.d/docker.sources\n" +
+		"echo \"deb [arch=amd64 signed-by=/etc/apt/keyrings/other.asc] " + repo.URL + " $VERSION_CODENAME stable\" >sources.list.d/docker.list")
+	w.apply(list(`update docker.m: channel key repository`), w.docker(old))
+	w.sh("apt-get update -q -o APT::Update::Error-Mode=any; ls /etc/apt/sources.list.d/docker.list.save")
 }
 
 // The settings of an engine, beside those of others, and who may use it.
@@ -310,4 +322,51 @@ func TestDockerOfOthers(t *testing.T) {
 
 	w.sh("cp /usr/sbin/dockerd /usr/local/bin/dockerd; apt-get remove -q -y --allow-change-held-packages docker.io")
 	w.fails(decls(w.docker(debian)), "there is a /usr/local/bin/dockerd that no package brought")
+}
+
+// The power fails while packages are installed, and while the engine restarts
+// with new settings: the next run goes on from what is there.
+func TestDockerPowerCut(t *testing.T) {
+	t.Parallel()
+	w := start(t, "debian-13")
+	repo := aptrepo.Serve(t, w.h)
+	base := args{"repository": repo.URL, "key": repo.Key}
+	cut := func(when string, d *resource.Declaration) {
+		t.Helper()
+		s := w.steps(decls(d))[0]
+		r := &resource.Request{Address: s.change.Address, Args: s.change.Args, Mark: s.change.Mark, Live: s.change.Live}
+		runs := map[string]string{"installing": "dpkg", "restarting": "systemctl restart docker"}[when]
+		begun, ended := make(chan struct{}), make(chan error, 1)
+		r.Progress = func(p resource.Progress) {
+			if strings.HasPrefix(p.Text, when) {
+				close(begun)
+			}
+		}
+		go func() {
+			_, err := s.kind.Handler.Create(t.Context(), w.c, r)
+			ended <- err
+		}()
+		<-begun
+		for !strings.Contains(w.sh("ps ax"), runs) {
+			if len(ended) > 0 {
+				t.Fatalf("it was over before %s was seen: %v", runs, <-ended)
+			}
+		}
+		w.h.Kill()
+		if err := <-ended; err == nil {
+			t.Error("it went well without power")
+		}
+		w.h.Start()
+		if err := w.try(d); err != nil {
+			t.Fatal(err)
+		}
+		if again := w.plan(d); len(again) > 0 {
+			t.Errorf("the plan still has %q", again)
+		}
+	}
+	cut("installing", w.docker(base))
+	want(t, "the engine", w.info(".ServerVersion"), `"28.5.2"`)
+	w.h.Sh("dpkg --audit")
+	cut("restarting", w.docker(base.and(args{"daemon": args{"mtu": 1400}})))
+	want(t, "the network's MTU", w.sh("docker network inspect -f '{{index .Options \"com.docker.network.driver.mtu\"}}' bridge"), "1400")
 }

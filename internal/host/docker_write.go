@@ -83,6 +83,33 @@ func (h dockerHandler) Create(ctx context.Context, rc resource.Conn, r *resource
 	return o, nil
 }
 
+// Settle implements [resource.Settler]: an engine that is on its way up is
+// waited for.
+func (dockerHandler) Settle(ctx context.Context, rc resource.Conn, r *resource.Request, o *resource.Object) error {
+	c, err := connOf(rc)
+	if err != nil || o.Unsettled != isStarting {
+		return err
+	}
+	for pause := 250 * time.Millisecond; ; pause = min(2*pause, 2*time.Second) {
+		st, err := c.lookDocker(ctx)
+		switch {
+		case err != nil:
+			return err
+		case st.starting():
+			r.Progress(resource.Progress{Text: isStarting})
+		case st.unit["ActiveState"] == "active":
+			return nil
+		default:
+			return &resource.NotConverged{Address: r.Address, Summary: "did not start", Detail: "its unit is " + st.unit["ActiveState"] + ": systemctl status docker says more, and an apply starts it again"}
+		}
+		select {
+		case <-time.After(pause):
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	}
+}
+
 // Update implements [resource.Handler].
 func (h dockerHandler) Update(ctx context.Context, c resource.Conn, r *resource.Request) (*resource.Object, error) {
 	return h.Create(ctx, c, r)
@@ -310,6 +337,8 @@ func (j *dockerJob) usersScript(st *dockerState) string {
 	return b.String()
 }
 
+// holdScript holds the packages, or lets go of them. dpkg does not wait for its
+// lock here, which another step may have, or a program of the machine's own.
 func (j *dockerJob) holdScript(st *dockerState) string {
 	var change []string
 	for _, name := range flavours[j.spec.Source].all() {
@@ -324,7 +353,12 @@ func (j *dockerJob) holdScript(st *dockerState) string {
 	if j.spec.Hold {
 		verb = "hold"
 	}
-	return fmt.Sprintf("apt-mark %s %s >/dev/null || exit 1\n", verb, quoteAll(change))
+	return fmt.Sprintf(`tries=%d
+until said=$(apt-mark %s %s 2>&1); do
+  tries=$((tries - 1))
+  case "$said" in *lock*) [ $tries -gt 0 ] && sleep 1 ;; *) false ;; esac || { echo "$said" >&2; exit 1; }
+done
+`, int(lockWait/time.Second), verb, quoteAll(change))
 }
 
 // configErr puts into words what configScript printed.

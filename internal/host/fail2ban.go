@@ -31,17 +31,18 @@ var fail2banSchema = schema.Of(Fail2banSpec{})
 
 // Fail2banKind is what fail2ban watches on a machine.
 var Fail2banKind = &resource.Kind{
-	Name:     "fail2ban",
-	Schema:   fail2banSchema,
-	Scope:    "host",
-	Rank:     3,
-	Keyless:  true,
-	Single:   true,
-	Restarts: true,
-	Check:    hiding(fail2banSchema, checkFail2ban),
-	Complete: completeFail2ban,
-	Ending:   staysAsItWas,
-	Handler:  fail2banHandler{},
+	Name:      "fail2ban",
+	Schema:    fail2banSchema,
+	Scope:     "host",
+	Rank:      3,
+	Keyless:   true,
+	TakesOver: true,
+	Single:    true,
+	Restarts:  true,
+	Check:     hiding(fail2banSchema, checkFail2ban),
+	Complete:  completeFail2ban,
+	Ending:    staysAsItWas,
+	Handler:   fail2banHandler{},
 }
 
 const fail2banFile = "/etc/fail2ban/jail.d/90-swarmscript.local"

@@ -32,14 +32,15 @@ var fileSchema = schema.Of(FileSpec{})
 
 // FileKind is a file of a machine.
 var FileKind = &resource.Kind{
-	Name:    "file",
-	Schema:  fileSchema,
-	Scope:   "host",
-	Rank:    10,
-	Keyless: true,
+	Name:      "file",
+	Schema:    fileSchema,
+	Scope:     "host",
+	Rank:      10,
+	Keyless:   true,
+	TakesOver: true,
 	Out: []resource.Output{
 		{Name: "path", Type: "string", Stable: true, Arg: "name", Doc: "Its path."},
-		{Name: "sha256", Type: "string", Doc: "The SHA-256 of its content, in hexadecimal digits."},
+		{Name: "sha256", Type: "string", Doc: "The SHA-256 of its content, in hexadecimal digits; sensitive where the content is."},
 	},
 	Check:    hiding(fileSchema, checkFile),
 	Complete: completeFile,

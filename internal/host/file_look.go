@@ -108,9 +108,18 @@ func readFiles(l *look, out []byte, decls []*resource.Declaration) error {
 			l.addDirectory(d, n)
 			continue
 		}
-		l.add(d, n.fileArgs(d.Args), map[string]value.Value{"path": nameOf(d), "sha256": n.sum})
+		l.add(d, n.fileArgs(d.Args), fileOut(nameOf(d), n.sum, d.Args))
 	}
 	return nil
+}
+
+// fileOut is what a file tells. The hash of a weak secret gives it away.
+func fileOut(name, sum string, args value.Struct) map[string]value.Value {
+	out := map[string]value.Value{"path": name, "sha256": sum}
+	if value.Sensitive(get(fileSchema, args, "content")) || value.Sensitive(get(fileSchema, args, "content_base64")) {
+		out["sha256"] = value.Secret{V: sum}
+	}
+	return out
 }
 
 func parseFiles(out []byte) (map[string]*inode, error) {

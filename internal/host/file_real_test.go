@@ -105,6 +105,9 @@ func TestFileSensitive(t *testing.T) {
 	}
 	w.apply(list("update file./etc/secret: content"), secret("hunter2"))
 	want(t, "the content", w.sh("cat /etc/secret"), "hunter2")
+	if sum := w.observe(decls(secret("hunter2"))).Objects[0].Out["sha256"]; !value.Sensitive(sum) {
+		t.Errorf("the hash of a secret is shown: %v", sum)
+	}
 	if found := w.sh("grep -rl hunter2 /var/lib/swarmscript || true"); found != "" {
 		t.Errorf("the secret is kept in %s", found)
 	}

@@ -49,7 +49,7 @@ mv -fT -- "$T" "$P"
 	if err != nil {
 		return nil, c.waitsFor(err, r.Address.Kind(), spec.Name)
 	}
-	out := map[string]value.Value{"path": spec.Name, "sha256": sumOf(content)}
+	out := fileOut(spec.Name, sumOf(content), r.Args)
 	if !given {
 		out["sha256"] = r.Live.Out["sha256"]
 	}
@@ -113,8 +113,11 @@ func missingFolder(err error) (string, bool) {
 
 // made is an object that is as its arguments say.
 func (c *Conn) made(r *resource.Request, name string, out map[string]value.Value) *resource.Object {
-	kind := r.Address.Kind()
-	return &resource.Object{Kind: kind, ID: idOf(kind, name) + c.suffix(), Name: name, Mark: r.Mark, Args: r.Args, Out: out}
+	kind, id := r.Address.Kind(), idOf(r.Address.Kind(), name)
+	if f := c.Facts(); f != nil {
+		id = uniqueID(f.MachineID, id)
+	}
+	return &resource.Object{Kind: kind, ID: id, Name: name, Mark: r.Mark, Args: r.Args, Out: out}
 }
 
 // DirectorySpec is a folder of a machine.
@@ -134,11 +137,12 @@ var directorySchema = schema.Of(DirectorySpec{})
 
 // DirectoryKind is a folder of a machine.
 var DirectoryKind = &resource.Kind{
-	Name:    "directory",
-	Schema:  directorySchema,
-	Scope:   "host",
-	Rank:    8, // after what is in it
-	Keyless: true,
+	Name:      "directory",
+	Schema:    directorySchema,
+	Scope:     "host",
+	Rank:      8, // after what is in it
+	Keyless:   true,
+	TakesOver: true,
 	Out: []resource.Output{
 		{Name: "path", Type: "string", Stable: true, Arg: "name", Doc: "Its path."},
 	},

@@ -86,16 +86,17 @@ var firewallSchema = schema.Of(FirewallSpec{})
 
 // FirewallKind is a machine's firewall.
 var FirewallKind = &resource.Kind{
-	Name:     "firewall",
-	Schema:   firewallSchema,
-	Scope:    "host",
-	Rank:     3,
-	Keyless:  true,
-	Single:   true,
-	Check:    hiding(firewallSchema, checkFirewall),
-	Complete: completeFirewall,
-	Ending:   staysAsItWas,
-	Handler:  firewallHandler{},
+	Name:      "firewall",
+	Schema:    firewallSchema,
+	Scope:     "host",
+	Rank:      3,
+	Keyless:   true,
+	TakesOver: true,
+	Single:    true,
+	Check:     hiding(firewallSchema, checkFirewall),
+	Complete:  completeFirewall,
+	Ending:    staysAsItWas,
+	Handler:   firewallHandler{},
 }
 
 var (

@@ -158,7 +158,7 @@ func (f *Facts) Forecast(list, _ []resource.Prospect) (out []resource.Finding) {
 		}
 		if ok, why := spec.admits(client, f.SSH.Port); !ok {
 			out = append(out, resource.Finding{Address: p.Address, Diagnostic: diag.Diagnostic{
-				Summary: fmt.Sprintf("%s: it would cut off the SSH connection that we use, from %s to port %d", p.Address, f.SSH.Client, f.SSH.Port),
+				Summary: fmt.Sprintf("it would cut off the SSH connection that we use, from %s to port %d", f.SSH.Client, f.SSH.Port),
 				Detail:  why,
 				Hint:    fmt.Sprintf("allow it: rule(\"allow\", %d, proto = \"tcp\")", f.SSH.Port),
 			}})

@@ -22,11 +22,10 @@ const (
 )
 
 // probation is how long rules that were changed hold unless they are found to
-// let us in; making is the same for the time that they are being made, where
-// each rule is a run of ufw: seconds on a machine that is busy.
+// let us in; longest, how long changing them may take.
 const (
 	probation = 30 * time.Second
-	making    = 5 * time.Minute
+	longest   = 5 * time.Minute
 )
 
 // firewallBegin has what saves ufw's files into a folder, and puts them back. It
@@ -37,13 +36,16 @@ files="/etc/ufw/user.rules /etc/ufw/user6.rules /etc/ufw/after.rules /etc/ufw/uf
 keepfiles() { mkdir -p "$1"; cp -a -- $files "$1"/ 2>/dev/null || true; [ -e "$1/ufw" ] || cp -a /etc/default/ufw "$1/ufw"; }
 back='cd "$1" && for f in user.rules user6.rules after.rules ufw.conf; do cp -a "$f" /etc/ufw/"$f"; done && cp -a ufw /etc/default/ufw
 if grep -q "^ENABLED=yes" ufw.conf; then ufw --force enable && ufw reload; else ufw --force disable; fi'
-F=swarmscript-firewall
-unless() {
-  systemctl stop $F.timer $F-making.timer 2>/dev/null || true
-  systemctl reset-failed $F.service $F-making.service 2>/dev/null || true
-  rm -rf "$Q"
+disarm() { # what has begun to put the rules back is waited for
+  systemctl stop swarmscript-firewall.timer 2>/dev/null || true
+  while case $(systemctl is-active swarmscript-firewall.service) in active | activating) ;; *) false ;; esac; do sleep 0.2; done
+  systemctl reset-failed swarmscript-firewall.service 2>/dev/null || true
 }
-arm() { systemd-run -q --unit="$1" --on-active="$2" --timer-property=AccuracySec=1s -- /bin/sh -c "$back" sh "$Q"; }
+arm() { # in so many seconds
+  disarm
+  systemd-run -q --unit=swarmscript-firewall --on-active="$1" --timer-property=AccuracySec=1s -p Type=oneshot -- /bin/sh -c "$back" sh "$Q"
+}
+unless() { disarm; rm -rf "$Q"; }
 undo() { sh -c "$back" sh "$Q" >/dev/null 2>&1 </dev/null; unless; fail "$1"; }
 ufw() { command ufw "$@" </dev/null 2>&1; }
 must() { said=$(ufw "$@") || undo "ufw $*: $said"; }
@@ -64,13 +66,11 @@ func (h firewallHandler) Create(ctx context.Context, rc resource.Conn, r *resour
 			return nil, err
 		}
 	}
-	const unarmed = `"systemd-run failed, so nothing would put the rules back if they cut us off"`
 	script := fmt.Sprintf(`unless
 keepfiles "$Q"
-arm $F-making %d || fail %s
-%sarm $F %d || undo %s
-systemctl stop $F-making.timer
-`, int(making.Seconds()), unarmed, want.script(live.Rules), int(probation.Seconds()), unarmed)
+arm %d || fail "systemd-run failed, so nothing would put the rules back if they cut us off"
+%sarm %d || undo "systemd-run failed, so nothing would put the rules back if they cut us off"
+`, int(longest.Seconds()), want.script(live.Rules), int(probation.Seconds()))
 	_, err = c.write(ctx, r, change{name: r.Address.Kind(), check: firewallBegin, save: `keepfiles "$B.new"`, script: script})
 	if err != nil {
 		return nil, err
@@ -91,10 +91,11 @@ func (c *Conn) prove(ctx context.Context) error {
 	if _, err := h.Run(trying, remote.Command{Script: "true"}); err != nil {
 		ending, cancel := context.WithTimeout(context.WithoutCancel(ctx), probation)
 		defer cancel()
-		_, _ = c.run(ending, firewallBegin+"systemctl start $F.service && unless", nil) // or the timer does it
+		// It returns when they are back; where it cannot be run, the timer does it.
+		_, _ = c.run(ending, firewallBegin+"systemctl start swarmscript-firewall.service; unless", nil)
 		return &failure{fmt.Sprintf("no new SSH connection could be made with these rules, so those from before are put back: %v", err)}
 	}
-	_, err := c.run(ctx, firewallBegin+`systemctl is-active -q $F.timer || fail "the rules were put back before a new connection was made: run it again"
+	_, err := c.run(ctx, firewallBegin+`systemctl is-active -q swarmscript-firewall.timer || fail "the rules were put back before a new connection was made: run it again"
 unless`, nil)
 	return err
 }

@@ -18,8 +18,6 @@ package host
 
 import (
 	"fmt"
-	"net"
-	"strconv"
 	"sync"
 
 	"github.com/swarmscript/swarmscript/internal/remote"
@@ -51,13 +49,6 @@ func (c *Conn) Remote() *remote.Host { return c.host }
 
 // Close implements [resource.Conn].
 func (c *Conn) Close() error { return c.host.Close() }
-
-// suffix is what IDs end with outside of this package, where an ID is that of one
-// object on all machines. It is the address, since machines that were cloned
-// have one machine-id.
-func (c *Conn) suffix() string {
-	return "@" + net.JoinHostPort(c.machine.Address, strconv.Itoa(c.machine.Port))
-}
 
 // Facts returns what the last observation found out about the machine, nil
 // before the first.

@@ -89,13 +89,13 @@ func (c *Conn) Observe(ctx context.Context, q resource.Query) (*resource.Observa
 	}
 	l.addUndeclared()
 	l.nest()
+	c.remember(l)
 	for _, o := range l.objects {
-		o.ID += c.suffix()
-		for i := range o.Uses {
-			o.Uses[i] += c.suffix()
+		o.ID = uniqueID(l.facts.MachineID, o.ID)
+		for i, id := range o.Uses {
+			o.Uses[i] = uniqueID(l.facts.MachineID, id)
 		}
 	}
-	c.remember(l)
 	return &resource.Observation{
 		Identity: l.facts.MachineID,
 		Objects:  l.objects,
@@ -136,20 +136,14 @@ func (c *Conn) remember(l *look) {
 	c.facts, c.declared = l.facts, declared
 }
 
-// add gives an object that a section found its ID and mark. Who has marked
-// nothing is taken over by the declaration: the mark that is missing counts as
-// made.
+// add gives an object that a section found its ID and mark.
 func (l *look) add(d *resource.Declaration, args value.Struct, out map[string]value.Value) *resource.Object {
 	name := nameOf(d)
 	o := &resource.Object{Kind: d.Kind.Name, ID: idOf(d.Kind.Name, name), Name: name, Args: args, Out: out}
 	rec, marked := l.record(o.ID)
 	o.Native = rec
-	switch {
-	case d.Kind.Unmarked:
-	case marked:
+	if marked && !d.Kind.Unmarked {
 		o.Mark = rec.Mark
-	case !d.External:
-		o.Mark = resource.Mark{Project: l.query.Project, Address: d.Address, Sensitive: d.Sensitive()}
 	}
 	l.objects = append(l.objects, o)
 	return o

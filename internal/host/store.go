@@ -36,9 +36,11 @@ type record struct {
 	Note json.RawMessage `json:"note,omitempty"`
 }
 
-// idOf is the ID of an object on its machine: nothing tells two files at one path
-// apart.
+// idOf is the ID of an object: nothing tells two files at one path apart.
 func idOf(kind, name string) string { return kind + ":" + name }
+
+// uniqueID tells the same thing of two machines apart.
+func uniqueID(machine, id string) string { return machine + " " + id }
 
 // fileOf is the name of the files that are kept of an object.
 func fileOf(kind, name string) string {
@@ -166,6 +168,25 @@ func parseMarks(out []byte) (map[string]map[string]record, error) {
 	return all, nil
 }
 
+// changed returns marks as they are after a change, which goes by the IDs that
+// observations have.
+func (c *Conn) changed(before map[string]resource.Mark, change func(map[string]resource.Mark)) map[string]resource.Mark {
+	prefix := ""
+	if f := c.Facts(); f != nil {
+		prefix = uniqueID(f.MachineID, "")
+	}
+	marks := map[string]resource.Mark{}
+	for id, m := range before {
+		marks[prefix+id] = m
+	}
+	change(marks)
+	after := map[string]resource.Mark{}
+	for id, m := range marks {
+		after[strings.TrimPrefix(id, prefix)] = m
+	}
+	return after
+}
+
 // SaveMarks implements [resource.Marker].
 func (c *Conn) SaveMarks(ctx context.Context, project string, change func(map[string]resource.Mark)) error {
 	out, err := c.run(ctx, readMarks+" || true\n", nil)
@@ -176,20 +197,18 @@ func (c *Conn) SaveMarks(ctx context.Context, project string, change func(map[st
 	if err != nil {
 		return err
 	}
-	marks := map[string]resource.Mark{}
+	before := map[string]resource.Mark{}
 	for id, rec := range all[project] {
-		marks[id+c.suffix()] = rec.Mark
+		before[id] = rec.Mark
 	}
-	before := maps.Clone(marks)
-	change(marks)
+	marks := c.changed(before, change)
 	var script strings.Builder
 	for _, id := range slices.Sorted(maps.Keys(marks)) {
-		own := strings.TrimSuffix(id, c.suffix())
-		kind, name, ok := strings.Cut(own, ":")
+		kind, name, ok := strings.Cut(id, ":")
 		if m := marks[id]; !ok || m.Equal(before[id]) {
 			continue
 		}
-		rec := all[project][own]
+		rec := all[project][id]
 		rec.Kind, rec.Name, rec.Mark = kind, name, marks[id]
 		text, err := store(project, kind, name, &rec)
 		if err != nil {
@@ -199,7 +218,7 @@ func (c *Conn) SaveMarks(ctx context.Context, project string, change func(map[st
 	}
 	for _, id := range slices.Sorted(maps.Keys(before)) {
 		if _, stays := marks[id]; !stays {
-			kind, name, _ := strings.Cut(strings.TrimSuffix(id, c.suffix()), ":")
+			kind, name, _ := strings.Cut(id, ":")
 			fmt.Fprintf(&script, "rm -f %s\n", remote.Quote(projectDir(project)+"/marks/"+fileOf(kind, name)))
 		}
 	}

@@ -30,15 +30,16 @@ var sysctlSchema = schema.Of(SysctlSpec{})
 
 // SysctlKind is a setting of a machine's kernel.
 var SysctlKind = &resource.Kind{
-	Name:     "sysctl",
-	Schema:   sysctlSchema,
-	Scope:    "host",
-	Rank:     6,
-	Keyless:  true,
-	Check:    hiding(sysctlSchema, checkSysctl),
-	Complete: completeSysctl,
-	Ending:   staysAsItWas,
-	Handler:  sysctlHandler{},
+	Name:      "sysctl",
+	Schema:    sysctlSchema,
+	Scope:     "host",
+	Rank:      6,
+	Keyless:   true,
+	TakesOver: true,
+	Check:     hiding(sysctlSchema, checkSysctl),
+	Complete:  completeSysctl,
+	Ending:    staysAsItWas,
+	Handler:   sysctlHandler{},
 }
 
 var sysctlName = regexp.MustCompile(`^[A-Za-z0-9_-]+([./][A-Za-z0-9_.:@-]+)+$`)

@@ -29,12 +29,13 @@ var unitSchema = schema.Of(UnitSpec{})
 
 // UnitKind is a unit of systemd.
 var UnitKind = &resource.Kind{
-	Name:     "systemd_unit",
-	Schema:   unitSchema,
-	Scope:    "host",
-	Rank:     20, // before the files that it reads
-	Keyless:  true,
-	Restarts: true,
+	Name:      "systemd_unit",
+	Schema:    unitSchema,
+	Scope:     "host",
+	Rank:      20, // before the files that it reads
+	Keyless:   true,
+	TakesOver: true,
+	Restarts:  true,
 	Out: []resource.Output{
 		{Name: "unit", Type: "string", Stable: true, Arg: "name", Doc: "Its name."},
 	},

@@ -31,15 +31,16 @@ var upgradesSchema = schema.Of(UpgradesSpec{})
 
 // UpgradesKind is what a machine upgrades by itself.
 var UpgradesKind = &resource.Kind{
-	Name:    "unattended_upgrades",
-	Schema:  upgradesSchema,
-	Scope:   "host",
-	Rank:    3,
-	Keyless: true,
-	Single:  true,
-	Check:   hiding(upgradesSchema, checkUpgrades),
-	Ending:  staysAsItWas,
-	Handler: upgradesHandler{},
+	Name:      "unattended_upgrades",
+	Schema:    upgradesSchema,
+	Scope:     "host",
+	Rank:      3,
+	Keyless:   true,
+	TakesOver: true,
+	Single:    true,
+	Check:     hiding(upgradesSchema, checkUpgrades),
+	Ending:    staysAsItWas,
+	Handler:   upgradesHandler{},
 }
 
 const upgradesFile = "/etc/apt/apt.conf.d/99swarmscript-unattended-upgrades"

@@ -40,11 +40,12 @@ var userSchema = schema.Of(UserSpec{})
 
 // UserKind is an account of a machine.
 var UserKind = &resource.Kind{
-	Name:    "user",
-	Schema:  userSchema,
-	Scope:   "host",
-	Rank:    5, // after what it owns
-	Keyless: true,
+	Name:      "user",
+	Schema:    userSchema,
+	Scope:     "host",
+	Rank:      5, // after what it owns
+	Keyless:   true,
+	TakesOver: true,
 	Out: []resource.Output{
 		{Name: "name", Type: "string", Stable: true, Arg: "name", Doc: "Its name."},
 		{Name: "uid", Type: "int", Doc: "Its number."},

@@ -23,6 +23,6 @@ func (vmHandler) Open(_ context.Context, _ resource.Conn, o *resource.Object) (r
 		return nil, err
 	}
 	return host.Connect(remote.Machine{
-		Address: m.Address.String(), Port: 22, User: s.User, Key: s.Key, HostKeys: []string{s.HostKey},
+		Address: m.Address.String(), Port: 22, User: s.User, Key: s.Key, HostKeys: []string{s.HostKey}, Jump: "none",
 	}), nil
 }

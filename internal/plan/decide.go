@@ -82,6 +82,8 @@ func Decide(c Case) (*Change, diag.List) {
 	case c.Absent:
 	case d.Kind.Unmarked:
 		ch.Live = c.Named(liveName(ch))
+	case ch.Live == nil && c.takesOver(liveName(ch)) != nil:
+		ch.Live = c.takesOver(liveName(ch))
 	case ch.Live == nil:
 		found, problem := c.adopted(liveName(ch))
 		if problem != nil {
@@ -262,6 +264,18 @@ func (c Case) adopted(name string) (*resource.Object, *diag.Diagnostic) {
 	return nil, p
 }
 
+// takesOver returns the object that has the name and nobody's mark, where the
+// kind takes such over.
+func (c Case) takesOver(name string) *resource.Object {
+	if !c.Decl.Kind.TakesOver {
+		return nil
+	}
+	if o := c.Named(name); o != nil && o.Mark.Project == "" {
+		return o
+	}
+	return nil
+}
+
 // mayTake reports whether an object that is not ours may become so.
 func (c Case) mayTake(o *resource.Object) bool {
 	ours := o.Mark.Project == c.Project && o.Mark.Address != c.Decl.Address // another declaration's
@@ -303,7 +317,12 @@ func (c Case) compare(ch *Change) {
 	if !slices.Equal(live.Mark.Keys, ch.Mark.Keys) { // else what we own is what is declared
 		owned = live.Mark.Owned()
 	}
-	ch.Fields = ch.Kind.Schema.Diff(ch.Args, live.Mark.Conceal(ch.Kind.Schema, live.Args), owned)
+	was := live.Mark
+	taken := ch.Kind.TakesOver && was.Project == ""
+	if taken { // its mark is the one that it would have
+		was = ch.Mark
+	}
+	ch.Fields = ch.Kind.Schema.Diff(ch.Args, was.Conceal(ch.Kind.Schema, live.Args), owned)
 	if name := liveName(ch); !ch.Kind.Versioned && ch.Kind.Find == nil && live.Name != name {
 		ch.rename(live.Name, name)
 	}
@@ -334,12 +353,13 @@ func (c Case) compare(ch *Change) {
 		ch.Action, ch.Reason, ch.Tentative, ch.ReplacedBy = Replace, askedFor, false, ""
 	}
 	ch.Tentative = ch.Tentative && ch.Action == Replace
-	if !ch.Mark.Equal(live.Mark) {
+	if !ch.Mark.Equal(live.Mark) && (!taken || ch.Action != NoOp) {
 		ch.Remark = true
 		if ch.Action == NoOp {
 			ch.Action = Update
 		}
 		switch {
+		case taken: // the differences say it all
 		case live.Mark.Project != c.Project:
 			ch.Reason = "adopted"
 		case live.Mark.Address != ch.Address:

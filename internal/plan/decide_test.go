@@ -76,6 +76,7 @@ var (
 		Target string `star:"target,pos"`
 		Name   string `star:"name,local"`
 	}{}), Verify: func(context.Context, resource.Conn, *resource.Request) error { return nil }}
+	partKind = &resource.Kind{Name: "part", Schema: schema.Of(thingSpec{}), Out: out, Scope: "room", Rank: 5, Keyless: true, TakesOver: true}
 	roomKind = &resource.Kind{Name: "room", Schema: schema.Of(struct {
 		Wall string `star:"wall,replace"`
 	}{}), Out: out, Scope: "house", Opens: "room", Single: true, DataLoss: "all that is in it", Handler: opens{}}
@@ -174,7 +175,7 @@ func (s scene) build() (*Plan, diag.List) {
 	if s.status == Unreachable {
 		room.Err = resource.ErrUnreachable
 	}
-	kinds := map[string]*resource.Kind{"thing": thingKind, "net": netKind, "file": fileKind, "disk": diskKind, "tape": tapeKind, "book": bookKind, "box": boxKind, "room": roomKind, "host": hostKind, "probe": probeKind}
+	kinds := map[string]*resource.Kind{"thing": thingKind, "net": netKind, "file": fileKind, "disk": diskKind, "tape": tapeKind, "book": bookKind, "box": boxKind, "part": partKind, "room": roomKind, "host": hostKind, "probe": probeKind}
 	return Build(Input{
 		Program: &resource.Program{Project: "shop", Declarations: s.decls, Moves: s.moves},
 		Scopes:  map[string]*ScopeState{"room.main": room},
@@ -237,6 +238,16 @@ func TestDecisionTable(t *testing.T) {
 			objects: []*resource.Object{live(thingKind, "1", "a", "image", "x")}}, `~ thing.a image:"x">"y"`},
 		{"an argument that is gone means its default", scene{decls: []*resource.Declaration{decl(thingKind, "a")},
 			objects: []*resource.Object{live(thingKind, "1", "a", "image", "x")}}, `~ thing.a image:"x">""`},
+		{"what was there before is taken over where it differs", scene{decls: []*resource.Declaration{decl(partKind, "a", "image", "y")},
+			objects: []*resource.Object{marked(live(partKind, "1", "a", "image", "x"), "", "")}}, `~ part.a image:"x">"y"`},
+		{"and left where it does not", scene{decls: []*resource.Declaration{decl(partKind, "a", "image", "x")},
+			objects: []*resource.Object{marked(live(partKind, "1", "a", "image", "x"), "", "")}}, ""},
+		{"and not taken away", scene{decls: []*resource.Declaration{decl(partKind, "a", "image", "x")}, opts: Options{Destroy: true},
+			objects: []*resource.Object{marked(live(partKind, "1", "a", "image", "x"), "", "")}}, ""},
+		{"but not from another project", scene{decls: []*resource.Declaration{decl(partKind, "a", "image", "y")},
+			objects: []*resource.Object{marked(live(partKind, "1", "a", "image", "x"), "other", "x")}}, "error: belongs to project other"},
+		{"what was there before and is sensitive now is not shown", scene{decls: []*resource.Declaration{decl(partKind, "a", "image", value.Secret{V: "y"})},
+			objects: []*resource.Object{marked(live(partKind, "1", "a", "image", "x"), "", "")}}, `~ part.a image:(sensitive value)>(sensitive value)`},
 		{"a field without a default is left alone", scene{decls: []*resource.Declaration{decl(thingKind, "a")},
 			objects: []*resource.Object{live(thingKind, "1", "a", "size", int64(4))}}, ""},
 		{"a field that forces replacement", scene{decls: []*resource.Declaration{decl(thingKind, "a", "mode", "n")},

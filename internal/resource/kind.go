@@ -54,6 +54,10 @@ type Kind struct {
 	// is what is meant, whoever made it, and what is no longer declared is
 	// forgotten, not removed.
 	Unmarked bool
+	// TakesOver is set where a declaration takes over what has its name and nobody's
+	// mark, without --adopt: what is there before anybody declares it, and is put
+	// back as it was. What is as declared already is left, unmarked.
+	TakesOver bool
 	// Fixed is set where a difference that cannot be made in place is an error:
 	// the object is never replaced because of one.
 	Fixed bool

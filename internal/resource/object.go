@@ -12,7 +12,7 @@ import (
 // Object is one live thing, as a scope's observation found it.
 type Object struct {
 	Kind string
-	ID   string // one object's in all scopes and for ever, as a Docker ID is: what two scopes show under one ID is one object
+	ID   string // unique in its scope and for ever, as a Docker ID is
 	Name string // its live name
 	Mark Mark   // zero where it is not ours
 	// Args is the object in normal form, by its kind's schema; what cannot be

@@ -14,9 +14,9 @@ import (
 // Two machines that exist, as a project sees them: one login and one command
 // each while nothing is to be done, whatever is declared on them.
 func TestMachines(t *testing.T) {
+	one, two := testhost.Start(t, "debian-12"), testhost.Start(t, "debian-13")
 	t.Setenv("HOME", t.TempDir()) // known_hosts
 	t.Setenv("SSH_AUTH_SOCK", "")
-	one, two := testhost.Start(t, "debian-12"), testhost.Start(t, "debian-13")
 	f := newFixture(t, &testengine.Engine{})
 	f.opts.Timeout = 5 * time.Minute
 	f.opts.Vars = []string{"one=" + one.Address, "two=" + two.Address, "key1=" + one.KeyFile, "key2=" + two.KeyFile, "project=" + f.project}
@@ -40,7 +40,7 @@ secret("token", generate = 32)
 	for _, name := range []string{"host.one", "host.two"} {
 		used := p.view.scopes[name].Conn.(*host.Conn).Remote().Used()
 		// The engine's lists come over connections of their own, at once.
-		if used.Dials != 1 || used.Channels > 13 {
+		if used.Dials != 1 || used.Commands != 1 || used.Channels > 13 {
 			t.Errorf("%s: a plan with nothing to do used %+v, want one login, one command, and the engine's ten lists at most", name, used)
 		}
 	}
@@ -50,7 +50,7 @@ secret("token", generate = 32)
 
 	one.Run("rm", "/etc/thing-3")
 	two.Run("sysctl", "-q", "net.core.somaxconn=4096")
-	f.Repaired("+ file[\"/etc/thing-3\"]", "~ sysctl.net.core.somaxconn: persistent value")
+	f.Repaired("+ file[\"/etc/thing-3\"]", "~ sysctl.net.core.somaxconn: value persistent")
 
 	for _, h := range []*testhost.Host{one, two} {
 		defer func() {
