@@ -2,6 +2,7 @@ package run
 
 import (
 	"context"
+	"fmt"
 	"slices"
 
 	"github.com/swarmscript/swarmscript/internal/apply"
@@ -49,6 +50,37 @@ func (v *view) settle(s *resource.Scope, last bool) bool {
 	}
 	d.Scope = homes[0]
 	return last
+}
+
+// doubt takes a scope that was not found for one that does not answer while it
+// may be where nobody could look: a manager's engine that does not answer, or is
+// off, may have the swarm, and another one must not be made.
+func (v *view) doubt() {
+	for _, s := range v.program.Scopes {
+		d := v.opener(s)
+		if d == nil || v.scopes[s.Address].State.Status != plan.Absent || v.scopes[s.Address].State.Off {
+			continue
+		}
+		for _, addr := range v.homes(d)[1:] {
+			home := v.scopes[addr]
+			if home == nil || !v.manages(addr, s) || home.State.Status != plan.Unreachable && !home.State.Off {
+				continue
+			}
+			v.put(s, nil, unreachable(s, fmt.Errorf("it may be in %s, which does not answer; bring that back, or, where it is gone for good, take it out of the script: %w", addr, resource.ErrUnreachable)))
+			break
+		}
+	}
+}
+
+// manages reports whether what stands on an engine is declared as a manager.
+func (v *view) manages(on string, s *resource.Scope) bool {
+	return slices.ContainsFunc(v.program.Declarations, func(d *resource.Declaration) bool {
+		if d.On != on || d.Scope != s.Address {
+			return false
+		}
+		f, ok := d.Kind.Schema.Field("role")
+		return ok && d.Args[f.Index] == "manager"
+	})
 }
 
 // holds reports whether a scope has the object that a declaration made.

@@ -106,6 +106,7 @@ func (v *view) observe(ctx context.Context) error {
 	for _, s := range todo {
 		v.put(s, nil, v.without(s))
 	}
+	v.doubt()
 	for _, s := range forgotten {
 		v.warnings = append(v.warnings, v.forget(s)...)
 	}
@@ -381,12 +382,8 @@ func (v *view) hashKey() []byte {
 
 // leasers are the scopes whose lease an apply takes, in an order that all
 // applies share: the swarms by their IDs, and engines that are in none.
-func (v *view) leasers() []resource.Leaser {
-	type entry struct {
-		key   string
-		store resource.Leaser
-	}
-	var all []entry
+func (v *view) leasers() []leaser {
+	var all []leaser
 	inSwarm, swarms := map[resource.Conn]bool{}, false
 	for _, s := range v.scopes {
 		swarms = swarms || s.State.Scope.Type == "swarm" && s.State.Status == plan.Present
@@ -405,15 +402,14 @@ func (v *view) leasers() []resource.Leaser {
 		case t == "engine" && s.State.Scope.Config == nil:
 			continue // or the machine that the engine is on
 		}
-		all = append(all, entry{s.State.Scope.Type + " " + v.scopeID(addr), store})
+		all = append(all, leaser{leaseName(s.State.Scope, v.scopeID(addr)), store})
 	}
-	slices.SortFunc(all, func(a, b entry) int { return strings.Compare(a.key, b.key) })
-	out := make([]resource.Leaser, len(all))
-	for i, e := range all {
-		out[i] = e.store
-	}
-	return out
+	slices.SortFunc(all, func(a, b leaser) int { return strings.Compare(a.name, b.name) })
+	return all
 }
+
+// leaseName names what keeps a lease: a scope by the ID of what opens it.
+func leaseName(s *resource.Scope, id string) string { return s.Type + " " + id }
 
 // scopeID is the ID of the object that opens a scope, or its address.
 func (v *view) scopeID(addr string) string {
