@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -231,5 +232,31 @@ func TestImplicitSwarm(t *testing.T) {
 	}
 	if len(p.Declarations) != 3 || p.Declarations[2].Address != "swarm.default/network.m" {
 		t.Errorf("got %d declarations", len(p.Declarations))
+	}
+}
+
+// A swarm.join of the host that the swarm begins on says more of it, and takes
+// nothing back.
+func TestJoinOfTheFirst(t *testing.T) {
+	for _, tt := range []struct{ src, want string }{
+		{"h = host('h', '192.0.2.1')\nc = swarm.init(h, advertise_addr = '192.0.2.1', availability = 'drain')\nn = swarm.join(h, c, labels = {'a': 'b'})", "manager 192.0.2.1 drain"},
+		{"h = host('h', '192.0.2.1')\nc = swarm.init(h, advertise_addr = '192.0.2.1')\nn = swarm.join(h, c, role = 'worker', advertise_addr = '192.0.2.9', availability = 'pause')", "worker 192.0.2.9 pause"},
+		{"e = engine('tcp://192.0.2.1:1', name = 'e')\nc = swarm.init(e)\nn = swarm.join(e, c)", "manager <nil> <nil>"},
+		{"h = host('h', '192.0.2.1'); k = host('k', '192.0.2.2')\nc = swarm.init(h)\nn = swarm.join(k, c)", "worker <nil> <nil>"},
+	} {
+		p, problems := evaluate(t, "project('p')\n"+tt.src, nil)
+		if problems.Err() != nil {
+			t.Fatal(problems)
+		}
+		nodes := slices.DeleteFunc(p.Declarations, func(d *resource.Declaration) bool { return d.Kind.Name != "node" })
+		d := nodes[len(nodes)-1]
+		var got []string
+		for _, name := range []string{"role", "advertise_addr", "availability"} {
+			f, _ := d.Kind.Schema.Field(name)
+			got = append(got, fmt.Sprint(d.Args[f.Index]))
+		}
+		if text := strings.Join(got, " "); text != tt.want {
+			t.Errorf("%s\nis %s, want %s", tt.src, text, tt.want)
+		}
 	}
 }

@@ -202,7 +202,7 @@ func (v *view) observeOne(ctx context.Context, s *resource.Scope) (resource.Conn
 		return nil, &plan.ScopeState{Scope: s, Status: plan.Absent}, nil
 	}
 	v.reached(s)
-	obs, err := conn.Observe(ctx, v.query(s))
+	obs, err := v.observePatiently(ctx, conn, s)
 	if err != nil {
 		if notReachable(err) != nil && made {
 			conn.Close() // it is not kept
@@ -210,6 +210,23 @@ func (v *view) observeOne(ctx context.Context, s *resource.Scope) (resource.Conn
 		return conn, unreachable(s, err), notReachable(err)
 	}
 	return conn, &plan.ScopeState{Scope: s, Status: plan.Present, Obs: obs}, nil
+}
+
+// observePatiently looks again at what is only changing: a manager that has just
+// been demoted takes itself for one a moment longer, and cannot list its swarm.
+func (v *view) observePatiently(ctx context.Context, conn resource.Conn, s *resource.Scope) (*resource.Observation, error) {
+	const tries, pause = 20, 250 * time.Millisecond
+	for try := 1; ; try++ {
+		obs, err := conn.Observe(ctx, v.query(s))
+		if try == tries || !errors.Is(err, resource.ErrTransient) || errors.Is(err, resource.ErrUnreachable) {
+			return obs, err
+		}
+		select {
+		case <-time.After(pause):
+		case <-ctx.Done():
+			return nil, err
+		}
+	}
 }
 
 // query is what an observation of a scope is for.
