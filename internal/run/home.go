@@ -88,8 +88,14 @@ func (v *view) holds(s *apply.Scope, d *resource.Declaration) bool {
 	if s.State.Obs == nil {
 		return false
 	}
+	was := d.Address
+	for _, m := range v.program.Moves {
+		if m.To == d.Address {
+			was = m.From
+		}
+	}
 	return slices.ContainsFunc(s.State.Obs.Objects, func(o *resource.Object) bool {
-		return o.Kind == d.Kind.Name && o.Mark.Project == v.program.Project && o.Mark.Address == d.Address
+		return o.Kind == d.Kind.Name && o.Mark.Project == v.program.Project && (o.Mark.Address == d.Address || o.Mark.Address == was)
 	})
 }
 

@@ -147,9 +147,6 @@ func TestStoryMemberFirst(t *testing.T) {
 		t.Errorf("the managers are %s nodes", got)
 	}
 
-	// Another one is where the script finds the swarm; the first is declared no more.
-	f.Bare(f.cluster("mgr1", "mgr1:"+manager+" mgr2:"+manager, ""))
-	f.Repaired("- node.mgr0 (no longer declared)")
 	f.Apply(func(o *Options) { o.Destroy, o.AllowDataLoss = true, true })
 	for name := range f.at {
 		if f.state(name) != "inactive" {

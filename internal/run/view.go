@@ -290,6 +290,7 @@ func (v *view) connect(ctx context.Context, s *resource.Scope) (resource.Conn, e
 // openerObject finds the live object that opens a scope.
 func (v *view) openerObject(s *resource.Scope, parent *apply.Scope) (*resource.Object, resource.Opener) {
 	ix := plan.NewIndex(parent.State, v.program.Project)
+	ix.Move(v.program)
 	if d := v.opener(s); d != nil {
 		if opener, ok := d.Kind.Handler.(resource.Opener); ok {
 			return ix.Live(d), opener
