@@ -75,7 +75,10 @@ func TestCluster(t *testing.T) {
 		if name == asks {
 			asks = "mgr-1"
 		}
-		s.eventually(name+" is back", func() bool {
+		s.eventually(name+" is back, and what ran on it", func() bool {
+			if !strings.HasPrefix(s.on(asks, "docker service ls --format '{{.Replicas}}' || true", nil), "2/2") {
+				return false
+			}
 			got := s.on(asks, "docker node ls --format '{{.Status}} {{.ManagerStatus}}' || true", nil)
 			return s.on(name, "systemctl is-active docker || true", nil) == "active" && strings.Count(got, "Ready") == 7 && strings.Count(got, "Reachable")+strings.Count(got, "Leader") == 5
 		})

@@ -47,6 +47,7 @@ type stage struct {
 	script  string
 	project string
 	vars    []string // of every run
+	env     []string // beside the test's own
 	last    []string // of the last apply
 }
 
@@ -60,6 +61,7 @@ func (s *stage) run(args ...string) (int, string) {
 	ctx, cancel := context.WithTimeout(context.Background(), 8*time.Minute) // also at the end of the test
 	defer cancel()
 	cmd := exec.CommandContext(ctx, bin, args...)
+	cmd.Env = append(os.Environ(), s.env...)
 	out, err := cmd.CombinedOutput()
 	var exit *exec.ExitError
 	if err != nil && !errors.As(err, &exit) {

@@ -6,5 +6,5 @@ import "embed"
 
 // FS holds the modules.
 //
-//go:embed update.star
+//go:embed host.star swarm.star update.star
 var FS embed.FS

@@ -139,8 +139,8 @@ func TestSaveMarks(t *testing.T) {
 	channels := w.c.Remote().Used().Channels
 	mark := resource.Mark{Project: w.project, Address: "host.m/file[\"/etc/other\"]", Triggers: "it's"}
 	change := func(m map[string]resource.Mark) {
-		m[w.c.Facts().MachineID+" file:/etc/other"] = mark
-		delete(m, w.c.Facts().MachineID+" file:/etc/marked")
+		m[w.c.Remote().Name()+" file:/etc/other"] = mark
+		delete(m, w.c.Remote().Name()+" file:/etc/marked")
 	}
 	for range 2 {
 		if err := w.c.SaveMarks(t.Context(), w.project, change); err != nil {
@@ -157,7 +157,7 @@ func TestSaveMarks(t *testing.T) {
 			t.Errorf("the mark of %s is %+v", o.ID, o.Mark)
 		}
 	}
-	want(t, "what is marked", strings.Join(got, " "), w.c.Facts().MachineID+" file:/etc/other")
+	want(t, "what is marked", strings.Join(got, " "), w.c.Remote().Name()+" file:/etc/other")
 	w.sh("for f in /var/lib/swarmscript/project/*/marks/*; do echo x >$f; done")
 	if _, err := w.c.Observe(t.Context(), resource.Query{Project: w.project}); err == nil || !strings.Contains(err.Error(), "on the machine is damaged: remove it") {
 		t.Errorf("a damaged mark: %v", err)

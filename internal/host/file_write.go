@@ -113,11 +113,8 @@ func missingFolder(err error) (string, bool) {
 
 // made is an object that is as its arguments say.
 func (c *Conn) made(r *resource.Request, name string, out map[string]value.Value) *resource.Object {
-	kind, id := r.Address.Kind(), idOf(r.Address.Kind(), name)
-	if f := c.Facts(); f != nil {
-		id = uniqueID(f.MachineID, id)
-	}
-	return &resource.Object{Kind: kind, ID: id, Name: name, Mark: r.Mark, Args: r.Args, Out: out}
+	kind := r.Address.Kind()
+	return &resource.Object{Kind: kind, ID: c.uniqueID(idOf(kind, name)), Name: name, Mark: r.Mark, Args: r.Args, Out: out}
 }
 
 // DirectorySpec is a folder of a machine.

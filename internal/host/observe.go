@@ -91,9 +91,9 @@ func (c *Conn) Observe(ctx context.Context, q resource.Query) (*resource.Observa
 	l.nest()
 	c.remember(l)
 	for _, o := range l.objects {
-		o.ID = uniqueID(l.facts.MachineID, o.ID)
+		o.ID = c.uniqueID(o.ID)
 		for i, id := range o.Uses {
-			o.Uses[i] = uniqueID(l.facts.MachineID, id)
+			o.Uses[i] = c.uniqueID(id)
 		}
 	}
 	return &resource.Observation{

@@ -39,8 +39,9 @@ type record struct {
 // idOf is the ID of an object: nothing tells two files at one path apart.
 func idOf(kind, name string) string { return kind + ":" + name }
 
-// uniqueID tells the same thing of two machines apart.
-func uniqueID(machine, id string) string { return machine + " " + id }
+// uniqueID tells the same thing of two machines apart, by how they are reached:
+// machines that were cloned share what they think of themselves.
+func (c *Conn) uniqueID(id string) string { return c.host.Name() + " " + id }
 
 // fileOf is the name of the files that are kept of an object.
 func fileOf(kind, name string) string {
@@ -171,10 +172,7 @@ func parseMarks(out []byte) (map[string]map[string]record, error) {
 // changed returns marks as they are after a change, which goes by the IDs that
 // observations have.
 func (c *Conn) changed(before map[string]resource.Mark, change func(map[string]resource.Mark)) map[string]resource.Mark {
-	prefix := ""
-	if f := c.Facts(); f != nil {
-		prefix = uniqueID(f.MachineID, "")
-	}
+	prefix := c.uniqueID("")
 	marks := map[string]resource.Mark{}
 	for id, m := range before {
 		marks[prefix+id] = m

@@ -65,12 +65,23 @@ func readHierarchies(mounts string) []hierarchy {
 }
 
 // enter puts the machine's first process, which has no children yet, into the
-// machine's cgroups, with its limits set.
+// machine's cgroups, with its limits set. One that is removed as empty before the
+// process is in it, with what another machine left, is made again.
 func (m *Machine) enter(pid int) error {
 	all, err := m.site.hierarchies()
 	if err != nil {
 		return err
 	}
+	for try := 1; ; try++ {
+		if err = m.enterAll(all, pid); !errors.Is(err, fs.ErrNotExist) || try == enterTries {
+			return err
+		}
+	}
+}
+
+const enterTries = 5
+
+func (m *Machine) enterAll(all []hierarchy, pid int) error {
 	for _, h := range all {
 		dir := h.path
 		for _, part := range strings.Split(m.cgroup()[1:], "/") {

@@ -111,8 +111,9 @@ func (s *Site) Name() string { return s.name }
 // bridge is the name of the site's bridge, and the comment on its firewall rules.
 func (s *Site) bridge() string { return "ss-" + s.name }
 
-// cgroup is the parent of the cgroups of the site's machines.
-func (s *Site) cgroup() string { return "/swarmscript-" + s.name }
+// cgroup is the parent of the cgroups of the site's machines, and of nothing
+// else: with the last machine it is removed, and all that is empty in it.
+func (s *Site) cgroup() string { return "/swarmscript-local-" + s.name }
 
 func (s *Site) file(name string) string { return filepath.Join(s.dir, name) }
 
