@@ -462,12 +462,36 @@ func (c *call) membership() {
 	if c.kind.Name != "node" || c.kind.Scope != "swarm" {
 		return
 	}
-	if f, ok := c.kind.Schema.Field("role"); ok && c.d.joins && c.decl.Args[f.Index] == nil {
-		c.decl.Args[f.Index] = "worker"
+	if f, ok := c.kind.Schema.Field("role"); ok && c.d.joins {
+		c.inherit()
+		if c.decl.Args[f.Index] == nil {
+			c.decl.Args[f.Index] = "worker"
+		}
 	}
 	for _, name := range joinOnly {
 		if f, ok := c.kind.Schema.Field(name); ok && !c.d.joins && c.decl.Args[f.Index] != nil {
 			c.report(name, -1, "%s: %s is an argument of swarm.join", c.d.name, name).Detail = "this node has joined already"
+		}
+	}
+}
+
+// inherit gives a swarm.join of the host that the swarm begins on what swarm.init
+// has said of it, where the join does not say otherwise: it is a manager.
+func (c *call) inherit() {
+	swarm := c.d.recorder.declared[value.Address(c.decl.Scope)]
+	if swarm == nil || swarm.Scope != c.decl.On {
+		return
+	}
+	given := value.Struct{}
+	if old := c.d.recorder.declared[c.decl.Address]; c.d.recorder.founders[old] {
+		given = old.Args
+	} else if f, ok := c.kind.Schema.Field("role"); ok { // of an engine(), nothing is declared
+		given = make(value.Struct, len(c.decl.Args))
+		given[f.Index] = "manager"
+	}
+	for i, v := range given {
+		if c.decl.Args[i] == nil {
+			c.decl.Args[i] = v
 		}
 	}
 }

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -44,6 +45,10 @@ func TestDeclarationErrors(t *testing.T) {
 		{"missing", `service("web")`, "3:1-3:15 service: missing argument image"},
 		{"no name", `service(image = "nginx")`, "service: missing argument name"},
 		{"name that is no text", `service(4, image = "nginx")`, "3:9-3:10 service: the name must be plain text, got int"},
+		{"in two swarms", "h = host('h', '192.0.2.1'); k = host('k', '192.0.2.2')\na = swarm.init(h, name = 'a')\nb = swarm.init(k, name = 'b')\nswarm.join(k, a)", "docker.k cannot be in swarm.b and in swarm.a: an engine is in one swarm"},
+		{"joining two swarms", "h = host('h', '192.0.2.1')\nx = swarm.init(engine('tcp://192.0.2.3:1', name = 'x'), name = 'b')\nswarm.join(h, c)\nswarm.join(h, x)", "docker.h cannot be in swarm.main and in swarm.b"},
+		{"two machines of one name", "h = host('m', '192.0.2.1'); v = vm('m', provider = local())\nswarm.join(h, c)\nvolume('v', engine = v)", "volume: vm.m and host.m have the same name, which their engines would have too (name one of the machines otherwise)"},
+		{"an engine of the other machine", "h = host('m', '192.0.2.1'); v = vm('m', provider = local())\nswarm.join(h, c)\ndocker_install(v)", "docker.m is declared twice"},
 		{"twice", "network('n')\nnetwork('n')", "network.n is declared twice"},
 		{"a struct of its own", `service("web", image = "nginx", ports = [port("x")])`, `3:47-3:50 port: target: got "x", want int`},
 		{"the wrong struct", `service("web", image = "nginx", ports = [update_policy()])`, "service: ports[0]: got update_policy(...), want port(...) or a dict"},
@@ -227,5 +232,31 @@ func TestImplicitSwarm(t *testing.T) {
 	}
 	if len(p.Declarations) != 3 || p.Declarations[2].Address != "swarm.default/network.m" {
 		t.Errorf("got %d declarations", len(p.Declarations))
+	}
+}
+
+// A swarm.join of the host that the swarm begins on says more of it, and takes
+// nothing back.
+func TestJoinOfTheFirst(t *testing.T) {
+	for _, tt := range []struct{ src, want string }{
+		{"h = host('h', '192.0.2.1')\nc = swarm.init(h, advertise_addr = '192.0.2.1', availability = 'drain')\nn = swarm.join(h, c, labels = {'a': 'b'})", "manager 192.0.2.1 drain"},
+		{"h = host('h', '192.0.2.1')\nc = swarm.init(h, advertise_addr = '192.0.2.1')\nn = swarm.join(h, c, role = 'worker', advertise_addr = '192.0.2.9', availability = 'pause')", "worker 192.0.2.9 pause"},
+		{"e = engine('tcp://192.0.2.1:1', name = 'e')\nc = swarm.init(e)\nn = swarm.join(e, c)", "manager <nil> <nil>"},
+		{"h = host('h', '192.0.2.1'); k = host('k', '192.0.2.2')\nc = swarm.init(h)\nn = swarm.join(k, c)", "worker <nil> <nil>"},
+	} {
+		p, problems := evaluate(t, "project('p')\n"+tt.src, nil)
+		if problems.Err() != nil {
+			t.Fatal(problems)
+		}
+		nodes := slices.DeleteFunc(p.Declarations, func(d *resource.Declaration) bool { return d.Kind.Name != "node" })
+		d := nodes[len(nodes)-1]
+		var got []string
+		for _, name := range []string{"role", "advertise_addr", "availability"} {
+			f, _ := d.Kind.Schema.Field(name)
+			got = append(got, fmt.Sprint(d.Args[f.Index]))
+		}
+		if text := strings.Join(got, " "); text != tt.want {
+			t.Errorf("%s\nis %s, want %s", tt.src, text, tt.want)
+		}
 	}
 }

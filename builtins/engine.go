@@ -176,6 +176,34 @@ func (r *Recorder) founder(thread *starlark.Thread, d *resource.Declaration) {
 	}
 }
 
+// oneSwarmEach finds engines that would be in two swarms.
+func (r *Recorder) oneSwarmEach() (out diag.List) {
+	type member struct {
+		swarm string
+		decl  *resource.Declaration
+	}
+	in := map[string]member{}
+	for _, d := range r.program.Declarations {
+		engine, m := d.On, member{d.Scope, d}
+		if d.Kind.Opens == "swarm" && !d.External {
+			engine, m.swarm = d.Scope, string(d.Address)
+		}
+		if engine == "" {
+			continue
+		}
+		if first, ok := in[engine]; ok && first.swarm != m.swarm {
+			out = append(out, &diag.Diagnostic{
+				Pos:     d.Pos,
+				Summary: fmt.Sprintf("%s cannot be in %s and in %s: an engine is in one swarm", engine, first.swarm, m.swarm),
+				Related: []diag.Note{{Pos: first.decl.Pos, Text: "it is in " + first.swarm + " here"}},
+			})
+			continue
+		}
+		in[engine] = m
+	}
+	return out
+}
+
 // foundersOwn gives the node of a swarm's first host what is its own, whichever
 // manager the swarm is seen from later: its availability, and the addresses that
 // it joins with should it be made anew. A swarm that is there is not another one

@@ -214,6 +214,9 @@ func hostOf(v starlark.Value) (addr, name string, ok bool) {
 func (r *Recorder) engineOn(c *call, host, name string) string {
 	addr := value.NewAddress("", "docker", name)
 	if r.scopes[string(addr)] != nil {
+		if d := r.declared[addr]; d != nil && d.Scope != host {
+			c.report("", -1, "%s: %s and %s have the same name, which their engines would have too", c.d.name, host, d.Scope).Hint = "name one of the machines otherwise"
+		}
 		return string(addr)
 	}
 	for _, k := range r.kinds {
@@ -245,7 +248,7 @@ func (r *Recorder) opened(thread *starlark.Thread, h *Handle) {
 func (r *Recorder) installedLate(d *resource.Declaration) *diag.Diagnostic {
 	old := r.declared[d.Address]
 	user := r.found[old]
-	if old == nil || user == nil || r.isEarlier(old) {
+	if old == nil || user == nil || old.Scope != d.Scope || r.isEarlier(old) {
 		return nil
 	}
 	return &diag.Diagnostic{

@@ -74,7 +74,7 @@ func (r *Recorder) Undeclare(address string) (value.Address, error) {
 	var users []string
 	var founders []*resource.Declaration // the node of a swarm's own host goes with it
 	for _, other := range r.program.Declarations {
-		refers := other.Scope == string(addr) || slices.Contains(other.After, addr) ||
+		refers := other.Scope == string(addr) || other.On == string(addr) || slices.Contains(other.After, addr) ||
 			slices.ContainsFunc(other.Refs(), func(ref value.Ref) bool { return ref.Address == addr })
 		if refers && r.founders[other] && other.Scope == string(addr) {
 			founders = append(founders, other)

@@ -154,3 +154,17 @@ func TestUndeclare(t *testing.T) {
 	f.fine("service('web', image = 'b')")
 	f.declares("swarm.main", "network.n", "service.web b")
 }
+
+// What stands on an engine uses it.
+func TestUndeclareEngine(t *testing.T) {
+	f := newTyped(t)
+	f.fine("project('p')", "c = swarm.init()", "h = host('h', '192.0.2.1')", "docker_install(h)", "swarm.join(h, c)")
+	if _, err := f.rec.Undeclare("docker.h"); err == nil || !strings.Contains(diag.From(err)[0].Error(), "docker.h is used by node.h") {
+		t.Errorf("got %v", err)
+	}
+	for _, address := range []string{"node.h", "docker.h"} {
+		if _, err := f.rec.Undeclare(address); err != nil {
+			t.Error(err)
+		}
+	}
+}

@@ -145,6 +145,7 @@ func (r *Recorder) Program() (*resource.Program, diag.List) {
 	}
 	r.orderByName()
 	problems = append(problems, r.ownLookups()...)
+	problems = append(problems, r.oneSwarmEach()...)
 	p.Moves = nil
 	for _, m := range r.moves {
 		got, problem := r.resolveMove(m)

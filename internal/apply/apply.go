@@ -234,7 +234,8 @@ func (e *executor) scopeOf(ctx context.Context, addr string) (*liveScope, error)
 	if err != nil {
 		return nil, err
 	}
-	conn, err := open.Open(ctx, parent.scope.Conn, opener.Live)
+	outer, _ := parent.current()
+	conn, err := open.Open(ctx, outer, opener.Live)
 	if err != nil {
 		return nil, fmt.Errorf("open %s: %w", addr, err)
 	}
@@ -269,7 +270,8 @@ func (e *executor) replaced(opener *plan.Change, s *liveScope) bool {
 	return planned != nil && (planned.Action == plan.Replace || planned.Action == plan.Create)
 }
 
-// refresh observes a scope again.
+// refresh observes a scope again. What the caller of [Run] has of it stays as it
+// is: that may be read meanwhile.
 func (s *liveScope) refresh(ctx context.Context, p *resource.Program) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -279,7 +281,7 @@ func (s *liveScope) refresh(ctx context.Context, p *resource.Program) error {
 	}
 	st := *s.scope.State
 	st.Obs = obs
-	s.scope.State = &st
+	s.scope = &Scope{Conn: s.scope.Conn, State: &st}
 	s.index = newIndex(&st, p)
 	return nil
 }

@@ -86,9 +86,9 @@ type LeaseOptions struct {
 
 // Held is a lease that is held and renewed until it is released.
 type Held struct {
-	store  resource.Leaser
 	opts   LeaseOptions
 	mu     sync.Mutex
+	store  resource.Leaser
 	lease  *resource.Lease
 	cancel context.CancelFunc
 	ended  chan struct{}
@@ -108,6 +108,21 @@ func Acquire(ctx context.Context, store resource.Leaser, opts LeaseOptions, lost
 	h := &Held{store: store, opts: opts, lease: lease, cancel: cancel, ended: make(chan struct{})}
 	go h.renew(renewals, asked, lost)
 	return h, nil
+}
+
+// Through lets a lease be renewed and given back through another connection to
+// what keeps it: one swarm is reached through any of its managers.
+func (h *Held) Through(store resource.Leaser) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.store = store
+}
+
+// Store is what the lease is kept through.
+func (h *Held) Store() resource.Leaser {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return h.store
 }
 
 // take tries until the lease is free, expired, or the wait is over. It returns
@@ -216,7 +231,8 @@ func (h *Held) renewOnce(ctx context.Context, deadline time.Time) (err error) {
 	defer cancel()
 	ctx, cancelTry := context.WithTimeout(ctx, h.opts.TTL/3)
 	defer cancelTry()
-	current, now, err := h.store.ReadLease(ctx, h.opts.Project)
+	store := h.Store()
+	current, now, err := store.ReadLease(ctx, h.opts.Project)
 	if err != nil {
 		return err
 	}
@@ -225,11 +241,11 @@ func (h *Held) renewOnce(ctx context.Context, deadline time.Time) (err error) {
 	}
 	next := *current
 	next.Expires = now.Add(h.opts.TTL)
-	got, err := h.store.WriteLease(ctx, h.opts.Project, current, &next)
+	got, err := store.WriteLease(ctx, h.opts.Project, current, &next)
 	if errors.Is(err, resource.ErrConflict) {
 		// The ledger lives beside the lease and is written by the same run: a
 		// version that moved is only a loss if the holder did.
-		again, _, rerr := h.store.ReadLease(ctx, h.opts.Project)
+		again, _, rerr := store.ReadLease(ctx, h.opts.Project)
 		switch {
 		case rerr != nil: // not known, which is no loss yet
 			return rerr
@@ -260,21 +276,21 @@ func (h *Held) Release(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 5*time.Second)
 	defer cancel()
 	h.mu.Lock()
-	last := h.lease
+	last, store := h.lease, h.store
 	h.mu.Unlock()
-	if _, err := h.store.WriteLease(ctx, h.opts.Project, last, nil); !errors.Is(err, resource.ErrConflict) {
+	if _, err := store.WriteLease(ctx, h.opts.Project, last, nil); !errors.Is(err, resource.ErrConflict) {
 		return err
 	}
 	// It is not as we knew it: an answer to a renewal was lost, or it is not ours.
 	for range attempts {
-		current, _, err := h.store.ReadLease(ctx, h.opts.Project)
+		current, _, err := store.ReadLease(ctx, h.opts.Project)
 		if err != nil {
 			return err
 		}
 		if current == nil || current.Holder != h.opts.Holder {
 			return nil
 		}
-		_, err = h.store.WriteLease(ctx, h.opts.Project, current, nil)
+		_, err = store.WriteLease(ctx, h.opts.Project, current, nil)
 		if !errors.Is(err, resource.ErrConflict) {
 			return err
 		}

@@ -197,3 +197,24 @@ func TestRetryIsCancelled(t *testing.T) {
 		}
 	})
 }
+
+// A scope that is looked at again stays, for whoever runs the plan, as it was
+// handed over: the inventory is written while steps run.
+func TestRefreshIsTheRunsOwn(t *testing.T) {
+	inYard(t, func(t *testing.T, y *yard) {
+		y.step(plan.Update, "a")
+		y.on("update a", until(1, resource.ErrConflict))
+		before := map[string]*plan.ScopeState{}
+		for addr, s := range y.in.Scopes {
+			before[addr] = s.State
+		}
+		if got := outcomes(y.run(t.Context())); got != "a ok" || len(before) == 0 {
+			t.Fatal(got, len(before))
+		}
+		for addr, s := range y.in.Scopes {
+			if s.State != before[addr] {
+				t.Errorf("%s is another one after the run", addr)
+			}
+		}
+	})
+}

@@ -326,6 +326,11 @@ func (b *builder) declare(d *resource.Declaration) {
 		b.problems = append(b.problems, problems...)
 		return
 	}
+	if d.Kind.Opens != "" && ch.Action == Create {
+		if own := b.index[string(d.Address)]; own != nil && own.State.Status == Unreachable {
+			ch = &Change{Address: d.Address, Kind: d.Kind, Scope: d.Scope, Decl: d, Args: d.Args, Blocked: "it may be there, and cannot be reached"}
+		}
+	}
 	b.changes[d.Address] = ch
 	b.stir(d, ch)
 }

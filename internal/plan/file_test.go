@@ -17,7 +17,7 @@ import (
 )
 
 func testKinds(_, name string) *resource.Kind {
-	return map[string]*resource.Kind{"thing": thingKind, "net": netKind, "file": fileKind, "disk": diskKind, "room": roomKind, "probe": probeKind}[name]
+	return map[string]*resource.Kind{"thing": thingKind, "net": netKind, "file": fileKind, "disk": diskKind, "room": roomKind, "probe": probeKind, "host": hostKind}[name]
 }
 
 // written builds a scene's plan, as it is in a file.
@@ -128,6 +128,11 @@ func TestDifferences(t *testing.T) {
 		{"another value", was, scene{decls: []*resource.Declaration{web("image", "z")}, objects: was.objects}, "thing.web: image would become z, and in the plan b"},
 		{"newer", was, scene{decls: was.decls, objects: []*resource.Object{versioned(live(thingKind, "t1", "web", "image", "a"), 7)}},
 			"thing.web: it was changed since: it has version 7 now, and had 0"},
+		{"found, and moved by itself", scene{decls: []*resource.Declaration{decl(hostKind, "h", "use", "b")}, objects: []*resource.Object{live(hostKind, "h1", "h", "use", "a")}},
+			scene{decls: []*resource.Declaration{decl(hostKind, "h", "use", "b")}, objects: []*resource.Object{versioned(live(hostKind, "h1", "h", "use", "a"), 7)}}, ""},
+		{"found, and changed", scene{decls: []*resource.Declaration{decl(hostKind, "h", "use", "b")}, objects: []*resource.Object{live(hostKind, "h1", "h", "use", "a")}},
+			scene{decls: []*resource.Declaration{decl(hostKind, "h", "use", "b")}, objects: []*resource.Object{versioned(live(hostKind, "h1", "h", "use", "a", "labels", labels("x", "y")), 7)}},
+			"host.h: it was changed since"},
 		{"still converging", scene{decls: was.decls, objects: []*resource.Object{unsettled(live(thingKind, "t1", "web", "image", "a"))}},
 			scene{decls: was.decls, objects: []*resource.Object{versioned(live(thingKind, "t1", "web", "image", "a"), 7)}}, ""},
 		{"changed while it converged", scene{decls: was.decls, objects: []*resource.Object{unsettled(live(thingKind, "t1", "web", "image", "a"))}},

@@ -35,7 +35,7 @@ func NewIndex(st *ScopeState, project string) *Index {
 	ix.ours = make(map[value.Address][]*resource.Object, len(objects))
 	alone := make([]*resource.Object, len(objects)) // most addresses have one
 	for i, o := range objects {
-		if m, ok := st.Obs.Ledger.Marks[o.ID]; ok {
+		if m, ok := st.Obs.Ledger.Marks[o.ID]; ok && !o.Mark.Equal(m) { // once: steps read it
 			o.Mark = m
 		}
 		if o.Mark.Project != project || project == "" {

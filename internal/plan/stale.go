@@ -106,10 +106,12 @@ func (d *staleness) compare(was, now *Change) {
 }
 
 // live compares the objects that the steps change. The version of one that had
-// not converged moves by itself: what it is says more then.
+// not converged, or that has a life of its own, as a node has that goes down and
+// comes back, moves by itself: what it is says more then.
 func (d *staleness) live(c *Change, was, now *resource.Object) {
 	switch {
 	case was.Version == now.Version:
+	case c.Kind.Find != nil && value.Equal(was.Args, now.Args):
 	case was.Unsettled == "":
 		d.add(c, "it was changed since: it has version %d now, and had %d", now.Version, was.Version)
 	case !value.Equal(was.Args, now.Args):

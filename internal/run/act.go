@@ -204,7 +204,8 @@ func (a *Acts) lease(ctx context.Context, o Options, opts ApplyOptions, lost fun
 			byProject[project] = newLeases(project, o.LockTimeout, opts, lost)
 			held = append(held, byProject[project])
 		}
-		if err := byProject[project].take(ctx, act.Service.State.Swarm.Conn); err != nil {
+		sw := act.Service.State.Swarm
+		if _, err := byProject[project].take(ctx, leaser{sw.Address, sw.Conn}); err != nil {
 			return release, err
 		}
 	}

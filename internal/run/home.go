@@ -2,6 +2,7 @@ package run
 
 import (
 	"context"
+	"fmt"
 	"slices"
 
 	"github.com/swarmscript/swarmscript/internal/apply"
@@ -51,13 +52,50 @@ func (v *view) settle(s *resource.Scope, last bool) bool {
 	return last
 }
 
+// doubt takes a scope that was not found for one that does not answer while it
+// may be where nobody could look: a manager's engine that does not answer, or is
+// off, may have the swarm, and another one must not be made.
+func (v *view) doubt() {
+	for _, s := range v.program.Scopes {
+		d := v.opener(s)
+		if d == nil || v.scopes[s.Address].State.Status != plan.Absent || v.scopes[s.Address].State.Off {
+			continue
+		}
+		for _, addr := range v.homes(d)[1:] {
+			home := v.scopes[addr]
+			if home == nil || !v.manages(addr, s) || home.State.Status != plan.Unreachable && !home.State.Off {
+				continue
+			}
+			v.put(s, nil, unreachable(s, fmt.Errorf("it may be in %s, which does not answer; bring that back, or, where it is gone for good, take it out of the script: %w", addr, resource.ErrUnreachable)))
+			break
+		}
+	}
+}
+
+// manages reports whether what stands on an engine is declared as a manager.
+func (v *view) manages(on string, s *resource.Scope) bool {
+	return slices.ContainsFunc(v.program.Declarations, func(d *resource.Declaration) bool {
+		if d.On != on || d.Scope != s.Address {
+			return false
+		}
+		f, ok := d.Kind.Schema.Field("role")
+		return ok && d.Args[f.Index] == "manager"
+	})
+}
+
 // holds reports whether a scope has the object that a declaration made.
 func (v *view) holds(s *apply.Scope, d *resource.Declaration) bool {
 	if s.State.Obs == nil {
 		return false
 	}
+	was := d.Address
+	for _, m := range v.program.Moves {
+		if m.To == d.Address {
+			was = m.From
+		}
+	}
 	return slices.ContainsFunc(s.State.Obs.Objects, func(o *resource.Object) bool {
-		return o.Kind == d.Kind.Name && o.Mark.Project == v.program.Project && o.Mark.Address == d.Address
+		return o.Kind == d.Kind.Name && o.Mark.Project == v.program.Project && (o.Mark.Address == d.Address || o.Mark.Address == was)
 	})
 }
 

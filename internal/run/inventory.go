@@ -170,6 +170,9 @@ func describeEndpoint(config any) string {
 		return e.Host
 	case builtins.Host:
 		u := url.URL{Scheme: "ssh", Host: e.Address}
+		if strings.Contains(e.Address, ":") {
+			u.Host = "[" + e.Address + "]"
+		}
 		if e.Port != 0 {
 			u.Host = net.JoinHostPort(e.Address, strconv.Itoa(e.Port))
 		}

@@ -3,6 +3,7 @@ package run
 import (
 	"context"
 	"errors"
+	"maps"
 	"sync"
 	"time"
 
@@ -21,12 +22,19 @@ type leases struct {
 	lost func(error)
 
 	mu   sync.Mutex
-	held map[resource.Leaser]*apply.Held
+	held map[string]*apply.Held // by what keeps them
+}
+
+// leaser is what keeps a lease, and a connection to it. The name stays the same
+// when a swarm is reached through another of its managers.
+type leaser struct {
+	name  string
+	store resource.Leaser
 }
 
 func newLeases(project string, wait time.Duration, opts ApplyOptions, lost func(error)) *leases {
 	ttl, _ := time.ParseDuration(leaseTTL) // 0 is the default
-	return &leases{lost: lost, held: map[resource.Leaser]*apply.Held{}, opts: apply.LeaseOptions{
+	return &leases{lost: lost, held: map[string]*apply.Held{}, opts: apply.LeaseOptions{
 		Project: project, Holder: apply.Holder(), Why: opts.Why, Wait: wait, TTL: ttl, Stop: opts.Stop,
 		Notice: func(l resource.Lease) {
 			if opts.Sink != nil {
@@ -40,25 +48,23 @@ func newLeases(project string, wait time.Duration, opts ApplyOptions, lost func(
 	}}
 }
 
-// take takes the lease of a scope, unless this run holds it already.
-func (l *leases) take(ctx context.Context, store resource.Leaser) error {
-	if l.holds(store) {
-		return nil
+// take takes a lease, and reports whether that is new. One that this run holds
+// already is held on through the connection that there is now.
+func (l *leases) take(ctx context.Context, from leaser) (taken bool, err error) {
+	l.mu.Lock()
+	h := l.held[from.name]
+	l.mu.Unlock()
+	if h != nil {
+		h.Through(from.store)
+		return false, nil
 	}
-	h, err := apply.Acquire(ctx, store, l.opts, l.lost)
-	if err != nil {
-		return err
+	if h, err = apply.Acquire(ctx, from.store, l.opts, l.lost); err != nil {
+		return false, err
 	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	l.held[store] = h
-	return nil
-}
-
-func (l *leases) holds(store resource.Leaser) bool {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.held[store] != nil
+	l.held[from.name] = h
+	return true, nil
 }
 
 // covers reports whether a scope that came to be in this run needs no lease of
@@ -74,8 +80,10 @@ func (l *leases) covers(s *resource.Scope) bool {
 func (l *leases) abandon(store resource.Leaser) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if h := l.held[store]; h != nil {
-		h.Abandon()
+	for _, h := range l.held {
+		if h.Store() == store {
+			h.Abandon()
+		}
 	}
 }
 
@@ -84,7 +92,7 @@ func (l *leases) drop(store resource.Leaser) {
 	l.abandon(store)
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	delete(l.held, store)
+	maps.DeleteFunc(l.held, func(_ string, h *apply.Held) bool { return h.Store() == store })
 }
 
 // release gives all leases back. One that cannot be given back expires.

@@ -93,8 +93,11 @@ func (l *Live) noSwarm(opts LiveOptions, names []string) error {
 	case len(names) > 0:
 		return fmt.Errorf("there is no swarm %q here: there is %s", opts.Cluster, strings.Join(names, ", "))
 	case len(l.Unreachable) > 0:
-		first := slices.Sorted(maps.Keys(l.Unreachable))[0] // an engine, which is why its swarm is not
-		return fmt.Errorf("%s: %w", first, l.Unreachable[first])
+		for _, addr := range slices.Sorted(maps.Keys(l.Unreachable)) { // what is in it does not answer either
+			if !slices.ContainsFunc(l.view.within(l.view.scopes[addr].State.Scope), func(outer string) bool { return l.Unreachable[outer] != nil }) {
+				return fmt.Errorf("%s: %w", addr, l.Unreachable[addr])
+			}
+		}
 	}
 	return fmt.Errorf("%s has no swarm yet: swarmscript apply makes it", l.Script.Program.Project)
 }

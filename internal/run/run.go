@@ -195,14 +195,12 @@ func (p *Planned) prepare(ctx context.Context, opts ApplyOptions, leases *leases
 func (p *Planned) underLeases(ctx, looking context.Context, leases *leases) error {
 	for {
 		taken := false
-		for _, store := range p.view.leasers() {
-			if leases.holds(store) {
-				continue
-			}
-			if err := leases.take(ctx, store); err != nil {
+		for _, from := range p.view.leasers() {
+			isNew, err := leases.take(ctx, from)
+			if err != nil {
 				return err
 			}
-			taken = true
+			taken = taken || isNew
 		}
 		if !taken {
 			return nil
@@ -298,7 +296,7 @@ func (p *Planned) run(ctx context.Context, opts ApplyOptions, leases *leases) *a
 		Closing: func(addr string) { p.closing(addr, leases) },
 		Opened: func(ctx context.Context, addr string, opener *resource.Object, s *apply.Scope) error {
 			if store, ok := s.Conn.(resource.Leaser); ok && leases != nil && !leases.covers(s.State.Scope) {
-				if err := leases.take(ctx, store); err != nil {
+				if _, err := leases.take(ctx, leaser{leaseName(s.State.Scope, opener.ID), store}); err != nil {
 					return err
 				}
 			}

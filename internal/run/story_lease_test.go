@@ -123,7 +123,7 @@ network("mesh", driver = "overlay")
 func (f *fixture) writeLease(p *Planned, ttl time.Duration) {
 	f.Helper()
 	ctx := context.Background()
-	store := p.view.leasers()[0]
+	store := p.view.leasers()[0].store
 	for try := 0; ; try++ {
 		old, now, err := store.ReadLease(ctx, f.project)
 		if err != nil {

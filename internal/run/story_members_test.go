@@ -124,3 +124,31 @@ func TestStoryMemberDead(t *testing.T) {
 	f.Bare(f.cluster("mgr0", "", "") + membersWeb)
 	f.ApplyEnds(3, "engine.mgr0 is unreachable")
 }
+
+// The host that the swarm began on stops being a manager: the swarm is reached
+// through another, and its lease is taken once.
+func TestStoryMemberFirst(t *testing.T) {
+	f := newMembers(t, "mgr0", "mgr1", "mgr2")
+	const manager = `;role="manager"`
+	f.Bare(f.cluster("mgr0", "mgr0:"+manager+" mgr1:"+manager+" mgr2:"+manager, ""))
+	f.Apply()
+	f.Bare(f.cluster("mgr0", `mgr0:;role="worker" mgr1:`+manager+" mgr2:"+manager, ""))
+	f.Repaired("~ node.mgr0: role")
+	if got := f.at["mgr1"].Docker("info", "--format", "{{.Swarm.Managers}} of {{.Swarm.Nodes}}"); got != "2 of 3" {
+		t.Errorf("the managers are %s nodes", got)
+	}
+}
+
+// The first manager has lost its swarm, and the other does not know any more
+// whom it serves: the swarm may still be mended, and no other one is made.
+func TestStoryMemberTwice(t *testing.T) {
+	f := newMembers(t, "mgr0", "mgr1")
+	f.Bare(f.cluster("mgr0", `mgr1:;role="manager"`, ""))
+	f.Apply()
+	f.at["mgr0"].Docker("swarm", "leave", "--force")
+	f.eventually("there is no quorum", func() bool { _, err := f.at["mgr1"].TryDocker("node", "ls"); return err != nil })
+	f.ApplyEnds(3, "swarm.main: unreachable: it may be there, and cannot be reached")
+	if f.state("mgr0") != "inactive" {
+		t.Errorf("another swarm was made: mgr0 is %s", f.state("mgr0"))
+	}
+}

@@ -106,6 +106,7 @@ func (v *view) observe(ctx context.Context) error {
 	for _, s := range todo {
 		v.put(s, nil, v.without(s))
 	}
+	v.doubt()
 	for _, s := range forgotten {
 		v.warnings = append(v.warnings, v.forget(s)...)
 	}
@@ -201,7 +202,7 @@ func (v *view) observeOne(ctx context.Context, s *resource.Scope) (resource.Conn
 		return nil, &plan.ScopeState{Scope: s, Status: plan.Absent}, nil
 	}
 	v.reached(s)
-	obs, err := conn.Observe(ctx, v.query(s))
+	obs, err := v.observePatiently(ctx, conn, s)
 	if err != nil {
 		if notReachable(err) != nil && made {
 			conn.Close() // it is not kept
@@ -209,6 +210,23 @@ func (v *view) observeOne(ctx context.Context, s *resource.Scope) (resource.Conn
 		return conn, unreachable(s, err), notReachable(err)
 	}
 	return conn, &plan.ScopeState{Scope: s, Status: plan.Present, Obs: obs}, nil
+}
+
+// observePatiently looks again at what is only changing: a manager that has just
+// been demoted takes itself for one a moment longer, and cannot list its swarm.
+func (v *view) observePatiently(ctx context.Context, conn resource.Conn, s *resource.Scope) (*resource.Observation, error) {
+	const tries, pause = 20, 250 * time.Millisecond
+	for try := 1; ; try++ {
+		obs, err := conn.Observe(ctx, v.query(s))
+		if try == tries || !errors.Is(err, resource.ErrTransient) || errors.Is(err, resource.ErrUnreachable) {
+			return obs, err
+		}
+		select {
+		case <-time.After(pause):
+		case <-ctx.Done():
+			return nil, err
+		}
+	}
 }
 
 // query is what an observation of a scope is for.
@@ -272,6 +290,7 @@ func (v *view) connect(ctx context.Context, s *resource.Scope) (resource.Conn, e
 // openerObject finds the live object that opens a scope.
 func (v *view) openerObject(s *resource.Scope, parent *apply.Scope) (*resource.Object, resource.Opener) {
 	ix := plan.NewIndex(parent.State, v.program.Project)
+	ix.Move(v.program)
 	if d := v.opener(s); d != nil {
 		if opener, ok := d.Kind.Handler.(resource.Opener); ok {
 			return ix.Live(d), opener
@@ -381,12 +400,8 @@ func (v *view) hashKey() []byte {
 
 // leasers are the scopes whose lease an apply takes, in an order that all
 // applies share: the swarms by their IDs, and engines that are in none.
-func (v *view) leasers() []resource.Leaser {
-	type entry struct {
-		key   string
-		store resource.Leaser
-	}
-	var all []entry
+func (v *view) leasers() []leaser {
+	var all []leaser
 	inSwarm, swarms := map[resource.Conn]bool{}, false
 	for _, s := range v.scopes {
 		swarms = swarms || s.State.Scope.Type == "swarm" && s.State.Status == plan.Present
@@ -405,15 +420,14 @@ func (v *view) leasers() []resource.Leaser {
 		case t == "engine" && s.State.Scope.Config == nil:
 			continue // or the machine that the engine is on
 		}
-		all = append(all, entry{s.State.Scope.Type + " " + v.scopeID(addr), store})
+		all = append(all, leaser{leaseName(s.State.Scope, v.scopeID(addr)), store})
 	}
-	slices.SortFunc(all, func(a, b entry) int { return strings.Compare(a.key, b.key) })
-	out := make([]resource.Leaser, len(all))
-	for i, e := range all {
-		out[i] = e.store
-	}
-	return out
+	slices.SortFunc(all, func(a, b leaser) int { return strings.Compare(a.name, b.name) })
+	return all
 }
+
+// leaseName names what keeps a lease: a scope by the ID of what opens it.
+func leaseName(s *resource.Scope, id string) string { return s.Type + " " + id }
 
 // scopeID is the ID of the object that opens a scope, or its address.
 func (v *view) scopeID(addr string) string {

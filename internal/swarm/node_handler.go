@@ -76,7 +76,28 @@ func changeRole(ctx context.Context, c *Conn, r *resource.Request, live *liveNod
 	}
 	wait, cancel := context.WithTimeout(ctx, roleTime)
 	defer cancel()
-	return hasRole(wait, c, r, live.ID)
+	if err := hasRole(wait, c, r, live.ID); err != nil || to.Role != swarm.NodeRoleWorker {
+		return err
+	}
+	return knowsRole(ctx, r)
+}
+
+// knowsRole ends when the engine of a node that was demoted takes itself for a
+// worker: until then it is asked what only managers can tell, and fails. One that
+// does not answer is not waited for.
+func knowsRole(ctx context.Context, r *resource.Request) error {
+	on, ok := r.On.(EngineConn)
+	for began := time.Now(); ok && time.Since(began) < roleTime; {
+		info, err := infoOf(ctx, on)
+		if err != nil || !info.Swarm.ControlAvailable {
+			return ctx.Err()
+		}
+		r.Progress(resource.Progress{Text: "its engine still takes itself for a manager"})
+		if err := Pause(ctx, 200*time.Millisecond); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // roleTime is how long a node may take to become a manager, or to stop being
