@@ -155,6 +155,9 @@ func (r *Recorder) Program() (*resource.Program, diag.List) {
 		}
 		p.Moves = append(p.Moves, got)
 	}
+	for _, d := range p.Declarations {
+		d.Refs() // from now on they are read by several at once
+	}
 	p.Scopes = p.Scopes[:0]
 	for _, name := range slices.Sorted(maps.Keys(r.scopes)) {
 		p.Scopes = append(p.Scopes, r.scopes[name])
