@@ -1,6 +1,7 @@
 package examples_test
 
 import (
+	"fmt"
 	"slices"
 	"strings"
 	"testing"
@@ -25,14 +26,15 @@ func TestCluster(t *testing.T) {
 	s.apply([]string{"managers=1"})
 	s.settled()
 	web := s.asks(8080, "wrk-0", "wrk-1")
-	// nodes checks who is in the swarm, and that all are well.
+	// nodes checks who is in the swarm, and that all are well by and by.
 	nodes := func(managers, workers int) {
 		t.Helper()
 		want := slices.Concat(slices.Repeat([]string{"Ready:manager"}, managers), slices.Repeat([]string{"Ready:"}, workers))
-		got := strings.Fields(s.on("mgr-0", `docker node ls --format '{{.Status}}:{{.ManagerStatus}}' | sed 's/Leader/manager/; s/Reachable/manager/' | sort -r`, nil))
-		if !slices.Equal(got, want) {
-			t.Errorf("the nodes are %v, want %v", got, want)
-		}
+// A new leader takes nodes for unknown until they have reported to it.
+		s.eventually(fmt.Sprint("the nodes are ", want), func() bool {
+			got := strings.Fields(s.on("mgr-0", `docker node ls --format '{{.Status}}:{{.ManagerStatus}}' | sed 's/Leader/manager/; s/Reachable/manager/' | sort -r`, nil))
+			return slices.Equal(got, want)
+		})
 	}
 	nodes(1, 2)
 	if got := s.on("mgr-0", "docker node ls --format '{{.EngineVersion}}' | sort -u | cut -d. -f1 | paste -sd ' '", nil); got != "20 26" {
