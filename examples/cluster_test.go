@@ -30,7 +30,7 @@ func TestCluster(t *testing.T) {
 	nodes := func(managers, workers int) {
 		t.Helper()
 		want := slices.Concat(slices.Repeat([]string{"Ready:manager"}, managers), slices.Repeat([]string{"Ready:"}, workers))
-// A new leader takes nodes for unknown until they have reported to it.
+		// A new leader takes nodes for unknown until they have reported to it.
 		s.eventually(fmt.Sprint("the nodes are ", want), func() bool {
 			got := strings.Fields(s.on("mgr-0", `docker node ls --format '{{.Status}}:{{.ManagerStatus}}' | sed 's/Leader/manager/; s/Reachable/manager/' | sort -r`, nil))
 			return slices.Equal(got, want)
