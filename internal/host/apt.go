@@ -18,7 +18,7 @@ type apt struct {
 	run   func(ctx context.Context, jobs []*aptJob)
 	mu    sync.Mutex
 	queue []*aptJob
-	busy  chan struct{} // holds a token while one runs; made when it is needed
+	busy  chan struct{} // holds a token while one runs
 }
 
 // aptJob is what one step wants of apt.
@@ -36,9 +36,6 @@ const gather = 50 * time.Millisecond
 // do does a job, with those of others.
 func (a *apt) do(ctx context.Context, j *aptJob) error {
 	a.mu.Lock()
-	if a.busy == nil {
-		a.busy = make(chan struct{}, 1)
-	}
 	a.queue = append(a.queue, j)
 	a.mu.Unlock()
 	select {
@@ -72,6 +69,17 @@ func (a *apt) lead(ctx context.Context, j *aptJob) {
 	a.run(ctx, jobs)
 	for _, j := range jobs {
 		close(j.done)
+	}
+}
+
+// alone runs something while nothing else of this run uses apt.
+func (a *apt) alone(ctx context.Context, f func() error) error {
+	select {
+	case a.busy <- struct{}{}:
+		defer func() { <-a.busy }()
+		return f()
+	case <-ctx.Done():
+		return ctx.Err()
 	}
 }
 
@@ -123,30 +131,57 @@ const lockWait = 10 * time.Minute
 
 // aptRun does jobs of one kind, once nobody else holds dpkg's lock.
 func (c *Conn) aptRun(ctx context.Context, jobs []*aptJob) error {
-	script := aptScript(jobs)
+	out, err := c.whenFree(ctx, aptScript(jobs), nil, func(p resource.Progress) {
+		for _, j := range jobs {
+			j.progress(p)
+		}
+	})
+	if err != nil {
+		return err
+	}
+	return readApt(out, jobs)
+}
+
+// whenFree runs a script that begins with aptBegin, once nobody else holds
+// dpkg's lock, and returns what it printed.
+func (c *Conn) whenFree(ctx context.Context, script string, data []byte, progress func(resource.Progress)) ([]byte, error) {
 	waiting, cancel := context.WithTimeout(ctx, lockWait)
 	defer cancel()
 	for pause := 500 * time.Millisecond; ; pause = min(2*pause, 5*time.Second) {
-		out, err := c.run(ctx, script, nil)
+		out, err := c.run(ctx, script, data)
 		if err != nil {
-			return err
+			return nil, err
 		}
-		held, err := readApt(out, jobs)
-		if held == "" {
-			return err
+		who := holder(out)
+		if who == "" {
+			return out, nil
 		}
-		for _, j := range jobs {
-			j.progress(resource.Progress{Text: "waiting for dpkg's lock, held by " + held})
-		}
+		progress(resource.Progress{Text: "waiting for dpkg's lock, held by " + who})
 		select {
 		case <-time.After(pause):
 		case <-waiting.Done():
 			if ctx.Err() != nil {
-				return ctx.Err()
+				return nil, ctx.Err()
 			}
-			return &failure{fmt.Sprintf("dpkg's lock is held by %s, and was for %s: wait for it, or end it, and run it again", held, lockWait)}
+			return nil, &failure{fmt.Sprintf("dpkg's lock is held by %s, and was for %s: wait for it, or end it, and run it again", who, lockWait)}
 		}
 	}
+}
+
+// holder is who held dpkg's lock when a script that begins with aptBegin ran, ""
+// for nobody. What follows a failure, or the packages, is not the script's own
+// words.
+func holder(out []byte) string {
+	for _, line := range lines(out) {
+		what, text, _ := strings.Cut(line, " ")
+		switch what {
+		case "held":
+			return text
+		case "failed", "--":
+			return ""
+		}
+	}
+	return ""
 }
 
 // aptError is what apt-get said.
@@ -157,9 +192,8 @@ type aptError struct {
 
 func (e *aptError) Error() string { return e.msg }
 
-// readApt reads what aptScript printed. Held is who holds the lock, "" for
-// nobody.
-func readApt(out []byte, jobs []*aptJob) (held string, err error) {
+// readApt reads what aptScript printed when it did its work.
+func readApt(out []byte, jobs []*aptJob) error {
 	head, rest, _ := bytes.Cut(out, []byte("-- packages\n"))
 	byName := map[string]*aptJob{}
 	for _, j := range jobs {
@@ -168,8 +202,6 @@ func readApt(out []byte, jobs []*aptJob) (held string, err error) {
 	for _, line := range lines(head) {
 		what, text, _ := strings.Cut(line, " ")
 		switch what {
-		case "held":
-			return text, nil
 		case "unknown":
 			name, versions, _ := strings.Cut(text, " ")
 			if j := byName[name]; j != nil {
@@ -177,19 +209,19 @@ func readApt(out []byte, jobs []*aptJob) (held string, err error) {
 			}
 		case "failed":
 			phase, log, _ := bytes.Cut(head[bytes.Index(head, []byte(line)):], []byte("\n"))
-			return "", aptFailure(strings.TrimPrefix(string(phase), "failed "), string(log))
+			return aptFailure(strings.TrimPrefix(string(phase), "failed "), string(log))
 		}
 	}
 	all, err := parsePackages(rest)
 	if err != nil {
-		return "", err
+		return err
 	}
 	for _, j := range jobs {
 		if j.is = all[j.spec.Name]; j.err == nil && j.is.installed != j.spec.Installed {
 			j.err = &failure{fmt.Sprintf("apt-get ended well, but there is no package %s: it is a virtual one; name the package that provides it", j.spec.Name)}
 		}
 	}
-	return "", nil
+	return nil
 }
 
 func unknownPackage(s PackageSpec, versions []string) error {

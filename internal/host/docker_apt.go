@@ -7,53 +7,9 @@ import (
 	"fmt"
 	"slices"
 	"strings"
-	"time"
 
 	"github.com/swarmscript/swarmscript/internal/resource"
 )
-
-// alone runs something while nothing else of this run uses apt.
-func (a *apt) alone(ctx context.Context, f func() error) error {
-	a.mu.Lock()
-	if a.busy == nil {
-		a.busy = make(chan struct{}, 1)
-	}
-	a.mu.Unlock()
-	select {
-	case a.busy <- struct{}{}:
-		defer func() { <-a.busy }()
-		return f()
-	case <-ctx.Done():
-		return ctx.Err()
-	}
-}
-
-// whenFree runs a script that begins with aptBegin, once nobody else holds
-// dpkg's lock, and returns what it printed.
-func (c *Conn) whenFree(ctx context.Context, script string, data []byte, progress func(resource.Progress)) ([]byte, error) {
-	waiting, cancel := context.WithTimeout(ctx, lockWait)
-	defer cancel()
-	for pause := 500 * time.Millisecond; ; pause = min(2*pause, 5*time.Second) {
-		out, err := c.run(ctx, script, data)
-		if err != nil {
-			return nil, err
-		}
-		held, isHeld := bytes.CutPrefix(out, []byte("held "))
-		if !isHeld {
-			return out, nil
-		}
-		who := strings.TrimSpace(string(held))
-		progress(resource.Progress{Text: "waiting for dpkg's lock, held by " + who})
-		select {
-		case <-time.After(pause):
-		case <-waiting.Done():
-			if ctx.Err() != nil {
-				return nil, ctx.Err()
-			}
-			return nil, &failure{fmt.Sprintf("dpkg's lock is held by %s, and was for %s: wait for it, or end it, and run it again", who, lockWait)}
-		}
-	}
-}
 
 // install brings the packages to the versions that are wanted.
 func (j *dockerJob) install(ctx context.Context, st *dockerState) error {

@@ -92,6 +92,7 @@ func FuzzAnswers(f *testing.F) {
 		parseJails(string(in))
 		parseMarks(in)
 		parseFacts(in, start, start)
+		holder(in)
 		readApt(in, []*aptJob{{spec: PackageSpec{Name: "tree"}}, {spec: PackageSpec{Name: "foo"}}})
 	})
 }

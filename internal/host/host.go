@@ -40,7 +40,7 @@ type Conn struct {
 // Connect returns the connection to a machine. Nothing is dialled yet.
 func Connect(m remote.Machine) *Conn {
 	c := &Conn{machine: m, host: remote.DialHost(m)}
-	c.apt.run = c.installAll
+	c.apt.run, c.apt.busy = c.installAll, make(chan struct{}, 1)
 	return c
 }
 
