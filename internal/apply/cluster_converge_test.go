@@ -5,9 +5,7 @@ import (
 	"fmt"
 	"maps"
 	"math/rand/v2"
-	"os"
 	"slices"
-	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -23,15 +21,7 @@ import (
 // managers can agree after every step, no machine goes that is still a member,
 // and in the end the members are those that are declared.
 func TestClusterConverges(t *testing.T) {
-	rounds := 200
-	if s := os.Getenv("CONVERGE_ROUNDS"); s != "" {
-		rounds, _ = strconv.Atoi(s)
-	}
-	for seed := range uint64(rounds) {
-		if !t.Run(fmt.Sprintf("seed=%d", seed), func(t *testing.T) { clusterStory(t, rand.New(rand.NewPCG(seed, 11))) }) {
-			return
-		}
-	}
+	stories(t, 200, 11, clusterStory)
 }
 
 var machineNames = []string{"a", "b", "c", "d", "e"}

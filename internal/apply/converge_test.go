@@ -24,12 +24,17 @@ import (
 // is never touched. Checks are made after what they come after, and only when
 // that changes.
 func TestConverges(t *testing.T) {
-	rounds := 400
+	stories(t, 400, 7, story)
+}
+
+// stories tells random stories, each of a seed of its own, until one goes wrong.
+// CONVERGE_ROUNDS says how many, in place of the number given.
+func stories(t *testing.T, rounds int, stream uint64, story func(*testing.T, *rand.Rand)) {
 	if s := os.Getenv("CONVERGE_ROUNDS"); s != "" {
 		rounds, _ = strconv.Atoi(s)
 	}
 	for seed := range uint64(rounds) {
-		if !t.Run(fmt.Sprintf("seed=%d", seed), func(t *testing.T) { story(t, rand.New(rand.NewPCG(seed, 7))) }) {
+		if !t.Run(fmt.Sprintf("seed=%d", seed), func(t *testing.T) { story(t, rand.New(rand.NewPCG(seed, stream))) }) {
 			return
 		}
 	}

@@ -26,31 +26,29 @@ func (e *executor) refreshOn(ctx context.Context, d *resource.Declaration) error
 // connOn returns the connection to a scope that something stands on, nil where
 // there is none.
 func (e *executor) connOn(addr string) resource.Conn {
-	e.mu.Lock()
-	s := e.scopes[addr]
-	e.mu.Unlock()
-	if addr == "" || s == nil {
-		return nil
+	if s := e.known(addr); addr != "" && s != nil && s.State.Status == plan.Present {
+		return s.Conn
 	}
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.scope == nil || s.scope.State.Status != plan.Present {
-		return nil
-	}
-	return s.scope.Conn
+	return nil
 }
 
 // stateOn is what is known of such a scope now.
 func (e *executor) stateOn(addr string) *plan.ScopeState {
+	if s := e.known(addr); s != nil {
+		return s.State
+	}
+	return &plan.ScopeState{Scope: &resource.Scope{Address: addr}, Status: plan.Absent}
+}
+
+// known returns a scope as it was last looked at, nil where nobody has.
+func (e *executor) known(addr string) *Scope {
 	e.mu.Lock()
 	s := e.scopes[addr]
 	e.mu.Unlock()
-	if s != nil {
-		s.mu.Lock()
-		defer s.mu.Unlock()
-		if s.scope != nil {
-			return s.scope.State
-		}
+	if s == nil {
+		return nil
 	}
-	return &plan.ScopeState{Scope: &resource.Scope{Address: addr}, Status: plan.Absent}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.scope
 }
