@@ -2,17 +2,25 @@
 // prints a table of ratios: go run ./bench. Each figure is a median of runs
 // made in turns with what it is compared with, so that a busy machine disturbs
 // both alike. It needs what the tests need: Linux and root for those on a real
-// engine. It exits with 1 where a limit is missed.
+// engine and on machines; Ansible, which it installs from Debian, for what is
+// compared with that. A row says so where it is not measured. It exits with 1
+// where a limit is missed.
 package main
 
 import (
+	"context"
 	"flag"
 	"fmt"
 	"os"
 	"os/exec"
+	"os/signal"
+	"runtime"
 	"strconv"
 	"strings"
+	"syscall"
 	"text/tabwriter"
+
+	"github.com/swarmscript/swarmscript/bench/hosts"
 )
 
 // limit is one line of the table: a figure, and what it may be at most.
@@ -69,23 +77,33 @@ var limits = []limit{
 	{"  the services alone / bare client", one("RealCreate", "x/client-services"), 1.2, "x"},
 	{"100 services, first to last write / stack deploy", one("RealCreate", "x/stack"), 0.6, "x"},
 	{"  the services alone / stack deploy", one("RealCreate", "x/stack-services"), 0.6, "x"},
+	{"a compose file of 100 services, first to last write / stack deploy", one("RealStack", "x/stack-create"), 0.7, "x"},
+	{"  again, nothing changed, the whole program / stack deploy", one("RealStack", "x/stack-again"), 1. / 5, "x"},
 	{"no-change plan of 500 live / bare lists", one("RealNoChange", "x/lists"), 1.5, "x"},
 	{"swarmscript version / docker --version", one("Version", "x/docker"), 2, "x"},
+	{"  the program's size, stripped", one("Version", "MB"), 45, "MB"},
+	{"8 bare machines to a swarm / bare commands", one("Hosts", "x/bare"), 1.3, "x"},
+	{"  again, nothing to do / ansible", one("Hosts", "x/ansible"), 1. / 25, "x"},
+	{"  its controller's CPU / ansible's", one("Hosts", "x/ansible-cpu"), 1. / 60, "x"},
 }
 
 // runs are the benchmarks, with how often each is repeated.
 var runs = []struct{ pattern, times string }{
 	{"^Benchmark(Plan|NoChange)$", "21x"},
-	{"^Benchmark(Version|Process|RealCreate|RealNoChange)$", "11x"},
+	{"^Benchmark(Version|Process|RealCreate|RealNoChange|RealStack)$", "11x"},
 	{"^BenchmarkApply$", "5x"},
 }
 
 func main() {
 	times := flag.String("times", "", "how often each is repeated, as in 5x (default: as it needs)")
 	only := flag.String("run", "", "only benchmarks that contain this")
+	machines := flag.Bool("hosts", false, "only what is about eight machines, which takes about 20 minutes")
 	flag.Parse()
 	f := figures{}
 	failed := false
+	if *machines {
+		runs = nil
+	}
 	for _, r := range runs {
 		if *times != "" {
 			r.times = *times
@@ -103,10 +121,33 @@ func main() {
 			break
 		}
 	}
+	if *only == "" {
+		if err := f.hosts(*times); err != nil {
+			fmt.Fprintf(os.Stderr, "bench: hosts: %v\n", err)
+			failed = true
+		}
+	}
 	missed := f.print(os.Stdout)
 	if failed || missed {
 		os.Exit(1)
 	}
+}
+
+// hosts measures what is about machines, where there can be any.
+func (f figures) hosts(times string) error {
+	if runtime.GOOS != "linux" || os.Geteuid() != 0 {
+		fmt.Fprintln(os.Stderr, "bench: machines of this computer need root on Linux: not measured")
+		return nil
+	}
+	rounds := hosts.Rounds{First: 3, Second: 7}
+	if n, err := strconv.Atoi(strings.TrimSuffix(times, "x")); err == nil {
+		rounds = hosts.Rounds{First: n, Second: n}
+	}
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	var err error
+	f["Hosts"], err = hosts.Measure(ctx, os.Stderr, rounds)
+	return err
 }
 
 // run makes benchmarks of internal/run.
@@ -165,8 +206,21 @@ func (f figures) print(out *os.File) (missed bool) {
 		{"plan of 10,000 live services, with the lists", "NoChange/n=10000", "whole-ms"},
 		{"100 services by apply, first to last write", "RealCreate", "apply-ms"},
 		{"100 services by docker stack deploy", "RealCreate", "stack-ms"},
+		{"a compose file of 100 services by apply, whole program", "RealStack", "whole-ms"},
+		{"  by docker stack deploy", "RealStack", "stack-whole-ms"},
+		{"again, nothing changed", "RealStack", "again-ms"},
+		{"  by docker stack deploy", "RealStack", "stack-again-ms"},
+		{"its own CPU", "RealStack", "again-cpu-ms"},
+		{"  docker stack deploy's", "RealStack", "stack-again-cpu-ms"},
 		{"no-change plan of 500 live services", "RealNoChange", "plan-ms"},
 		{"swarmscript version", "Version", "swarmscript-ms"},
+		{"8 bare machines to a swarm", "Hosts", "first-s"},
+		{"  by the bare commands", "Hosts", "bare-first-s"},
+		{"  by ansible", "Hosts", "ansible-first-s"},
+		{"again, nothing to do", "Hosts", "second-s"},
+		{"  by ansible", "Hosts", "ansible-second-s"},
+		{"its controller's CPU", "Hosts", "second-cpu-s"},
+		{"  ansible's", "Hosts", "ansible-second-cpu-s"},
 	} {
 		if v, ok := f.get(m.bench, m.unit); ok {
 			fmt.Fprintf(w, "%s\t%.4g\t%s\n", m.what, v, m.unit[strings.LastIndexByte(m.unit, '-')+1:])

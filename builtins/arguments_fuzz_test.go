@@ -87,7 +87,7 @@ func (in *fuzzed) script() string {
 		if k.Scope == "engine" && k.Name != "swarm" {
 			b.WriteString(", engine = engine()")
 		}
-		for _, f := range k.Schema.Fields {
+		for _, f := range k.Schema.Fields() {
 			if f.Name != "name" && (f.Required || in.n(6) == 0) {
 				fmt.Fprintf(&b, ", %s = %s", f.Name, in.value(f.Type, 0))
 			}
@@ -109,7 +109,7 @@ func (in *fuzzed) value(t *schema.Type, depth int) string {
 	case t.Struct != nil && t.Elem == nil:
 		var b strings.Builder
 		b.WriteString(t.Struct.Name + "(")
-		for _, f := range t.Struct.Fields {
+		for _, f := range t.Struct.Fields() {
 			if f.Required || in.n(3) == 0 {
 				fmt.Fprintf(&b, "%s = %s, ", f.Name, in.value(f.Type, depth+1))
 			}

@@ -47,6 +47,8 @@ func TestDeclarationErrors(t *testing.T) {
 		{"name that is no text", `service(4, image = "nginx")`, "3:9-3:10 service: the name must be plain text, got int"},
 		{"in two swarms", "h = host('h', '192.0.2.1'); k = host('k', '192.0.2.2')\na = swarm.init(h, name = 'a')\nb = swarm.init(k, name = 'b')\nswarm.join(k, a)", "docker.k cannot be in swarm.b and in swarm.a: an engine is in one swarm"},
 		{"joining two swarms", "h = host('h', '192.0.2.1')\nx = swarm.init(engine('tcp://192.0.2.3:1', name = 'x'), name = 'b')\nswarm.join(h, c)\nswarm.join(h, x)", "docker.h cannot be in swarm.main and in swarm.b"},
+		{"a machine whose address comes in an apply", "v = vm('v', provider = local())\nhost('h', v.public_ip)", "4:11-4:22 host: vm.v.public_ip is not known before an apply, and is needed to look at what is there"},
+		{"an engine whose address does", "v = vm('v', provider = local())\nengine(format('tcp://{}:1', v.public_ip), name = 'e')", "engine: tcp://${vm.v.public_ip}:1 is not known before an apply"},
 		{"two machines of one name", "h = host('m', '192.0.2.1'); v = vm('m', provider = local())\nswarm.join(h, c)\nvolume('v', engine = v)", "volume: vm.m and host.m have the same name, which their engines would have too (name one of the machines otherwise)"},
 		{"an engine of the other machine", "h = host('m', '192.0.2.1'); v = vm('m', provider = local())\nswarm.join(h, c)\ndocker_install(v)", "docker.m is declared twice"},
 		{"twice", "network('n')\nnetwork('n')", "network.n is declared twice"},
@@ -198,6 +200,77 @@ network("edge", name = "front")
 	}
 }
 
+// What a machine's resource needs comes first where it is declared, without a
+// handle or after =.
+func TestNeedsOrder(t *testing.T) {
+	p, problems := evaluate(t, `
+project("shop")
+m = host("m", "192.0.2.1")
+file(m, "/srv/app/etc/conf", content = "x", owner = "app")
+directory(m, "/srv/app/etc", group = "app")
+command(m, "seed", run = "true", user = "app", cwd = "/srv/app/etc/d")
+firewall(m)
+fail2ban(m)
+unattended_upgrades(m)
+docker_install(m, users = ["app"])
+directory(m, "/srv/app")
+user(m, "app")
+for name in ["ufw", "fail2ban", "python3-systemd", "unattended-upgrades"]:
+    package(m, name)
+directory(host("other", "192.0.2.2"), "/srv")
+`, nil)
+	if problems != nil {
+		t.Fatal(problems)
+	}
+	for i, want := range []string{
+		`[host.m/directory["/srv/app/etc"] host.m/directory["/srv/app"] host.m/user.app]`,
+		`[host.m/directory["/srv/app"] host.m/user.app]`,
+		`[host.m/directory["/srv/app/etc"] host.m/directory["/srv/app"] host.m/user.app]`,
+		`[host.m/package.ufw]`,
+		`[host.m/package.fail2ban host.m/package.python3-systemd]`,
+		`[host.m/package.unattended-upgrades]`,
+		`[host.m/user.app]`,
+	} {
+		if d := p.Declarations[i]; fmt.Sprint(d.After) != want {
+			t.Errorf("%s comes after %s, want %s", d.Address, d.After, want)
+		}
+	}
+}
+
+// An input without a value is one error, wherever it is used.
+func TestInputWithoutValueOnce(t *testing.T) {
+	_, problems := evaluate(t, `
+project("shop")
+h = host("h", var("ip"), port = var("port", type = "int"), key = var("key"))
+e = engine(env("NOT_SET_AT_ALL"), name = var("name"))
+`, nil)
+	for _, p := range problems {
+		if !strings.Contains(p.Summary, "has no value") && !strings.Contains(p.Summary, "is not set") {
+			t.Errorf("also said: %s", p.Summary)
+		}
+	}
+	if len(problems) != 5 {
+		t.Errorf("got %d problems, want one for each input", len(problems))
+	}
+}
+
+// The machine of a swarm that another project manages is that project's member.
+func TestExternalSwarmOfHost(t *testing.T) {
+	p, problems := evaluate(t, `
+project("shop")
+theirs = swarm.init(host("m", "192.0.2.1"), external = True)
+service("web", image = "nginx", cluster = theirs)
+`, nil)
+	if problems != nil {
+		t.Fatal(problems)
+	}
+	for _, d := range p.Declarations {
+		if d.Kind.Name == "node" {
+			t.Errorf("%s is declared", d.Address)
+		}
+	}
+}
+
 // What reads back from a handle may be given to another.
 func TestHandlesReadBack(t *testing.T) {
 	p, problems := evaluate(t, `
@@ -214,7 +287,7 @@ if a.stop_grace_period != "1m30s" or a.limit_cpu != 0.5 or a.limit_memory != 64 
 		t.Fatal(problems)
 	}
 	a, b := p.Declarations[1], p.Declarations[2]
-	for i, f := range a.Kind.Schema.Fields {
+	for i, f := range a.Kind.Schema.Fields() {
 		if f.Name != "name" && !value.Equal(a.Args[i], b.Args[i]) {
 			t.Errorf("%s: %s became %s", f.Name, f.Type.Format(a.Args[i]), f.Type.Format(b.Args[i]))
 		}

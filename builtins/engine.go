@@ -50,6 +50,7 @@ func (e *EngineHandle) Hash() (uint32, error) { return starlark.String(e.scope.A
 func (r *Recorder) engine(thread *starlark.Thread, b *starlark.Builtin, args starlark.Tuple, kwargs []starlark.Tuple) (starlark.Value, error) {
 	var cfg Engine
 	name, verify := "", true
+	args, kwargs = plainArgs(thread, b, args, kwargs, "unix:///unknown", "name")
 	if err := starlark.UnpackArgs(b.Name(), args, kwargs, "host?", &cfg.Host, "context?", &cfg.Context, "name?", &name,
 		"tls_ca?", &cfg.CA, "tls_cert?", &cfg.Cert, "tls_key?", &cfg.Key, "tls_verify?", &verify); err != nil {
 		return nil, err
@@ -87,7 +88,7 @@ func (r *Recorder) engine(thread *starlark.Thread, b *starlark.Builtin, args sta
 	case name == "":
 		report("engine: an engine other than the environment's needs a name", `engine("`+cfg.Host+`", name = "build")`)
 		name = "unnamed"
-	case !identifier.MatchString(name):
+	case !identifier().MatchString(name):
 		report(fmt.Sprintf("engine: %q is not a name", name), "want letters, digits and _")
 	}
 	scope := &resource.Scope{Address: "engine." + name, Type: "engine", Config: cfg, Pos: pos}
@@ -150,8 +151,8 @@ func (r *Recorder) joiner(c *call) string {
 // leave one day, and the swarm stay.
 func (r *Recorder) founder(thread *starlark.Thread, d *resource.Declaration) {
 	opener := r.declared[value.Address(d.Scope)]
-	if opener == nil || opener.Kind.Scope != "host" {
-		return // engine(...): its membership is nobody's business
+	if opener == nil || opener.Kind.Scope != "host" || d.External {
+		return // engine(...), or another project's swarm: its membership is not ours
 	}
 	for _, k := range r.kinds {
 		if k.Name != "node" || k.Scope != "swarm" {
@@ -160,7 +161,7 @@ func (r *Recorder) founder(thread *starlark.Thread, d *resource.Declaration) {
 		name := value.Address(d.Scope).Name()
 		n := &resource.Declaration{
 			Address: value.NewAddress(string(d.Address), k.Name, name), Kind: k, Scope: string(d.Address), On: d.Scope,
-			Args: make(value.Struct, len(k.Schema.Fields)), Pos: d.Pos,
+			Args: make(value.Struct, len(k.Schema.Fields())), Pos: d.Pos,
 		}
 		for field, v := range map[string]value.Value{"name": name, "role": "manager"} {
 			if f, ok := k.Schema.Field(field); ok {
@@ -261,6 +262,9 @@ func (r *Recorder) scopeFor(c *call, v starlark.Value) (string, bool) {
 		case "swarm":
 			return r.onlySwarm(c)
 		}
+		if addr, ok := r.defaultProvider(c); ok {
+			return addr, true
+		}
 		c.report("", -1, "%s: missing argument %s", c.d.name, arg).Hint = scopeWanted[c.kind.Scope]
 		return "", false
 	case *HostHandle:
@@ -290,7 +294,7 @@ func (r *Recorder) scopeFor(c *call, v starlark.Value) (string, bool) {
 // scopeWanted says what gives a scope, by its type.
 var scopeWanted = map[string]string{
 	"swarm": "swarm.init(...)", "engine": "engine(...), host(...) or vm(...)",
-	"host": "host(...) or vm(...)", "local": "local()",
+	"host": "host(...) or vm(...)", "local": "local()", "lab": "lab()", "azure": "azure(...)",
 }
 
 // onlySwarm is the swarm that was declared; without one, the swarm that the
@@ -321,11 +325,11 @@ func (r *Recorder) existingSwarm(c *call) *Handle {
 	}
 	d := &resource.Declaration{
 		Address: value.NewAddress("", kind.Name, "default"), Kind: kind,
-		Scope: r.defaultEngine(c.pos).Address, Args: make(value.Struct, len(kind.Schema.Fields)), Pos: c.pos, External: true,
+		Scope: r.defaultEngine(c.pos).Address, Args: make(value.Struct, len(kind.Schema.Fields())), Pos: c.pos, External: true,
 	}
 	if p := r.add(d); p != nil {
 		c.s.Report(c.thread, p)
 	}
 	r.scopes[string(d.Address)] = &resource.Scope{Address: string(d.Address), Type: "swarm", Pos: c.pos}
-	return &Handle{d}
+	return &Handle{decl: d}
 }

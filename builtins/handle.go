@@ -19,6 +19,7 @@ import (
 // hashable, and equal where they name the same resource.
 type Handle struct {
 	decl *resource.Declaration
+	part *stackPart // of what a stack declares, nil otherwise
 }
 
 var (
@@ -92,6 +93,9 @@ func (h *Handle) Attr(name string) (starlark.Value, error) {
 	if name == "address" {
 		return starlark.String(h.decl.Address), nil
 	}
+	if h.part != nil && (name == "override" || name == "extend") {
+		return starlark.NewBuiltin(name, h.change).BindReceiver(h), nil
+	}
 	return nil, nil
 }
 
@@ -102,6 +106,9 @@ func (h *Handle) deferred(o resource.Output) *lang.Deferred {
 // AttrNames returns the names of arguments and outputs.
 func (h *Handle) AttrNames() []string {
 	names := append(h.decl.Kind.Schema.FieldNames(), "address")
+	if h.part != nil {
+		names = append(names, "override", "extend")
+	}
 	for _, o := range h.decl.Kind.Out {
 		if _, arg := h.decl.Kind.Schema.Field(o.Name); !arg {
 			names = append(names, o.Name)

@@ -1,6 +1,7 @@
 package builtins
 
 import (
+	"cmp"
 	"fmt"
 	"net"
 	"slices"
@@ -10,6 +11,8 @@ import (
 	"go.starlark.net/syntax"
 
 	"github.com/swarmscript/swarmscript/internal/diag"
+	"github.com/swarmscript/swarmscript/internal/lab"
+	"github.com/swarmscript/swarmscript/internal/local"
 	"github.com/swarmscript/swarmscript/internal/resource"
 	"github.com/swarmscript/swarmscript/internal/value"
 	"github.com/swarmscript/swarmscript/lang"
@@ -25,20 +28,13 @@ type Host struct {
 	Jump      string // as ssh -J
 	Sudo      string // "auto", "ask" for its password, "never"
 	AcceptNew bool   // take a host key that is not known, and remember it
-}
-
-// Local makes machines on this computer.
-type Local struct {
-	Site   string // a set of machines with a bridge of its own; "" is the usual one
-	Subnet string // where they have their addresses; "" chooses one
+	PrivateIP string // the address that the other machines use, "" where nobody says it
 }
 
 // HostHandle is what host() returns: a machine that exists, as a scope.
 type HostHandle struct {
 	scope *resource.Scope
 	cfg   Host
-	// private is the address that the other machines use.
-	private string
 }
 
 var _ starlark.HasAttrs = (*HostHandle)(nil)
@@ -73,7 +69,9 @@ func (h *HostHandle) CompareSameType(op syntax.Token, y starlark.Value, _ int) (
 // hostAttrs are what a host tells; a vm has the same, known once it exists.
 var hostAttrs = []string{"address", "name", "private_ip", "public_ip", "user"}
 
-// Attr returns what the script said of the machine.
+// Attr returns what the script said of the machine. Its address may be a name,
+// which is no private_ip: other machines may know another one by it, and a swarm
+// takes none.
 func (h *HostHandle) Attr(name string) (starlark.Value, error) {
 	switch name {
 	case "name":
@@ -83,11 +81,22 @@ func (h *HostHandle) Attr(name string) (starlark.Value, error) {
 	case "public_ip":
 		return starlark.String(h.cfg.Address), nil
 	case "private_ip":
-		return starlark.String(h.private), nil
+		if h.cfg.PrivateIP == "" && h.cfg.Address != "" { // else that has been reported
+			return nil, &diag.Diagnostic{
+				Summary: fmt.Sprintf("%s: private_ip is not known: its address is a name, %s", h.scope.Address, h.cfg.Address),
+				Hint:    privateHint(value.Address(h.scope.Address).Name(), h.cfg.Address),
+			}
+		}
+		return starlark.String(h.cfg.PrivateIP), nil
 	case "user":
 		return starlark.String(h.cfg.User), nil
 	}
 	return nil, nil
+}
+
+// privateHint says how a script gives a machine its address.
+func privateHint(name, address string) string {
+	return fmt.Sprintf("say it: host(%q, %q, private_ip = \"10.0.0.5\")", name, address)
 }
 
 // AttrNames returns the names of what it tells.
@@ -96,21 +105,22 @@ func (h *HostHandle) AttrNames() []string { return hostAttrs }
 // host(name, address, user="", port=22, key="", jump="", sudo="auto",
 // private_ip=address, accept_new=False) is a machine that exists.
 func (r *Recorder) host(thread *starlark.Thread, b *starlark.Builtin, args starlark.Tuple, kwargs []starlark.Tuple) (starlark.Value, error) {
-	var name, private string
+	var name string
 	cfg := Host{Sudo: "auto"}
+	args, kwargs = plainArgs(thread, b, args, kwargs, "unknown", "name", "address")
 	if err := starlark.UnpackArgs(b.Name(), args, kwargs, "name", &name, "address", &cfg.Address, "user?", &cfg.User, "port?", &cfg.Port,
-		"key?", &cfg.Key, "jump?", &cfg.Jump, "sudo?", &cfg.Sudo, "private_ip?", &private, "accept_new?", &cfg.AcceptNew); err != nil {
+		"key?", &cfg.Key, "jump?", &cfg.Jump, "sudo?", &cfg.Sudo, "private_ip?", &cfg.PrivateIP, "accept_new?", &cfg.AcceptNew); err != nil {
 		return nil, err
 	}
 	s, pos := lang.FromThread(thread), lang.CallPos(thread)
-	report := func(arg string, index int, hint, format string, args ...any) {
+	report := func(arg string, index int, hint, format string, a ...any) {
 		at := pos
 		if arg != "" {
-			at = s.ExpandArg(pos, arg, index)
+			at = argumentAt(s, pos, args, arg, index)
 		}
-		s.Report(thread, &diag.Diagnostic{Pos: at, Summary: "host: " + fmt.Sprintf(format, args...), Hint: hint})
+		s.Report(thread, &diag.Diagnostic{Pos: at, Summary: "host: " + fmt.Sprintf(format, a...), Hint: hint})
 	}
-	if !identifier.MatchString(strings.NewReplacer("-", "_", ".", "_").Replace(name)) {
+	if !identifier().MatchString(strings.NewReplacer("-", "_", ".", "_").Replace(name)) {
 		report("name", 0, "want letters, digits, -, _ and .", "%q is not a name", name)
 		name = "unnamed"
 	}
@@ -129,29 +139,87 @@ func (r *Recorder) host(thread *starlark.Thread, b *starlark.Builtin, args starl
 	if !slices.Contains([]string{"auto", "ask", "never"}, cfg.Sudo) {
 		report("sudo", -1, "", `sudo: got %q, want "auto", "ask" or "never"`, cfg.Sudo)
 	}
-	if private == "" {
-		private = cfg.Address
+	if cfg.PrivateIP != "" && net.ParseIP(cfg.PrivateIP) == nil {
+		report("private_ip", -1, "", "private_ip: got %q, want an IP address", cfg.PrivateIP)
+	}
+	if cfg.PrivateIP == "" && net.ParseIP(cfg.Address) != nil {
+		cfg.PrivateIP = cfg.Address
 	}
 	scope, problem := r.outermost(&resource.Scope{Address: "host." + name, Type: "host", Config: cfg, Pos: pos})
 	if problem != nil {
 		s.Report(thread, problem)
 	}
-	return &HostHandle{scope: scope, cfg: cfg, private: private}, nil
+	return &HostHandle{scope: scope, cfg: cfg}, nil
+}
+
+// argumentAt is where an argument of a call is that may be given by position or
+// by name.
+func argumentAt(s *lang.Session, call diag.Pos, args starlark.Tuple, name string, index int) diag.Pos {
+	if 0 <= index && index < len(args) {
+		name = ""
+	}
+	return s.ExpandArg(call, name, index)
+}
+
+// lab(name="") simulates machines in a process on this computer.
+func (r *Recorder) lab(thread *starlark.Thread, b *starlark.Builtin, args starlark.Tuple, kwargs []starlark.Tuple) (starlark.Value, error) {
+	var cfg lab.Config
+	if err := starlark.UnpackArgs(b.Name(), args, kwargs, "name?", &cfg.Name); err != nil {
+		return nil, err
+	}
+	s, pos := lang.FromThread(thread), lang.CallPos(thread)
+	for _, p := range cfg.Check() {
+		s.Report(thread, &diag.Diagnostic{Pos: argumentAt(s, pos, args, p.Path, 0), Summary: "lab: " + p.Error()})
+	}
+	scope, problem := r.outermost(labScope(cfg, pos))
+	if problem != nil {
+		s.Report(thread, problem)
+	}
+	return &ProviderHandle{scope}, nil
+}
+
+func labScope(cfg lab.Config, pos diag.Pos) *resource.Scope {
+	return &resource.Scope{Address: "lab." + cmp.Or(cfg.Name, "default"), Type: "lab", Config: cfg, Pos: pos}
+}
+
+func localScope(cfg local.Config, pos diag.Pos) *resource.Scope {
+	return &resource.Scope{Address: "local." + cmp.Or(cfg.Site, "default"), Type: "local", Config: cfg, Pos: pos}
+}
+
+// Providers are where a vm() comes from that does not say it, by the names of the
+// flag --provider; the first one where that is not given.
+var Providers = []string{"lab", "local"}
+
+// defaultProvider is the scope of a vm() without provider=.
+func (r *Recorder) defaultProvider(c *call) (string, bool) {
+	var scope *resource.Scope
+	switch c.kind.Scope {
+	case "lab":
+		scope = labScope(lab.Config{}, c.pos)
+	case "local":
+		scope = localScope(local.Config{}, c.pos)
+	case "azure":
+		return r.onlyAzure(c)
+	default:
+		return "", false
+	}
+	scope, _ = r.outermost(scope) // the script's own is taken as it declares it
+	return scope.Address, true
 }
 
 // local(site="", subnet="") makes machines on this computer.
 func (r *Recorder) local(thread *starlark.Thread, b *starlark.Builtin, args starlark.Tuple, kwargs []starlark.Tuple) (starlark.Value, error) {
-	var cfg Local
+	var cfg local.Config
 	if err := starlark.UnpackArgs(b.Name(), args, kwargs, "site?", &cfg.Site, "subnet?", &cfg.Subnet); err != nil {
 		return nil, err
 	}
-	name := cfg.Site
-	if name == "" {
-		name = "default"
+	s, pos := lang.FromThread(thread), lang.CallPos(thread)
+	for _, p := range cfg.Check() {
+		s.Report(thread, &diag.Diagnostic{Pos: argumentAt(s, pos, args, p.Path, slices.Index([]string{"site", "subnet"}, p.Path)), Summary: "local: " + p.Error()})
 	}
-	scope, problem := r.outermost(&resource.Scope{Address: "local." + name, Type: "local", Config: cfg, Pos: lang.CallPos(thread)})
+	scope, problem := r.outermost(localScope(cfg, pos))
 	if problem != nil {
-		lang.FromThread(thread).Report(thread, problem)
+		s.Report(thread, problem)
 	}
 	return &ProviderHandle{scope}, nil
 }
@@ -223,7 +291,7 @@ func (r *Recorder) engineOn(c *call, host, name string) string {
 		if k.Name != "docker" || k.Scope != "host" {
 			continue
 		}
-		d := &resource.Declaration{Address: addr, Kind: k, Scope: host, Args: make(value.Struct, len(k.Schema.Fields)), Pos: c.pos, External: true}
+		d := &resource.Declaration{Address: addr, Kind: k, Scope: host, Args: make(value.Struct, len(k.Schema.Fields())), Pos: c.pos, External: true}
 		if p := r.add(d); p != nil {
 			c.s.Report(c.thread, p)
 		}

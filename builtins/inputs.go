@@ -5,7 +5,6 @@ package builtins
 
 import (
 	"fmt"
-	"regexp"
 	"slices"
 	"sort"
 	"strings"
@@ -13,6 +12,7 @@ import (
 	"go.starlark.net/starlark"
 
 	"github.com/swarmscript/swarmscript/internal/diag"
+	"github.com/swarmscript/swarmscript/internal/pattern"
 	"github.com/swarmscript/swarmscript/internal/value"
 )
 
@@ -35,6 +35,13 @@ type Inputs struct {
 	// one wins.
 	VarFiles []*VarFile
 
+	// Provider is where a vm() comes from that does not say it, one of Providers;
+	// "" is the first of them.
+	Provider string
+
+	// Keep is where what compose files come to is kept; see [compose.Options].
+	Keep string
+
 	declared map[string]bool // variables that the script asked for
 	outputs  []Output
 	byName   map[string]int // their indexes
@@ -56,6 +63,7 @@ func (in *Inputs) Predeclared() starlark.StringDict {
 		"env":       starlark.NewBuiltin("env", in.env),
 		"var":       starlark.NewBuiltin("var", in.variable),
 		"read_file": starlark.NewBuiltin("read_file", in.readFile),
+		"template":  starlark.NewBuiltin("template", in.template),
 		"output":    starlark.NewBuiltin("output", in.output),
 	}
 }
@@ -110,7 +118,7 @@ func (in *Inputs) Unknown() diag.List {
 	return list
 }
 
-var identifier = regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_]*$`)
+var identifier = pattern.Of(`^[A-Za-z_][A-Za-z0-9_]*$`)
 
 // ParseVar splits the argument of --var.
 func ParseVar(arg string) (name, val string, err error) {
@@ -118,7 +126,7 @@ func ParseVar(arg string) (name, val string, err error) {
 	if !ok {
 		return "", "", fmt.Errorf("--var %s: want name=value", name)
 	}
-	if !identifier.MatchString(name) {
+	if !identifier().MatchString(name) {
 		return "", "", fmt.Errorf("--var: %q is not a name", name)
 	}
 	return name, val, nil

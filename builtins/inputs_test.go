@@ -217,7 +217,7 @@ func FuzzVarFile(f *testing.F) {
 	f.Fuzz(func(t *testing.T, name, data string) {
 		start := time.Now()
 		file, err := ParseVarFile(name, []byte(data))
-		if took := time.Since(start); took > 5*time.Second {
+		if took := time.Since(start); took > time.Minute {
 			t.Errorf("%d bytes took %v", len(data), took)
 		}
 		if err != nil {

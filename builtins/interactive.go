@@ -141,6 +141,10 @@ func (r *Recorder) isEarlierScope(s *resource.Scope) bool {
 	return r.earlier != nil && r.earlier.scopes[s.Address] == s
 }
 
+func (r *Recorder) isEarlierLogin(l *resource.Login) bool {
+	return r.earlier != nil && slices.Contains(r.earlier.logins, l)
+}
+
 func (r *Recorder) isEarlierProject() bool {
 	return r.earlier != nil && r.earlier.project == r.project
 }
@@ -162,6 +166,7 @@ func (r recorded) clone() recorded {
 	r.founders = maps.Clone(r.founders)
 	r.swarms = slices.Clone(r.swarms)
 	r.moves = slices.Clone(r.moves)
+	r.logins = slices.Clone(r.logins)
 	r.short = nil
 	return r
 }

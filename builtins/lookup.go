@@ -52,7 +52,7 @@ func (r *Recorder) lookup(thread *starlark.Thread, b *starlark.Builtin, args sta
 	}
 	c := &call{
 		d: &declarer{recorder: r, name: b.Name(), kinds: kinds}, thread: thread, s: lang.FromThread(thread), pos: lang.CallPos(thread), kind: kind,
-		decl: &resource.Declaration{Kind: kind, Args: make(value.Struct, len(kind.Schema.Fields)), External: true, NameGiven: true},
+		decl: &resource.Declaration{Kind: kind, Args: make(value.Struct, len(kind.Schema.Fields())), External: true, NameGiven: true},
 	}
 	c.decl.Pos = c.pos
 	if lang.Loading(thread) {
@@ -60,7 +60,7 @@ func (r *Recorder) lookup(thread *starlark.Thread, b *starlark.Builtin, args sta
 			"a module declares nothing when it is loaded: put this into a function that the script calls"
 	}
 	if c.nameArg(starlark.String(name), "name", 1) == "" {
-		return &Handle{c.decl}, nil
+		return &Handle{decl: c.decl}, nil
 	}
 	if f := kind.Schema.NameField(); f != nil {
 		c.set(f, starlark.String(name), "", 1)
@@ -73,9 +73,9 @@ func (r *Recorder) lookup(thread *starlark.Thread, b *starlark.Builtin, args sta
 func (r *Recorder) lookedUp(c *call) *Handle {
 	d := c.decl
 	if old := r.declared[d.Address]; old != nil && r.lookups[old] {
-		return &Handle{old}
+		return &Handle{decl: old}
 	}
-	h := &Handle{d}
+	h := &Handle{decl: d}
 	if c.failed {
 		return h
 	}

@@ -9,29 +9,35 @@ import (
 )
 
 // orderByName puts resources after those that they name in plain text, as in
-// networks = ["backend"], where the script declares them: what a handle would
-// say. Names of versioned kinds are left alone: a secret's live name is not
-// the one in the script.
+// networks = ["backend"], or need, as a file its folder, where the script
+// declares them: what a handle would say. Names of versioned kinds are left
+// alone: a secret's live name is not the one in the script.
 func (r *Recorder) orderByName() {
 	fields := map[*resource.Kind][]*schema.Field{}
 	for _, d := range r.program.Declarations {
 		refs, ok := fields[d.Kind]
 		if !ok {
 			here := r.livesIn(d.Kind.Scope)
-			for _, f := range d.Kind.Schema.Fields {
+			for _, f := range d.Kind.Schema.Fields() {
 				if mayRefer(f.Type, here) {
 					refs = append(refs, f)
 				}
 			}
 			fields[d.Kind] = refs
 		}
+		after := func(kind, name string) {
+			used := r.holder(liveName{d.Scope, kind, name})
+			if used != nil && used != d && !used.Kind.Versioned && !slices.Contains(d.After, used.Address) {
+				d.After = append(d.After, used.Address)
+			}
+		}
 		for _, f := range refs {
-			namesIn(f.Type, d.Args[f.Index], func(kind, name string) {
-				used := r.holder(liveName{d.Scope, kind, name})
-				if used != nil && used != d && !used.Kind.Versioned {
-					d.After = append(d.After, used.Address)
-				}
-			})
+			namesIn(f.Type, d.Args[f.Index], after)
+		}
+		if d.Kind.Needs != nil && !d.External {
+			for _, n := range d.Kind.Needs(d.Args) {
+				after(n.Kind, n.Name)
+			}
 		}
 	}
 }
@@ -53,7 +59,7 @@ func mayRefer(t *schema.Type, kinds func(string) bool) bool {
 	case t.Elem != nil:
 		return mayRefer(t.Elem, kinds)
 	case t.Struct != nil:
-		for _, f := range t.Struct.Fields {
+		for _, f := range t.Struct.Fields() {
 			if mayRefer(f.Type, kinds) {
 				return true
 			}
@@ -76,7 +82,7 @@ func namesIn(t *schema.Type, v value.Value, fn func(kind, name string)) {
 	case value.Struct:
 		for i, e := range x {
 			if e != nil {
-				namesIn(t.Struct.Fields[i].Type, e, fn)
+				namesIn(t.Struct.Fields()[i].Type, e, fn)
 			}
 		}
 	}

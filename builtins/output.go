@@ -31,7 +31,7 @@ func (in *Inputs) output(thread *starlark.Thread, b *starlark.Builtin, args star
 			Detail:  "a module declares nothing when it is loaded: put this into a function that the script calls",
 		})
 	}
-	if !identifier.MatchString(name) {
+	if !identifier().MatchString(name) {
 		return report(&diag.Diagnostic{Summary: fmt.Sprintf("output: %q is not a name: want letters, digits and _", name)})
 	}
 	plain, err := lang.ToValue(v)

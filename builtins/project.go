@@ -2,19 +2,19 @@ package builtins
 
 import (
 	"fmt"
-	"regexp"
 	"slices"
 	"strings"
 
 	"go.starlark.net/starlark"
 
 	"github.com/swarmscript/swarmscript/internal/diag"
+	"github.com/swarmscript/swarmscript/internal/pattern"
 	"github.com/swarmscript/swarmscript/internal/resource"
 	"github.com/swarmscript/swarmscript/internal/value"
 	"github.com/swarmscript/swarmscript/lang"
 )
 
-var projectName = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9_.-]{0,62}$`)
+var projectName = pattern.Of(`^[A-Za-z0-9][A-Za-z0-9_.-]{0,62}$`)
 
 // project(name, env="") names the project and its environment: the mark of all
 // that the script declares.
@@ -32,11 +32,11 @@ func (r *Recorder) projectBuiltin(thread *starlark.Thread, b *starlark.Builtin, 
 			Related: []diag.Note{{Pos: r.project, Text: "the first is here"}},
 		})
 		return starlark.None, nil
-	case !projectName.MatchString(name):
+	case !projectName().MatchString(name):
 		s.Report(thread, &diag.Diagnostic{Pos: s.ExpandArg(pos, "", 0), Summary: fmt.Sprintf("project: %q is not a name", name),
 			Hint: "want letters, digits, _ . and -, at most 63, the first a letter or digit"})
 		name = "unnamed"
-	case env != "" && !projectName.MatchString(env):
+	case env != "" && !projectName().MatchString(env):
 		s.Report(thread, &diag.Diagnostic{Pos: s.ExpandArg(pos, "env", -1), Summary: fmt.Sprintf("project: env: %q is not a name", env),
 			Hint: "want letters, digits, _ . and -, at most 63, the first a letter or digit"})
 		env = ""

@@ -20,7 +20,7 @@ type recordMaker struct {
 
 func (m *recordMaker) call(thread *starlark.Thread, b *starlark.Builtin, args starlark.Tuple, kwargs []starlark.Tuple) (starlark.Value, error) {
 	s := lang.FromThread(thread)
-	r := &record{schema: m.schema, fields: make(value.Struct, len(m.schema.Fields))}
+	r := &record{schema: m.schema, fields: make(value.Struct, len(m.schema.Fields()))}
 	pos := lang.CallPos(thread)
 	report := func(arg string, index int, hint, format string, a ...any) {
 		r.broken = true
@@ -55,7 +55,7 @@ func (m *recordMaker) call(thread *starlark.Thread, b *starlark.Builtin, args st
 		}
 	}
 	var positional []*schema.Field
-	for _, f := range m.schema.Fields {
+	for _, f := range m.schema.Fields() {
 		if f.Pos {
 			positional = append(positional, f)
 		}
@@ -76,7 +76,7 @@ func (m *recordMaker) call(thread *starlark.Thread, b *starlark.Builtin, args st
 		}
 		set(f, kw[1], key, -1)
 	}
-	for i, f := range m.schema.Fields {
+	for i, f := range m.schema.Fields() {
 		if f.Required && r.fields[i] == nil && !r.broken {
 			report("", -1, "", "missing argument %s", f.Name)
 		}

@@ -37,6 +37,7 @@ type recorded struct {
 	used     *resource.Declaration // the first that was bound to it
 	project  diag.Pos
 	moves    []move
+	logins   []*resource.Login
 	callers  map[*resource.Declaration]diag.Pos // where the script calls the function that declares
 	lookups  map[*resource.Declaration]bool
 	// found are the engines of hosts that no docker_install declares, by the
@@ -66,9 +67,13 @@ func (r *Recorder) Predeclared() starlark.StringDict {
 	out["project"] = starlark.NewBuiltin("project", r.projectBuiltin)
 	out["engine"] = starlark.NewBuiltin("engine", r.engine)
 	out["host"] = starlark.NewBuiltin("host", r.host)
+	out["lab"] = starlark.NewBuiltin("lab", r.lab)
+	out["azure"] = starlark.NewBuiltin("azure", r.azure)
 	out["local"] = starlark.NewBuiltin("local", r.local)
+	out["registry"] = starlark.NewBuiltin("registry", r.registry)
 	out["lifecycle"] = starlark.NewBuiltin("lifecycle", lifecycle)
 	out["lookup"] = starlark.NewBuiltin("lookup", r.lookup)
+	out["stack"] = starlark.NewBuiltin("stack", r.stack)
 	out["moved"] = starlark.NewBuiltin("moved", r.moved)
 	byName := map[string][]*resource.Kind{}
 	for _, k := range r.kinds {
@@ -112,13 +117,13 @@ func Structs(kinds []*resource.Kind) []*schema.Struct {
 			visit(t.Elem)
 		case t.Struct != nil && found[t.Struct.Name] == nil:
 			found[t.Struct.Name] = t.Struct
-			for _, f := range t.Struct.Fields {
+			for _, f := range t.Struct.Fields() {
 				visit(f.Type)
 			}
 		}
 	}
 	for _, k := range kinds {
-		for _, f := range k.Schema.Fields {
+		for _, f := range k.Schema.Fields() {
 			visit(f.Type)
 		}
 	}
@@ -135,6 +140,9 @@ func Structs(kinds []*resource.Kind) []*schema.Struct {
 func (r *Recorder) Program() (*resource.Program, diag.List) {
 	var problems diag.List
 	p := &r.program
+	if p.Project == "" && len(p.Declarations) > 0 && r.onlyLabs() {
+		p.Project = "lab" // nobody else is in it
+	}
 	if p.Project == "" && len(p.Declarations) > 0 {
 		problems = append(problems, &diag.Diagnostic{
 			Pos:     p.Declarations[0].Pos,
@@ -146,6 +154,9 @@ func (r *Recorder) Program() (*resource.Program, diag.List) {
 	r.orderByName()
 	problems = append(problems, r.ownLookups()...)
 	problems = append(problems, r.oneSwarmEach()...)
+	problems = append(problems, r.completeAzure()...)
+	problems = append(problems, r.openFirewalls()...)
+	r.followCopies()
 	p.Moves = nil
 	for _, m := range r.moves {
 		got, problem := r.resolveMove(m)
@@ -162,12 +173,25 @@ func (r *Recorder) Program() (*resource.Program, diag.List) {
 	for _, name := range slices.Sorted(maps.Keys(r.scopes)) {
 		p.Scopes = append(p.Scopes, r.scopes[name])
 	}
+	p.Logins = slices.SortedFunc(slices.Values(r.logins), func(a, b *resource.Login) int { return strings.Compare(a.Host, b.Host) })
 	p.Outputs = nil
 	for _, o := range r.inputs.Outputs() {
 		p.Outputs = append(p.Outputs, resource.OutputValue(o))
 	}
 	problems = append(problems, r.inputs.Unknown()...)
 	return p, problems
+}
+
+// onlyLabs reports whether all that is declared is in labs.
+func (r *Recorder) onlyLabs() bool {
+	labs := false
+	for _, s := range r.scopes {
+		if s.Config != nil && s.Type != "lab" {
+			return false
+		}
+		labs = labs || s.Type == "lab"
+	}
+	return labs
 }
 
 // liveName is a name that one object of a scope can have.

@@ -65,6 +65,15 @@ func TestRefused(t *testing.T) {
 		{`engine(name = "q", host = "unix://")`, `3:20-3:36 engine: host: got "unix://", want unix://`},
 		{`engine("tcp://x:2376", name = "q")`, ``},
 		{`engine("ssh://me@x", name = "q")`, ``},
+
+		{`host("m", "a/b")`, `3:11-3:16 host: address: "a/b" is neither`},
+		{`lab("../x")`, `3:5-3:11 lab: name: got "../x", want a small letter`},
+		{`lab(name = "Main")`, `3:5-3:18 lab: name: got "Main", want a small letter`},
+		{`vm("m", provider = lab("two"))`, ``},
+		{`local(site = "../x")`, `3:7-3:20 local: site: got "../x", want a small letter`},
+		{`local("Main")`, `3:7-3:13 local: site: got "Main", want a small letter`},
+		{`local(subnet = "10.0.0.1/8")`, `3:7-3:28 local: subnet: got "10.0.0.1/8", want an IPv4 network such as 10.213.0.0/16`},
+		{`local("shop", "10.9.0.0/16")`, ``},
 	} {
 		_, problems := evaluate(t, head+tt.src, nil)
 		var got []string
@@ -124,7 +133,7 @@ func TestSecretsAreNotQuoted(t *testing.T) {
 		value.NewMap([]value.Entry{{Key: hunter2, Value: hunter2}}), "10.0.0.1/31337", "31337==", "a:31337", "type=31337,x",
 	}
 	check := func(name string, s *schema.Struct) {
-		for _, f := range s.Fields {
+		for _, f := range s.Fields() {
 			for _, v := range secrets {
 				for _, in := range wrappings(v) {
 					_, err := f.Check(in)
@@ -137,7 +146,7 @@ func TestSecretsAreNotQuoted(t *testing.T) {
 	}
 	for _, k := range kinds {
 		check(k.Name, k.Schema)
-		for _, f := range k.Schema.Fields {
+		for _, f := range k.Schema.Fields() {
 			if k.Check == nil {
 				continue
 			}
@@ -170,7 +179,7 @@ func anySecret(t *schema.Type) []value.Value {
 	switch t.Kind {
 	case schema.StructOf:
 		out := t.Struct.Defaults()
-		for i, f := range t.Struct.Fields {
+		for i, f := range t.Struct.Fields() {
 			if inner := anySecret(f.Type); len(inner) > 0 {
 				out[i] = inner[0]
 			}

@@ -67,7 +67,7 @@ func TestDecideDoesNotShowSecrets(t *testing.T) {
 		{"mounts", "./hunter2", record("mounts", map[string]value.Value{"type": "bind", "target": "/a", "source": ref})},
 		{"ulimits", "hunter2", record("ulimits", map[string]value.Value{"name": ref, "soft": int64(5), "hard": int64(3)})},
 	} {
-		args := make(value.Struct, len(kind.Schema.Fields))
+		args := make(value.Struct, len(kind.Schema.Fields()))
 		for name, v := range map[string]value.Value{"name": "w", "image": "nginx", tt.field: tt.v} {
 			f, _ := kind.Schema.Field(name)
 			args[f.Index] = v

@@ -10,7 +10,7 @@ func (d *declarer) target(args starlark.Tuple, kwargs []starlark.Tuple) *Handle 
 		v = args[0]
 	}
 	for _, kw := range kwargs {
-		if string(kw[0].(starlark.String)) == d.kinds[0].Schema.Fields[0].Name {
+		if string(kw[0].(starlark.String)) == d.kinds[0].Schema.Fields()[0].Name {
 			v = kw[1]
 		}
 	}

@@ -36,7 +36,7 @@ func (in *Inputs) variable(thread *starlark.Thread, b *starlark.Builtin, args st
 		s.Report(thread, d)
 		return lang.FromValue(missing("var", name)), nil
 	}
-	if !identifier.MatchString(name) {
+	if !identifier().MatchString(name) {
 		return nil, fmt.Errorf("var: %q is not a name: want letters, digits and _", name)
 	}
 	if in.declared == nil {

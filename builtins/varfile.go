@@ -12,7 +12,7 @@ import (
 	"time"
 
 	"github.com/BurntSushi/toml"
-	"gopkg.in/yaml.v3"
+	"go.yaml.in/yaml/v3"
 
 	"github.com/swarmscript/swarmscript/internal/value"
 )
@@ -60,7 +60,7 @@ func ParseVarFile(name string, data []byte) (*VarFile, error) {
 		return nil, fmt.Errorf("%s: want a map from names to values at the top level", name)
 	}
 	for _, e := range m.Entries {
-		if !identifier.MatchString(e.Key) {
+		if !identifier().MatchString(e.Key) {
 			return nil, fmt.Errorf("%s: %q is not the name of a variable", name, short(e.Key))
 		}
 	}

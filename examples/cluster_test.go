@@ -2,10 +2,10 @@ package examples_test
 
 import (
 	"fmt"
+	"net/http"
 	"slices"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/swarmscript/swarmscript/internal/local"
 	"github.com/swarmscript/swarmscript/internal/testengine"
@@ -84,7 +84,11 @@ func TestCluster(t *testing.T) {
 			got := s.on(asks, "docker node ls --format '{{.Status}} {{.ManagerStatus}}' || true", nil)
 			return s.on(name, "systemctl is-active docker || true", nil) == "active" && strings.Count(got, "Ready") == 7 && strings.Count(got, "Reachable")+strings.Count(got, "Leader") == 5
 		})
-
+		if strings.HasPrefix(name, "wrk") { // the swarm may still count what ran before
+			s.eventually(name+" serves again", func() bool {
+				return answers(http.DefaultClient, fmt.Sprintf("http://%s:8080/", s.machine(name).Address), new([]error))
+			})
+		}
 	}
 	s.settled()
 	nodes(5, 2)
@@ -115,8 +119,8 @@ func TestCluster(t *testing.T) {
 	nodes(1, 2)
 
 	asked, failed, worst := web.end()
-	t.Logf("asked %d times, no answer %d times, at most for %s", asked, failed, worst.Round(time.Millisecond))
+	t.Logf("asked %d times", asked)
 	if failed > 0 {
-		t.Errorf("of %d times nobody answered %d times, once for %s", asked, failed, worst)
+		t.Errorf("of %d times nobody answered %d times, once for %s:\n%s", asked, failed, worst, strings.Join(web.said, "\n"))
 	}
 }

@@ -9,6 +9,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -48,6 +49,7 @@ type stage struct {
 	project string
 	vars    []string // of every run
 	env     []string // beside the test's own
+	flags   []string // of every run of the script
 	last    []string // of the last apply
 }
 
@@ -71,7 +73,7 @@ func (s *stage) run(args ...string) (int, string) {
 }
 
 func (s *stage) args(verb string, vars []string, more ...string) []string {
-	args := append([]string{verb, s.script}, more...)
+	args := slices.Concat([]string{verb, s.script}, s.flags, more)
 	for _, v := range append(s.vars, vars...) {
 		args = append(args, "--var", v)
 	}
@@ -125,7 +127,7 @@ func (s *stage) cut(when, name string) (int, string) {
 // eventually waits until something is so.
 func (s *stage) eventually(what string, is func() bool) {
 	s.Helper()
-	for begun := time.Now(); time.Since(begun) < 2*time.Minute; time.Sleep(time.Second) {
+	for begun := time.Now(); time.Since(begun) < 5*time.Minute; time.Sleep(time.Second) {
 		if is() {
 			return
 		}
@@ -169,15 +171,21 @@ func (s *stage) machine(name string) *local.Machine {
 	return nil
 }
 
-// on runs a command on a machine.
-func (s *stage) on(name, script string, stdin []byte) string {
+// reach says how a machine is reached.
+func (s *stage) reach(name string) remote.Machine {
 	s.Helper()
 	m := s.machine(name)
 	to, err := m.SSH()
 	if err != nil {
 		s.Fatal(err)
 	}
-	h := remote.DialHost(remote.Machine{Address: m.Address.String(), Port: 22, User: to.User, Key: to.Key, HostKeys: []string{to.HostKey}})
+	return remote.Machine{Address: m.Address.String(), Port: 22, User: to.User, Key: to.Key, HostKeys: []string{to.HostKey}}
+}
+
+// on runs a command on a machine.
+func (s *stage) on(name, script string, stdin []byte) string {
+	s.Helper()
+	h := remote.DialHost(s.reach(name))
 	defer h.Close()
 	res, err := h.Run(s.Context(), remote.Command{Script: script, Stdin: stdin})
 	if err != nil {
@@ -208,6 +216,7 @@ type client struct {
 	mu            sync.Mutex
 	asked, failed int
 	worst         time.Duration
+	said          []string // when nobody answered, and what was wrong
 }
 
 func (s *stage) asks(port int, names ...string) *client {
@@ -217,23 +226,23 @@ func (s *stage) asks(port int, names ...string) *client {
 		urls = append(urls, fmt.Sprintf("http://%s:%d/", s.machine(n).Address, port))
 	}
 	c := &client{s: s, stop: stop, done: make(chan struct{})}
-	web := &http.Client{Timeout: time.Second}
+	web := &http.Client{Timeout: 15 * time.Second} // a busy computer is not an outage
 	go func() {
 		defer close(c.done)
 		var since time.Time // when it stopped to answer
 		for ctx.Err() == nil {
+			var errs []error
 			ok := false
 			for _, u := range urls {
-				if resp, err := web.Get(u); err == nil {
-					resp.Body.Close()
-					ok = ok || resp.StatusCode == http.StatusOK
-				}
-				if ok {
+				if ok = answers(web, u, &errs); ok {
 					break
 				}
 			}
 			c.mu.Lock()
 			c.asked++
+			if !ok {
+				c.said = append(c.said, fmt.Sprintf("%s: %v", time.Now().Format(time.TimeOnly), errors.Join(errs...)))
+			}
 			switch {
 			case ok:
 				since = time.Time{}
@@ -252,6 +261,20 @@ func (s *stage) asks(port int, names ...string) *client {
 		}
 	}()
 	return c
+}
+
+// answers reports whether a page is there; errs gets why not.
+func answers(web *http.Client, url string, errs *[]error) bool {
+	resp, err := web.Get(url)
+	if err == nil {
+		resp.Body.Close()
+		if resp.StatusCode == http.StatusOK {
+			return true
+		}
+		err = fmt.Errorf("%s: %s", url, resp.Status)
+	}
+	*errs = append(*errs, err)
+	return false
 }
 
 // end returns how often it asked, and how often nobody answered.

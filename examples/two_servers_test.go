@@ -85,7 +85,7 @@ func TestTwoServers(t *testing.T) {
 	two.Sh("echo PasswordAuthentication yes >/etc/ssh/sshd_config.d/10-swarmscript.conf; systemctl reload ssh; ufw allow 9999/tcp")
 	one.Sh("systemctl stop fail2ban")
 	code, out := s.run(s.args("plan", nil, "--detailed-exitcode")...)
-	changed := []string{"host.two/file", "host.two/command.sshd-reload", "firewall.two ", "fail2ban.one ", "Plan: 0 to add, 4 to change"}
+	changed := []string{"host.two/file", "host.two/systemd_unit", "firewall.two ", "fail2ban.one ", "Plan: 0 to add, 5 to change"}
 	for _, want := range changed {
 		if code != 2 || !strings.Contains(out, want) {
 			t.Errorf("the plan of the repair (%d) has no %q:\n%s", code, want, out)

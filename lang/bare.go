@@ -19,7 +19,7 @@ func ExecBare(ctx context.Context, path string, stdout io.Writer) error {
 		return diag.List{{Summary: err.Error()}}
 	}
 	if _, err := os.Stat(abs); err != nil {
-		return diag.List{{Summary: fmt.Sprintf("%s: %v", path, plainError(err))}}
+		return diag.List{{Summary: fmt.Sprintf("%s: %v", path, diag.FileError(err))}}
 	}
 	s := NewSession(Options{
 		Root:  filepath.Dir(abs),

@@ -3,7 +3,6 @@ package lang
 import (
 	"errors"
 	"fmt"
-	"regexp"
 	"runtime/debug"
 	"strings"
 
@@ -12,6 +11,7 @@ import (
 	"go.starlark.net/syntax"
 
 	"github.com/swarmscript/swarmscript/internal/diag"
+	"github.com/swarmscript/swarmscript/internal/pattern"
 )
 
 // addError records what evaluating, parsing or a builtin returned.
@@ -70,28 +70,28 @@ func (s *Session) diagnose(err error) diag.List {
 	return list
 }
 
-var argumentError = regexp.MustCompile(`^function \S+ (got an unexpected keyword argument|got multiple values|missing|accepts|called recursively)`)
+var argumentError = pattern.Of(`^function \S+ (got an unexpected keyword argument|got multiple values|missing|accepts|called recursively)`)
 
 // calls returns the frames of an evaluation error. A function that was called
 // wrongly is on the stack already, at its def; the mistake is in the call.
 func calls(eval *starlark.EvalError) []diag.Frame {
 	stack := eval.CallStack
-	if n := len(stack); n > 1 && stack[n-1].Pos.Filename() != builtinFile && argumentError.MatchString(eval.Msg) {
+	if n := len(stack); n > 1 && stack[n-1].Pos.Filename() != builtinFile && argumentError().MatchString(eval.Msg) {
 		stack = stack[:n-1]
 	}
 	return frames(stack)
 }
 
 var (
-	hintSuffix = regexp.MustCompile(` \(did you mean (\S+?)\?\)$`)
-	unexpected = regexp.MustCompile(`got an unexpected keyword argument "?([^" ]+)"?$`)
-	undefined  = regexp.MustCompile(`^undefined: (\S+)`)
-	unexpArg   = regexp.MustCompile(`unexpected (?:keyword )?argument "?([^" ]+)"?`)
+	hintSuffix = pattern.Of(` \(did you mean (\S+?)\?\)$`)
+	unexpected = pattern.Of(`got an unexpected keyword argument "?([^" ]+)"?$`)
+	undefined  = pattern.Of(`^undefined: (\S+)`)
+	unexpArg   = pattern.Of(`unexpected (?:keyword )?argument "?([^" ]+)"?`)
 )
 
 // splitHint moves a suggestion from the end of the text to the hint.
 func splitHint(d *diag.Diagnostic) *diag.Diagnostic {
-	if m := hintSuffix.FindStringSubmatchIndex(d.Summary); m != nil && d.Hint == "" {
+	if m := hintSuffix().FindStringSubmatchIndex(d.Summary); m != nil && d.Hint == "" {
 		name := strings.Trim(d.Summary[m[2]:m[3]], `"`)
 		d.Hint = `did you mean "` + name + `"?`
 		d.Summary = d.Summary[:m[0]]
@@ -101,7 +101,7 @@ func splitHint(d *diag.Diagnostic) *diag.Diagnostic {
 
 // explain adds what the interpreter's message leaves out.
 func (s *Session) explain(d *diag.Diagnostic, eval *starlark.EvalError) {
-	if m := unexpected.FindStringSubmatch(d.Summary); m != nil && d.Hint == "" {
+	if m := unexpected().FindStringSubmatch(d.Summary); m != nil && d.Hint == "" {
 		d.Hint = diag.DidYouMean(m[1], s.parameters(eval.CallStack))
 	}
 	if rest, ok := strings.CutPrefix(d.Summary, "module has no ."); ok {
@@ -215,7 +215,7 @@ func (m *module) text(n syntax.Node) string {
 // resolveError words a problem that the resolver found.
 func (s *Session) resolveError(m *module, e resolve.Error) *diag.Diagnostic {
 	d := splitHint(diag.Errorf(toPos(e.Pos), "%s", e.Msg))
-	if name := undefined.FindStringSubmatch(d.Summary); name != nil {
+	if name := undefined().FindStringSubmatch(d.Summary); name != nil {
 		if line := m.bindsLater(name[1], d.Pos); line > 0 {
 			d.Summary = fmt.Sprintf("%s is used before it is defined (line %d)", name[1], line)
 			d.Hint = ""
@@ -297,7 +297,7 @@ func (s *Session) names(m *module) []string {
 // complete makes a diagnostic fit to be shown: points become spans, and a
 // wrong argument is what is underlined, not its whole call.
 func (s *Session) complete(d *diag.Diagnostic) {
-	if m := unexpArg.FindStringSubmatch(d.Summary); m != nil && d.Pos.EndLine == 0 {
+	if m := unexpArg().FindStringSubmatch(d.Summary); m != nil && d.Pos.EndLine == 0 {
 		d.Pos = s.ExpandArg(d.Pos, m[1], 0)
 	} else {
 		d.Pos = s.Expand(d.Pos)

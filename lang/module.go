@@ -100,7 +100,7 @@ func (s *Session) readModule(key Key) ([]byte, error) {
 	}
 	f, err := s.opts.Stdlib.Open(key.Path)
 	if err != nil {
-		return nil, fmt.Errorf("%s: %w%s", key, plainError(err), s.stdlibHint(key))
+		return nil, fmt.Errorf("%s: %w%s", key, diag.FileError(err), s.stdlibHint(key))
 	}
 	defer f.Close()
 	return readAll(f, key.String())
@@ -247,7 +247,10 @@ func (s *Session) parse(m *module, opts *syntax.FileOptions) *syntax.File {
 		}
 	}
 	if !s.opts.Bare {
-		rewrite(f)
+		r := &rewriter{}
+		done := s.cover(r, m)
+		r.file(f)
+		done()
 	}
 	return f
 }

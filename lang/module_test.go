@@ -187,6 +187,19 @@ func TestDiagnostics(t *testing.T) {
 			t.Errorf("a call made by the standard library is where the user called it: got %v", f.calls)
 		}
 	})
+	t.Run("a call of the standard library that is refused", func(t *testing.T) {
+		f := newFixture(t)
+		f.opts.Stdlib = fstest.MapFS{
+			"args.star": {Data: []byte("def check(x):\n    fail('traefik: name: got %r' % x)\n")},
+			"s.star":    {Data: []byte("load('@stdlib//args.star', 'check')\ndef traefik(name):\n    check(name)\n")},
+		}
+		f.file("lib.star", "load('@stdlib//s.star', 'traefik')\ndef edge():\n    traefik('a b')\n")
+		f.file("main.star", "load('lib.star', 'edge')\nedge()\n")
+		list := f.fails("main.star", `lib.star:3:5: traefik: name: got "a b"`)
+		if n := len(list[0].Stack); n != 2 {
+			t.Errorf("got %d frames, want the user's two: %+v", n, list[0].Stack)
+		}
+	})
 	t.Run("a failing module", func(t *testing.T) {
 		f := newFixture(t)
 		f.file("a.star", "load('b.star', 'x')\n")

@@ -38,6 +38,21 @@ func CallPos(thread *starlark.Thread) diag.Pos {
 	return inner
 }
 
+// inStdlib reports whether the function that called a builtin is the standard library's.
+func inStdlib(thread *starlark.Thread) bool {
+	return thread.CallStackDepth() > 1 && strings.HasPrefix(thread.CallFrame(1).Pos.Filename(), stdlibPrefix)
+}
+
+// userFrames are the calls up to the user's of the standard library: what is under that
+// is of no interest to who called it wrongly.
+func userFrames(thread *starlark.Thread) []diag.Frame {
+	out := Frames(thread)
+	for len(out) > 1 && strings.HasPrefix(out[len(out)-1].Pos.File, stdlibPrefix) {
+		out = out[:len(out)-1]
+	}
+	return out
+}
+
 // EntryPos returns where the entry script, or the module that is being loaded,
 // is at: the outermost frame. Like CallPos it is a point, and cheap.
 func EntryPos(thread *starlark.Thread) diag.Pos {

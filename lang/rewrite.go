@@ -18,15 +18,17 @@ var copying = map[string]bool{}
 // rewrite replaces the operations that the interpreter would do without asking
 // us by calls of guards. It keeps every position: the guard's call stands where
 // the operator stood.
-func rewrite(f *syntax.File) {
-	r := &rewriter{}
-	f.Stmts = r.stmts(f.Stmts)
-}
+func rewrite(f *syntax.File) { (&rewriter{}).file(f) }
 
 type rewriter struct {
 	temps   int
 	varargs map[string]int // *args of the lambdas around
+	// count makes what counts a statement, nil for one that does nothing; it is
+	// nil itself where nothing is counted.
+	count func(syntax.Stmt) syntax.Stmt
 }
+
+func (r *rewriter) file(f *syntax.File) { f.Stmts = r.stmts(f.Stmts) }
 
 // call makes a call of a guard that the interpreter will report at pos.
 func call(name string, at syntax.Node, pos syntax.Position, args ...syntax.Expr) syntax.Expr {
@@ -42,6 +44,11 @@ func call(name string, at syntax.Node, pos syntax.Position, args ...syntax.Expr)
 func (r *rewriter) stmts(list []syntax.Stmt) []syntax.Stmt {
 	out := make([]syntax.Stmt, 0, len(list))
 	for _, st := range list {
+		if r.count != nil {
+			if counts := r.count(st); counts != nil {
+				out = append(out, counts)
+			}
+		}
 		out = r.stmt(out, st)
 	}
 	return out

@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync/atomic"
 
 	"go.starlark.net/starlark"
 	"go.starlark.net/syntax"
@@ -33,6 +34,9 @@ type Options struct {
 
 	Limits Limits
 
+	// Coverage takes down which lines are evaluated, where it is not nil.
+	Coverage *Coverage
+
 	// Bare runs the plain dialect: nothing is rewritten, and only the
 	// language's universe and Predeclared are there.
 	Bare bool
@@ -49,13 +53,15 @@ type Session struct {
 	predeclared starlark.StringDict
 	modules     map[Key]*module
 	byFile      map[string]*module // by the name in positions
+	texts       map[string][]byte  // of files that are no modules, by that name
 	reads       []Read
 	readAt      map[readKey]int // where reads has it
 	diags       diag.List
 	loading     int
 	baseHeap    uint64
-	ctx         context.Context // of the running evaluation
-	unseen      int             // bytes that guarded operations allocated since the heap was looked at
+	ctx         context.Context  // of the running evaluation
+	unseen      int              // bytes that guarded operations allocated since the heap was looked at
+	counters    []*atomic.Uint64 // of the statements that are counted, by number
 }
 
 const sessionKey = "swarmscript.session"
@@ -67,6 +73,7 @@ func NewSession(opts Options) *Session {
 		limits:  opts.Limits.orDefault(),
 		modules: map[Key]*module{},
 		byFile:  map[string]*module{},
+		texts:   map[string][]byte{},
 		readAt:  map[readKey]int{},
 	}
 	s.predeclared = starlark.StringDict{}
@@ -268,7 +275,7 @@ func (s *Session) Source(file string) []byte {
 	if m := s.byFile[file]; m != nil {
 		return m.src
 	}
-	return nil
+	return s.texts[file]
 }
 
 // Predeclared returns the names that every script can use, beside Starlark's own.

@@ -266,14 +266,19 @@ func printValues(thread *starlark.Thread, _ *starlark.Builtin, args starlark.Tup
 	return starlark.None, nil
 }
 
-// fail stops the script with the user's own words.
+// fail stops the script with the user's own words. Where the standard library does, it
+// is for a call of the user's, which the words name.
 func fail(thread *starlark.Thread, _ *starlark.Builtin, args starlark.Tuple, kwargs []starlark.Tuple) (starlark.Value, error) {
 	msg, err := showAll(thread, "fail", args, kwargs)
 	if err != nil {
 		return nil, err
 	}
 	first, rest, _ := strings.Cut(msg, "\n")
-	return nil, &diag.Diagnostic{Summary: "fail: " + first, Detail: rest}
+	d := &diag.Diagnostic{Summary: "fail: " + first, Detail: rest}
+	if inStdlib(thread) {
+		d.Summary, d.Pos, d.Stack = first, CallPos(thread), userFrames(thread)
+	}
+	return nil, d
 }
 
 // format(fmt, *args, **kwargs) is fmt.format(*args, **kwargs).

@@ -6,5 +6,5 @@ import "embed"
 
 // FS holds the modules.
 //
-//go:embed host.star swarm.star update.star
+//go:embed args.star host.star images.star mariadb.star monitoring.star registry.star swarm.star traefik.star update.star
 var FS embed.FS

@@ -77,7 +77,18 @@ func (a *app) changing(use, short string, destroy bool) *cobra.Command {
 	return cmd
 }
 
+// hostPatience is how long an apply waits for a host() that is new to the project
+// and does not answer: a machine of a cloud that was made a moment ago takes about
+// a minute to boot.
+const hostPatience = 2 * time.Minute
+
+// waiting says which machine an apply waits for before there is a plan.
+func (a *app) waiting(scope, text string) { a.notef("%s: %s", scope, text) }
+
 func (a *app) apply(ctx context.Context, g applying) error {
+	if !g.Destroy && !g.RefreshOnly {
+		g.Patience, g.Waiting = hostPatience, a.waiting
+	}
 	p, err := a.planned(ctx, g.Options, g.saved, g.onError())
 	if err != nil {
 		return err
@@ -111,7 +122,7 @@ func (a *app) apply(ctx context.Context, g applying) error {
 
 // nothingToDo ends an apply that has no step: nothing is contacted again.
 func (a *app) nothingToDo(p *run.Planned, g applying) error {
-	r := &apply.Result{Outputs: evaluated(p.Plan.Outputs)}
+	r := &apply.Result{Outputs: apply.Evaluated(p.Plan.Outputs)}
 	code := apply.ExitOK
 	if len(p.Plan.Unreachable) > 0 {
 		code = apply.ExitUnreachable

@@ -63,8 +63,8 @@ func (b block) option(name string) string {
 //
 //	```python                 is evaluated, and right
 //	```python error="REGEXP"  is evaluated, and wrong with that
-//	```python file=PATH       is a file for those after it
-//	```sh                     lines that begin with $ are swarmscript's or make's
+//	```python file=PATH       is a file for those after it, as are ```dockerfile file=PATH and ```yaml file=PATH
+//	```sh                     lines that begin with $ are swarmscript's, run from source or not, or make's
 func TestDocumentation(t *testing.T) {
 	for _, file := range []string{"README.md", "spec.md"} {
 		dir := t.TempDir()
@@ -79,6 +79,12 @@ func TestDocumentation(t *testing.T) {
 			case "sh":
 				seen++
 				problem = b.commands(t)
+			case "dockerfile", "yaml":
+				if b.option("file") == "" {
+					problem = "it is no file for those after it"
+				} else {
+					problem = b.evaluate(t, dir)
+				}
 			case "":
 			default:
 				problem = "nothing checks blocks of " + language
@@ -133,6 +139,9 @@ func (b block) commands(t *testing.T) string {
 		}
 		l, _, _ = strings.Cut(l, " #")
 		words := strings.Fields(l)
+		if program, ok := strings.CutPrefix(l, "go run ./cmd/swarmscript "); ok {
+			words = append([]string{"swarmscript"}, strings.Fields(program)...)
+		}
 		switch words[0] {
 		case "swarmscript":
 			if problem := parses(words[1:]); problem != "" {

@@ -8,6 +8,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/swarmscript/swarmscript/internal/apply"
 	"github.com/swarmscript/swarmscript/internal/run"
 	"github.com/swarmscript/swarmscript/internal/ui"
 	"github.com/swarmscript/swarmscript/lang"
@@ -65,7 +66,7 @@ func (a *app) execCommand() *cobra.Command {
 			if n := declared(s.Program); n > 0 {
 				return usagef(cmd.CommandPath(), "use plan or apply", "%s declares %s, and exec changes nothing", args[0], count(n, "resource"))
 			}
-			return ui.Outputs(a.out, evaluated(s.Program.Outputs), a.stdout().Style())
+			return ui.Outputs(a.out, apply.Evaluated(s.Program.Outputs), a.stdout().Style())
 		},
 	}
 	cmd.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {

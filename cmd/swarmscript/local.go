@@ -4,12 +4,10 @@ import (
 	"context"
 	"errors"
 	"slices"
-	"strconv"
 	"strings"
 	"sync"
 	"time"
 
-	"github.com/docker/go-units"
 	"github.com/spf13/cobra"
 
 	"github.com/swarmscript/swarmscript/internal/apply"
@@ -95,36 +93,22 @@ type machineLine struct {
 }
 
 func (a *app) localListCommand(cfg *local.Config) *cobra.Command {
-	var asJSON bool
-	cmd := &cobra.Command{
-		Use:     "ls",
-		Aliases: []string{"list"},
-		Short:   "List the machines of all projects",
-		Args:    atMost(0),
-		RunE: func(*cobra.Command, []string) error {
-			s, err := local.Open(*cfg)
-			if err != nil {
-				return err
-			}
-			all, err := s.List()
-			if err != nil {
-				return err
-			}
-			lines := machineLines(all)
-			if asJSON {
-				return ui.PrettyJSON(a.out, struct {
-					Machines []machineLine `json:"machines"`
-				}{lines})
-			}
-			if len(lines) == 0 {
-				a.notef("no machines")
-				return nil
-			}
-			return ui.WriteTable(a.out, machineTable(lines), a.stdout().Style())
-		},
-	}
-	cmd.Flags().BoolVar(&asJSON, "json", false, "one JSON object on standard output")
-	return cmd
+	return a.machineList("List the machines of all projects", "machines", func(*cobra.Command) (*machineList, error) {
+		s, err := local.Open(*cfg)
+		if err != nil {
+			return nil, err
+		}
+		all, err := s.List()
+		if err != nil {
+			return nil, err
+		}
+		lines := machineLines(all)
+		list := &machineList{lines: lines, table: machineTable(lines), none: "no machines"}
+		if others := s.OtherSites(); len(others) > 0 {
+			list.none += " here; there are of other sites: --site " + strings.Join(others, ", --site ")
+		}
+		return list, nil
+	})
 }
 
 func machineLines(all []*local.Machine) []machineLine {
@@ -152,14 +136,7 @@ func machineLines(all []*local.Machine) []machineLine {
 func machineTable(lines []machineLine) ui.Table {
 	t := ui.Table{Head: []string{"NAME", "PROJECT", "STATE", "ADDRESS", "IMAGE", "CPUS", "MEMORY"}}
 	for _, l := range lines {
-		cpus, memory := "-", "-"
-		if l.CPUs > 0 {
-			cpus = strconv.FormatFloat(l.CPUs, 'f', -1, 64)
-		}
-		if l.Memory > 0 {
-			memory = units.BytesSize(float64(l.Memory))
-		}
-		row := ui.Row{Cells: []string{l.Name, l.Project, string(l.State), l.Address, l.Image, cpus, memory}, Old: l.State == local.Off, Bad: l.State == local.Paused || l.State == local.Broken}
+		row := ui.Row{Cells: append([]string{l.Name, l.Project, string(l.State), l.Address, l.Image}, limitCells(l.CPUs, l.Memory)...), Old: l.State == local.Off, Bad: l.State == local.Paused || l.State == local.Broken}
 		if len(l.Apart) > 0 {
 			row.Below = []string{"does not reach " + strings.Join(l.Apart, ", ")}
 		}
@@ -273,17 +250,17 @@ func (a *app) withMachines(cmd *cobra.Command, cfg *local.Config, names []string
 	return do(cmd.Context(), found)
 }
 
-// each does something to all machines, some at once, and returns all that went
+// each does something to all of a list, some at once, and returns all that went
 // wrong.
-func each(all []*local.Machine, do func(*local.Machine) error) error {
+func each[T any](all []T, do func(T) error) error {
 	errs := make([]error, len(all))
 	slots := make(chan struct{}, apply.DefaultParallelism)
 	var wg sync.WaitGroup
-	for i, m := range all {
+	for i, one := range all {
 		wg.Go(func() {
 			slots <- struct{}{}
 			defer func() { <-slots }()
-			errs[i] = do(m)
+			errs[i] = do(one)
 		})
 	}
 	wg.Wait()

@@ -10,8 +10,13 @@ package main
 import (
 	"context"
 	"errors"
+	"io"
 	"os"
 	"runtime/debug"
+
+	"google.golang.org/grpc/grpclog"
+
+	"github.com/swarmscript/swarmscript/internal/begin"
 
 	"github.com/swarmscript/swarmscript/internal/apply"
 	"github.com/swarmscript/swarmscript/internal/run"
@@ -19,9 +24,12 @@ import (
 )
 
 func main() {
+	begin.Collect()
 	if os.Getenv("GOGC") == "" {
 		debug.SetGCPercent(run.GCPercent)
 	}
+	// gRPC, over which images are built, tells of every server and connection.
+	grpclog.SetLoggerV2(grpclog.NewLoggerV2(io.Discard, io.Discard, os.Stderr))
 	a := &app{in: os.Stdin, out: os.Stdout, err: os.Stderr, getenv: os.Getenv, lookupEnv: os.LookupEnv}
 	os.Exit(a.main(os.Args[1:]))
 }

@@ -2,17 +2,20 @@ package main
 
 import (
 	"context"
+	"flag"
 	"fmt"
 	"io"
 	"net/http"
 	"os"
 	"path/filepath"
+	"regexp"
 	"runtime"
 	"strconv"
 	"strings"
 	"testing"
 	"time"
 
+	"github.com/rogpeppe/go-internal/diff"
 	"github.com/rogpeppe/go-internal/testscript"
 
 	"github.com/swarmscript/swarmscript/internal/local"
@@ -21,6 +24,7 @@ import (
 )
 
 func TestMain(m *testing.M) {
+	flag.Set("test.parallel", "4") // unless -parallel says otherwise: scripts wait more than they work
 	testscript.Main(m, map[string]func(){"swarmscript": main})
 }
 
@@ -43,12 +47,16 @@ func TestScripts(t *testing.T) {
 			// Nothing of the developer's own docker gets in.
 			e.Setenv("DOCKER_HOST", "unix://"+filepath.Join(e.WorkDir, "no-engine.sock"))
 			e.Setenv("DOCKER_CONFIG", filepath.Join(e.WorkDir, ".docker"))
+			// The race detector would sleep a second at the end of each of our hundreds of runs.
+			e.Setenv("GORACE", strings.TrimSpace(os.Getenv("GORACE")+" atexit_sleep_ms=0"))
 			// The bases of local machines are made once for all tests.
 			cache, err := os.UserCacheDir()
 			if err != nil {
 				return err
 			}
 			e.Setenv("XDG_CACHE_HOME", cache)
+			// The process of a lab that a script which failed leaves ends soon.
+			e.Setenv("SWARMSCRIPT_LAB_IDLE", "1m")
 			examples, err := filepath.Abs("../../examples")
 			e.Setenv("EXAMPLES", examples)
 			return err
@@ -57,8 +65,11 @@ func TestScripts(t *testing.T) {
 }
 
 var commands = map[string]func(*testscript.TestScript, bool, []string){
+	"awaits":  awaits,
 	"engine":  startEngine,
+	"gone":    gone,
 	"exits":   exits,
+	"shows":   shows,
 	"http":    httpShows,
 	"machine": makeMachine,
 	"nodes":   startNodes,
@@ -79,8 +90,8 @@ func (s script) Fatal(args ...any)                 { s.ts.Fatalf("%s", fmt.Sprin
 func (s script) Fatalf(format string, args ...any) { s.ts.Fatalf(format, args...) }
 func (s script) Logf(format string, args ...any)   { s.ts.Logf(format, args...) }
 
-// few bounds the engines that run at once: each takes a processor to start.
-var few = make(chan struct{}, max(1, runtime.NumCPU()/2))
+// few bounds the scripts with engines that run at once: each engine takes a processor to start, and then waits.
+var few = make(chan struct{}, max(2, runtime.NumCPU()))
 
 // engine [20.10] starts an engine with the test images, for DOCKER_HOST. The
 // docker CLI is in the PATH; ADDR is the engine's address.
@@ -127,7 +138,7 @@ func startNodes(ts *testscript.TestScript, neg bool, args []string) {
 		}
 	}
 	for begun := time.Now(); strings.Count(first.Docker("node", "ls", "--format", "{{.Status}}"), "Ready") < count; time.Sleep(100 * time.Millisecond) {
-		if time.Since(begun) > time.Minute {
+		if time.Since(begun) > 3*time.Minute {
 			ts.Fatalf("the nodes are not ready: %s", first.Docker("node", "ls"))
 		}
 	}
@@ -191,13 +202,57 @@ func exits(ts *testscript.TestScript, neg bool, args []string) {
 	}
 }
 
+// awaits FILE waits until a file is there that a command in the background makes.
+func awaits(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 1 {
+		ts.Fatalf("usage: awaits FILE")
+	}
+	for begun := time.Now(); time.Since(begun) < 3*time.Minute; time.Sleep(10 * time.Millisecond) {
+		if _, err := os.Stat(ts.MkAbs(args[0])); err == nil {
+			return
+		}
+	}
+	ts.Fatalf("%s is not there", args[0])
+}
+
+// gone GLOB waits until there is no such file any more.
+func gone(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 1 {
+		ts.Fatalf("usage: gone GLOB")
+	}
+	var left []string
+	for begun := time.Now(); time.Since(begun) < 3*time.Minute; time.Sleep(10 * time.Millisecond) {
+		var err error
+		left, err = filepath.Glob(ts.MkAbs(args[0]))
+		ts.Check(err)
+		if len(left) == 0 {
+			return
+		}
+	}
+	ts.Fatalf("there are still %v", left)
+}
+
+var tookText = regexp.MustCompile(`\d+\.\d s\b`)
+
+// shows FILE checks that the standard output of the last command is what a file
+// has, in which T stands for how long something took.
+func shows(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 1 {
+		ts.Fatalf("usage: shows FILE")
+	}
+	got := tookText.ReplaceAllString(ts.ReadFile("stdout"), "T")
+	if want := ts.ReadFile(args[0]); got != want {
+		ts.Fatalf("it is not what %s has:\n%s", args[0], diff.Diff("want", []byte(want), "got", []byte(got)))
+	}
+}
+
 // http URL TEXT waits until the URL's page holds the text.
 func httpShows(ts *testscript.TestScript, neg bool, args []string) {
 	if neg || len(args) != 2 {
 		ts.Fatalf("usage: http URL TEXT")
 	}
 	var last string
-	for begun := time.Now(); time.Since(begun) < 20*time.Second; time.Sleep(100 * time.Millisecond) {
+	for begun := time.Now(); time.Since(begun) < 3*time.Minute; time.Sleep(100 * time.Millisecond) {
 		res, err := http.Get(args[0])
 		if err != nil {
 			last = err.Error()
@@ -216,7 +271,7 @@ func httpShows(ts *testscript.TestScript, neg bool, args []string) {
 // pending waits until a task of the engine has found no node: the scheduler
 // takes a moment to say so.
 func pending(ts *testscript.TestScript, neg bool, args []string) {
-	for begun := time.Now(); time.Since(begun) < 20*time.Second; time.Sleep(100 * time.Millisecond) {
+	for begun := time.Now(); time.Since(begun) < 3*time.Minute; time.Sleep(100 * time.Millisecond) {
 		ts.Check(ts.Exec("sh", "-c", "docker service ps --no-trunc --format '{{.Error}}' $(docker service ls --quiet)"))
 		if strings.Contains(ts.ReadFile("stdout"), "no suitable node") {
 			return

@@ -4,11 +4,15 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
+	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 
 	"github.com/swarmscript/swarmscript/internal/apply"
+	"github.com/swarmscript/swarmscript/internal/diag"
 	"github.com/swarmscript/swarmscript/internal/run"
 )
 
@@ -20,7 +24,16 @@ func inputFlags(cmd *cobra.Command, o *run.Options) {
 	f := cmd.Flags()
 	f.StringArrayVar(&o.Vars, "var", nil, "set a variable of the script, as `NAME=VALUE`; may be repeated")
 	f.StringArrayVar(&o.VarFiles, "var-file", nil, "set variables from a TOML, JSON or YAML `FILE`; may be repeated, the last one wins")
+	f.StringVar(&o.Provider, "provider", "", "where a vm() comes from that does not say it: `NAME` is "+strings.Join(run.Providers, " or ")+"; "+run.Providers[0]+" if left out")
+	labFlag(f, &o.Lab)
 	_ = cmd.MarkFlagFilename("var-file", "toml", "json", "yaml", "yml")
+	_ = cmd.RegisterFlagCompletionFunc("provider", cobra.FixedCompletions(run.Providers, cobra.ShellCompDirectiveNoFileComp))
+	_ = cmd.MarkFlagDirname("lab")
+}
+
+// labFlag is that of every verb that may need a lab.
+func labFlag(f *pflag.FlagSet, dir *string) {
+	f.StringVar(dir, "lab", "", "the folder of the lab, in place of .swarmscript/lab beside the script, as `DIR`")
 }
 
 // planFlags are those of the verbs that plan.
@@ -50,6 +63,9 @@ func (a *app) settings(cmd *cobra.Command, o *run.Options) error {
 	if t := a.stderr(); t.Ask {
 		o.Ask = t.Secret
 	}
+	if dir, err := os.UserCacheDir(); err == nil {
+		o.Keep = filepath.Join(dir, "swarmscript", "stacks")
+	}
 	o.Print = func(msg string) { fmt.Fprintln(a.err, msg) }
 	if o.Parallelism < 0 || cmd.Flags().Changed("parallelism") && o.Parallelism == 0 {
 		return usagef(cmd.CommandPath(), "", "--parallelism %d: want 1 or more", o.Parallelism)
@@ -69,6 +85,16 @@ func (a *app) settings(cmd *cobra.Command, o *run.Options) error {
 		if o.RefreshOnly && f.set {
 			return usagef(cmd.CommandPath(), "", "--refresh-only does nothing that --%s asks for: leave out one of them", f.name)
 		}
+	}
+	if o.Provider != "" && !slices.Contains(run.Providers, o.Provider) {
+		return usagef(cmd.CommandPath(), diag.DidYouMean(o.Provider, run.Providers), "--provider %s: want %s", o.Provider, strings.Join(run.Providers, " or "))
+	}
+	if o.Lab != "" {
+		dir, err := filepath.Abs(o.Lab) // a saved plan may be applied elsewhere
+		if err != nil {
+			return err
+		}
+		o.Lab = dir
 	}
 	if a.chdir != "" {
 		o.Chdir = "." // the folder has been changed

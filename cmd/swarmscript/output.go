@@ -7,10 +7,8 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/swarmscript/swarmscript/internal/apply"
-	"github.com/swarmscript/swarmscript/internal/resource"
 	"github.com/swarmscript/swarmscript/internal/run"
 	"github.com/swarmscript/swarmscript/internal/ui"
-	"github.com/swarmscript/swarmscript/internal/value"
 )
 
 func (a *app) outputCommand() *cobra.Command {
@@ -58,7 +56,7 @@ func (a *app) outputCommand() *cobra.Command {
 }
 
 func (a *app) showOutputs(p *run.Planned, names []string, asJSON bool) error {
-	list := evaluated(p.Plan.Outputs)
+	list := apply.Evaluated(p.Plan.Outputs)
 	var err error
 	switch {
 	case len(names) == 1 && asJSON:
@@ -80,17 +78,4 @@ func (a *app) showOutputs(p *run.Planned, names []string, asJSON bool) error {
 		return exit(apply.ExitUnreachable)
 	}
 	return err
-}
-
-// evaluated are outputs as far as they are known without an apply.
-func evaluated(declared []resource.OutputValue) []apply.OutputResult {
-	list := make([]apply.OutputResult, 0, len(declared))
-	for _, o := range declared {
-		r := apply.OutputResult{Name: o.Name, Sensitive: o.Sensitive || value.Sensitive(o.Value), Text: o.Description}
-		if r.Known = value.Known(o.Value); r.Known {
-			r.Value = o.Value
-		}
-		list = append(list, r)
-	}
-	return list
 }

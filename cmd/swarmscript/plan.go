@@ -17,7 +17,7 @@ import (
 
 func (a *app) planCommand() *cobra.Command {
 	var o run.Options
-	var asJSON, detailed bool
+	var asJSON, detailed, simulate bool
 	var out string
 	cmd := &cobra.Command{
 		Use:   "plan [FILE]",
@@ -25,7 +25,8 @@ func (a *app) planCommand() *cobra.Command {
 		Example: "  swarmscript plan\n" +
 			"  swarmscript plan staging.star --var replicas=4\n" +
 			"  swarmscript plan --detailed-exitcode   # 0: no changes, 2: changes\n" +
-			"  swarmscript plan --out shop.plan && swarmscript apply shop.plan",
+			"  swarmscript plan --out shop.plan && swarmscript apply shop.plan\n" +
+			"  swarmscript plan --simulate            # where tasks land, what is interrupted",
 		Args:              atMost(1),
 		ValidArgsFunction: starFiles,
 		RunE: func(cmd *cobra.Command, args []string) error {
@@ -35,23 +36,25 @@ func (a *app) planCommand() *cobra.Command {
 			if err := notSaved(cmd, o.File); err != nil {
 				return err
 			}
-			return a.plan(cmd.Context(), o, planning{out, asJSON, detailed})
+			return a.plan(cmd.Context(), o, planning{out, asJSON, detailed, simulate})
 		},
 	}
 	f := cmd.Flags()
 	f.BoolVar(&o.Destroy, "destroy", false, "plan to take everything away")
 	f.BoolVar(&detailed, "detailed-exitcode", false, "exit with 2 where there are changes")
 	f.BoolVar(&asJSON, "json", false, "one JSON object on standard output")
+	f.BoolVar(&simulate, "simulate", false, "try the plan out in a swarm in memory: where tasks land, what waits, what is interrupted")
 	f.StringVar(&out, "out", "", "save the plan to `FILE`, for apply; its owner alone can read it")
 	planFlags(cmd, &o)
 	selectFlags(cmd, &o)
+	cmd.MarkFlagsMutuallyExclusive("simulate", "refresh-only") // which changes nothing
 	return cmd
 }
 
 // planning is what a plan is wanted for.
 type planning struct {
-	out              string
-	asJSON, detailed bool
+	out                        string
+	asJSON, detailed, simulate bool
 }
 
 func (a *app) plan(ctx context.Context, o run.Options, g planning) error {
@@ -69,11 +72,7 @@ func (a *app) plan(ctx context.Context, o run.Options, g planning) error {
 		return err
 	}
 	defer p.Close()
-	if g.asJSON {
-		err = ui.PlanJSON(a.out, p.Plan, version)
-	} else {
-		err = a.showPlan(p, o)
-	}
+	err = a.writePlan(ctx, p, o, g)
 	if err == nil && g.out != "" && p.Refused() == nil {
 		if err = p.Save(g.out, version); err == nil {
 			a.notef("saved to %s; swarmscript apply %s does just this", g.out, g.out)
@@ -94,6 +93,33 @@ func (a *app) plan(ctx context.Context, o run.Options, g planning) error {
 		return exit(apply.ExitChanges)
 	}
 	return nil
+}
+
+// writePlan shows the plan, and what it does to what runs where that is asked for.
+// What it does comes to an error only where a swarm does not answer.
+func (a *app) writePlan(ctx context.Context, p *run.Planned, o run.Options, g planning) error {
+	if !g.simulate {
+		if g.asJSON {
+			return ui.PlanJSON(a.out, p.Plan, version)
+		}
+		return a.showPlan(p, o)
+	}
+	reports, err := p.Simulate(ctx)
+	if err != nil {
+		return a.failed(err, p.Source, func(w io.Writer, err error) error {
+			if g.asJSON {
+				return ui.PlanErrorJSON(w, err, version)
+			}
+			return nil
+		})
+	}
+	if g.asJSON {
+		return ui.SimulatedPlanJSON(a.out, p.Plan, reports, version)
+	}
+	if err := a.showPlan(p, o); err != nil {
+		return err
+	}
+	return ui.Simulation(a.out, reports, a.stdout().Style())
 }
 
 // planned makes the plan, which has to be the saved one where there is one, or

@@ -75,7 +75,7 @@ func (x *terminal) screen() string {
 // Shows waits until a text was shown.
 func (x *terminal) Shows(text string) {
 	x.t.Helper()
-	for begun := time.Now(); time.Since(begun) < 30*time.Second; time.Sleep(20 * time.Millisecond) {
+	for begun := time.Now(); time.Since(begun) < 3*time.Minute; time.Sleep(20 * time.Millisecond) {
 		if strings.Contains(x.screen(), text) {
 			return
 		}
@@ -101,7 +101,7 @@ func (x *terminal) Ends(code int) {
 	}()
 	select {
 	case <-ended:
-	case <-time.After(30 * time.Second):
+	case <-time.After(3 * time.Minute):
 		x.t.Fatalf("it does not end; there is\n%s", x.screen())
 	}
 	if got := x.cmd.ProcessState.ExitCode(); got != code {

@@ -11,6 +11,7 @@ import (
 	"syscall"
 	"testing"
 	"time"
+	"unicode/utf8"
 
 	"github.com/creack/pty"
 	"golang.org/x/sys/unix"
@@ -90,7 +91,7 @@ func (k *keyboard) types(keys ...string) {
 func (k *keyboard) shows(want string) {
 	k.Helper()
 	var got string
-	for begun := time.Now(); time.Since(begun) < 40*time.Second; time.Sleep(10 * time.Millisecond) {
+	for begun := time.Now(); time.Since(begun) < 3*time.Minute; time.Sleep(10 * time.Millisecond) {
 		k.mu.Lock()
 		got = k.screen.text()
 		k.mu.Unlock()
@@ -135,7 +136,7 @@ func (k *keyboard) leaves() {
 		if err != nil {
 			k.Errorf("it ended with %v", err)
 		}
-	case <-time.After(30 * time.Second):
+	case <-time.After(3 * time.Minute):
 		k.Fatal("Ctrl-D does not end it")
 	}
 }
@@ -387,8 +388,8 @@ func (s *screen) write(text string) {
 			text = text[end+2:]
 			continue
 		}
-		r := []rune(text)[0]
-		text = text[len(string(r)):]
+		r, size := utf8.DecodeRuneInString(text)
+		text = text[size:]
 		switch r {
 		case '\r':
 			s.x = 0
@@ -405,8 +406,14 @@ func (s *screen) write(text string) {
 	s.row()
 }
 
+// scrollback is how many lines a screen keeps at most.
+const scrollback = 4000
+
 // row is the cursor's.
 func (s *screen) row() []rune {
+	if over := s.y - scrollback; over > scrollback {
+		s.rows, s.y = s.rows[min(over, len(s.rows)):], scrollback
+	}
 	for len(s.rows) <= s.y {
 		s.rows = append(s.rows, []rune(strings.Repeat(" ", 100)))
 	}

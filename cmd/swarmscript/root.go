@@ -62,8 +62,8 @@ func (a *app) command() *cobra.Command {
 	root.AddCommand(
 		a.planCommand(), a.applyCommand(), a.destroyCommand(), a.showCommand(), a.graphCommand(), a.validateCommand(), a.outputCommand(),
 		a.checkCommand(), a.psCommand(), a.statusCommand(), a.logsCommand(),
-		a.rollbackCommand(), a.scaleCommand(), a.rebalanceCommand(), a.localCommand(),
-		a.fmtCommand(), a.importCommand(), a.execCommand(), a.replCommand(), a.docsCommand(), a.versionCommand(),
+		a.rollbackCommand(), a.scaleCommand(), a.rebalanceCommand(), a.localCommand(), a.labCommand(), a.azureEmulatorCommand(), a.testCommand(),
+		a.fmtCommand(), a.importCommand(), a.exportCommand(), a.execCommand(), a.replCommand(), a.docsCommand(), a.versionCommand(),
 	)
 	root.InitDefaultCompletionCmd()
 	if c, _, err := root.Find([]string{"completion"}); err == nil {

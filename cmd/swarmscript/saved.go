@@ -28,7 +28,7 @@ func selectFlags(cmd *cobra.Command, o *run.Options) {
 }
 
 // planOwned are the flags that belong to a plan: one that is saved has them.
-var planOwned = []string{"destroy", "target", "exclude", "replace", "refresh-only", "adopt", "adopt-all", "forget", "allow-data-loss", "allow-pending", "check", "var-file"}
+var planOwned = []string{"destroy", "target", "exclude", "replace", "refresh-only", "adopt", "adopt-all", "forget", "allow-data-loss", "allow-pending", "check", "provider", "lab", "var-file"}
 
 // notSaved refuses a saved plan, and what is no text, where a script is wanted.
 func notSaved(cmd *cobra.Command, file string) error {
@@ -132,6 +132,11 @@ func options(f *plan.File) string {
 	} {
 		if o.set {
 			b.WriteString(" --" + o.name)
+		}
+	}
+	for _, o := range []struct{ name, value string }{{"provider", w.Provider}, {"lab", w.Lab}} {
+		if o.value != "" {
+			b.WriteString(" --" + o.name + " " + shellWord(o.value))
 		}
 	}
 	var vars []string

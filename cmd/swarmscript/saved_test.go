@@ -14,7 +14,7 @@ func TestShownOptions(t *testing.T) {
 			Destroy: true, AllowDataLoss: true, AllowPending: true, Adopt: []string{"service.a"}, AdoptAll: true, Targets: []string{"swarm.main/*", "service.web"},
 			Exclude: []string{`service["a b"]`}, Replace: []string{"volume.data"}, Check: true,
 		},
-		Forget: []string{"swarm.old"}, RefreshOnly: true,
+		Forget: []string{"swarm.old"}, RefreshOnly: true, Provider: "local", Lab: "a lab",
 	}}
 	got := options(f)
 	for _, name := range planOwned {

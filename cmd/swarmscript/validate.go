@@ -6,6 +6,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/swarmscript/swarmscript/internal/apply"
+	"github.com/swarmscript/swarmscript/internal/diag"
 	"github.com/swarmscript/swarmscript/internal/resource"
 	"github.com/swarmscript/swarmscript/internal/run"
 	"github.com/swarmscript/swarmscript/internal/ui"
@@ -30,7 +31,11 @@ func (a *app) validateCommand() *cobra.Command {
 			}
 			s, err := run.Evaluate(cmd.Context(), o)
 			if asJSON {
-				if werr := ui.ValidateJSON(a.out, err); werr != nil {
+				list := diag.From(err)
+				if err == nil {
+					list = s.Program.Warnings
+				}
+				if werr := ui.ValidateJSON(a.out, list); werr != nil {
 					return werr
 				}
 				if err != nil {
@@ -44,6 +49,9 @@ func (a *app) validateCommand() *cobra.Command {
 					source = s.Source
 				}
 				return exit(a.fail(err, source))
+			}
+			for _, w := range s.Program.Warnings {
+				a.notef("warning: %s", w.Error())
 			}
 			fmt.Fprintf(a.out, "%s is valid: %s, %s.\n", o.File,
 				count(declared(s.Program), "resource"), count(len(s.Program.Outputs), "output"))

@@ -71,7 +71,7 @@ var ErrStale = errors.New("the plan did not show this")
 // of a step is in its result.
 func Run(ctx context.Context, in Input) *Result {
 	e := &executor{in: in, limit: in.Parallelism, done: map[value.Address]*plan.Change{},
-		destroyed: map[string]bool{}, scopes: map[string]*liveScope{}}
+		destroyed: map[string]bool{}, gates: map[value.Address]*gate{}, scopes: map[string]*liveScope{}}
 	if e.limit <= 0 {
 		e.limit = DefaultParallelism
 	}
@@ -92,9 +92,27 @@ func Run(ctx context.Context, in Input) *Result {
 			e.planned[c.Address] = c
 		}
 	}
+	e.going = going(in.Plan)
 	e.walk(ctx)
 	e.closeOpened()
 	return e.result()
+}
+
+// members are the objects of a kind in a scope that come and go by themselves.
+type members struct {
+	scope string
+	kind  string
+}
+
+func going(p *plan.Plan) map[members][]string {
+	out := map[members][]string{}
+	for _, c := range p.Changes {
+		if c.Kind.Find != nil && c.Action == plan.Delete {
+			m := members{c.Scope, c.Kind.Name}
+			out[m] = append(out[m], c.Live.ID)
+		}
+	}
+	return out
 }
 
 type executor struct {
@@ -102,6 +120,7 @@ type executor struct {
 	limit   int
 	planned map[value.Address]*plan.Change
 	results map[*plan.Change]*StepResult // written by the scheduler only
+	going   map[members][]string         // whom the plan takes away
 
 	mu     sync.Mutex // guards what follows
 	done   map[value.Address]*plan.Change
@@ -109,6 +128,7 @@ type executor struct {
 	// destroyed holds the IDs of objects that this run removed: observations
 	// made before still show them.
 	destroyed map[string]bool
+	gates     map[value.Address]*gate
 
 	sink        sync.Mutex
 	interrupted bool

@@ -181,6 +181,44 @@ func TestParallelism(t *testing.T) {
 	})
 }
 
+// A step that another one keeps from beginning lets others have its turn, and
+// takes it again before it writes.
+func TestTurns(t *testing.T) {
+	inYard(t, func(t *testing.T, y *yard) {
+		y.in.Parallelism = 1
+		y.step(plan.Create, "a")
+		y.step(plan.Create, "b")
+		y.step(plan.Create, "c", "b")
+		made := make(chan struct{})
+		y.on("wait a", func(context.Context, int) error { <-made; return nil })
+		y.on("create b", func(context.Context, int) error { close(made); return nil })
+		var writing atomic.Int32
+		for _, name := range []string{"a", "c"} {
+			y.on("create "+name, func(context.Context, int) error {
+				if n := writing.Add(1); n > 1 {
+					t.Errorf("%d steps write at once", n)
+				}
+				time.Sleep(time.Second)
+				writing.Add(-1)
+				return nil
+			})
+		}
+		y.expect(y.run(t.Context()), "a ok, b ok, c ok", ExitOK)
+	})
+	inYard(t, func(t *testing.T, y *yard) {
+		stop := make(chan struct{})
+		y.in.Stop = stop
+		y.step(plan.Create, "a")
+		y.on("wait a", func(context.Context, int) error { close(stop); return nil })
+		if ok, failed, skipped := y.run(t.Context()).Count(); ok != 0 || failed != 0 || skipped != 1 {
+			t.Errorf("a stopped run: %d ok, %d failed, %d skipped", ok, failed, skipped)
+		}
+		if got := y.did("create"); got != "" {
+			t.Errorf("a stopped run did %s", got)
+		}
+	})
+}
+
 func TestSettling(t *testing.T) {
 	notConverged := &resource.NotConverged{Summary: "rolled back", Detail: "web.1 on wrk-1: exit 1"}
 	tests := []struct {

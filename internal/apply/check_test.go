@@ -175,7 +175,7 @@ func TestChecksFail(t *testing.T) {
 		check := &resource.Declaration{Address: "probe.p", Kind: fails, Args: value.Struct{value.List{}, "p"},
 			After: []value.Address{"room.main"}, Timeout: time.Millisecond}
 		app := func(name string, after ...value.Address) *resource.Declaration {
-			args := make(value.Struct, len(kinds["app"].Schema.Fields))
+			args := make(value.Struct, len(kinds["app"].Schema.Fields()))
 			args[0] = name
 			return &resource.Declaration{Address: value.NewAddress("room.main", "app", name), Kind: kinds["app"], Scope: "room.main", Args: args, After: after}
 		}

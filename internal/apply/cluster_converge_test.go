@@ -71,6 +71,7 @@ type clusterSession struct {
 	site         *site
 	roles, sizes map[string]string
 	first        string
+	home         string // where the swarm is reached
 	opts         plan.Options
 	scopes       map[string]*Scope
 	program      *resource.Program
@@ -144,26 +145,21 @@ func (c *clusterSession) observe(ctx context.Context, avoid map[string]bool) err
 			return err
 		}
 	}
-	home := "docker." + c.first
-	homes := slices.DeleteFunc(append([]string{c.first}, machineNames...), func(n string) bool { return open("docker."+n, "swarm") == nil })
-	slices.SortStableFunc(homes, func(a, b string) int { // what goes only where there is nothing else
-		switch goes := avoid["docker."+a]; {
-		case goes == avoid["docker."+b]:
-			return 0
-		case goes:
-			return 1
+	if c.home == "" || avoid == nil {
+		c.home = "docker." + c.first
+	}
+	for _, n := range append([]string{c.first}, machineNames...) {
+		if addr := "docker." + n; open(addr, "swarm") != nil && !avoid[addr] {
+			c.home = addr
+			break
 		}
-		return -1
-	})
-	if len(homes) > 0 {
-		home = "docker." + homes[0]
 	}
 	for _, d := range c.program.Declarations {
 		if d.Kind.Name == "swarm" {
-			d.Scope = home
+			d.Scope = c.home
 		}
 	}
-	return put("swarm.main", "swarm", home, open(home, "swarm"))
+	return put("swarm.main", "swarm", c.home, open(c.home, "swarm"))
 }
 
 func (c *clusterSession) input() plan.Input {
@@ -181,7 +177,8 @@ func (c *clusterSession) plan(ctx context.Context) (*plan.Plan, error) {
 		return nil, err
 	}
 	avoid := map[string]bool{}
-	for range machineNames {
+	for was := ""; was != c.home; { // until it stays, as in a run
+		was = c.home
 		maps.Copy(avoid, plan.Going(c.input()))
 		if err := c.observe(ctx, avoid); err != nil {
 			return nil, err

@@ -4,6 +4,7 @@ import (
 	"time"
 
 	"github.com/swarmscript/swarmscript/internal/plan"
+	"github.com/swarmscript/swarmscript/internal/resource"
 	"github.com/swarmscript/swarmscript/internal/value"
 )
 
@@ -71,4 +72,17 @@ type OutputResult struct {
 	Known     bool        // false where what it needs failed, or was not applied yet
 	Sensitive bool
 	Text      string // the description
+}
+
+// Evaluated are outputs as far as they are known without an apply.
+func Evaluated(declared []resource.OutputValue) []OutputResult {
+	list := make([]OutputResult, 0, len(declared))
+	for _, o := range declared {
+		r := OutputResult{Name: o.Name, Sensitive: o.Sensitive || value.Sensitive(o.Value), Text: o.Description}
+		if r.Known = value.Known(o.Value); r.Known {
+			r.Value = o.Value
+		}
+		list = append(list, r)
+	}
+	return list
 }

@@ -56,7 +56,7 @@ func ExitCodeOf(err error, otherwise int) int {
 		return ExitOK
 	case errors.As(err, new(*resource.NotConverged)):
 		return ExitNotConverged
-	case errors.Is(err, resource.ErrUnreachable): // a lease may be lost for that
+	case errors.Is(err, resource.ErrUnreachable), errors.Is(err, resource.ErrRefused): // a lease may be lost for that
 		return ExitUnreachable
 	case errors.Is(err, ErrStale), errors.As(err, &lost), errors.As(err, &held):
 		return ExitStale

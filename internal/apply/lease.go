@@ -1,6 +1,7 @@
 package apply
 
 import (
+	"cmp"
 	"context"
 	"crypto/rand"
 	"encoding/hex"
@@ -156,9 +157,11 @@ func take(ctx context.Context, store resource.Leaser, opts LeaseOptions) (lease 
 	}
 }
 
-// takeOnce returns the lease, or the one that is held. Time is the store's own,
-// so that two operators' clocks need not agree. A store that is so slow that
-// a renewal would be due already is given up: what it writes later expires.
+// takeOnce returns the lease, or the one that somebody else holds. One that this
+// run holds already, by a write whose answer was lost or under another name of the
+// store, is its own. Time is the store's, so that two operators' clocks need not
+// agree. A store that is so slow that a renewal would be due already is given up:
+// what it writes later expires.
 func takeOnce(ctx context.Context, store resource.Leaser, opts LeaseOptions) (lease, held *resource.Lease, err error) {
 	ctx, cancel := context.WithTimeout(ctx, opts.TTL/3)
 	defer cancel()
@@ -166,7 +169,7 @@ func takeOnce(ctx context.Context, store resource.Leaser, opts LeaseOptions) (le
 	if err != nil {
 		return nil, nil, fmt.Errorf("read the lease of %s: %w", opts.Project, inTime(err))
 	}
-	if old != nil && old.Expires.After(now) {
+	if old != nil && old.Holder != opts.Holder && old.Expires.After(now) {
 		return nil, old, nil
 	}
 	next := &resource.Lease{Holder: opts.Holder, Why: opts.Why, Since: now, Expires: now.Add(opts.TTL)}
@@ -175,11 +178,17 @@ func takeOnce(ctx context.Context, store resource.Leaser, opts LeaseOptions) (le
 	case err == nil:
 		return lease, nil, nil
 	case !errors.Is(err, resource.ErrConflict):
+		_ = giveBack(ctx, store, opts, nil) // it may have been written; the error says enough
 		return nil, nil, fmt.Errorf("take the lease of %s: %w", opts.Project, inTime(err))
 	}
 	// Somebody was faster; who, the next read says.
 	if held, _, err = store.ReadLease(ctx, opts.Project); err != nil || held == nil {
 		held = &resource.Lease{Holder: "somebody who was faster"}
+	}
+	if held.Holder == opts.Holder { // an earlier write of ours went through; it may be about to expire
+		if lease, err = store.WriteLease(ctx, opts.Project, held, next); err == nil {
+			return lease, nil, nil
+		}
 	}
 	return nil, held, nil
 }
@@ -273,27 +282,46 @@ func (h *Held) Abandon() {
 // cancelled, within a few seconds; if that fails it expires.
 func (h *Held) Release(ctx context.Context) error {
 	h.Abandon()
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 5*time.Second)
-	defer cancel()
 	h.mu.Lock()
 	last, store := h.lease, h.store
 	h.mu.Unlock()
-	if _, err := store.WriteLease(ctx, h.opts.Project, last, nil); !errors.Is(err, resource.ErrConflict) {
-		return err
-	}
-	// It is not as we knew it: an answer to a renewal was lost, or it is not ours.
-	for range attempts {
-		current, _, err := store.ReadLease(ctx, h.opts.Project)
-		if err != nil {
-			return err
+	return giveBack(ctx, store, h.opts, last)
+}
+
+// giveBack releases a lease, if it is this run's. A store that is only busy, such
+// as a swarm whose leader changes, is asked again for a while. It may not be as it
+// was known last: an answer to a renewal was lost, or it is not ours.
+func giveBack(ctx context.Context, store resource.Leaser, opts LeaseOptions, last *resource.Lease) (err error) {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), releaseTime)
+	defer cancel()
+	for pause := 100 * time.Millisecond; ; pause = min(2*pause, time.Second) {
+		if last != nil {
+			_, err = store.WriteLease(ctx, opts.Project, last, nil)
+			if err == nil || !again(err) {
+				return err
+			}
 		}
-		if current == nil || current.Holder != h.opts.Holder {
+		now, _, rerr := store.ReadLease(ctx, opts.Project)
+		switch {
+		case rerr == nil && (now == nil || now.Holder != opts.Holder):
 			return nil
+		case rerr == nil:
+			last = now
+		case !again(rerr):
+			return rerr
 		}
-		_, err = store.WriteLease(ctx, h.opts.Project, current, nil)
-		if !errors.Is(err, resource.ErrConflict) {
-			return err
+		select {
+		case <-time.After(pause):
+		case <-ctx.Done():
+			return cmp.Or(err, rerr, ctx.Err())
 		}
 	}
-	return resource.ErrConflict
+}
+
+// releaseTime bounds how long a lease is tried to be given back.
+const releaseTime = 5 * time.Second
+
+// again reports whether a store may take on the next try what it refused.
+func again(err error) bool {
+	return errors.Is(err, resource.ErrConflict) || errors.Is(err, resource.ErrTransient)
 }

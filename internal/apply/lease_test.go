@@ -266,6 +266,52 @@ func TestLeaseLost(t *testing.T) {
 	}
 }
 
+// A swarm that is looking for a leader takes nothing: the lease is given back as
+// soon as it can be, and one whose taking nobody heard of is not in the next run's
+// way, nor in this one's.
+func TestLeaseOfABusyStore(t *testing.T) {
+	busy := fmt.Errorf("%w: the swarm has no leader", resource.ErrTransient)
+	synctest.Test(t, func(t *testing.T) {
+		s := &store{}
+		h := acquire(t, s, options("ann"))
+		until := time.Now().Add(3 * time.Second)
+		s.before = func(context.Context, string) error {
+			if time.Now().Before(until) {
+				return busy
+			}
+			return nil
+		}
+		if err := h.Release(t.Context()); err != nil || s.holder() != "" {
+			t.Errorf("released: %v, held by %q", err, s.holder())
+		}
+
+		// The answer to the write is lost.
+		s.before = func(_ context.Context, op string) error {
+			if op == "write" && s.lease == nil {
+				s.change(func() { s.lease = &resource.Lease{Holder: "ann", Expires: time.Now().Add(LeaseTTL)} })
+				return busy
+			}
+			return nil
+		}
+		if _, err := Acquire(t.Context(), s, options("ann"), neverLost(t)); !errors.Is(err, resource.ErrTransient) {
+			t.Errorf("taken: %v", err)
+		}
+		if s.holder() != "" {
+			t.Errorf("what was not taken is held by %q", s.holder())
+		}
+
+		// Under another name of the store, and once more.
+		s.before = nil
+		one, two := acquire(t, s, options("ann")), acquire(t, s, options("ann"))
+		time.Sleep(3 * LeaseTTL)
+		for _, h := range []*Held{one, two} {
+			if err := h.Release(t.Context()); err != nil || s.holder() != "" {
+				t.Errorf("released: %v, held by %q", err, s.holder())
+			}
+		}
+	})
+}
+
 // Release takes away what is ours and nothing else.
 func TestReleaseLeavesOthersAlone(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

@@ -174,9 +174,16 @@ func TestTentativeReplacement(t *testing.T) {
 			a.Args = value.Struct{"a", int64(1), value.Ref{Address: b.Address, Output: "addr", Type: "string"}}
 			a.Decl.Args = a.Args
 			y.nodes["-a"].Deps = []int{y.nodes["b"].ID}
-			y.expect(y.run(t.Context()), "b ok, a ok", ExitOK)
-			if got := y.did("create", "update", "delete"); got != tt.want {
+			res := y.run(t.Context())
+			y.expect(res, "b ok, a ok", ExitOK)
+			got := y.did("create", "update", "delete")
+			if got != tt.want {
 				t.Errorf("in %s: did %s, want %s", tt.in, got, tt.want)
+			}
+			for _, s := range res.Steps { // what is told of a step is what it did
+				if s.Change.Address == a.Address && (s.Change.Action == plan.NoOp) != (got == "create b") {
+					t.Errorf("in %s: %s is told as %s", tt.in, s.Change.Address, s.Change.Action)
+				}
 			}
 		})
 	}

@@ -27,50 +27,59 @@ func blockedError(c *plan.Change) error {
 	return fmt.Errorf("%w: %s", ErrStale, c.Blocked)
 }
 
-// step carries out one node.
-func (e *executor) step(ctx context.Context, n *plan.Node, slot *slot) error {
+// step carries out one node, and returns the change as it was carried out.
+func (e *executor) step(ctx context.Context, n *plan.Node, turn *turn) (*plan.Change, error) {
 	c := n.Change
 	if n.Phase == plan.Destroy || c.Action.Drops() {
-		return e.destroy(ctx, n, slot)
+		return nil, e.destroy(ctx, n, turn)
+	}
+	if n.Phase == plan.Widen {
+		return nil, e.widen(ctx, c, turn)
 	}
 	s, err := e.scopeOf(ctx, c.Scope)
 	if err != nil {
-		return err
+		return nil, err
 	}
-	e.emit(Event{Type: Started, Address: c.Address, Action: c.Action})
+	widened := e.starts(c)
 	if c.Deferred && c.Kind.Find != nil {
 		// What came in another step was not there when the scope was looked at.
 		if err := s.refresh(ctx, e.in.Program); err != nil {
-			return err
+			return nil, err
 		}
 		if err := e.refreshOn(ctx, c.Decl); err != nil {
-			return err
+			return nil, err
 		}
 	}
 	var made *resource.Object
-	var done *plan.Change
+	var did, done *plan.Change
 	err = e.retry(ctx, c, s, func(again bool) error {
-		now, err := e.decide(c, s, again)
+		if err := turn.take(ctx); err != nil {
+			return err
+		}
+		now, err := e.decide(c, s, again || widened)
 		if err != nil {
 			return err
 		}
-		done = now
-		made, err = e.write(ctx, now, s)
+		// A write whose answer was lost is one, and so is what was widened before.
+		if done = now; !widened && (did == nil || did.Action == plan.NoOp) {
+			did = now
+		}
+		made, err = e.write(ctx, now, s, turn)
 		return err
 	})
 	if err != nil {
-		return err
+		return did, err
 	}
-	slot.free()
+	turn.free()
 	if err := e.settle(ctx, done, s, made); err != nil {
-		return err
+		return did, err
 	}
 	e.settled(done, made)
-	return nil
+	return did, nil
 }
 
 // destroy carries out a deletion, or the first half of a replacement.
-func (e *executor) destroy(ctx context.Context, n *plan.Node, slot *slot) error {
+func (e *executor) destroy(ctx context.Context, n *plan.Node, turn *turn) error {
 	c := n.Change
 	s, err := e.scopeOf(ctx, c.Scope)
 	if err != nil {
@@ -89,7 +98,8 @@ func (e *executor) destroy(ctx context.Context, n *plan.Node, slot *slot) error 
 	conn, _ := s.current()
 	err = e.retry(ctx, c, s, func(bool) error {
 		r := e.request(c)
-		r.Waits, r.Ends, r.On = slot.free, c.Ends, e.connOn(c.Live.Mark.On)
+		r.Ends, r.On = c.Ends, e.connOn(c.Live.Mark.On)
+		r.Waits, r.Turn = turn.free, turn.take
 		return c.Kind.Handler.Delete(ctx, conn, r)
 	})
 	if err != nil {
@@ -254,7 +264,8 @@ func declError(problems diag.List) error {
 
 func (e *executor) request(c *plan.Change) *resource.Request {
 	return &resource.Request{
-		Address: c.Address, Args: c.Args, Mark: c.Mark, Live: c.Live, Name: c.Name, Restart: c.Restart,
+		Address: c.Address, Args: c.Args, Mark: c.Mark, Live: c.Live, Name: c.Name, Restart: c.Restart, Timeout: e.timeout(c),
+		Going: e.going[members{c.Scope, c.Kind.Name}],
 		Progress: func(p resource.Progress) {
 			e.emit(Event{Type: Progressed, Address: c.Address, Action: c.Action, Done: p.Done, Total: p.Total, Tried: p.Tried, Text: p.Text})
 		},
@@ -262,12 +273,14 @@ func (e *executor) request(c *plan.Change) *resource.Request {
 }
 
 // write makes the change and returns the object as it is then.
-func (e *executor) write(ctx context.Context, c *plan.Change, s *liveScope) (*resource.Object, error) {
+func (e *executor) write(ctx context.Context, c *plan.Change, s *liveScope, turn *turn) (*resource.Object, error) {
 	conn, ix := s.current()
 	r := e.request(c)
+	r.Waits, r.Turn = turn.free, turn.take
 	if c.Decl != nil {
 		r.On = e.connOn(c.Decl.On)
 	}
+	r.Scope = e.connOf
 	switch c.Action {
 	case plan.Create, plan.NewVersion, plan.Replace:
 		// The first half of a replacement has run, unless the values that ask for
@@ -314,13 +327,13 @@ func (e *executor) write(ctx context.Context, c *plan.Change, s *liveScope) (*re
 	return c.Live, nil
 }
 
-// remarkFormer gives the older versions of what was moved its new address; they
-// stay as they are otherwise.
+// remarkFormer gives the older versions of what was moved its new address, and those
+// that are taken over our mark; they stay as they are otherwise.
 func (e *executor) remarkFormer(ctx context.Context, c *plan.Change, conn resource.Conn) error {
 	for _, o := range c.Former {
 		r := e.request(c)
 		r.Live, r.Args, r.Mark, r.Name = o, o.Args, o.Mark, o.Name
-		r.Mark.Address = c.Address
+		r.Mark.Project, r.Mark.Address = c.Mark.Project, c.Address
 		if _, err := c.Kind.Handler.Update(ctx, conn, r); err != nil {
 			return err
 		}
@@ -337,6 +350,15 @@ func (e *executor) remark(ctx context.Context, c *plan.Change, conn resource.Con
 	return marker.SaveMarks(ctx, e.in.Program.Project, func(m map[string]resource.Mark) { m[c.Live.ID] = c.Mark })
 }
 
+// timeout is how long a step may wait: for what others hold, and for its
+// convergence.
+func (e *executor) timeout(c *plan.Change) time.Duration {
+	if c.Decl != nil && c.Decl.Timeout > 0 {
+		return c.Decl.Timeout
+	}
+	return e.in.Timeout
+}
+
 // settle waits until the object has converged.
 func (e *executor) settle(ctx context.Context, c *plan.Change, s *liveScope, o *resource.Object) error {
 	settle, ok := e.settler(c, o)
@@ -348,15 +370,12 @@ func (e *executor) settle(ctx context.Context, c *plan.Change, s *liveScope, o *
 		ctx, release = e.untilStopped(ctx)
 		defer release()
 	}
-	timeout := e.in.Timeout
-	if c.Decl.Timeout > 0 {
-		timeout = c.Decl.Timeout
-	}
+	timeout := e.timeout(c)
 	wait, cancel := context.WithTimeout(ctx, timeout)
 	defer cancel()
 	conn, _ := s.current()
 	r := e.request(c)
-	r.On = e.connOn(c.Decl.On)
+	r.On, r.Node = e.connOn(c.Decl.On), e.nodeConn
 	err := settle(wait, conn, r)
 	if err != nil && ctx.Err() == nil && wait.Err() != nil && !errors.As(err, new(*resource.NotConverged)) {
 		return &resource.NotConverged{Address: c.Address, Summary: "did not converge in " + timeout.String(), Detail: err.Error()}

@@ -12,6 +12,7 @@ import (
 // ended is what a step's goroutine tells the scheduler.
 type ended struct {
 	node *plan.Node
+	did  *plan.Change // what the comparison at its turn made of it; nil where it came to none
 	err  error
 	took time.Duration
 }
@@ -23,7 +24,7 @@ func (e *executor) walk(ctx context.Context) {
 	s := &schedule{
 		e: e, waiting: make([]int, len(g.Nodes)), dependents: make([][]int, len(g.Nodes)),
 		because: make([]value.Address, len(g.Nodes)), bad: make([]bool, len(g.Nodes)),
-		slots: make(chan struct{}, e.limit), results: make(chan ended),
+		turns: newTurns(e.limit), results: make(chan ended),
 	}
 	for _, n := range g.Nodes {
 		s.waiting[n.ID] = len(n.Deps)
@@ -47,7 +48,7 @@ type schedule struct {
 	bad        []bool
 	ready      []int
 	running    int
-	slots      chan struct{}
+	turns      *turns
 	results    chan ended
 	stopped    bool
 }
@@ -121,13 +122,14 @@ func (s *schedule) begin(ctx context.Context, n *plan.Node) {
 	s.running++
 	go func() {
 		begun := time.Now()
-		slot := &slot{slots: s.slots}
-		err := slot.take(ctx, s.e.in.Stop)
+		turn := &turn{of: s.turns, stop: s.e.in.Stop}
+		var did *plan.Change
+		err := turn.take(ctx)
 		if err == nil {
-			err = s.e.step(ctx, n, slot)
+			did, err = s.e.step(ctx, n, turn)
 		}
-		slot.free()
-		s.results <- ended{n, err, time.Since(begun)}
+		turn.free()
+		s.results <- ended{n, did, err, time.Since(begun)}
 	}()
 }
 
@@ -154,10 +156,20 @@ func (s *schedule) end(r ended) {
 	if r.err != nil {
 		res.Outcome, res.Err = Broken, r.err
 		s.because[r.node.ID] = c.Address
-		s.e.emit(Event{Type: Failed, Address: c.Address, Action: c.Action, Phase: r.node.Phase, Err: r.err, Elapsed: res.Took})
+		phase := r.node.Phase
+		if phase == plan.Widen { // it began as one step
+			phase = plan.Do
+		}
+		s.e.emit(Event{Type: Failed, Address: c.Address, Action: c.Action, Phase: phase, Err: r.err, Elapsed: res.Took})
 	} else if r.node.Phase == plan.Do {
 		res.Outcome = OK
-		s.e.emit(Event{Type: Finished, Address: c.Address, Action: c.Action, Phase: r.node.Phase, Elapsed: res.Took})
+		text := ""
+		if r.did != nil && r.did.Action == plan.NoOp && c.Action != plan.NoOp {
+			was := *c
+			was.Action = plan.NoOp
+			res.Change, text = &was, "is as declared"
+		}
+		s.e.emit(Event{Type: Finished, Address: c.Address, Action: c.Action, Phase: r.node.Phase, Text: text, Elapsed: res.Took})
 	}
 	s.close(r.node, r.err != nil)
 }
@@ -194,48 +206,5 @@ func (s *schedule) leftOver(ctx context.Context) {
 	}
 	if ctx.Err() != nil {
 		s.e.interrupted = true
-	}
-}
-
-// slot is a step's share of the parallelism. A step that only waits gives it
-// back early.
-type slot struct {
-	slots chan struct{}
-	held  bool
-}
-
-// ErrStopped says that the run was stopped before a step had its turn, or while
-// it waited for a lease.
-var ErrStopped = errors.New("stopped before it began")
-
-// take waits for the step's turn. Once the run is stopped there are no more:
-// of a turn and a stop at the same moment, the stop counts.
-func (s *slot) take(ctx context.Context, stop <-chan struct{}) error {
-	select {
-	case s.slots <- struct{}{}:
-		s.held = true
-	case <-stop:
-	case <-ctx.Done():
-	}
-	if !s.held || closed(stop) || ctx.Err() != nil {
-		s.free()
-		return ErrStopped
-	}
-	return nil
-}
-
-func closed(c <-chan struct{}) bool {
-	select {
-	case <-c:
-		return true
-	default:
-		return false
-	}
-}
-
-func (s *slot) free() {
-	if s.held {
-		s.held = false
-		<-s.slots
 	}
 }

@@ -150,6 +150,12 @@ func (y *yard) Close() error { return nil }
 type boxes struct{ y *yard }
 
 func (h boxes) Create(ctx context.Context, _ resource.Conn, r *resource.Request) (*resource.Object, error) {
+	if h.y.do["wait "+r.Address.Name()] != nil { // before it writes
+		r.Waits()
+		if err := errors.Join(h.y.call(ctx, "wait", r.Address.Name()), r.Turn(ctx)); err != nil {
+			return nil, err
+		}
+	}
 	if err := h.y.call(ctx, "create", r.Address.Name()); err != nil {
 		return nil, err
 	}
@@ -275,6 +281,9 @@ func checkEvents(events []Event, res *Result) error {
 		switch e.Type {
 		case Finished, Failed, Skipped:
 			ends[e.Address]++
+			if e.Text == "is as declared" { // what was planned had come to be
+				k.action = plan.NoOp
+			}
 			ended[k] = append(ended[k], e.Type)
 		}
 	}

@@ -3,6 +3,7 @@ package check
 import (
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"regexp"
@@ -19,27 +20,20 @@ import (
 	"github.com/swarmscript/swarmscript/internal/value"
 )
 
-// ExecSpec is what a script says of a check_exec of a service. The command runs
-// in a container of the service that is on the engine which the swarm is reached
-// through.
+// ExecSpec is what a script says of a check_exec of a service.
 type ExecSpec struct {
-	Target  string      `star:"target,required,pos" ref:"service.name" doc:"Where the command runs: a service, in one of its containers, or a container of an engine. A plain name is a service's, with engine= a container's."`
-	Command swarm.Words `star:"command,required,pos" doc:"The command; a string is split as a shell would."`
-	Name    string      `star:"name,local" doc:"The check's name; the target and the command where it is not given."`
-	User    string      `star:"user" flag:"--user" doc:"User name or number, with an optional :group; the container's where it is not given."`
-	Workdir string      `star:"workdir" flag:"--workdir" doc:"Working directory in the container."`
-
-	ExpectExitCode int64  `star:"expect_exit_code" min:"0" max:"255" doc:"The exit code that passes."`
-	ExpectOutput   string `star:"expect_output" doc:"A regular expression that what the command prints must match somewhere."`
-
-	Interval   time.Duration `star:"interval" default:"5s" min:"1000000" doc:"The longest pause between two tries; the first ones are shorter."`
-	TryTimeout time.Duration `star:"try_timeout" default:"10s" min:"1000000" doc:"How long one try may take; timeout is for all of them."`
+	Target string `star:"target,required,pos" ref:"service.name" doc:"Where the command runs: a service, in one of its containers, or a container of an engine. A plain name is a service's, with engine= a container's."`
+	command
 }
 
-// containerExecSpec is that of a check_exec of a container: all but the target is
-// the same.
+// containerExecSpec is that of a check_exec of a container.
 type containerExecSpec struct {
-	Target  string      `star:"target,required,pos" ref:"container.name" doc:"The container in which the command runs."`
+	Target string `star:"target,required,pos" ref:"container.name" doc:"The container in which the command runs."`
+	command
+}
+
+// command is what is run, whatever it is run in, and what has to come of it.
+type command struct {
 	Command swarm.Words `star:"command,required,pos" doc:"The command; a string is split as a shell would."`
 	Name    string      `star:"name,local" doc:"The check's name; the target and the command where it is not given."`
 	User    string      `star:"user" flag:"--user" doc:"User name or number, with an optional :group; the container's where it is not given."`
@@ -112,9 +106,12 @@ func verifyExec(ctx context.Context, conn resource.Conn, r *resource.Request) er
 	if !ok {
 		return fmt.Errorf("a command runs in a container, not in a %T", conn)
 	}
-	p := &execProbe{c: c, spec: &ExecSpec{}, find: serviceContainer}
+	p := &execProbe{spec: &ExecSpec{}}
+	p.find = func(ctx context.Context) (*containerAt, error) {
+		return serviceContainer(ctx, c, p.spec.Target, r.Node)
+	}
 	if _, inSwarm := conn.(*swarm.Conn); !inSwarm {
-		p.find = engineContainer
+		p.find = func(ctx context.Context) (*containerAt, error) { return engineContainer(ctx, c, p.spec.Target) }
 	}
 	if err := execSchema.Decode(r.Args, p.spec); err != nil { // the schemas differ in what the target may be
 		return err
@@ -129,45 +126,86 @@ func verifyExec(ctx context.Context, conn resource.Conn, r *resource.Request) er
 }
 
 type execProbe struct {
-	c      remote.Client
 	spec   *ExecSpec
 	output *regexp.Regexp
-	// find returns the ID of a container, and what a person calls it.
-	find func(ctx context.Context, c remote.Client, target string) (id, title string, err error)
+	find   func(ctx context.Context) (*containerAt, error)
+}
+
+// containerAt is a container, and the engine that runs commands in it.
+type containerAt struct {
+	engine remote.Client
+	id     string
+	title  string // what a person calls it
 }
 
 // serviceContainer is the first container of a service on the engine that is
-// asked.
-func serviceContainer(ctx context.Context, c remote.Client, service string) (id, title string, err error) {
-	here, err := swarm.LocalContainers(ctx, c.Docker(), service)
-	if err == nil && len(here) == 0 {
-		err = swarm.NewNotHere(ctx, c.Docker(), service, service)
+// asked or, where it has none, on one that the script names. Only a container's
+// own engine runs commands in it: no manager passes them on.
+func serviceContainer(ctx context.Context, c remote.Client, service string, node func(context.Context, string) (resource.Conn, error)) (*containerAt, error) {
+	at, err := containerOn(ctx, c, service)
+	if at != nil || err != nil {
+		return at, err
 	}
-	if err != nil {
-		return "", "", err
+	elsewhere := swarm.NewNotHere(ctx, c.Docker(), service, service)
+	var unasked error // of engines that the script names
+	for _, n := range elsewhere.Nodes {
+		conn, err := node(ctx, n.ID)
+		if err == nil && conn == nil {
+			continue
+		}
+		if e, ok := conn.(remote.Client); ok && err == nil {
+			at, err = containerOn(ctx, e, service)
+		}
+		if at != nil {
+			return at, nil
+		}
+		unasked = errors.Join(unasked, err)
 	}
-	return here[0].ID, here[0].Task, nil
+	return nil, notNamed(elsewhere, unasked)
+}
+
+// notNamed says where the service runs, on engines that the script does not name,
+// and how it would.
+func notNamed(elsewhere *swarm.NotHere, unasked error) error {
+	switch {
+	case len(elsewhere.Nodes) == 0:
+		return elsewhere
+	case unasked != nil:
+		return fmt.Errorf("%w; the engine there cannot be asked: %w", elsewhere, unasked)
+	}
+	n := elsewhere.Nodes[0]
+	return fmt.Errorf("%w; a command runs through the container's own engine: name it in the script, as engine(%q, name = %q), or let its machine join with swarm.join", elsewhere, "ssh://USER@"+n.Addr, n.Name)
+}
+
+// containerOn is the first container of a service on an engine, nil where it has
+// none.
+func containerOn(ctx context.Context, e remote.Client, service string) (*containerAt, error) {
+	here, err := swarm.LocalContainers(ctx, e.Docker(), service)
+	if err != nil || len(here) == 0 {
+		return nil, err
+	}
+	return &containerAt{e, here[0].ID, here[0].Task}, nil
 }
 
 // engineContainer is a container of the engine, which has to run.
-func engineContainer(ctx context.Context, c remote.Client, name string) (id, title string, err error) {
+func engineContainer(ctx context.Context, c remote.Client, name string) (*containerAt, error) {
 	got, err := c.Docker().ContainerInspect(ctx, name)
 	switch {
 	case err != nil:
-		return "", "", remote.Err(err)
+		return nil, remote.Err(err)
 	case got.State != nil && !got.State.Running:
-		return "", "", fmt.Errorf("container %s does not run: it is %s", name, got.State.Status)
+		return nil, fmt.Errorf("container %s does not run: it is %s", name, got.State.Status)
 	}
-	return got.ID, name, nil
+	return &containerAt{c, got.ID, name}, nil
 }
 
 func (p *execProbe) try(ctx context.Context) *failure {
 	begun := time.Now()
-	id, title, err := p.find(ctx, p.c, p.spec.Target)
+	at, err := p.find(ctx)
 	if err != nil {
 		return &failure{short: err.Error()}
 	}
-	code, out, err := runCommand(ctx, p.c, id, container.ExecOptions{
+	code, out, err := runCommand(ctx, at.engine, at.id, container.ExecOptions{
 		Cmd: p.spec.Command, User: p.spec.User, WorkingDir: p.spec.Workdir, AttachStdout: true, AttachStderr: true,
 	})
 	switch {
@@ -177,12 +215,12 @@ func (p *execProbe) try(ctx context.Context) *failure {
 		return &failure{short: remote.Err(err).Error()}
 	case int64(code) != p.spec.ExpectExitCode:
 		return &failure{
-			short:  fmt.Sprintf("the command exited with %d in %s, want %d", code, title, p.spec.ExpectExitCode),
+			short:  fmt.Sprintf("the command exited with %d in %s, want %d", code, at.title, p.spec.ExpectExitCode),
 			detail: excerpt("output", out),
 		}
 	case p.output != nil && !p.output.Match(out):
 		return &failure{
-			short:  fmt.Sprintf("the command's output in %s does not match %q", title, p.spec.ExpectOutput),
+			short:  fmt.Sprintf("the command's output in %s does not match %q", at.title, p.spec.ExpectOutput),
 			detail: excerpt("output", out),
 		}
 	}

@@ -61,6 +61,27 @@ func TestProofs(t *testing.T) {
 	}
 }
 
+// Every module of the standard library has proofs, which are tests that exist.
+func TestModuleProofs(t *testing.T) {
+	modules, err := Modules()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, m := range modules {
+		if len(ModuleProofs[m.Name]) == 0 {
+			t.Errorf("%s: there is no proof", m.Name)
+		}
+		for _, p := range ModuleProofs[m.Name] {
+			if !slices.Contains(testsIn(t, p.File), p.Test) {
+				t.Errorf("%s: %s: there is no test %s in %s", m.Name, p.What, p.Test, p.File)
+			}
+		}
+	}
+	if len(ModuleProofs) != len(modules) {
+		t.Errorf("there are proofs of %d modules, and %d modules", len(ModuleProofs), len(modules))
+	}
+}
+
 func testsIn(t *testing.T, file string) []string {
 	f, err := parser.ParseFile(token.NewFileSet(), filepath.Join(root, file), nil, parser.SkipObjectResolution)
 	if err != nil {

@@ -10,6 +10,13 @@ import (
 var examples = []string{
 	`project("shop", env = "staging")
 
+web = build("web", args = {"VERSION": "2"}, secrets = {"npm": env("NPM_TOKEN", default = "x", sensitive = True)})
+service("web", image = web.ref, replicas = 1)
+api = build("web", name = "api", target = "api", tags = ["registry.example/api:2"], push = True)
+service("api", image = api.ref)
+`,
+	`project("shop", env = "staging")
+
 backend = network("backend", driver = "overlay")
 web = service(
     "web",

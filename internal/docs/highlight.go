@@ -2,13 +2,14 @@ package docs
 
 import (
 	"html/template"
-	"regexp"
 	"strings"
+
+	"github.com/swarmscript/swarmscript/internal/pattern"
 )
 
 // tokens are the parts of a script that get a colour: comments, strings,
 // numbers, words.
-var tokens = regexp.MustCompile(`#[^\n]*|"""(?s:.*?)"""|"(?:\\.|[^"\\\n])*"|'(?:\\.|[^'\\\n])*'|\b\d[\w.]*|[A-Za-z_]\w*(?:\.init)?`)
+var tokens = pattern.Of(`#[^\n]*|"""(?s:.*?)"""|"(?:\\.|[^"\\\n])*"|'(?:\\.|[^'\\\n])*'|\b\d[\w.]*|[A-Za-z_]\w*(?:\.init)?`)
 
 var keywords = words(`and break continue def elif else for if in lambda load not or pass return True False None`)
 
@@ -24,7 +25,7 @@ func words(s string) map[string]bool {
 func highlight(src string, link func(name string) string) template.HTML {
 	var b strings.Builder
 	at := 0
-	for _, m := range tokens.FindAllStringIndex(src, -1) {
+	for _, m := range tokens().FindAllStringIndex(src, -1) {
 		b.WriteString(template.HTMLEscapeString(src[at:m[0]]))
 		b.WriteString(colour(src[m[0]:m[1]], src[m[1]:], link))
 		at = m[1]

@@ -65,6 +65,14 @@ func Markdown(w io.Writer) error {
 		return err
 	}
 	m.line("### Standard library", "")
+	m.row("module", "proved by", "on")
+	m.row("---", "---", "---")
+	for _, mod := range modules {
+		for _, p := range ModuleProofs[mod.Name] {
+			m.row("[`"+mod.Name+"`](#"+anchor(mod.Name)+")", p.What+": "+p.link(), p.Engine)
+		}
+	}
+	m.line("")
 	for _, mod := range modules {
 		m.module(mod)
 	}
@@ -200,6 +208,16 @@ func (m *markdown) rows(e *Entry) {
 	}
 }
 
+// anchor is what a renderer of Markdown makes of a module's heading.
+func anchor(module string) string {
+	return strings.Map(func(r rune) rune {
+		if r == '_' || r == '-' || r >= 'a' && r <= 'z' || r >= '0' && r <= '9' {
+			return r
+		}
+		return -1
+	}, module)
+}
+
 // proofs writes what is proved of a kind beyond the table of kinds.
 func (m *markdown) proofs(kind string) {
 	first := true
@@ -236,7 +254,7 @@ func code(s string) string {
 func codes(s string) string { return strings.ReplaceAll(code(s), ", ", "`, `") }
 
 func scopes(list []string) string {
-	in := map[string]string{"swarm": "in a swarm", "engine": "on an engine", "host": "on a machine", "local": "on this computer, in `local()`", "": "nowhere: it is made by the machine that swarmscript runs on"}
+	in := map[string]string{"swarm": "in a swarm", "engine": "on an engine", "host": "on a machine", "local": "on this computer, in `local()`", "lab": "in a `lab()`", "azure": "in Azure, in `azure()`", "": "nowhere: it is made by the machine that swarmscript runs on"}
 	words := make([]string, len(list))
 	for i, s := range list {
 		words[i] = in[s]

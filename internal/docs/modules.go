@@ -3,13 +3,13 @@ package docs
 import (
 	"fmt"
 	"io/fs"
-	"regexp"
 	"slices"
 	"strings"
 
 	"go.starlark.net/syntax"
 
 	"github.com/swarmscript/swarmscript/internal/diag"
+	"github.com/swarmscript/swarmscript/internal/pattern"
 	"github.com/swarmscript/swarmscript/stdlib"
 )
 
@@ -105,14 +105,14 @@ func functionOf(m *Module, def *syntax.DefStmt, src []byte) *Entry {
 	return e
 }
 
-var aDuration = regexp.MustCompile(`^"\d+(ms|s|m|h)"$`)
+var aDuration = pattern.Of(`^"\d+(ms|s|m|h)"$`)
 
 // typeOfLiteral is the type that a default shows.
 func typeOfLiteral(s string) string {
 	switch {
 	case s == "True" || s == "False":
 		return "bool"
-	case aDuration.MatchString(s):
+	case aDuration().MatchString(s):
 		return "duration"
 	case strings.HasPrefix(s, `"`):
 		return "string"

@@ -33,7 +33,7 @@ func neededOf(k *resource.Kind) []string {
 	if k.Verify != nil {
 		return []string{roundTrip}
 	}
-	replaced := k.Versioned || slices.ContainsFunc(k.Schema.Fields, func(f *schema.Field) bool { return f.Replace }) || k.Scope == "swarm" || k.Scope == "engine"
+	replaced := k.Versioned || slices.ContainsFunc(k.Schema.Fields(), func(f *schema.Field) bool { return f.Replace }) || k.Scope == "swarm" || k.Scope == "engine"
 	if !replaced {
 		return []string{roundTrip, drift}
 	}
@@ -46,6 +46,8 @@ const (
 	hosts    = "real machines: Debian 12 and 13"
 	bookworm = "a real machine: Debian 12"
 	noEngine = "no engine"
+	emulated = "the emulator of Azure"
+	labHosts = "the lab"
 )
 
 // Proofs are the proofs of each kind. A test checks that the functions are in
@@ -83,6 +85,25 @@ var Proofs = map[string][]Proof{
 		{drift, "TestRealImage", "internal/run/image_real_test.go", engines},
 		{replacement, "TestRealImage", "internal/run/image_real_test.go", engines},
 		{"a registry is asked only where that is wanted", "TestRealImageCalls", "internal/run/image_real_test.go", newest},
+	},
+	"build": {
+		{roundTrip, "TestRealBuild", "internal/run/build_real_test.go", engines},
+		{drift, "TestRealBuild", "internal/run/build_real_test.go", engines},
+		{replacement, "TestRealBuild", "internal/run/build_real_test.go", engines},
+		{"both builders: stages, arguments, `.dockerignore`, links, a `RUN` that fails", "TestRealBuild", "internal/build/real_test.go", engines},
+		{"secrets and agents, and that secrets are in no layer and no output", "TestRealBuildKit", "internal/build/real_test.go", engines},
+		{"over SSH, more at once than it carries", "TestRealBuildSSH", "internal/run/build_real_test.go", newest},
+		{"a build that is cancelled", "TestRealCancel", "internal/build/real_test.go", engines},
+		{"pushed to the swarm's own registry, and a service of it rolls with its content", "TestRegistry", "examples/applications_test.go", "a real engine, 28.5.2"},
+	},
+	"image_copy": {
+		{roundTrip, "TestRealImageCopy", copyTest, engines},
+		{drift, "TestRealImageCopy", copyTest, engines},
+		{replacement, "TestRealImageCopy", copyTest, engines},
+		{"between engines of both releases, in each direction: nothing is sent that is there, a connection that breaks", "TestRealImageCopy", copyTest, engines},
+		{"full disks, and images for other platforms", "TestRealImageCopyRefused", copyTest, engines},
+		{"a service on two nodes rolls with what it is built from, a node that is down keeps it from nothing", "TestRealImageCopyService", copyTest, engines},
+		{"over SSH, more at once than are copied at once", "TestRealImageCopySSH", copyTest, engines},
 	},
 	"plugin": {
 		{roundTrip, "TestRealPlugin", "internal/run/plugin_real_test.go", engines},
@@ -126,6 +147,12 @@ var Proofs = map[string][]Proof{
 		{drift, "TestServiceFields", "internal/swarm/service_real_test.go", engines},
 		{replacement, "TestServiceFields", "internal/swarm/service_real_test.go", engines},
 		{"convergence, and why there is none", "TestServiceSettles", "internal/swarm/service_settle_real_test.go", engines},
+		{"logins in the script, of `docker login` and of helpers; another password reaches the nodes", "TestRegistryLogin", loginTest, engines},
+		{"identity tokens", "TestRegistryIdentityToken", "internal/run/registry_token_test.go", engines},
+		{"tokens that expire", "TestRegistryTokenExpires", loginTest, newest},
+		{"`resolve_image`: a tag that moved, one that is gone, a registry that is down", "TestResolveImage", loginTest, engines},
+		{"a registry of an unknown authority", "TestRegistryUnknownAuthority", loginTest, newest},
+		{"images for other platforms than the nodes'", "TestImagePlatforms", loginTest, newest},
 	},
 	"container": {
 		{roundTrip, "TestContainerFields", containerTest, engines},
@@ -149,17 +176,32 @@ var Proofs = map[string][]Proof{
 		{roundTrip, "TestVM", "internal/local/vm_test.go", hosts},
 		{drift, "TestVMDrift", "internal/local/vm_test.go", hosts},
 		{replacement, "TestVM", "internal/local/vm_test.go", hosts},
+		{"hosts of a lab: round trip, drift, replacement", "TestLabVM", "internal/lab/serve/vm_test.go", labHosts},
+		{"a lab goes on where it was, however its process ended", "TestLife", "internal/lab/serve/life_test.go", labHosts},
 		{"killed at any moment, nothing is left", "TestCrash", "internal/local/crash_test.go", bookworm},
+		{"in azure(): round trip of every argument, replacement", "TestEveryArgument", azureStory, emulated},
+		{"in azure(): drift", "TestDrift", azureStory, emulated},
+		{"in azure(): what is refused is said before the first write", "TestRefusedBeforeTheFirstWrite", azureStory, emulated},
+		{"in azure(): ended in the middle, gone on with, nothing left", "TestResumed", azureStory, emulated},
+		{"in azure(): an Azure that is busy is asked again, and nothing is made twice", "TestBusyAzure", azureStory, emulated},
 	},
-	"file":         hostProofs("file", "TestFile", bookworm),
-	"directory":    hostProofs("file", "TestDirectory", bookworm),
-	"package":      hostProofs("package", "TestPackage", hosts),
-	"command":      hostProofs("command", "TestCommand", bookworm),
-	"systemd_unit": hostProofs("unit", "TestUnit", hosts),
-	"sysctl":       hostProofs("sysctl", "TestSysctl", bookworm),
-	"user":         hostProofs("user", "TestUser", hosts),
+	"resource_group": append(azureProofs(),
+		Proof{"one that nobody marks is used and kept, and one with others' things in it stays", "TestOthersThings", azureStory, emulated}),
+	"virtual_network":        azureProofs(),
+	"network_security_group": azureProofs(),
+	"public_ip":              append(azureProofs(), Proof{replacement, "TestEveryArgument", azureStory, emulated}),
+	"network_interface":      append(azureProofs(), Proof{replacement, "TestEveryArgument", azureStory, emulated}),
+	"file":                   hostProofs("file", "TestFile", bookworm),
+	"directory":              hostProofs("file", "TestDirectory", bookworm),
+	"package":                hostProofs("package", "TestPackage", hosts),
+	"command":                hostProofs("command", "TestCommand", bookworm),
+	"systemd_unit":           hostProofs("unit", "TestUnit", hosts),
+	"sysctl":                 hostProofs("sysctl", "TestSysctl", bookworm),
+	"user":                   hostProofs("user", "TestUser", hosts),
 	"firewall": append(hostProofs("firewall", "TestFirewall", bookworm),
-		Proof{"rules that cut us off are refused", "TestFirewallAdmits", "internal/host/pure_test.go", noEngine}),
+		Proof{"rules that cut us off are refused", "TestFirewallAdmits", "internal/host/pure_test.go", noEngine},
+		Proof{"members of a swarm join, leave and are made anew behind firewalls", "TestFirewalls", "internal/run/firewall_real_test.go", hosts},
+		Proof{"what lets them in", "TestOpenings", "builtins/openings_test.go", noEngine}),
 	"fail2ban":            hostProofs("hardening", "TestFail2ban", bookworm),
 	"unattended_upgrades": hostProofs("hardening", "TestUnattendedUpgrades", "a real machine: Debian 13"),
 	"docker": {
@@ -181,7 +223,46 @@ var Proofs = map[string][]Proof{
 	},
 }
 
+// ModuleProofs are the proofs of each module of the standard library. The tests
+// beside a module are run by TestModules, and reach every line of it.
+var ModuleProofs = map[string][]Proof{
+	"@stdlib//args.star": {
+		{"every check", "TestModules", moduleTest, noEngine},
+	},
+	"@stdlib//host.star": {
+		{"two bare servers are hardened, and given back", "TestTwoServers", "examples/two_servers_test.go", hosts},
+		{"arguments", "TestModules", moduleTest, noEngine},
+	},
+	"@stdlib//images.star": {
+		{"each has a tag", "TestModules", moduleTest, noEngine},
+	},
+	"@stdlib//mariadb.star": {
+		{"a killed node comes back, all of them do, an update takes one at a time", "TestRealGalera", "stdlib/mariadb_real_test.go", "three real engines, 28.5.2, with Debian's MariaDB 10.11 and HAProxy"},
+		{"applied unmodified, and a machine is lost", "TestModules", moduleTest, labHosts},
+	},
+	"@stdlib//monitoring.star": {
+		{"Prometheus finds the exporter, takes the alerts, sees the machine", "TestRealMonitoring", "stdlib/monitoring_real_test.go", "a real engine, 28.5.2, with Debian's Prometheus and exporter"},
+		{"Grafana, cAdvisor, applied unmodified", "TestModules", moduleTest, labHosts},
+	},
+	"@stdlib//registry.star": {
+		{"TLS, passwords, a push, garbage collected", "TestRealRegistry", "stdlib/registry_real_test.go", "a real engine, 28.5.2, with Debian's docker-registry"},
+		{"applied unmodified", "TestModules", moduleTest, labHosts},
+	},
+	"@stdlib//swarm.star": {
+		{"two bare servers become a swarm", "TestTwoServers", "examples/two_servers_test.go", hosts},
+		{"arguments", "TestModules", moduleTest, noEngine},
+	},
+	"@stdlib//traefik.star": {
+		{"applied unmodified", "TestModules", moduleTest, labHosts},
+	},
+	"@stdlib//update.star": {
+		{"arguments", "TestModules", moduleTest, noEngine},
+	},
+}
+
 const (
+	moduleTest = "stdlib/stdlib_test.go"
+
 	containerTest     = "internal/engine/container_real_test.go"
 	containerLiveTest = "internal/engine/container_live_test.go"
 	containerStory    = "internal/run/story_container_test.go"
@@ -198,8 +279,17 @@ const (
 	memberStory = "internal/run/story_members_test.go"
 	leaveTest   = "internal/swarm/member_leave_real_test.go"
 	nodeStory   = "internal/run/story_nodes_test.go"
+	loginTest   = "internal/run/registry_login_real_test.go"
+	copyTest    = "internal/run/copy_real_test.go"
 	contentTest = "internal/swarm/content_real_test.go"
 )
+
+const azureStory = "internal/azure/story_test.go"
+
+// azureProofs are those of a kind in Azure that is changed in place.
+func azureProofs() []Proof {
+	return []Proof{{roundTrip, "TestEveryArgument", azureStory, emulated}, {drift, "TestDriftOfEachKind", azureStory, emulated}}
+}
 
 // hostProofs are those of a kind whose one test does it all: made, changed,
 // drifted by hand, repaired, removed.

@@ -55,7 +55,11 @@ func All() []*Entry {
 	for _, k := range kinds {
 		if i := slices.IndexFunc(out, func(e *Entry) bool { return e.Kind != nil && e.Kind.Name == k.Name }); i >= 0 {
 			out[i].Scopes = append(out[i].Scopes, k.Scope)
-			widen(out[i].Rows, kindEntry(k).Rows)
+			more := kindEntry(k)
+			widen(out[i].Rows, more.Rows)
+			if k.Scope == "azure" {
+				out[i].Rows, out[i].Outputs = beside(out[i], more)
+			}
 			continue
 		}
 		out = append(out, kindEntry(k))
@@ -78,6 +82,34 @@ func widen(rows, others []Row) {
 			}
 		}
 	}
+}
+
+// beside adds to a machine's arguments and outputs what they are in Azure, where
+// that is something else.
+func beside(e, more *Entry) ([]Row, []resource.Output) {
+	const in = "In `azure()`: "
+	rows, outputs := slices.Clone(e.Rows), slices.Clone(e.Outputs)
+	for _, r := range more.Rows {
+		i := slices.IndexFunc(rows, func(o Row) bool { return o.Name == r.Name })
+		switch {
+		case i < 0:
+			r.Doc = in + r.Doc
+			rows = append(rows, r)
+		case rows[i].Doc != r.Doc:
+			rows[i].Doc += " " + in + r.Doc
+		}
+	}
+	for _, o := range more.Outputs {
+		i := slices.IndexFunc(outputs, func(p resource.Output) bool { return p.Name == o.Name })
+		switch {
+		case i < 0:
+			o.Doc = in + o.Doc
+			outputs = append(outputs, o)
+		case outputs[i].Doc != o.Doc:
+			outputs[i].Doc += " " + in + o.Doc
+		}
+	}
+	return rows, outputs
 }
 
 // Find returns an entry by its name, one of the standard library's too, or an
@@ -118,13 +150,13 @@ func kindEntry(k *resource.Kind) *Entry {
 	case k.Scope == "host":
 		positional = []string{"host"}
 	}
-	if f := k.Schema.NameField(); f != nil && f.Name != "name" {
+	if f := k.Schema.NameField(); f != nil && f.Name != "name" && k.Unnamed == nil {
 		positional = append(positional, "name")
 	}
 	e.Rows = rows(k.Schema, func(f *schema.Field) string { return change(k, f) })
 	e.Signature = signature(e.Name, k.Schema, positional...)
 	if k.Opens == "host" { // which is nowhere by itself
-		e.Signature = strings.Replace(e.Signature, "*, ", "*, provider, ", 1)
+		e.Signature = strings.Replace(e.Signature, "*, ", "*, provider=lab(), ", 1)
 	}
 	return e
 }
@@ -144,7 +176,7 @@ func structEntry(s *schema.Struct, kinds []*resource.Kind) *Entry {
 func flagFamilies(s *schema.Struct, kinds []*resource.Kind) []string {
 	var out []string
 	for _, k := range kinds {
-		for _, f := range k.Schema.Fields {
+		for _, f := range k.Schema.Fields() {
 			prefix, ok := strings.CutSuffix(f.Flag, "*")
 			if ok && f.Type.Struct == s && !slices.Contains(out, prefix) {
 				out = append(out, prefix)
@@ -169,8 +201,8 @@ func inFamilies(flag string, families []string) string {
 }
 
 func rows(s *schema.Struct, change func(*schema.Field) string) []Row {
-	out := make([]Row, 0, len(s.Fields))
-	for _, f := range s.Fields {
+	out := make([]Row, 0, len(s.Fields()))
+	for _, f := range s.Fields() {
 		r := Row{Name: f.Name, Type: f.Type.Name(), Flag: f.Flag, API: f.API, Doc: f.Doc, Change: change(f)}
 		switch {
 		case f.Required:
@@ -289,7 +321,7 @@ func change(k *resource.Kind, f *schema.Field) string {
 func signature(name string, s *schema.Struct, parts ...string) string {
 	var named []string
 	options := false
-	for _, f := range s.Fields {
+	for _, f := range s.Fields() {
 		switch {
 		case f.Pos && f.Required:
 			parts = append(parts, f.Name)

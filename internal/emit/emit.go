@@ -27,6 +27,14 @@ type Item struct {
 	External bool
 	// Comment is written above it, a line each.
 	Comment []string
+	// Said are the arguments as a script gives them, where the object is not live;
+	// Written are expressions in place of some of them, and After what comes first
+	// though no argument refers to it.
+	Said    value.Struct
+	Written map[string]string
+	After   []*Item
+	// Image is what others call the image that it builds, "" for what builds none.
+	Image string
 
 	args     value.Struct
 	variable string // "" where nothing refers to it
@@ -48,6 +56,9 @@ type Input struct {
 	Kinds []*resource.Kind
 	// Reserved are the names that are not free for variables.
 	Reserved []string
+	// Expressions are what is written in place of some words, wherever in a text
+	// they stand.
+	Expressions map[string]string
 	// Beside is set where long texts may be files beside the script.
 	Beside bool
 }
@@ -75,7 +86,9 @@ func (o *Output) At(line int) *Item {
 func Write(in Input) (*Output, map[*Item]error) {
 	p := &page{in: in, out: &Output{Files: map[string]string{}, lines: map[*Item][2]int{}}, failed: map[*Item]error{}}
 	for _, i := range in.Items {
-		i.args = arguments(i)
+		if i.args = i.Said; i.args == nil {
+			i.args = arguments(i)
+		}
 	}
 	p.name()
 	p.comment(in.Header)
@@ -131,7 +144,7 @@ func arguments(i *Item) value.Struct {
 	}
 	// Where no default says what silence means, it means what is there. What is
 	// no part of the object says nothing about it.
-	for _, f := range s.Fields {
+	for _, f := range s.Fields() {
 		v := args[f.Index]
 		if f.Local && f != s.NameField() {
 			args[f.Index] = nil
@@ -196,8 +209,13 @@ func (p *page) item(i *Item) {
 	if i.External {
 		call.items = []node{leaf(quote(i.Object.Name)), leaf("external = True")}
 	} else {
-		w := &writer{ref: func(kind, name string) string { return p.variable(i, kind, name) }}
-		items, err := w.arguments(i.Kind.Schema, i.args)
+		w := &writer{words: p.in.Expressions, ref: func(kind, name string) string { return p.variable(i, kind, name) }}
+		args := slices.Clone(i.args)
+		for name := range i.Written { // whatever it says, which may be no text
+			f, _ := i.Kind.Schema.Field(name)
+			args[f.Index] = name
+		}
+		items, err := w.arguments(i.Kind.Schema, args)
 		if err != nil {
 			p.failed[i] = err
 		}
@@ -205,6 +223,18 @@ func (p *page) item(i *Item) {
 			items = slices.Insert(items, 0, leaf(quote(i.Object.Name)))
 		}
 		call.items = p.aside(i, items)
+		for j, item := range call.items {
+			if w := i.Written[strings.TrimSuffix(item.label, " = ")]; w != "" {
+				call.items[j] = node{label: item.label, open: w}
+			}
+		}
+		if len(i.After) > 0 {
+			after := node{label: "after = ", open: "[", close: "]"}
+			for _, a := range i.After {
+				after.items = append(after.items, leaf(a.variable))
+			}
+			call.items = append(call.items, after)
+		}
 	}
 	switch {
 	case i.Kind.Scope == "engine" && p.in.Engine != "":
@@ -250,7 +280,7 @@ func (p *page) aside(i *Item, items []node) []node {
 	if !p.in.Beside {
 		return items
 	}
-	for _, f := range i.Kind.Schema.Fields {
+	for _, f := range i.Kind.Schema.Fields() {
 		s, ok := value.Reveal(i.args[f.Index]).(string)
 		if !ok || len(s) < longText && strings.Count(s, "\n") < longLines {
 			continue

@@ -4,7 +4,6 @@ import (
 	"errors"
 	"fmt"
 	"math"
-	"regexp"
 	"strconv"
 	"strings"
 	"time"
@@ -13,6 +12,7 @@ import (
 
 	units "github.com/docker/go-units"
 
+	"github.com/swarmscript/swarmscript/internal/pattern"
 	"github.com/swarmscript/swarmscript/internal/schema"
 	"github.com/swarmscript/swarmscript/internal/value"
 )
@@ -25,6 +25,8 @@ type writer struct {
 	// ref returns the name of the variable that holds the resource of a kind and
 	// a live name, "" where there is none.
 	ref func(kind, name string) string
+	// words are written as expressions.
+	words map[string]string
 }
 
 // expr writes a value in normal form as a script gives it.
@@ -48,7 +50,7 @@ func (w *writer) expr(t *schema.Type, v value.Value) (node, error) {
 				return leaf(name), nil
 			}
 		}
-		return text(x)
+		return w.text(x)
 	case value.List:
 		return w.list(t, x)
 	case *value.Map:
@@ -79,14 +81,15 @@ func (w *writer) dict(t *schema.Type, m *value.Map) (node, error) {
 		return n, nil
 	}
 	for _, e := range m.Entries {
-		if !utf8.ValidString(e.Key) {
-			return n, errBinary
-		}
 		item, err := w.expr(elem(t), e.Value)
 		if err != nil {
 			return n, err
 		}
-		item.label = quote(e.Key) + ": "
+		key, err := w.text(e.Key)
+		if err != nil {
+			return n, err
+		}
+		item.label = key.open + ": "
 		n.items = append(n.items, item)
 	}
 	return n, nil
@@ -145,7 +148,7 @@ func (w *writer) short(t *schema.Type, f *schema.Field, x value.Struct) (node, b
 func (w *writer) arguments(s *schema.Struct, x value.Struct) ([]node, error) {
 	var first, named []node
 	positional := true
-	for _, f := range s.Fields {
+	for _, f := range s.Fields() {
 		if silent(s, f, x) {
 			positional = positional && !f.Pos
 			continue
@@ -230,6 +233,35 @@ func float(x float64) string {
 	return s
 }
 
+// text writes a string, with expressions in place of words.
+func (w *writer) text(s string) (node, error) {
+	var found []string
+	for i := 0; i < len(s); i++ {
+		for word, e := range w.words {
+			if strings.HasPrefix(s[i:], word) {
+				found = append(found, e)
+			}
+		}
+	}
+	switch {
+	case found == nil:
+		return text(s)
+	case len(found) == 1 && w.words[s] != "":
+		return leaf(w.words[s]), nil
+	}
+	s = strings.ReplaceAll(s, "%", "%%")
+	for word := range w.words {
+		s = strings.ReplaceAll(s, word, "%s")
+	}
+	n, err := text(s)
+	values := found[0]
+	if len(found) > 1 {
+		values = "(" + strings.Join(found, ", ") + ")"
+	}
+	n.open += " % " + values
+	return n, err
+}
+
 // text writes a string, one of several lines as such.
 func text(s string) (node, error) {
 	if !utf8.ValidString(s) {
@@ -242,12 +274,12 @@ func text(s string) (node, error) {
 }
 
 // quotes are those in a text that would end it.
-var quotes = regexp.MustCompile(`"""+|"+$`)
+var quotes = pattern.Of(`"""+|"+$`)
 
 // escapeLines is what stands between two times three quotes.
 func escapeLines(s string) string {
 	s = strings.ReplaceAll(s, `\`, `\\`)
-	return quotes.ReplaceAllStringFunc(s, func(q string) string { return strings.Repeat(`\"`, len(q)) })
+	return quotes().ReplaceAllStringFunc(s, func(q string) string { return strings.Repeat(`\"`, len(q)) })
 }
 
 // quote writes a string with the escapes that Starlark and Go share.

@@ -14,6 +14,9 @@ import (
 func (p *page) find(from *Item, kind, name string) *Item {
 	var found *Item
 	for _, i := range p.in.Items {
+		if i != from && kind == "image" && name != "" && i.Image == name {
+			return i
+		}
 		if i == from || i.Kind.Name != kind || i.Object.Name != name {
 			continue
 		}
@@ -26,10 +29,14 @@ func (p *page) find(from *Item, kind, name string) *Item {
 }
 
 func (p *page) variable(from *Item, kind, name string) string {
-	if i := p.find(from, kind, name); i != nil {
+	switch i := p.find(from, kind, name); {
+	case i == nil:
+		return ""
+	case i.Kind.Name != kind: // what builds it
+		return i.variable + ".ref"
+	default:
 		return i.variable
 	}
-	return ""
 }
 
 // name gives a variable to all that something refers to, and notes the order
@@ -45,7 +52,11 @@ func (p *page) name() {
 		if i.External {
 			continue
 		}
-		for _, f := range i.Kind.Schema.Fields {
+		for _, a := range i.After {
+			used[a] = true
+			i.after = append(i.after, a)
+		}
+		for _, f := range i.Kind.Schema.Fields() {
 			references(f.Type, i.args[f.Index], func(kind, name string) {
 				if to := p.find(i, kind, name); to != nil {
 					used[to] = true
@@ -93,7 +104,7 @@ func references(t *schema.Type, v value.Value, fn func(kind, name string)) {
 		}
 	case value.Struct:
 		if t.Struct != nil {
-			for _, f := range t.Struct.Fields {
+			for _, f := range t.Struct.Fields() {
 				references(f.Type, x[f.Index], fn)
 			}
 		}

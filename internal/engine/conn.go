@@ -20,6 +20,8 @@ import (
 // Conn reaches one engine. It dials at the first observation.
 type Conn struct {
 	remote *remote.Docker
+	builds chan struct{} // holds as many as are built at once
+	copies chan struct{} // holds as many as are copied from it at once
 
 	marks sync.Mutex // held while marks are written
 
@@ -35,12 +37,14 @@ func Connect(e remote.Endpoint) (*Conn, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &Conn{remote: d}, nil
+	return Over(d), nil
 }
 
 // Over returns the connection to an engine that is reached already, as one of a
 // host over SSH.
-func Over(d *remote.Docker) *Conn { return &Conn{remote: d} }
+func Over(d *remote.Docker) *Conn {
+	return &Conn{remote: d, builds: make(chan struct{}, maxBuilds), copies: make(chan struct{}, maxCopies)}
+}
 
 // Docker returns the Engine API's client. Its errors go through [remote.Err].
 func (c *Conn) Docker() client.APIClient { return c.remote.API() }

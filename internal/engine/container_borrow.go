@@ -89,7 +89,7 @@ func givenBy(args value.Struct, s *ContainerSpec) given {
 	}
 	health, _ := containerSchema.Field("healthcheck")
 	if fields, ok := value.Reveal(args[health.Index]).(value.Struct); ok {
-		for i, f := range health.Type.Struct.Fields {
+		for i, f := range health.Type.Struct.Fields() {
 			if !f.Type.Same(fields[i], f.Default) {
 				add("healthcheck", f.Name)
 			}
@@ -103,7 +103,7 @@ func givenBy(args value.Struct, s *ContainerSpec) given {
 func (g given) onlyGiven(h swarm.Healthcheck) swarm.Healthcheck {
 	s := schema.Of(h)
 	fields := s.Encode(h)
-	for i, f := range s.Fields {
+	for i, f := range s.Fields() {
 		if !g.has("healthcheck:" + f.Name) {
 			fields[i] = f.Default
 		}

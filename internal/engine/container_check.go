@@ -2,19 +2,20 @@ package engine
 
 import (
 	"fmt"
-	"regexp"
 	"slices"
 	"strings"
 	"time"
+
+	"github.com/swarmscript/swarmscript/internal/pattern"
 )
 
 type addProblem = func(path, format string, args ...any)
 
 // containerName is Docker's rule.
-var containerName = regexp.MustCompile(`^[a-zA-Z0-9][a-zA-Z0-9_.-]+$`)
+var containerName = pattern.Of(`^[a-zA-Z0-9][a-zA-Z0-9_.-]+$`)
 
 func checkIdentity(s *ContainerSpec, add addProblem) {
-	if s.Name != "" && !containerName.MatchString(s.Name) {
+	if s.Name != "" && !containerName().MatchString(s.Name) {
 		add("name", "got %q, want at least two letters, digits, '_', '.' and '-', beginning with a letter or digit", s.Name)
 	}
 	if p := s.Platform; p != "" && (strings.Count(p, "/") > 2 || strings.HasPrefix(p, "/") || strings.HasSuffix(p, "/")) {

@@ -198,7 +198,7 @@ func listedContainer(c container.Summary, name string) *resource.Object {
 	mark, _ := resource.ReadMark(c.Labels)
 	o := &resource.Object{
 		Kind: "container", ID: c.ID, Name: name, Mark: mark, Created: time.Unix(c.Created, 0), Listed: true,
-		Args: make(value.Struct, len(containerSchema.Fields)),
+		Args: make(value.Struct, len(containerSchema.Fields())),
 	}
 	networks := map[string]*network.EndpointSettings{}
 	if c.NetworkSettings != nil {

@@ -206,7 +206,7 @@ func TestJudge(t *testing.T) {
 		restarts int
 		want     string
 		before   *resource.Object
-		waited   time.Duration
+		watched  time.Duration
 		over     bool
 		why      string
 	}{
@@ -221,7 +221,7 @@ func TestJudge(t *testing.T) {
 		{"job runs", running, 0, stateCompleted, nil, time.Hour, false, ""},
 	} {
 		c := &container.InspectResponse{ContainerJSONBase: &container.ContainerJSONBase{State: &test.state, RestartCount: test.restarts}}
-		if over, why := judge(c, test.want, test.before, test.waited); over != test.over || why != test.why {
+		if over, why := judge(c, test.want, test.before, test.watched); over != test.over || why != test.why {
 			t.Errorf("%s: got %v %q", test.name, over, why)
 		}
 	}

@@ -42,7 +42,7 @@ func (a args) with(kv ...value.Value) args {
 
 // tryDeclare is what a script's container(...) becomes, or what is wrong.
 func tryDeclare(fields args) (value.Struct, error) {
-	in := make(value.Struct, len(containerSchema.Fields))
+	in := make(value.Struct, len(containerSchema.Fields()))
 	for name, v := range fields {
 		f, ok := containerSchema.Field(name)
 		if !ok {
@@ -181,7 +181,7 @@ func (r *rig) apply(name string, a value.Struct) {
 
 func (r *rig) remove(name string) {
 	r.Helper()
-	req := r.request(name, make(value.Struct, len(containerSchema.Fields)))
+	req := r.request(name, make(value.Struct, len(containerSchema.Fields())))
 	if req.Live == nil {
 		r.Fatalf("there is no container %s", name)
 	}
@@ -395,7 +395,7 @@ func TestContainerTablesAreComplete(t *testing.T) {
 	for _, row := range each {
 		in = append(in, row.field)
 	}
-	for _, f := range containerSchema.Fields {
+	for _, f := range containerSchema.Fields() {
 		if !slices.Contains(in, f.Name) {
 			t.Errorf("%s is tried nowhere", f.Name)
 		}

@@ -37,13 +37,17 @@ func (containerHandler) Settle(ctx context.Context, rc resource.Conn, r *resourc
 		return err
 	}
 	began := time.Now()
+	seen, started := began, "" // since when its last start is known
 	var last *container.InspectResponse
 	for {
 		got, err := c.Docker().ContainerInspect(ctx, o.ID)
 		switch {
 		case err == nil:
 			last = &got
-			over, why := judge(&got, s.State, r.Live, time.Since(began))
+			if at := got.State.StartedAt; at != started {
+				seen, started = time.Now(), at
+			}
+			over, why := judge(&got, s.State, r.Live, time.Since(seen))
 			switch {
 			case over && why == "":
 				return asAsked(r, &got)
@@ -67,8 +71,9 @@ func (containerHandler) Settle(ctx context.Context, rc resource.Conn, r *resourc
 
 // judge reports whether waiting is over, and why where it did not end well:
 // from what is live, what it shall be, what it was before the write (nil where
-// it was not there), and how long it has been waited for. It does no I/O.
-func judge(c *container.InspectResponse, want string, before *resource.Object, waited time.Duration) (over bool, why string) {
+// it was not there), and how long it has been watched since its last start. It
+// does no I/O.
+func judge(c *container.InspectResponse, want string, before *resource.Object, watched time.Duration) (over bool, why string) {
 	s := c.State
 	up, fresh := s.Running && !s.Restarting, true
 	if before != nil {
@@ -98,7 +103,7 @@ func judge(c *container.InspectResponse, want string, before *resource.Object, w
 		return false, ""
 	}
 	// One that ran before we looked need not be watched.
-	return !fresh || waited >= proveTime, ""
+	return !fresh || watched >= proveTime, ""
 }
 
 func progressText(c *container.InspectResponse, want string) string {

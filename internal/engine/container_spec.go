@@ -15,7 +15,7 @@ import (
 // configuration. Fields for which it does that are borrowed: see [borrowed].
 type ContainerSpec struct {
 	Name     string         `star:"name,required,pos,local" flag:"--name" doc:"The container's name. Another one renames it."`
-	Image    swarm.ImageRef `star:"image,required,replace" ref:"image.ref" flag:"IMAGE" doc:"The image. That a tag means another image since is no change: see lifecycle(replace_on=)."`
+	Image    swarm.ImageRef `star:"image,required,replace" ref:"image.ref,build" flag:"IMAGE" doc:"The image. That a tag means another image since is no change: see lifecycle(replace_on=)."`
 	Command  swarm.Words    `star:"command,replace" flag:"COMMAND" doc:"Arguments of the entrypoint, in place of the image's; a string is split as a shell would."`
 	State    string         `star:"state" enum:"running,completed,stopped" default:"running" doc:"What it shall be: running (and healthy, where it has a health check), run to its end with exit code 0, or there but stopped."`
 	Pull     string         `star:"pull,local" enum:"always,missing,never" default:"missing" flag:"--pull" doc:"When the image is pulled before the container is made."`

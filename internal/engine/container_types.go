@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"maps"
 	"path"
-	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -15,6 +14,8 @@ import (
 	"github.com/docker/cli/opts"
 	"github.com/docker/docker/api/types/container"
 	"github.com/docker/go-connections/nat"
+
+	"github.com/swarmscript/swarmscript/internal/pattern"
 )
 
 // RestartPolicy says when Docker starts a container again.
@@ -78,7 +79,7 @@ func (b Bind) RefersTo() string { return beforeColon(string(b)) }
 
 func beforeColon(s string) string { name, _, _ := strings.Cut(s, ":"); return name }
 
-var linkName = regexp.MustCompile(`^[a-zA-Z0-9][a-zA-Z0-9_.-]*$`)
+var linkName = pattern.Of(`^[a-zA-Z0-9][a-zA-Z0-9_.-]*$`)
 
 // Link is another container under another name: name:alias.
 type Link string
@@ -87,7 +88,7 @@ type Link string
 func (l Link) Normal() (string, error) {
 	name, alias, err := opts.ParseLink(string(l))
 	name = strings.TrimPrefix(name, "/")
-	if alias = strings.TrimPrefix(alias, "/"); err != nil || !linkName.MatchString(name) || !linkName.MatchString(alias) {
+	if alias = strings.TrimPrefix(alias, "/"); err != nil || !linkName().MatchString(name) || !linkName().MatchString(alias) {
 		return "", fmt.Errorf("%q: want name:alias", string(l))
 	}
 	return name + ":" + alias, nil

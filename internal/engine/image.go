@@ -81,6 +81,7 @@ var ImageKind = &resource.Kind{
 		{Name: "ref", Type: "string", Stable: true, Arg: "ref", Doc: "The reference."},
 		{Name: "id", Type: "string", Doc: "The image's ID."},
 		{Name: "digest", Type: "string", Doc: "Its digest in the registry; empty where it is from none."},
+		{Name: "size", Type: "int", Doc: "How many bytes its layers are."},
 	},
 	Handler: imageHandler{},
 }
@@ -99,7 +100,7 @@ func listImages(ctx context.Context, api client.APIClient, info listInfo) ([]*re
 			if strings.Contains(name, "<none>") {
 				continue // neither a tag nor a digest
 			}
-			o := imageObject(name, s.ID, s.RepoDigests)
+			o := imageObject(name, s.ID, s.RepoDigests, s.Size)
 			byName[name] = o
 			out = append(out, o)
 		}
@@ -127,11 +128,11 @@ func listImages(ctx context.Context, api client.APIClient, info listInfo) ([]*re
 }
 
 // imageObject is an image under one of its names.
-func imageObject(name, id string, digests []string) *resource.Object {
+func imageObject(name, id string, digests []string, size int64) *resource.Object {
 	return &resource.Object{
 		Kind: "image", ID: id + " as " + name, Name: name,
 		Args:   imageSchema.Encode(&ImageSpec{Ref: LocalRef(name), Pull: "missing"}),
-		Out:    map[string]value.Value{"ref": name, "id": id, "digest": digestOf(name, digests)},
+		Out:    map[string]value.Value{"ref": name, "id": id, "digest": digestOf(name, digests), "size": size},
 		Native: digests,
 	}
 }

@@ -34,17 +34,17 @@ func (imageHandler) Create(ctx context.Context, rc resource.Conn, r *resource.Re
 	}
 	body, err := c.Docker().ImagePull(ctx, ref, o)
 	if err != nil {
-		return nil, pullErr(ref, remote.Err(err))
+		return nil, pullErr(ref, c.Credentials().Declared(ref), remote.Err(err))
 	}
 	defer body.Close()
 	if err := follow(body, r.Progress); err != nil {
-		return nil, pullErr(ref, err)
+		return nil, pullErr(ref, c.Credentials().Declared(ref), err)
 	}
 	got, err := c.Docker().ImageInspect(ctx, ref)
 	if err != nil {
 		return nil, remote.Err(err)
 	}
-	made := imageObject(ref, got.ID, got.RepoDigests)
+	made := imageObject(ref, got.ID, got.RepoDigests, got.Size)
 	made.Args = r.Args
 	return made, nil
 }

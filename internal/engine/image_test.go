@@ -103,8 +103,18 @@ func TestFollow(t *testing.T) {
 			t.Errorf("%s gives %v, want %q", tt.text, err, tt.want)
 		}
 	}
-	if got := pullErr("r:5000/web:1", errors.New("unauthorized: authentication required")).Error(); !strings.Contains(got, "docker login r:5000") {
-		t.Errorf("it says %s", got)
+	refused := errors.New("unauthorized: authentication required")
+	for _, tt := range []struct {
+		login *resource.Login
+		want  string
+	}{
+		{nil, "docker login r:5000)"},
+		{&resource.Login{Host: "r:5000"}, "docker login r:5000, or give username and password to registry()"},
+		{&resource.Login{Host: "r:5000", Username: "ann", Password: "x"}, "check username, password and identity_token of registry()"},
+	} {
+		if got := pullErr("r:5000/web:1", tt.login, refused).Error(); !strings.Contains(got, tt.want) {
+			t.Errorf("it says %s", got)
+		}
 	}
 }
 

@@ -47,6 +47,8 @@ type warnings struct {
 var listers = []lister{
 	{kind: "container", always: true, list: listContainers},
 	{kind: "image", list: listImages},
+	{kind: "build", list: listBuilds},
+	{kind: "image_copy", list: listCopies},
 	{kind: "plugin", list: listPlugins},
 }
 

@@ -69,12 +69,13 @@ func (c *Conn) pluginOptions(spec *PluginSpec) (types.PluginInstallOptions, erro
 }
 
 func (c *Conn) pullPlugin(r *resource.Request, spec *PluginSpec, pull func() (io.ReadCloser, error)) error {
+	login := c.Credentials().Declared(string(*spec.Ref))
 	body, err := pull()
 	if err != nil {
-		return pullErr(string(*spec.Ref), remote.Err(err))
+		return pullErr(string(*spec.Ref), login, remote.Err(err))
 	}
 	defer body.Close()
-	return pullErr(string(*spec.Ref), follow(body, r.Progress))
+	return pullErr(string(*spec.Ref), login, follow(body, r.Progress))
 }
 
 // setPlugin makes the settings what they shall be; the plugin is disabled. The

@@ -92,7 +92,7 @@ func TestPluginName(t *testing.T) {
 			t.Errorf("%q is %q, %v, want %q", tt.in, got, err, tt.want)
 		}
 	}
-	args := make(value.Struct, len(pluginSchema.Fields))
+	args := make(value.Struct, len(pluginSchema.Fields()))
 	alias, _ := pluginSchema.Field("alias")
 	ref, _ := pluginSchema.Field("ref")
 	args[alias.Index] = "vieux/sshfs:latest"

@@ -11,11 +11,13 @@ import (
 	"github.com/distribution/reference"
 	units "github.com/docker/go-units"
 
+	"github.com/swarmscript/swarmscript/internal/oci"
 	"github.com/swarmscript/swarmscript/internal/remote"
 	"github.com/swarmscript/swarmscript/internal/resource"
+	"github.com/swarmscript/swarmscript/internal/swarm"
 )
 
-// pullMessage is a line of what an engine says while it pulls.
+// pullMessage is a line of what an engine says while it pulls or pushes.
 type pullMessage struct {
 	ID       string `json:"id"`
 	Status   string `json:"status"`
@@ -86,6 +88,16 @@ const tellEvery = time.Second
 // error in it.
 func follow(r io.Reader, tell func(resource.Progress)) error {
 	var p pulled
+	return transfer(r, func(m pullMessage) resource.Progress {
+		p.add(m)
+		return p.progress()
+	}, tell)
+}
+
+// transfer reads what an engine says of a pull or a push until its end, and returns
+// the error in it. What it means for the whole is told: with each layer that is done,
+// and now and then.
+func transfer(r io.Reader, sum func(pullMessage) resource.Progress, tell func(resource.Progress)) error {
 	var last time.Time
 	done := -1
 	for in := json.NewDecoder(r); ; {
@@ -98,8 +110,7 @@ func follow(r io.Reader, tell func(resource.Progress)) error {
 		if m.Error != "" {
 			return remote.Err(errors.New(m.Error))
 		}
-		p.add(m)
-		now := p.progress()
+		now := sum(m)
 		if now.Total > 0 && (now.Done != done || time.Since(last) >= tellEvery) {
 			last, done = time.Now(), now.Done
 			tell(now)
@@ -107,20 +118,24 @@ func follow(r io.Reader, tell func(resource.Progress)) error {
 	}
 }
 
-// pullErr says what a refused pull means.
-func pullErr(ref string, err error) error {
+// pullErr says what a refused pull means, with the login that the script has.
+func pullErr(ref string, login *resource.Login, err error) error {
+	return refusedErr(ref, "pulled", "is it there, and are there credentials?", login, err)
+}
+
+// refusedErr says what it means that a registry refused an image.
+func refusedErr(ref, done, question string, login *resource.Login, err error) error {
 	if err == nil {
 		return nil
 	}
-	low := strings.ToLower(err.Error())
-	for _, s := range []string{"unauthorized", "no basic auth credentials", "authentication required", "access to the resource is denied", "access denied"} {
-		if strings.Contains(low, s) {
-			host := ref
-			if named, perr := reference.ParseNormalizedNamed(ref); perr == nil {
-				host = reference.Domain(named)
-			}
-			return fmt.Errorf("%s was not pulled: %w (is it there, and are there credentials? docker login %s)", ref, err, host)
-		}
+	if !oci.Refused(err) {
+		return fmt.Errorf("%s was not %s: %w", ref, done, err)
 	}
-	return fmt.Errorf("%s was not pulled: %w", ref, err)
+	advice := "docker login " + ref
+	if named, perr := reference.ParseNormalizedNamed(ref); login != nil {
+		advice = swarm.LoginHint(login)
+	} else if perr == nil {
+		advice = "docker login " + reference.Domain(named)
+	}
+	return fmt.Errorf("%s was not %s: %w (%s %s)", ref, done, err, question, advice)
 }

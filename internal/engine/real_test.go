@@ -97,7 +97,7 @@ func TestRealSwarmStates(t *testing.T) {
 			t.Errorf("an engine that is down gives %v", err)
 		}
 		e.Restart()
-		for deadline := time.Now().Add(20 * time.Second); ; time.Sleep(100 * time.Millisecond) {
+		for deadline := time.Now().Add(3 * time.Minute); ; time.Sleep(100 * time.Millisecond) {
 			_, err = c.Observe(t.Context(), resource.Query{Project: "p"})
 			if err != nil && strings.Contains(err.Error(), "is locked") || time.Now().After(deadline) {
 				break

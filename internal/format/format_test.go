@@ -1,6 +1,7 @@
 package format
 
 import (
+	"errors"
 	"os"
 	"path/filepath"
 	"strings"
@@ -57,7 +58,7 @@ func TestRefuses(t *testing.T) {
 func TestWrite(t *testing.T) {
 	dir := t.TempDir()
 	file, link := filepath.Join(dir, "a.star"), filepath.Join(dir, "b.star")
-	if err := os.WriteFile(file, []byte("x=1\n"), 0o640); err != nil {
+	if err := errors.Join(os.WriteFile(file, []byte("x=1\n"), 0o640), os.Chmod(file, 0o640)); err != nil { // whatever the umask is
 		t.Fatal(err)
 	}
 	if err := os.Symlink("a.star", link); err != nil {

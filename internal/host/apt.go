@@ -23,11 +23,15 @@ type apt struct {
 
 // aptJob is what one step wants of apt.
 type aptJob struct {
-	spec     PackageSpec
-	progress func(resource.Progress)
-	done     chan struct{} // closed when is and err are set
-	is       pkg
-	err      error
+	spec PackageSpec
+	r    *resource.Request
+	done chan struct{} // closed when is and err are set
+	is   pkg
+	err  error
+}
+
+func newAptJob(spec PackageSpec, r *resource.Request) *aptJob {
+	return &aptJob{spec: spec, r: r, done: make(chan struct{})}
 }
 
 // gather is how long the first waits for others.
@@ -38,30 +42,58 @@ func (a *apt) do(ctx context.Context, j *aptJob) error {
 	a.mu.Lock()
 	a.queue = append(a.queue, j)
 	a.mu.Unlock()
-	select {
-	case <-j.done:
-	case a.busy <- struct{}{}:
-		a.lead(ctx, j)
-	case <-ctx.Done():
-		a.withdraw(j)
-		return ctx.Err()
+	if leads, err := a.enter(ctx, j, gather); err != nil {
+		return err
+	} else if leads {
+		a.lead(ctx)
 	}
 	if errors.Is(j.err, context.Canceled) && ctx.Err() == nil {
 		// The one who ran it was cancelled, we were not.
-		return a.do(ctx, &aptJob{spec: j.spec, progress: j.progress, done: make(chan struct{})})
+		return a.do(ctx, newAptJob(j.spec, j.r))
 	}
 	return j.err
 }
 
-// lead runs all that is queued, if the job still is.
-func (a *apt) lead(ctx context.Context, j *aptJob) {
-	defer func() { <-a.busy }()
-	select {
-	case <-j.done:
-		return
-	case <-ctx.Done():
-	case <-time.After(gather):
+// enter waits until nobody else uses apt, and for a while; or until another one
+// has done the job. Meanwhile the step gives its turn to others: those that are
+// to be gathered need one, and those of eight machines that wait for their apt
+// would keep all else from going on.
+func (a *apt) enter(ctx context.Context, j *aptJob, wait time.Duration) (leads bool, err error) {
+	if j.r.Waits != nil {
+		j.r.Waits()
 	}
+	select {
+	case a.busy <- struct{}{}:
+	case <-j.done:
+		return false, nil
+	case <-ctx.Done():
+		a.withdraw(j)
+		return false, ctx.Err()
+	}
+	select {
+	case <-j.done: // meanwhile
+		<-a.busy
+		return false, nil
+	default:
+	}
+	select {
+	case <-time.After(wait):
+	case <-ctx.Done():
+		err = ctx.Err()
+	}
+	if err == nil && j.r.Turn != nil {
+		err = j.r.Turn(ctx)
+	}
+	if err != nil {
+		a.withdraw(j)
+		<-a.busy
+	}
+	return err == nil, err
+}
+
+// lead runs all that is queued.
+func (a *apt) lead(ctx context.Context) {
+	defer func() { <-a.busy }()
 	a.mu.Lock()
 	jobs := a.queue
 	a.queue = nil
@@ -73,14 +105,12 @@ func (a *apt) lead(ctx context.Context, j *aptJob) {
 }
 
 // alone runs something while nothing else of this run uses apt.
-func (a *apt) alone(ctx context.Context, f func() error) error {
-	select {
-	case a.busy <- struct{}{}:
-		defer func() { <-a.busy }()
-		return f()
-	case <-ctx.Done():
-		return ctx.Err()
+func (a *apt) alone(ctx context.Context, r *resource.Request, f func() error) error {
+	if _, err := a.enter(ctx, &aptJob{r: r}, 0); err != nil {
+		return err
 	}
+	defer func() { <-a.busy }()
+	return f()
 }
 
 func (a *apt) withdraw(j *aptJob) {
@@ -100,7 +130,7 @@ func (c *Conn) installAll(ctx context.Context, jobs []*aptJob) {
 	groups := map[string][]*aptJob{}
 	var order []string
 	for _, j := range jobs {
-		key := fmt.Sprint(j.spec.Installed, j.spec.Recommends || !j.spec.Installed, j.spec.Purge)
+		key := fmt.Sprint(j.spec.Installed, j.spec.Recommends || !j.spec.Installed, j.spec.Purge, j.r.Timeout)
 		if groups[key] == nil {
 			order = append(order, key)
 		}
@@ -126,14 +156,11 @@ func (c *Conn) installAll(ctx context.Context, jobs []*aptJob) {
 	}
 }
 
-// lockWait is how long another process may hold dpkg's lock.
-const lockWait = 10 * time.Minute
-
 // aptRun does jobs of one kind, once nobody else holds dpkg's lock.
 func (c *Conn) aptRun(ctx context.Context, jobs []*aptJob) error {
-	out, err := c.whenFree(ctx, aptScript(jobs), nil, func(p resource.Progress) {
+	out, err := c.whenFree(ctx, aptScript(jobs), nil, jobs[0].r.Timeout, func(p resource.Progress) {
 		for _, j := range jobs {
-			j.progress(p)
+			j.r.Progress(p)
 		}
 	})
 	if err != nil {
@@ -143,10 +170,10 @@ func (c *Conn) aptRun(ctx context.Context, jobs []*aptJob) error {
 }
 
 // whenFree runs a script that begins with aptBegin, once nobody else holds
-// dpkg's lock, and returns what it printed.
-func (c *Conn) whenFree(ctx context.Context, script string, data []byte, progress func(resource.Progress)) ([]byte, error) {
-	waiting, cancel := context.WithTimeout(ctx, lockWait)
-	defer cancel()
+// dpkg's lock, and returns what it printed. Patience is how long somebody may, 0
+// without end.
+func (c *Conn) whenFree(ctx context.Context, script string, data []byte, patience time.Duration, progress func(resource.Progress)) ([]byte, error) {
+	var over <-chan time.Time
 	for pause := 500 * time.Millisecond; ; pause = min(2*pause, 5*time.Second) {
 		out, err := c.run(ctx, script, data)
 		if err != nil {
@@ -156,14 +183,16 @@ func (c *Conn) whenFree(ctx context.Context, script string, data []byte, progres
 		if who == "" {
 			return out, nil
 		}
+		if over == nil && patience > 0 {
+			over = time.After(patience)
+		}
 		progress(resource.Progress{Text: "waiting for dpkg's lock, held by " + who})
 		select {
 		case <-time.After(pause):
-		case <-waiting.Done():
-			if ctx.Err() != nil {
-				return nil, ctx.Err()
-			}
-			return nil, &failure{fmt.Sprintf("dpkg's lock is held by %s, and was for %s: wait for it, or end it, and run it again", who, lockWait)}
+		case <-ctx.Done():
+			return nil, ctx.Err()
+		case <-over:
+			return nil, &failure{fmt.Sprintf("dpkg's lock is held by %s, and has been for %s: wait until that ends, or end it, and run it again (timeout = waits longer)", who, patience)}
 		}
 	}
 }

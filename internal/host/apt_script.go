@@ -46,7 +46,7 @@ command -v apt-get >/dev/null || fail "the machine has no apt-get: package needs
 held() {
   for fd in $(find /proc/[0-9]*/fd -lname '/var/lib/dpkg/lock*' -o -lname /var/lib/apt/lists/lock -o -lname /var/cache/apt/archives/lock 2>/dev/null); do
     pid=${fd#/proc/}; pid=${pid%%/*}
-    printf 'held process %s (%s)\n' "$pid" "$(tr '\0' ' ' <"/proc/$pid/cmdline" 2>/dev/null | cut -c1-60)"
+    printf 'held process %s (%s)\n' "$pid" "$(tr '\0' ' ' <"/proc/$pid/cmdline" 2>/dev/null | cut -c1-60 | sed 's/ *$//')"
     exit 0
   done
 }

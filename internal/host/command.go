@@ -1,13 +1,14 @@
 package host
 
 import (
+	"encoding/base64"
 	"fmt"
 	"maps"
 	"path"
-	"regexp"
 	"slices"
 	"strings"
 
+	"github.com/swarmscript/swarmscript/internal/pattern"
 	"github.com/swarmscript/swarmscript/internal/remote"
 	"github.com/swarmscript/swarmscript/internal/resource"
 	"github.com/swarmscript/swarmscript/internal/schema"
@@ -44,6 +45,11 @@ var CommandKind = &resource.Kind{
 	Keyless:   true,
 	TakesOver: true,
 	Check:     checkCommand,
+	Needs: func(args value.Struct) []resource.Need {
+		user, _ := text(commandSchema, args, "user")
+		cwd, _ := text(commandSchema, args, "cwd")
+		return append(needsFolder(cwd), resource.Need{Kind: "user", Name: user})
+	},
 	Effect: func(_ *resource.Object, _ value.Struct, changes []schema.Change, _ bool) string {
 		if len(changes) == 0 {
 			return ""
@@ -60,7 +66,7 @@ var CommandKind = &resource.Kind{
 }
 
 // variable is the name of an environment variable.
-var variable = regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_]*$`)
+var variable = pattern.Of(`^[A-Za-z_][A-Za-z0-9_]*$`)
 
 func checkCommand(args value.Struct) (ps schema.Problems) {
 	var kept schema.Problems // which say nothing of a value
@@ -82,12 +88,12 @@ func checkCommand(args value.Struct) (ps schema.Problems) {
 	for _, name := range []string{"environment", "secret_environment"} {
 		m, _ := value.Reveal(get(commandSchema, args, name)).(*value.Map)
 		for i := range m.Len() {
-			if k := m.Entries[i].Key; !variable.MatchString(k) {
+			if k := m.Entries[i].Key; !variable().MatchString(k) {
 				ps = append(ps, &schema.Problem{Path: name, Msg: fmt.Sprintf("%q is no name of an environment variable", k)})
 			}
 		}
 	}
-	if u, ok := text(commandSchema, args, "user"); ok && !accountName.MatchString(u) {
+	if u, ok := text(commandSchema, args, "user"); ok && !accountName().MatchString(u) {
 		ps = append(ps, &schema.Problem{Path: "user", Msg: fmt.Sprintf("got %q, want the name of an account", u)})
 	}
 	if r, ok := text(commandSchema, args, "run"); ok && len(r) > maxScript {
@@ -116,13 +122,19 @@ var commandSection = section{
 		for i, d := range decls {
 			spec := guardSpec(d.Args)
 			if g := spec.guard(); g != "" {
-				fmt.Fprintf(&b, "(%s) >/dev/null && echo %d\n", g, i)
+				fmt.Fprintf(&b, "%sprintf '%d %%s %%s\\n' \"$code\" \"$(printf %%s \"$said\" | base64 -w0)\"\n", ask(g), i)
 			}
 		}
 		b.WriteString(":")
 		return b.String()
 	},
 	read: readCommands,
+}
+
+// ask is the shell that asks a guard: it sets $code to how that ended, and $said to
+// the last line of what it wrote to standard error.
+func ask(guard string) string {
+	return fmt.Sprintf("code=0; said=$( (%s) </dev/null 2>&1 >/dev/null ) || code=$?\nsaid=$(printf %%s \"$said\" | tail -n 1 | cut -c1-200)\n", guard)
 }
 
 // guardSpec is as much of a command as is known before any step is run, and as
@@ -180,16 +192,57 @@ func (s *CommandSpec) shell(secrets map[string]string, before, script string) st
 	return b.String()
 }
 
-func readCommands(l *look, out []byte, decls []*resource.Declaration) error {
-	done := map[string]bool{}
+// answer is how a guard ended.
+type answer struct {
+	code int
+	said string // the last line that it wrote to standard error
+}
+
+// broken says in what way a guard did not answer its question, "" where it did: a
+// shell's code for what is not there is an answer until the command has run, which
+// may be what brings it.
+func (a answer) broken(ran bool) string {
+	switch {
+	case a.code == 124:
+		return "did not end in a minute"
+	case strings.Contains(a.said, "Syntax error"), ran && (a.code == 126 || a.code == 127):
+		return fmt.Sprintf("ended with exit code %d: %s", a.code, a.said)
+	}
+	return ""
+}
+
+func parseAnswers(out []byte) (map[int]answer, error) {
+	all := map[int]answer{}
 	for _, line := range lines(out) {
-		done[line] = true
+		var i int
+		var a answer
+		var b64 string
+		if n, _ := fmt.Sscan(line, &i, &a.code, &b64); n < 2 {
+			return nil, fmt.Errorf("the machine's answer about commands is damaged: %.80q", line)
+		}
+		said, err := base64.StdEncoding.DecodeString(b64)
+		if err != nil {
+			return nil, fmt.Errorf("the machine's answer about commands is damaged: %.80q", line)
+		}
+		a.said = string(said)
+		all[i] = a
+	}
+	return all, nil
+}
+
+func readCommands(l *look, out []byte, decls []*resource.Declaration) error {
+	answers, err := parseAnswers(out)
+	if err != nil {
+		return err
 	}
 	for i, d := range decls {
 		_, ran := l.record(idOf("command", nameOf(d)))
-		guarded := guardSpec(d.Args).guard() != ""
+		asked, guarded := answers[i]
+		if why := asked.broken(ran); guarded && why != "" {
+			l.warnings = append(l.warnings, fmt.Sprintf("%s: unless %s; it is taken to say that there is something to run", d.Address.Short(), why))
+		}
 		switch {
-		case guarded && done[fmt.Sprint(i)]:
+		case guarded && asked.code == 0:
 			l.add(d, asDeclared(commandSchema, d.Args), nil)
 		case guarded && ran: // what it made is gone
 			args := asDeclared(commandSchema, d.Args)

@@ -1,6 +1,7 @@
 package host_test
 
 import (
+	"strings"
 	"testing"
 
 	"github.com/swarmscript/swarmscript/internal/host"
@@ -69,6 +70,16 @@ func TestCommandErrors(t *testing.T) {
 	w.fails(command(args{"run": "echo one\nfalse\necho two"}), "it ended with exit code 1: one")
 	w.fails(command(args{"run": "echo the word is $W >&2; exit 3", "secret_environment": args{"W": "hunter2"}}), "exit code 3: the word is (sensitive value)")
 	w.fails(command(args{"run": "true", "creates": "/tmp/nothing"}), "it ended well, but what unless and creates look for is still not there")
+	w.fails(command(args{"run": "true", "unless": "testt -e /x"}), "every apply would run it again (unless ended with exit code 127: sh: 1: testt: not found)")
+	warned := func(a args) string { return strings.Join(w.observe(command(a)).Warnings, "; ") }
+	want(t, "the warning of a guard that is not there yet", warned(args{"run": "true", "unless": "testt"}), "")
+	want(t, "the warning of a guard that is none", warned(args{"run": "true", "unless": "if then"}),
+		`command.seed: unless ended with exit code 2: sh: 1: Syntax error: "then" unexpected; it is taken to say that there is something to run`)
+	w.apply(list("create command.seed"), command(args{"run": "touch /run/guarded", "unless": "echo noise; echo noise >&2; [ -e /run/guarded ]"})...)
+	want(t, "the warning of one that answers", warned(args{"run": "true", "unless": "echo noise; echo noise >&2; false"}), "")
+	want(t, "the warning of a guard that went away", warned(args{"run": "true", "unless": "testt"}),
+		"command.seed: unless ended with exit code 127: sh: 1: testt: not found; it is taken to say that there is something to run")
+	w.apply(list("delete command.seed"))
 	w.fails(command(args{"run": "true", "user": "nobody-here"}), "there is no account nobody-here")
 	w.fails(command(args{"run": "true", "cwd": "/nowhere"}), "the folder /nowhere is not there")
 	// What failed is not marked: it is still to be run.

@@ -26,7 +26,7 @@ func (commandHandler) Create(ctx context.Context, rc resource.Conn, r *resource.
 		return nil, err
 	}
 	script := fmt.Sprintf(`u=%s
-getent passwd "$u" >/dev/null || fail "there is no account $u: declare it with user(), and name it in after ="
+getent passwd "$u" >/dev/null || fail "there is no account $u: declare it with user()"
 [ -d %s ] || fail "the folder "%s" is not there"
 T=$(mktemp); trap 'rm -f "$T"' EXIT HUP INT TERM
 set +e
@@ -36,7 +36,11 @@ set -e
 [ "$code" = 0 ] || fail "it ended with exit code $code: $(tail -n 20 "$T" | tail -c 4000)"
 `, remote.Quote(spec.User), remote.Quote(spec.Cwd), remote.Quote(spec.Cwd), spec.shell(spec.SecretEnvironment, "", spec.Run))
 	if g := spec.guard(); g != "" {
-		script += fmt.Sprintf("if ! (%s) </dev/null >/dev/null 2>&1; then fail 'it ended well, but what unless and creates look for is still not there, so every apply would run it again'; fi\n", g)
+		script += ask(g) + `if [ "$code" != 0 ]; then
+  if [ -n "$said" ] || [ "$code" -gt 1 ]; then said=" (unless ended with exit code $code: $said)"; fi
+  fail "it ended well, but what unless and creates look for is still not there, so every apply would run it again$said"
+fi
+`
 	}
 	var stdin []byte
 	if spec.Stdin != nil {

@@ -30,7 +30,7 @@ func TestOneRoundTrip(t *testing.T) {
 	if err := w.try(all...); err != nil {
 		t.Fatal(err)
 	}
-	w.c = connect(t, w.h)
+	w.c = w.connect()
 	if got := w.plan(all...); got != nil {
 		t.Errorf("the plan has %q", got)
 	}

@@ -5,13 +5,13 @@ import (
 	"fmt"
 	"net"
 	"net/url"
-	"regexp"
 	"slices"
 	"strconv"
 	"strings"
 	"time"
 
 	"github.com/swarmscript/swarmscript/internal/engine"
+	"github.com/swarmscript/swarmscript/internal/pattern"
 	"github.com/swarmscript/swarmscript/internal/resource"
 	"github.com/swarmscript/swarmscript/internal/schema"
 	"github.com/swarmscript/swarmscript/internal/value"
@@ -82,7 +82,13 @@ var DockerKind = &resource.Kind{
 	},
 	Check:    hiding(dockerSchema, checkDocker),
 	Complete: completeDocker,
-	Effect:   dockerEffect,
+	Needs: func(args value.Struct) (out []resource.Need) {
+		for _, u := range listOf(dockerSchema, args, "users") {
+			out = append(out, resource.Need{Kind: "user", Name: u})
+		}
+		return out
+	},
+	Effect: dockerEffect,
 	Ending: func(_ *resource.Object, _ bool) string {
 		return resource.Interrupted + " if we installed it: its packages are removed, /var/lib/docker stays"
 	},
@@ -98,15 +104,15 @@ const (
 )
 
 var (
-	versionWanted = regexp.MustCompile(`^([0-9]+:)?[0-9][A-Za-z0-9.+~-]*$`)
-	hostName      = regexp.MustCompile(`^(\*\.)?[A-Za-z0-9]([A-Za-z0-9-]*[A-Za-z0-9])?(\.[A-Za-z0-9]([A-Za-z0-9-]*[A-Za-z0-9])?)*$`)
+	versionWanted = pattern.Of(`^([0-9]+:)?[0-9][A-Za-z0-9.+~-]*$`)
+	hostName      = pattern.Of(`^(\*\.)?[A-Za-z0-9]([A-Za-z0-9-]*[A-Za-z0-9])?(\.[A-Za-z0-9]([A-Za-z0-9-]*[A-Za-z0-9])?)*$`)
 )
 
 func checkDocker(args value.Struct) (ps schema.Problems) {
 	bad := func(path, hint, format string, a ...any) {
 		ps = append(ps, &schema.Problem{Path: path, Msg: fmt.Sprintf(format, a...), Hint: hint})
 	}
-	if v, ok := text(dockerSchema, args, "version"); ok && !versionWanted.MatchString(v) {
+	if v, ok := text(dockerSchema, args, "version"); ok && !versionWanted().MatchString(v) {
 		bad("version", "", "got %q, want a version such as 28.5 or 28.5.2", v)
 	}
 	if source, _ := text(dockerSchema, args, "source"); source == "distribution" {
@@ -130,7 +136,7 @@ func checkDocker(args value.Struct) (ps schema.Problems) {
 		}
 	}
 	for i, u := range dockerList(args, "users") {
-		if s, ok := u.(string); ok && !accountName.MatchString(s) {
+		if s, ok := u.(string); ok && !accountName().MatchString(s) {
 			bad(fmt.Sprintf("users[%d]", i), "", "got %q, want the name of an account", s)
 		}
 	}
@@ -185,7 +191,7 @@ func checkTLS(args value.Struct) (ps schema.Problems) {
 	field := func(name string) value.Value { return value.Reveal(get(tlsSchema, tls, name)) }
 	names, _ := field("names").(value.List)
 	for i, n := range names {
-		if s, ok := n.(string); ok && net.ParseIP(s) == nil && !hostName.MatchString(s) {
+		if s, ok := n.(string); ok && net.ParseIP(s) == nil && !hostName().MatchString(s) {
 			ps = append(ps, &schema.Problem{Path: fmt.Sprintf("tls.names[%d]", i), Msg: fmt.Sprintf("got %q, want an address or a name", s)})
 		}
 	}
@@ -295,11 +301,14 @@ func daemonChange(version string, ch schema.Change) effect {
 type dockerHandler struct{}
 
 // Open implements [resource.Opener]: the engine is reached over the machine's
-// connection.
+// connection. One that is stopped is not asked: systemd's socket would start it.
 func (dockerHandler) Open(_ context.Context, parent resource.Conn, o *resource.Object) (resource.Conn, error) {
 	c, err := connOf(parent)
 	if err != nil {
 		return nil, err
+	}
+	if o.Unsettled == notRunning || o.Unsettled == notReached {
+		return nil, fmt.Errorf("the engine %w", resource.ErrOff)
 	}
 	socket, _ := o.Out["socket"].(string)
 	d, err := c.host.Docker(socket)

@@ -23,7 +23,7 @@ func (j *dockerJob) install(ctx context.Context, st *dockerState) error {
 		files = []putFile{{path: dockerKeyring, mode: 0o644, content: key}, {path: dockerSources, mode: 0o644, content: st.sources(j.spec)}}
 	}
 	j.progress("reading the lists of packages")
-	out, err := j.c.whenFree(ctx, j.listScript(f, files), contents(files), j.r.Progress)
+	out, err := j.c.whenFree(ctx, j.listScript(f, files), contents(files), j.r.Timeout, j.r.Progress)
 	if err != nil {
 		return err
 	}
@@ -53,7 +53,7 @@ func (j *dockerJob) install(ctx context.Context, st *dockerState) error {
 		}
 	}
 	j.progress(fmt.Sprintf("installing %s %s", f.engine, upstream(version)))
-	out, err = j.c.whenFree(ctx, installScript(words), nil, j.r.Progress)
+	out, err = j.c.whenFree(ctx, installScript(words), nil, j.r.Timeout, j.r.Progress)
 	if err != nil {
 		return err
 	}
@@ -104,13 +104,17 @@ again() { if [ -n "$held" ]; then apt-mark hold $held >/dev/null; fi; }
 allowed=" ` + strings.Join(dockerPackages, " ") + ` docker-ce-rootless-extras docker-buildx docker-compose docker-doc podman-docker tini "
 options="--no-install-recommends --allow-downgrades"
 set -- ` + quoteAll(words) + `
-get $options -s install "$@" || { again; failed install; }
-for p in $(sed -n 's/^Remv \([^ :]*\).*/\1/p' "$log"); do
-  case $allowed in *" $p "*) ;; *) again; echo "$p" >"$log"; failed removes ;; esac
+get $options --no-remove install "$@" || {
+  grep -q 'Packages need to be removed but remove is disabled' "$log" || { again; failed install; }
+  get $options -s install "$@" || { again; failed install; }
+  for p in $(sed -n 's/^Remv \([^ :]*\).*/\1/p' "$log"); do
+    case $allowed in *" $p "*) ;; *) again; echo "$p" >"$log"; failed removes ;; esac
+  done
+  get $options install "$@" || { again; failed install; }
+}
+for u in docker.service docker.socket; do
+  case $(systemctl is-enabled "$u" 2>/dev/null) in masked*) systemctl unmask -q "$u" ;; esac
 done
-get $options install "$@" || { again; failed install; }
-systemctl unmask -q docker.service docker.socket 2>/dev/null
-systemctl enable -q docker.service 2>/dev/null
 true
 `
 }

@@ -1,7 +1,6 @@
 package host
 
 import (
-	"bytes"
 	"context"
 	"fmt"
 	"path"
@@ -39,8 +38,8 @@ func (dockerHandler) Delete(ctx context.Context, rc resource.Conn, r *resource.R
 	}
 	if len(remove) > 0 {
 		j.progress("removing " + strings.Join(remove, ", "))
-		err := c.apt.alone(ctx, func() error {
-			out, err := c.whenFree(ctx, removeScript(remove), nil, r.Progress)
+		err := c.apt.alone(ctx, r, func() error {
+			out, err := c.whenFree(ctx, removeScript(remove), nil, r.Timeout, r.Progress)
 			if err != nil {
 				return err
 			}
@@ -62,11 +61,7 @@ func (j *dockerJob) takeBack(ctx context.Context, st *dockerState, goes bool) er
 	}
 	var files []putFile
 	if does != nothing {
-		empty := len(bytes.TrimSpace(text)) == 0 || bytes.Equal(bytes.TrimSpace(text), []byte("{}"))
-		files = append(files, putFile{path: daemonFile, mode: 0o644, content: text, gone: empty})
-		if empty {
-			files[0].content = nil
-		}
+		files = append(files, putDaemon(text))
 	}
 	certs, err := j.tlsFiles(ctx, st)
 	if err != nil {

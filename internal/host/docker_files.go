@@ -17,6 +17,14 @@ type putFile struct {
 	gone    bool // it is not to be
 }
 
+// putDaemon is daemon.json as it is to be: not there where it would say nothing.
+func putDaemon(text []byte) putFile {
+	if said := bytes.TrimSpace(text); len(said) == 0 || bytes.Equal(said, []byte("{}")) {
+		return putFile{path: daemonFile, gone: true}
+	}
+	return putFile{path: daemonFile, mode: 0o644, content: text}
+}
+
 func contents(files []putFile) []byte {
 	var b bytes.Buffer
 	for _, f := range files {

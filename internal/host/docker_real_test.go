@@ -19,17 +19,6 @@ func (w *world) docker(a args) *resource.Declaration {
 	return w.declare(host.DockerKind, "m", a)
 }
 
-// and is a set of arguments and some more.
-func (a args) and(more args) args {
-	out := args{}
-	for _, from := range []args{a, more} {
-		for k, v := range from {
-			out[k] = v
-		}
-	}
-	return out
-}
-
 // engine starts a machine with an engine from Docker's packages. What it
 // returns are the arguments without which they are not found.
 func engine(t *testing.T, image string, opts ...testhost.Option) (*world, *aptrepo.Repo, args) {
@@ -57,6 +46,7 @@ func (w *world) dockerVersion() string {
 
 // An engine from Docker's packages, its repairs and its end, on both releases.
 func TestDocker(t *testing.T) {
+	t.Parallel()
 	for _, image := range []string{"debian-12", "debian-13"} {
 		t.Run(image, func(t *testing.T) {
 			t.Parallel()
@@ -66,15 +56,15 @@ func TestDocker(t *testing.T) {
 			want(t, "the engine", w.info(".ServerVersion"), `"28.5.2"`)
 
 			before := w.c.Remote().Used()
-			w.apply(nil, w.docker(base.and(args{"version": "28"})))
+			w.apply(nil, w.docker(base.With(args{"version": "28"})))
 			if used := w.c.Remote().Used().Channels - before.Channels; used != 3 { // apply looks three times
 				t.Errorf("three plans without a change took %d commands, want one each", used)
 			}
-			old := base.and(args{"version": "28.5.1"})
+			old := base.With(args{"version": "28.5.1"})
 			w.apply(list(`update docker.m: version`), w.docker(old))
 			want(t, "the old one", w.dockerVersion(), "5:28.5.1-1~debian.any~test")
 
-			w.apply(list(`update docker.m: hold`), w.docker(old.and(args{"hold": false})))
+			w.apply(list(`update docker.m: hold`), w.docker(old.With(args{"hold": false})))
 			want(t, "what is held", w.sh("apt-mark showhold"), "")
 			w.apply(list(`update docker.m: hold`), w.docker(old))
 			w.sh("apt-mark unhold docker-ce-cli")
@@ -100,11 +90,11 @@ func TestDockerVersions(t *testing.T) {
 	t.Parallel()
 	w, repo, base := engine(t, "debian-12")
 	for _, version := range []string{"28", "28.5", "28.5.2", "5:28.5.2-1~debian.any~test"} {
-		w.apply(nil, w.docker(base.and(args{"version": version})))
+		w.apply(nil, w.docker(base.With(args{"version": version})))
 	}
-	w.apply(list(`update docker.m: channel version`), w.docker(base.and(args{"channel": "test", "version": "29"})))
+	w.apply(list(`update docker.m: channel version`), w.docker(base.With(args{"channel": "test", "version": "29"})))
 	want(t, "that of the test channel", w.dockerVersion(), "5:29.0.0~rc.1-1~debian.any~test")
-	old := base.and(args{"version": "28.5.1"})
+	old := base.With(args{"version": "28.5.1"})
 	w.apply(list(`update docker.m: channel version`), w.docker(old))
 	w.apply(nil, w.docker(base))
 	w.sh("apt-get install -q -y --allow-change-held-packages docker-ce=5:28.5.2-1~debian.any~test")
@@ -121,7 +111,7 @@ func TestDockerVersions(t *testing.T) {
 func TestDockerSettings(t *testing.T) {
 	t.Parallel()
 	w, _, base := engine(t, "debian-13", testhost.User("deploy"))
-	daemon := func(m args) *resource.Declaration { return w.docker(base.and(args{"daemon": m})) }
+	daemon := func(m args) *resource.Declaration { return w.docker(base.With(args{"daemon": m})) }
 	w.sh(`echo '{"debug": true}' >/etc/docker/daemon.json; systemctl restart docker`)
 
 	w.apply(list(`update docker.m: daemon["log-opts"] daemon["max-concurrent-downloads"]`),
@@ -140,7 +130,7 @@ func TestDockerSettings(t *testing.T) {
 	w.sh(`sed -i 's/6/7/' /etc/docker/daemon.json`)
 	w.apply(list(`update docker.m: daemon["max-concurrent-downloads"]`), daemon(args{"max-concurrent-downloads": 6}))
 
-	registries := base.and(args{"insecure_registries": []string{"reg.example:5000"}, "registry_mirrors": []string{"https://mirror.example"}})
+	registries := base.With(args{"insecure_registries": []string{"reg.example:5000"}, "registry_mirrors": []string{"https://mirror.example"}})
 	w.apply(list(`update docker.m: daemon["insecure-registries"] daemon["max-concurrent-downloads"] daemon["registry-mirrors"]`), w.docker(registries))
 	want(t, "the mirrors", w.info(".RegistryConfig.Mirrors"), `["https://mirror.example/"]`)
 	if got := w.info(".RegistryConfig.IndexConfigs"); !strings.Contains(got, `"reg.example:5000":{"Mirrors":[],"Name":"reg.example:5000","Official":false,"Secure":false}`) &&
@@ -149,13 +139,13 @@ func TestDockerSettings(t *testing.T) {
 	}
 
 	w.sh("useradd ann; useradd bob; usermod -a -G docker bob")
-	w.apply(list(`update docker.m: daemon["insecure-registries"] daemon["registry-mirrors"] users`), w.docker(base.and(args{"users": []string{"ann", "bob"}})))
+	w.apply(list(`update docker.m: daemon["insecure-registries"] daemon["registry-mirrors"] users`), w.docker(base.With(args{"users": []string{"ann", "bob"}})))
 	want(t, "the group", w.sh("getent group docker | cut -d: -f4"), "bob,ann")
 	w.sh("gpasswd -d ann docker")
-	w.apply(list(`update docker.m: users`), w.docker(base.and(args{"users": []string{"ann", "bob"}})))
-	w.apply(list(`update docker.m: users`), w.docker(base.and(args{"users": []string{}})))
+	w.apply(list(`update docker.m: users`), w.docker(base.With(args{"users": []string{"ann", "bob"}})))
+	w.apply(list(`update docker.m: users`), w.docker(base.With(args{"users": []string{}})))
 	want(t, "the group without whom we added", w.sh("getent group docker | cut -d: -f4"), "bob")
-	w.fails(decls(w.docker(base.and(args{"users": []string{"nobody-here"}}))), "there is no account nobody-here: declare it with user()")
+	w.fails(decls(w.docker(base.With(args{"users": []string{"nobody-here"}}))), "there is no account nobody-here: declare it with user()")
 
 	hosts := args{"hosts": []string{"unix:///var/run/docker.sock", "tcp://127.0.0.1:2375"}}
 	w.apply(list(`update docker.m: daemon["hosts"]`), daemon(hosts))
@@ -166,7 +156,7 @@ func TestDockerSettings(t *testing.T) {
 	want(t, "the drop-in", w.sh("ls /etc/systemd/system/docker.service.d 2>/dev/null || true"), "")
 	want(t, "what is left of daemon.json", w.sh("tr -d ' \n' </etc/docker/daemon.json"), `{"debug":true}`)
 
-	deploy := w.docker(base.and(args{"users": []string{"deploy"}}))
+	deploy := w.docker(base.With(args{"users": []string{"deploy"}}))
 	reached := func() {
 		t.Helper()
 		if summary, err := w.open(deploy); err != nil || summary != "engine 28.5.2" {
@@ -198,7 +188,7 @@ func (w *world) open(d *resource.Declaration) (string, error) {
 func TestDockerErrors(t *testing.T) {
 	t.Parallel()
 	w, repo, base := engine(t, "debian-12")
-	wrong := func(a args, texts ...string) { w.t.Helper(); w.fails(decls(w.docker(base.and(a))), texts...) }
+	wrong := func(a args, texts ...string) { w.t.Helper(); w.fails(decls(w.docker(base.With(a))), texts...) }
 	settings := func(m args) args { return args{"daemon": m} }
 	w.sh(`echo '{"debug": true}' >/etc/docker/daemon.json; systemctl restart docker`)
 
@@ -217,7 +207,7 @@ func TestDockerErrors(t *testing.T) {
 	repo.Up(t)
 
 	w.sh("nohup setsid sh -c 'exec 9>/var/lib/dpkg/lock-frontend; exec sleep 3600' >/dev/null 2>&1 & echo $! >/run/holder; sleep 0.3")
-	s := w.steps(decls(w.docker(base.and(args{"version": "28.5.1"}))))[0]
+	s := w.steps(decls(w.docker(base.With(args{"version": "28.5.1"}))))[0]
 	said, done := make(chan string, 100), make(chan error, 1)
 	go func() {
 		_, err := s.kind.Handler.Update(t.Context(), w.c, &resource.Request{
@@ -236,7 +226,7 @@ func TestDockerErrors(t *testing.T) {
 	if err := <-done; err != nil {
 		t.Error(err)
 	}
-	w.apply(list("update docker.m: version"), w.docker(base.and(args{"version": "28.5.2"})))
+	w.apply(list("update docker.m: version"), w.docker(base.With(args{"version": "28.5.2"})))
 
 	w.sh("echo '{\"debug\": true' >/etc/docker/daemon.json")
 	wrong(settings(args{"max-concurrent-downloads": 5}), "/etc/docker/daemon.json is damaged: it ends before its last brace", "mend it by hand")
@@ -248,8 +238,8 @@ func TestDockerErrors(t *testing.T) {
 	wrong(settings(args{"live-restore": true}), "the engine is in a swarm, and dockerd does not start there with live-restore")
 	w.fails(nil, "the engine is in a swarm: it must leave that first")
 	w.sh("docker swarm leave -f")
-	w.apply(list(`update docker.m: daemon["live-restore"]`), w.docker(base.and(settings(args{"live-restore": true}))))
-	if effect := w.effect(base.and(settings(args{"live-restore": true, "mtu": 1400}))); effect != "the engine restarts; live-restore keeps its containers running" {
+	w.apply(list(`update docker.m: daemon["live-restore"]`), w.docker(base.With(settings(args{"live-restore": true}))))
+	if effect := w.effect(base.With(settings(args{"live-restore": true, "mtu": 1400}))); effect != "the engine restarts; live-restore keeps its containers running" {
 		t.Errorf("the effect is %q", effect)
 	}
 	w.apply(list("delete docker.docker"))
@@ -263,6 +253,7 @@ func (w *world) effect(a args) string {
 
 // Debian's own packages, and one source in place of the other.
 func TestDockerOfDistribution(t *testing.T) {
+	t.Parallel()
 	for image, version := range map[string]string{"debian-12": "20.10", "debian-13": "26.1"} {
 		t.Run(image, func(t *testing.T) {
 			t.Parallel()
@@ -273,10 +264,11 @@ func TestDockerOfDistribution(t *testing.T) {
 			if held := strings.Fields(w.sh("apt-mark showhold")); !slices.Contains(held, "docker.io") || !slices.Contains(held, "containerd") {
 				t.Errorf("held are %q", held)
 			}
-			w.apply(list(`update docker.m: daemon["max-concurrent-downloads"]`), w.docker(debian.and(args{"daemon": args{"max-concurrent-downloads": 4}})))
-			w.fails(decls(w.docker(debian.and(args{"daemon": args{"no-such-setting": 4}}))), "no-such-setting")
+			w.apply(list(`update docker.m: daemon["max-concurrent-downloads"]`), w.docker(debian.With(args{"daemon": args{"max-concurrent-downloads": 4}})))
+			w.fails(decls(w.docker(debian.With(args{"daemon": args{"no-such-setting": 4}}))), "no-such-setting")
 			w.sh("docker info")
 			w.apply(list(`update docker.m: daemon["max-concurrent-downloads"]`), w.docker(debian))
+			want(t, "a file of settings that were all ours", w.sh("ls /etc/docker/daemon.json 2>/dev/null || true"), "")
 
 			repo := aptrepo.Serve(t, w.h)
 			theirs := args{"repository": repo.URL, "key": repo.Key}
@@ -297,7 +289,7 @@ func TestDockerOfOthers(t *testing.T) {
 	t.Parallel()
 	w := start(t, "debian-12")
 	found := &resource.Declaration{Address: value.NewAddress("", "docker", "m"), Kind: host.DockerKind, Scope: "host.m",
-		Args: make(value.Struct, len(host.DockerKind.Schema.Fields)), External: true}
+		Args: make(value.Struct, len(host.DockerKind.Schema.Fields())), External: true}
 	if obs := w.observe(decls(found)); len(obs.Objects) != 0 {
 		t.Fatalf("there is %v", obs.Objects)
 	}
@@ -312,7 +304,7 @@ func TestDockerOfOthers(t *testing.T) {
 
 	debian := args{"source": "distribution"}
 	w.apply(nil, w.docker(debian)) // it is as declared
-	w.apply(list("update docker.m: users"), w.docker(debian.and(args{"users": []string{"daemon"}})))
+	w.apply(list("update docker.m: users"), w.docker(debian.With(args{"users": []string{"daemon"}})))
 	other := w.as("blog/test")
 	obs = other.observe(decls(other.docker(debian)))
 	want(t, "whose it is", obs.Objects[0].Mark.Project, w.project)
@@ -352,11 +344,11 @@ func TestDockerPowerCut(t *testing.T) {
 				t.Fatalf("it was over before %s was seen: %v", runs, <-ended)
 			}
 		}
-		w.h.Kill()
+		w.m.Kill()
 		if err := <-ended; err == nil {
 			t.Error("it went well without power")
 		}
-		w.h.Start()
+		w.m.Start()
 		if err := w.try(d); err != nil {
 			t.Fatal(err)
 		}
@@ -367,6 +359,6 @@ func TestDockerPowerCut(t *testing.T) {
 	cut("installing", w.docker(base))
 	want(t, "the engine", w.info(".ServerVersion"), `"28.5.2"`)
 	w.h.Sh("dpkg --audit")
-	cut("restarting", w.docker(base.and(args{"daemon": args{"mtu": 1400}})))
+	cut("restarting", w.docker(base.With(args{"daemon": args{"mtu": 1400}})))
 	want(t, "the network's MTU", w.sh("docker network inspect -f '{{index .Options \"com.docker.network.driver.mtu\"}}' bridge"), "1400")
 }

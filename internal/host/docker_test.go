@@ -254,7 +254,7 @@ func TestCheckDocker(t *testing.T) {
 
 func declared(t *testing.T, a map[string]value.Value) (value.Struct, schema.Problems) {
 	t.Helper()
-	in := make(value.Struct, len(dockerSchema.Fields))
+	in := make(value.Struct, len(dockerSchema.Fields()))
 	for name, v := range a {
 		set(dockerSchema, in, name, v)
 	}
@@ -268,7 +268,7 @@ func declared(t *testing.T, a map[string]value.Value) (value.Struct, schema.Prob
 func TestDockerEffect(t *testing.T) {
 	live := func(version, daemon, unsettled string) *resource.Object {
 		st := &dockerState{files: map[string][]byte{daemonFile: []byte(daemon)}, byHand: version}
-		return &resource.Object{Args: st.args(make(value.Struct, len(dockerSchema.Fields)), dockerNote{}), Out: st.out(), Unsettled: unsettled}
+		return &resource.Object{Args: st.args(make(value.Struct, len(dockerSchema.Fields())), dockerNote{}), Out: st.out(), Unsettled: unsettled}
 	}
 	change := func(field, path string, after value.Value) schema.Change {
 		f, _ := dockerSchema.Field(field)
@@ -387,7 +387,7 @@ func FuzzParseDocker(f *testing.F) {
 		if err != nil {
 			return
 		}
-		args := make(value.Struct, len(dockerSchema.Fields))
+		args := make(value.Struct, len(dockerSchema.Fields()))
 		if got := st.args(args, dockerNote{}); len(got) != len(args) {
 			t.Errorf("%d arguments", len(got))
 		}

@@ -26,7 +26,7 @@ func TestDockerTLS(t *testing.T) {
 	w, _, base := engine(t, "debian-12")
 	with := func(more args) *resource.Declaration {
 		w.t.Helper()
-		return w.docker(base.and(args{"tls": args{}.and(more)}))
+		return w.docker(base.With(args{"tls": args{}.With(more)}))
 	}
 	keys := `daemon["hosts"] daemon["tlscacert"] daemon["tlscert"] daemon["tlskey"] daemon["tlsverify"]`
 	own := with(args{"names": []string{"docker.example"}})

@@ -61,7 +61,7 @@ func (h dockerHandler) Create(ctx context.Context, rc resource.Conn, r *resource
 				j.note.Packages = append(j.note.Packages, p)
 			}
 		}
-		if err := c.apt.alone(ctx, func() error { return j.install(ctx, st) }); err != nil {
+		if err := c.apt.alone(ctx, r, func() error { return j.install(ctx, st) }); err != nil {
 			return nil, err
 		}
 		if st, err = c.lookDocker(ctx); err != nil {
@@ -138,7 +138,7 @@ func (j *dockerJob) configure(ctx context.Context, st *dockerState) error {
 	}
 	var files []putFile
 	if does != nothing {
-		files = append(files, putFile{path: daemonFile, mode: 0o644, content: text})
+		files = append(files, putDaemon(text))
 	}
 	more, err := j.tlsFiles(ctx, st)
 	if err != nil {
@@ -241,7 +241,9 @@ func (j *dockerJob) configScript(st *dockerState, files []putFile, does effect) 
 	case reloads:
 		b.WriteString("reload || undo reload\n")
 	default:
-		b.WriteString("systemctl enable -q docker.service 2>/dev/null || :\n")
+		if st.unit["UnitFileState"] != "enabled" { // which systemd is slow to say again
+			b.WriteString("systemctl enable -q docker.service 2>/dev/null || :\n")
+		}
 	}
 	fmt.Fprintf(&b, "rm -f %s\n", dockerPending)
 	b.WriteString(j.usersScript(st))
@@ -285,7 +287,7 @@ T=$(mktemp -d /etc/docker/.swarmscript.XXXXXXXX) || exit 1
 trap 'rm -rf "$T"' EXIT HUP INT TERM
 cursor=$(journalctl -u docker.service -n 0 --show-cursor 2>/dev/null | sed -n 's/^-- cursor: //p')
 socket=
-said() { journalctl -u docker.service --after-cursor="$cursor" -o cat --no-pager 2>/dev/null | tail -n 30; }
+said() { journalctl --sync 2>/dev/null; journalctl -u docker.service --after-cursor="$cursor" -o cat --no-pager 2>/dev/null | tail -n 30; }
 back() { :; }
 start() {
   systemctl reset-failed docker.service 2>/dev/null
@@ -323,7 +325,7 @@ func (j *dockerJob) usersScript(st *dockerState) string {
 	for _, u := range j.spec.Users {
 		if !slices.Contains(st.members, u) {
 			fmt.Fprintf(&b, "getent passwd %s >/dev/null || fail %s\nusermod -a -G docker %s || exit 1\n", remote.Quote(u),
-				remote.Quote("there is no account "+u+": declare it with user(), and name it in after ="), remote.Quote(u))
+				remote.Quote("there is no account "+u+": declare it with user()"), remote.Quote(u))
 		} else if !slices.Contains(was, u) {
 			continue // somebody else's doing
 		}
@@ -353,12 +355,16 @@ func (j *dockerJob) holdScript(st *dockerState) string {
 	if j.spec.Hold {
 		verb = "hold"
 	}
+	seconds := -1 // without end
+	if j.r.Timeout > 0 {
+		seconds = max(1, int(j.r.Timeout/time.Second))
+	}
 	return fmt.Sprintf(`tries=%d
 until said=$(apt-mark %s %s 2>&1); do
   tries=$((tries - 1))
-  case "$said" in *lock*) [ $tries -gt 0 ] && sleep 1 ;; *) false ;; esac || { echo "$said" >&2; exit 1; }
+  case "$said" in *lock*) [ $tries -ne 0 ] && sleep 1 ;; *) false ;; esac || { echo "$said" >&2; exit 1; }
 done
-`, int(lockWait/time.Second), verb, quoteAll(change))
+`, seconds, verb, quoteAll(change))
 }
 
 // configErr puts into words what configScript printed.

@@ -16,9 +16,12 @@ type Facts struct {
 	Hostname  string
 	Kernel    string
 	MachineID string
-	Skew      time.Duration // how much its clock is ahead of ours
-	Docker    Docker
-	SSH       Login
+	// Running tells the running system from all others, clones of it too: its ID,
+	// the boot of its kernel, and its processes on that. Empty where they are hidden.
+	Running string
+	Skew    time.Duration // how much its clock is ahead of ours
+	Docker  Docker
+	SSH     Login
 }
 
 // Docker is what a machine has of Docker.
@@ -42,6 +45,7 @@ const factsScript = `. /etc/os-release 2>/dev/null
 printf 'os=%s\nversion=%s\npretty=%s\n' "$ID" "$VERSION_ID" "$PRETTY_NAME"
 uname -m -r -n | { read -r name kernel arch; printf 'hostname=%s\nkernel=%s\narch=%s\n' "$name" "$kernel" "$arch"; }
 printf 'machine-id=%s\n' "$(cat /etc/machine-id)"
+printf 'running=%s %s\n' "$(cat /proc/sys/kernel/random/boot_id 2>/dev/null)" "$(readlink /proc/$$/ns/pid 2>/dev/null)"
 p=$$ ssh=$SSH_CONNECTION # which sudo takes away, but not from those above it
 while [ -z "$ssh" ] && [ "${p:-0}" -gt 1 ]; do
   p=$(sed 's/.*) . \([0-9]*\) .*/\1/' "/proc/$p/stat")
@@ -66,6 +70,9 @@ func parseFacts(out []byte, asked, answered time.Time) (*Facts, error) {
 	f := &Facts{
 		OS: get["os"], Version: get["version"], Pretty: get["pretty"],
 		Arch: get["arch"], Hostname: get["hostname"], Kernel: get["kernel"], MachineID: get["machine-id"],
+	}
+	if s := strings.Fields(get["running"]); len(s) == 2 && f.MachineID != "" {
+		f.Running = f.MachineID + " " + get["running"]
 	}
 	if a, ok := arches[f.Arch]; ok {
 		f.Arch = a

@@ -5,10 +5,10 @@ import (
 	"encoding/base64"
 	"fmt"
 	"maps"
-	"regexp"
 	"slices"
 	"strings"
 
+	"github.com/swarmscript/swarmscript/internal/pattern"
 	"github.com/swarmscript/swarmscript/internal/remote"
 	"github.com/swarmscript/swarmscript/internal/resource"
 	"github.com/swarmscript/swarmscript/internal/schema"
@@ -41,21 +41,22 @@ var Fail2banKind = &resource.Kind{
 	Restarts:  true,
 	Check:     hiding(fail2banSchema, checkFail2ban),
 	Complete:  completeFail2ban,
-	Ending:    staysAsItWas,
+	Ending:    asBefore,
+	Needs:     needsPackages("fail2ban", "python3-systemd"),
 	Handler:   fail2banHandler{},
 }
 
 const fail2banFile = "/etc/fail2ban/jail.d/90-swarmscript.local"
 
 // optionName is that of an option or a jail.
-var optionName = regexp.MustCompile(`^[A-Za-z0-9_./-]+$`)
+var optionName = pattern.Of(`^[A-Za-z0-9_./-]+$`)
 
 func checkFail2ban(args value.Struct) (ps schema.Problems) {
 	check := func(path string, m *value.Map) {
 		for i := range m.Len() {
 			e := m.Entries[i]
 			at := fmt.Sprintf("%s[%q]", path, e.Key)
-			if !optionName.MatchString(e.Key) {
+			if !optionName().MatchString(e.Key) {
 				ps = append(ps, &schema.Problem{Path: at, Msg: "is no name of an option"})
 			}
 			if s, ok := optionText(e.Value); value.Known(e.Value) && (!ok || strings.ContainsAny(s, "\n\r")) {
@@ -68,7 +69,7 @@ func checkFail2ban(args value.Struct) (ps schema.Problems) {
 	jails, _ := value.Reveal(get(fail2banSchema, args, "jails")).(*value.Map)
 	for i := range jails.Len() {
 		e := jails.Entries[i]
-		if !optionName.MatchString(e.Key) || strings.EqualFold(e.Key, "DEFAULT") || strings.EqualFold(e.Key, "INCLUDES") {
+		if !optionName().MatchString(e.Key) || strings.EqualFold(e.Key, "DEFAULT") || strings.EqualFold(e.Key, "INCLUDES") {
 			ps = append(ps, &schema.Problem{Path: "jails", Msg: fmt.Sprintf("%q is no name of a jail", e.Key)})
 		}
 		options, _ := value.Reveal(e.Value).(*value.Map)
@@ -228,7 +229,7 @@ type fail2banHandler struct{}
 
 // fail2banBegin sets $P, the file.
 const fail2banBegin = "P=" + fail2banFile + `
-command -v fail2ban-client >/dev/null || fail "fail2ban is not installed: declare package(\"fail2ban\") and package(\"python3-systemd\"), and name them in after ="
+command -v fail2ban-client >/dev/null || fail "fail2ban is not installed: declare package(\"fail2ban\") and package(\"python3-systemd\")"
 broken() { fail "$1
 $(fail2ban-client -t 2>&1 | grep -v WARNING | tail -n 5)
 last lines of its log:

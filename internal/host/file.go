@@ -4,20 +4,24 @@ import (
 	"encoding/base64"
 	"fmt"
 	"path"
-	"regexp"
 	"strings"
 
+	"github.com/swarmscript/swarmscript/internal/pattern"
 	"github.com/swarmscript/swarmscript/internal/resource"
 	"github.com/swarmscript/swarmscript/internal/schema"
 	"github.com/swarmscript/swarmscript/internal/value"
 )
 
-// FileSpec is a file of a machine. A source file is given by read_file(), a
-// template by the script's own formatting.
+// FileSpec is a file of a machine. Source, Template, Vars and Sensitive are what
+// a script gives; they become the content when it is evaluated.
 type FileSpec struct {
 	Name          string           `star:"name,required,pos,local" doc:"The path."`
 	Content       *string          `star:"content" doc:"What is in it. Left as it is if left out; the file must be there then. What is sensitive is never shown."`
 	ContentBase64 *string          `star:"content_base64" doc:"What is in it, where it is not text, in base64."`
+	Source        string           `star:"source,local" doc:"In place of content, a file that it is copied from, whatever is in it: relative to the script, or // from the root."`
+	Template      string           `star:"template,local" doc:"In place of content, a file that is a Go template of it, as template() takes."`
+	Vars          map[string]any   `star:"vars,local" doc:"What the template's variables are."`
+	Sensitive     bool             `star:"sensitive,local" doc:"Whether the content is hidden wherever it is shown. What holds a secret is hidden anyway."`
 	Mode          *schema.FileMode `star:"mode" doc:"Its permission bits: 0644 if left out, 0600 where the content is sensitive."`
 	Owner         string           `star:"owner" default:"root" doc:"The account that owns it, by name or number."`
 	Group         string           `star:"group" default:"root" doc:"The group that owns it, by name or number."`
@@ -41,15 +45,17 @@ var FileKind = &resource.Kind{
 	Out: []resource.Output{
 		{Name: "path", Type: "string", Stable: true, Arg: "name", Doc: "Its path."},
 		{Name: "sha256", Type: "string", Doc: "The SHA-256 of its content, in hexadecimal digits; sensitive where the content is."},
+		{Name: "revision", Type: "string", Doc: "Another one whenever its content is written, the same as before too; sensitive where the content is."},
 	},
 	Check:    hiding(fileSchema, checkFile),
+	Needs:    func(args value.Struct) []resource.Need { return needsOf(fileSchema, args) },
 	Complete: completeFile,
-	Ending:   staysAsItWas,
+	Ending:   asBefore,
 	Handler:  fileHandler{},
 }
 
 // accountName is what useradd takes for a name, or a number.
-var accountName = regexp.MustCompile(`^([a-z_][a-z0-9_.-]{0,31}\$?|[0-9]{1,10})$`)
+var accountName = pattern.Of(`^([a-z_][a-z0-9_.-]{0,31}\$?|[0-9]{1,10})$`)
 
 func checkFile(args value.Struct) schema.Problems {
 	ps := checkPath(get(fileSchema, args, "name"))
@@ -83,9 +89,43 @@ func checkPath(v value.Value) schema.Problems {
 	return nil
 }
 
+// needsOf returns what a file or folder needs: the folders that it is in, and the
+// account that owns it.
+func needsOf(s *schema.Struct, args value.Struct) []resource.Need {
+	var out []resource.Need
+	if name, ok := text(s, args, "name"); ok {
+		out = needsFolder(path.Dir(name))
+	}
+	for _, arg := range []string{"owner", "group"} {
+		// A group is one that user() made with the account of its name.
+		if name, ok := text(s, args, arg); ok {
+			out = append(out, resource.Need{Kind: "user", Name: name})
+		}
+	}
+	return out
+}
+
+// needsPackages says of a kind that it is of no use without some packages.
+func needsPackages(names ...string) func(value.Struct) []resource.Need {
+	return func(value.Struct) (out []resource.Need) {
+		for _, name := range names {
+			out = append(out, resource.Need{Kind: "package", Name: name})
+		}
+		return out
+	}
+}
+
+// needsFolder returns a folder and those that it is in, the nearest first.
+func needsFolder(p string) (out []resource.Need) {
+	for ; path.IsAbs(p) && p != "/"; p = path.Dir(p) {
+		out = append(out, resource.Need{Kind: "directory", Name: p})
+	}
+	return out
+}
+
 func checkOwner(s *schema.Struct, args value.Struct) (ps schema.Problems) {
 	for _, name := range []string{"owner", "group"} {
-		if v, ok := text(s, args, name); ok && !accountName.MatchString(v) {
+		if v, ok := text(s, args, name); ok && !accountName().MatchString(v) {
 			ps = append(ps, &schema.Problem{Path: name, Msg: fmt.Sprintf("got %q, want the name or number of an account or group", v)})
 		}
 	}

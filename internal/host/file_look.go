@@ -25,9 +25,9 @@ const maxShown = 1 << 20
 
 // fileScript prints, for all paths in one command each:
 //
-//	s MODE USER UID GROUP GID SIZE PATH   what it is; the mode is hexadecimal
-//	h SHA256 PATH                         of regular files
-//	c _BASE64 PATH                        the content, where the hash is not the declared one
+//	s MODE USER UID GROUP GID SIZE TIME PATH   what it is; the mode is hexadecimal
+//	h SHA256 PATH                              of regular files
+//	c _BASE64 PATH                             the content, where the hash is not the declared one
 //
 // Contents that are as declared do not travel.
 func fileScript(decls []*resource.Declaration) string {
@@ -48,7 +48,7 @@ func fileScript(decls []*resource.Declaration) string {
 '
 want="$nl"%s
 set -- %s
-stat -c 's %%f %%U %%u %%G %%g %%s %%n' -- "$@"
+stat -c 's %%f %%U %%u %%G %%g %%s %%.9Y %%n' -- "$@"
 n=$#
 for p in "$@"; do if [ -f "$p" ] && [ ! -L "$p" ]; then set -- "$@" "$p"; fi; done
 shift $n
@@ -69,6 +69,7 @@ type inode struct {
 	mode                  uint64 // with the type, as the kernel has it
 	user, uid, group, gid string
 	size                  int64
+	written               string // when its content was
 	sum                   string
 	content               []byte
 	hasContent            bool
@@ -108,16 +109,16 @@ func readFiles(l *look, out []byte, decls []*resource.Declaration) error {
 			l.addDirectory(d, n)
 			continue
 		}
-		l.add(d, n.fileArgs(d.Args), fileOut(nameOf(d), n.sum, d.Args))
+		l.add(d, n.fileArgs(d.Args), fileOut(nameOf(d), n.sum, n.written, d.Args))
 	}
 	return nil
 }
 
 // fileOut is what a file tells. The hash of a weak secret gives it away.
-func fileOut(name, sum string, args value.Struct) map[string]value.Value {
-	out := map[string]value.Value{"path": name, "sha256": sum}
+func fileOut(name, sum, written string, args value.Struct) map[string]value.Value {
+	out := map[string]value.Value{"path": name, "sha256": sum, "revision": sumOf([]byte(sum + " " + written))}
 	if value.Sensitive(get(fileSchema, args, "content")) || value.Sensitive(get(fileSchema, args, "content_base64")) {
-		out["sha256"] = value.Secret{V: sum}
+		out["sha256"], out["revision"] = value.Secret{V: sum}, value.Secret{V: out["revision"]}
 	}
 	return out
 }
@@ -129,18 +130,18 @@ func parseFiles(out []byte) (map[string]*inode, error) {
 		what, rest, _ := strings.Cut(line, " ")
 		switch what {
 		case "s":
-			w := strings.SplitN(rest, " ", 7)
-			if len(w) != 7 {
+			w := strings.SplitN(rest, " ", 8)
+			if len(w) != 8 {
 				return nil, damaged
 			}
-			n := &inode{user: w[1], uid: w[2], group: w[3], gid: w[4]}
+			n := &inode{user: w[1], uid: w[2], group: w[3], gid: w[4], written: w[6]}
 			var err1, err2 error
 			n.mode, err1 = strconv.ParseUint(w[0], 16, 32)
 			n.size, err2 = strconv.ParseInt(w[5], 10, 64)
 			if err1 != nil || err2 != nil {
 				return nil, damaged
 			}
-			found[w[6]] = n
+			found[w[7]] = n
 		case "h", "c":
 			v, p, ok := strings.Cut(rest, " ")
 			n := found[p]

@@ -27,7 +27,7 @@ func (fileHandler) Create(ctx context.Context, rc resource.Conn, r *resource.Req
 	content, given := contentOf(r.Args)
 	check := ownerCheck(spec.Owner, spec.Group) + fmt.Sprintf(`P=%s
 d=$(dirname -- "$P")
-[ -d "$d" ] || fail "the folder $d is not there: declare it with directory(), and name it in after ="
+[ -d "$d" ] || fail "the folder $d is not there: declare it with directory()"
 if [ -d "$P" ] && [ ! -L "$P" ]; then fail "$P is a folder, not a file"; fi
 `, remote.Quote(spec.Name))
 	own := fmt.Sprintf("%s:%s", spec.Owner, spec.Group)
@@ -45,13 +45,14 @@ mv -fT -- "$T" "$P"
 		check += `[ -e "$P" ] || fail "$P is not there, and its content is not declared"` + "\n"
 		script = fmt.Sprintf(`chown %s -- "$P"; chmod %05o -- "$P"`+"\n", own, *spec.Mode)
 	}
-	_, err = c.write(ctx, r, change{name: spec.Name, check: check, save: saveFile, script: script, data: content})
+	script += `stat -c %.9Y -- "$P"` + "\n"
+	written, err := c.write(ctx, r, change{name: spec.Name, check: check, save: saveFile, script: script, data: content})
 	if err != nil {
-		return nil, c.waitsFor(err, r.Address.Kind(), spec.Name)
+		return nil, err
 	}
-	out := fileOut(spec.Name, sumOf(content), r.Args)
+	out := fileOut(spec.Name, sumOf(content), strings.TrimSpace(string(written)), r.Args)
 	if !given {
-		out["sha256"] = r.Live.Out["sha256"]
+		out["sha256"], out["revision"] = r.Live.Out["sha256"], r.Live.Out["revision"]
 	}
 	return c.made(r, spec.Name, out), nil
 }
@@ -90,25 +91,9 @@ fi`
 // ownerCheck ends with fail where an account or a group is not there.
 func ownerCheck(owner, group string) string {
 	return fmt.Sprintf(`o=%s g=%s
-case $o in *[!0-9]*) getent passwd "$o" >/dev/null || fail "there is no account $o: declare it with user(), and name it in after =" ;; esac
-case $g in *[!0-9]*) getent group "$g" >/dev/null || fail "there is no group $g: declare the account that has it with user(), and name it in after =" ;; esac
+case $o in *[!0-9]*) getent passwd "$o" >/dev/null || fail "there is no account $o: declare it with user()" ;; esac
+case $g in *[!0-9]*) getent group "$g" >/dev/null || fail "there is no group $g: declare the account that has it with user()" ;; esac
 `, remote.Quote(owner), remote.Quote(group))
-}
-
-// waitsFor marks an error as one that ends when another step of this run is
-// done: the folder of a file, where the script declares that too.
-func (c *Conn) waitsFor(err error, kind, name string) error {
-	folder, ok := missingFolder(err)
-	if ok && c.declares(idOf("directory", folder)) {
-		return transient(err)
-	}
-	return err
-}
-
-func missingFolder(err error) (string, bool) {
-	rest, ok := strings.CutPrefix(err.Error(), "the folder ")
-	folder, _, found := strings.Cut(rest, " is not there")
-	return folder, ok && found
 }
 
 // made is an object that is as its arguments say.
@@ -146,7 +131,8 @@ var DirectoryKind = &resource.Kind{
 	Check: hiding(directorySchema, func(args value.Struct) schema.Problems {
 		return append(checkPath(get(directorySchema, args, "name")), checkOwner(directorySchema, args)...)
 	}),
-	Ending:  staysAsItWas,
+	Needs:   func(args value.Struct) []resource.Need { return needsOf(directorySchema, args) },
+	Ending:  asBefore,
 	Handler: directoryHandler{},
 }
 
@@ -176,7 +162,7 @@ func (directoryHandler) Create(ctx context.Context, rc resource.Conn, r *resourc
 	}
 	check := ownerCheck(spec.Owner, spec.Group) + fmt.Sprintf(`P=%s
 d=$(dirname -- "$P")
-[ -d "$d" ] || fail "the folder $d is not there: declare it with directory() too, and name it in after ="
+[ -d "$d" ] || fail "the folder $d is not there: declare it with directory() too"
 if [ -e "$P" ] || [ -L "$P" ]; then [ -d "$P" ] || fail "$P is there, and not a folder"; fi
 `, remote.Quote(spec.Name))
 	_, err = c.write(ctx, r, change{
@@ -186,7 +172,7 @@ if [ -e "$P" ] || [ -L "$P" ]; then [ -d "$P" ] || fail "$P is there, and not a 
 			spec.Owner, spec.Group, spec.Mode),
 	})
 	if err != nil {
-		return nil, c.waitsFor(err, r.Address.Kind(), spec.Name)
+		return nil, err
 	}
 	return c.made(r, spec.Name, map[string]value.Value{"path": spec.Name}), nil
 }

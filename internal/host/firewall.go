@@ -3,9 +3,9 @@ package host
 import (
 	"fmt"
 	"net/netip"
-	"regexp"
 	"strings"
 
+	"github.com/swarmscript/swarmscript/internal/pattern"
 	"github.com/swarmscript/swarmscript/internal/resource"
 	"github.com/swarmscript/swarmscript/internal/schema"
 	"github.com/swarmscript/swarmscript/internal/value"
@@ -19,6 +19,7 @@ type FirewallSpec struct {
 	Routed   string         `star:"routed" default:"deny" enum:"allow,deny,reject" doc:"The same for what passes through it. Docker has its own rules for its networks, which come first."`
 	Logging  string         `star:"logging" default:"low" enum:"off,low,medium,high,full" doc:"How much of it is logged."`
 	Rules    []FirewallRule `star:"rules" doc:"The rules, of which the first that fits decides. Others that the machine has are removed. Those for IPv6 addresses come after the others."`
+	Swarm    bool           `star:"swarm,local" default:"true" doc:"Whether the rules also let in what the other members of the machine's swarm send it, where the script says that it is in one."`
 	// A pointer: an empty list refuses everything.
 	Published *[]FirewallRule `star:"published" doc:"Who may reach the ports that containers publish: Docker lets them pass ufw by. Given, whatever these rules do not allow is refused to others than the machine itself; an empty list refuses all. Left as it is if left out."`
 }
@@ -95,13 +96,15 @@ var FirewallKind = &resource.Kind{
 	Single:    true,
 	Check:     hiding(firewallSchema, checkFirewall),
 	Complete:  completeFirewall,
-	Ending:    staysAsItWas,
+	Widen:     widenFirewall,
+	Ending:    asBefore,
+	Needs:     needsPackages("ufw"),
 	Handler:   firewallHandler{},
 }
 
 var (
-	portList      = regexp.MustCompile(`^[0-9]{1,5}([,:][0-9]{1,5})*$`)
-	interfaceName = regexp.MustCompile(`^[A-Za-z0-9_.:+-]{1,15}$`)
+	portList      = pattern.Of(`^[0-9]{1,5}([,:][0-9]{1,5})*$`)
+	interfaceName = pattern.Of(`^[A-Za-z0-9_.:+-]{1,15}$`)
 )
 
 func checkFirewall(args value.Struct) (ps schema.Problems) {
@@ -140,14 +143,14 @@ func (r FirewallRule) check(at string) (ps schema.Problems) {
 	switch {
 	case r.Ports != "" && r.Port != nil:
 		wrong("ports", "cannot be given beside port")
-	case r.Ports != "" && !portList.MatchString(r.Ports):
+	case r.Ports != "" && !portList().MatchString(r.Ports):
 		wrong("ports", "got %q, want ports as 80,443 or 7000:7100", r.Ports)
 	case strings.ContainsAny(r.Ports, ",:") && r.Proto != "tcp" && r.Proto != "udp":
 		wrong("proto", `want "tcp" or "udp" beside several ports`)
 	case r.ports() != "" && r.Proto != "tcp" && r.Proto != "udp" && r.Proto != "any":
 		wrong("proto", "%s has no ports", r.Proto)
 	}
-	if r.Interface != "" && !interfaceName.MatchString(r.Interface) {
+	if r.Interface != "" && !interfaceName().MatchString(r.Interface) {
 		wrong("interface", "got %q, want the name of a network interface", r.Interface)
 	}
 	if strings.ContainsAny(r.Comment, "'\n\r") {
@@ -168,31 +171,6 @@ func (r FirewallRule) ports() string {
 }
 
 func (r FirewallRule) isV6() bool { return r.From.isV6() || r.To.isV6() }
-
-// completeFirewall puts rules for IPv6 last, where ufw has them.
-func completeFirewall(args value.Struct) {
-	l, ok := get(firewallSchema, args, "rules").(value.List)
-	if !ok {
-		return
-	}
-	f, _ := firewallSchema.Field("rules")
-	s := f.Type.Elem.Struct
-	var v4, v6 value.List
-	for _, e := range l {
-		rule, _ := value.Reveal(e).(value.Struct)
-		isV6 := false
-		for _, arg := range []string{"from_", "to"} {
-			n, _ := text(s, rule, arg)
-			isV6 = isV6 || Network(n).isV6()
-		}
-		if isV6 {
-			v6 = append(v6, e)
-		} else {
-			v4 = append(v4, e)
-		}
-	}
-	set(firewallSchema, args, "rules", append(v4, v6...))
-}
 
 // admits reports whether the rules let an address reach a port by TCP, as far as
 // they tell: what speaks of an interface or an address of the machine may or may

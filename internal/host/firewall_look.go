@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"github.com/swarmscript/swarmscript/internal/diag"
+	"github.com/swarmscript/swarmscript/internal/pattern"
 	"github.com/swarmscript/swarmscript/internal/resource"
 	"github.com/swarmscript/swarmscript/internal/value"
 )
@@ -22,17 +23,19 @@ sed -n 's/^ENABLED=/enabled /p; s/^LOGLEVEL=/logging /p' /etc/ufw/ufw.conf
 sed -n 's/^DEFAULT_\(INPUT\|OUTPUT\|FORWARD\)_POLICY=/\1 /p' /etc/default/ufw
 sed -n 's/^### tuple ### /4 /p' /etc/ufw/user.rules
 sed -n 's/^### tuple ### /6 /p' /etc/ufw/user6.rules
-sed -n '/^` + publishedBegin + `/,/^` + publishedEnd + `/s/^/published /p' /etc/ufw/after.rules`
+sed -n '/^` + publishedBegin + `/,/^` + publishedEnd + `/s/^/published /p' /etc/ufw/after.rules
+if grep -q '^` + publishedBegin + `' /etc/ufw/after.rules; then iptables -w 5 -S DOCKER-USER | sed 's/^/chain /'; fi`
 	},
 	read: readFirewall,
 }
 
 // parseFirewall reads what the section printed; nil where there is no ufw.
 func parseFirewall(out []byte) (*FirewallSpec, error) {
-	s := &FirewallSpec{Incoming: "deny", Outgoing: "allow", Routed: "deny", Logging: "low"}
+	s := &FirewallSpec{Incoming: "deny", Outgoing: "allow", Routed: "deny", Logging: "low", Swarm: true}
 	policies := map[string]*string{"INPUT": &s.Incoming, "OUTPUT": &s.Outgoing, "FORWARD": &s.Routed}
 	names := map[string]string{"ACCEPT": "allow", "DROP": "deny", "REJECT": "reject"}
 	installed := false
+	var block, chain []string // what the file gives to the chain, and what that has
 	for _, line := range lines(out) {
 		what, rest, _ := strings.Cut(line, " ")
 		switch bare := strings.ToLower(strings.Trim(rest, `"' `)); what {
@@ -63,13 +66,40 @@ func parseFirewall(out []byte) (*FirewallSpec, error) {
 				}
 				*s.Published = append(*s.Published, r)
 			}
+			if strings.HasPrefix(rest, "-A ") {
+				block = append(block, rest)
+			}
+		case "chain":
+			if strings.HasPrefix(rest, "-A ") {
+				chain = append(chain, rest)
+			}
 		}
+	}
+	if s.Enabled && !begins(chain, block) {
+		s.Published = nil // it was flushed: they are in the file, and not in force
 	}
 	if !installed {
 		return nil, nil
 	}
 	return s, nil
 }
+
+// begins reports whether a chain, as iptables prints it, begins with rules that
+// [publishedBlock] wrote. Docker adds one of its own at the end.
+func begins(chain, rules []string) bool {
+	if len(chain) < len(rules) {
+		return false
+	}
+	for i, r := range rules {
+		if onlyAddress().ReplaceAllString(r, " -s $1/32 ") != chain[i] {
+			return false
+		}
+	}
+	return true
+}
+
+// onlyAddress is an address that is not a network, which iptables prints as one.
+var onlyAddress = pattern.Of(` -s ([0-9.]+) `)
 
 // parseTuple reads a rule as ufw keeps it, and as we keep those of published
 // ports:
@@ -153,7 +183,10 @@ func (f *Facts) Forecast(list, _ []resource.Prospect) (out []resource.Finding) {
 	}
 	for _, p := range list {
 		var spec FirewallSpec
-		if p.Kind != "firewall" || !p.Changes || p.Address == "" || !value.Known(p.Args) || firewallSchema.Decode(p.Args, &spec) != nil {
+		if p.Kind != "firewall" || !p.Changes || p.Address == "" {
+			continue
+		}
+		if args := withoutOpenings(p.Args); !value.Known(args) || firewallSchema.Decode(args, &spec) != nil {
 			continue
 		}
 		if ok, why := spec.admits(client, f.SSH.Port); !ok {

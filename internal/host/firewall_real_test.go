@@ -1,7 +1,9 @@
 package host_test
 
 import (
+	"cmp"
 	"net"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -45,11 +47,20 @@ func TestFirewall(t *testing.T) {
 	w.apply(list("update firewall.ufw: enabled"), firewall(full))
 
 	// Ports that containers publish are Docker's chain's.
-	web := args{"incoming": "deny", "rules": []args{ssh}, "published": []args{{"ports": "80,443", "proto": "tcp"}, {"port": 8080, "proto": "tcp", "from_": "10.0.0.0/8"}}}
+	web := args{"incoming": "deny", "rules": []args{ssh}, "published": []args{{"ports": "80,443", "proto": "tcp"}, {"port": 8080, "proto": "tcp", "from_": "10.0.0.0/8"},
+		{"ports": "7000:7100", "proto": "udp", "from_": "10.9.9.9"}, {"from_": "192.0.2.0/24"}}}
 	w.apply(list("update firewall.ufw: incoming logging published routed rules"), firewall(web))
 	if chain := w.sh("iptables -S DOCKER-USER"); !strings.Contains(chain, "--ctorigdstport 443") || !strings.Contains(chain, "-s 10.0.0.0/8 -p tcp -m conntrack --ctorigdstport 8080") || !strings.HasSuffix(chain, "-j DROP") {
 		t.Errorf("the chain is\n%s", chain)
 	}
+	// Flushed, changed or removed by hand, they are made again; what Docker adds at
+	// the end is its own.
+	for _, drift := range []string{"iptables -F DOCKER-USER", "iptables -I DOCKER-USER -j ACCEPT", "iptables -D DOCKER-USER -j DROP"} {
+		w.sh(drift)
+		w.apply(list("update firewall.ufw: published"), firewall(web))
+	}
+	w.sh("iptables -A DOCKER-USER -j RETURN")
+	w.apply(nil, firewall(web))
 	web["published"] = []args{}
 	w.apply(list("update firewall.ufw: published"), firewall(web))
 
@@ -58,8 +69,8 @@ func TestFirewall(t *testing.T) {
 	// What nobody can tell beforehand is tried: it is put back when it cuts us off.
 	w.fails(decls(firewall(args{"rules": []args{{"port": 22, "proto": "tcp", "interface": "eth7"}}})),
 		"no new SSH connection could be made with these rules, so those from before are put back")
-	for deadline := time.Now().Add(time.Minute); ; time.Sleep(time.Second) {
-		conn, err := net.DialTimeout("tcp", net.JoinHostPort(w.h.Address, "22"), 5*time.Second)
+	for deadline := time.Now().Add(3 * time.Minute); ; time.Sleep(time.Second) {
+		conn, err := net.DialTimeout("tcp", net.JoinHostPort(w.h.Address, strconv.Itoa(cmp.Or(w.port, 22))), 5*time.Second)
 		if err == nil {
 			conn.Close()
 			break

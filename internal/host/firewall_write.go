@@ -30,7 +30,7 @@ const (
 
 // firewallBegin has what saves ufw's files into a folder, and puts them back. It
 // is given to the machine's own timer too, so it is a script of its own.
-const firewallBegin = `command -v ufw >/dev/null || fail "ufw is not installed: declare package(\"ufw\"), and name it in after ="
+const firewallBegin = `command -v ufw >/dev/null || fail "ufw is not installed: declare package(\"ufw\")"
 Q=/var/lib/swarmscript/firewall
 files="/etc/ufw/user.rules /etc/ufw/user6.rules /etc/ufw/after.rules /etc/ufw/ufw.conf /etc/default/ufw"
 keepfiles() { mkdir -p "$1"; cp -a -- $files "$1"/ 2>/dev/null || true; [ -e "$1/ufw" ] || cp -a /etc/default/ufw "$1/ufw"; }
@@ -101,13 +101,16 @@ unless`, nil)
 }
 
 // script brings ufw to what is declared. Rules are compared with those that it
-// has, in their order: from the first that differs on, they are made anew.
+// has, in their order: from the first that differs on, they are made anew. They
+// are so in ufw's files, as if it were off, and then count all at once: what goes
+// between the machines of a swarm is not refused in between.
 func (s *FirewallSpec) script(live []FirewallRule) string {
 	var b strings.Builder
 	same := 0
 	for same < len(live) && same < len(s.Rules) && live[same].line() == s.Rules[same].line() {
 		same++
 	}
+	b.WriteString("sed -i 's/^ENABLED=.*/ENABLED=no/' /etc/ufw/ufw.conf\n")
 	for _, r := range live[same:] {
 		fmt.Fprintf(&b, "ufw --force delete %s >/dev/null || true\n", r.spec())
 	}

@@ -71,7 +71,7 @@ func FuzzFrame(f *testing.F) {
 // Whatever a machine answers, reading it ends with objects or an error.
 func FuzzAnswers(f *testing.F) {
 	for _, s := range []string{
-		"s 81a4 root 0 root 0 5 /etc/motd\nh abc /etc/motd\nc _eA== /etc/motd\n",
+		"s 81a4 root 0 root 0 5 1763741234.123456789 /etc/motd\nh abc /etc/motd\nc _eA== /etc/motd\n",
 		"tree|amd64|install|installed|2.1.0-1\nfoo||unknown|not-installed|\n",
 		"c _eA== app.service\nLoadState=loaded\nActiveState=active\n\nLoadState=masked\n",
 		"p ops:x:2001:100:The team:/srv/ops:/bin/bash\ng adm:x:4:ops\ns ops:$6$x\nk ops _eA==\n",
@@ -88,6 +88,7 @@ func FuzzAnswers(f *testing.F) {
 		parseUnits(in, []string{"app.service", "b.timer"})
 		parseUsers(in)
 		parseFirewall(in)
+		parseAnswers(in)
 		parseUpgrades(in)
 		parseJails(string(in))
 		parseMarks(in)

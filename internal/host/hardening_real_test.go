@@ -34,8 +34,15 @@ func TestFail2ban(t *testing.T) {
 
 // Every argument of unattended upgrades, and what other files of apt's say.
 func TestUnattendedUpgrades(t *testing.T) {
-	t.Parallel()
-	w := start(t, "debian-13")
+	for _, image := range []string{"debian-12", "debian-13"} {
+		t.Run(image, func(t *testing.T) {
+			t.Parallel()
+			testUpgrades(t, start(t, image))
+		})
+	}
+}
+
+func testUpgrades(t *testing.T, w *world) {
 	upgrades := func(a args) *resource.Declaration {
 		return w.declare(host.UpgradesKind, "unattended-upgrades", a)
 	}

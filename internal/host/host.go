@@ -17,8 +17,11 @@
 package host
 
 import (
+	"context"
+	"errors"
 	"fmt"
 	"sync"
+	"time"
 
 	"github.com/swarmscript/swarmscript/internal/remote"
 	"github.com/swarmscript/swarmscript/internal/resource"
@@ -32,9 +35,8 @@ type Conn struct {
 	host    *remote.Host
 	apt     apt
 
-	mu       sync.Mutex
-	facts    *Facts
-	declared map[string]bool // the IDs of what the last observation was for
+	mu    sync.Mutex
+	facts *Facts
 }
 
 // Connect returns the connection to a machine. Nothing is dialled yet.
@@ -47,6 +49,22 @@ func Connect(m remote.Machine) *Conn {
 // Remote is the connection that everything on the machine shares.
 func (c *Conn) Remote() *remote.Host { return c.host }
 
+// WaitReady waits until a machine that is new, or that may only be starting, can
+// be worked on; see [remote.WaitReady].
+func (c *Conn) WaitReady(ctx context.Context, port time.Duration, progress func(string)) error {
+	return remote.WaitReady(ctx, c.host, port, progress)
+}
+
+// MadeReady is [resource.Settler]'s part for what a provider has just made: it
+// returns when the machine can be worked on, or says what it still waited for.
+func (c *Conn) MadeReady(ctx context.Context, r *resource.Request) error {
+	err := c.WaitReady(ctx, 0, func(text string) { r.Progress(resource.Progress{Text: text}) })
+	if err != nil && !errors.Is(err, context.Canceled) {
+		return &resource.NotConverged{Address: r.Address, Summary: "runs, but cannot be worked on yet", Detail: err.Error()}
+	}
+	return err
+}
+
 // Close implements [resource.Conn].
 func (c *Conn) Close() error { return c.host.Close() }
 
@@ -56,14 +74,6 @@ func (c *Conn) Facts() *Facts {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	return c.facts
-}
-
-// declares reports whether the last observation was for a program that declares
-// an object.
-func (c *Conn) declares(id string) bool {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	return c.declared[id]
 }
 
 // connOf is the machine's connection, which all kinds of this package need.

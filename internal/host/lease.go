@@ -17,6 +17,9 @@ import (
 // The lease of a project on a machine is a file. Who replaces it says what it
 // held when it was read: the comparison and the rename are done under a lock
 // that ends with the command, so that of two writers one is told of the other.
+// These commands wait for no others: a lease that is not renewed in time is lost.
+
+var forLease = remote.Command{Root: true, Urgent: true}
 
 // leaseText is what the file holds: a writer's random part makes two texts of
 // the same lease differ.
@@ -27,7 +30,7 @@ type leaseText struct {
 
 // ReadLease implements [resource.Leaser].
 func (c *Conn) ReadLease(ctx context.Context, project string) (*resource.Lease, time.Time, error) {
-	out, err := c.run(ctx, "date +%s.%N\ncat "+remote.Quote(projectDir(project)+"/lease")+" 2>/dev/null || true\n", nil)
+	out, err := c.runAs(ctx, forLease, "date +%s.%N\ncat "+remote.Quote(projectDir(project)+"/lease")+" 2>/dev/null || true\n", nil)
 	if err != nil {
 		return nil, time.Time{}, err
 	}
@@ -61,7 +64,7 @@ func (c *Conn) WriteLease(ctx context.Context, project string, old, next *resour
 		}
 		text = string(raw)
 	}
-	out, err := c.run(ctx, fmt.Sprintf(`set -eu
+	out, err := c.runAs(ctx, forLease, fmt.Sprintf(`set -eu
 umask 077
 D=%s
 mkdir -p "$D"

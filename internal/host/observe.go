@@ -54,7 +54,7 @@ type look struct {
 // Observe implements [resource.Conn]: one command over the one connection.
 func (c *Conn) Observe(ctx context.Context, q resource.Query) (*resource.Observation, error) {
 	tag := "swarmscript-" + rand.Text()[:12]
-	parts := []part{{"facts", factsScript}, {"marks", readMarks}}
+	parts := []part{{"facts", factsScript}, {"marks", readMarks}, {"backups", readBackups}}
 	asked := map[string][]*resource.Declaration{}
 	for _, s := range sections {
 		for _, d := range q.Declared {
@@ -116,8 +116,14 @@ func newLook(q resource.Query, got map[string][]byte, asked, answered time.Time)
 		return nil, err
 	}
 	l := &look{query: q, facts: facts, ours: marks[q.Project], theirs: map[string]record{}, warnings: facts.warnings()}
+	before := map[string]bool{}
+	for _, name := range lines(got["backups"]) {
+		before[name] = true
+	}
 	for project, recs := range marks {
 		for id, rec := range recs {
+			rec.before = before[fileOf(rec.Kind, rec.Name)]
+			recs[id] = rec
 			if project != q.Project {
 				l.theirs[id] = rec
 			}
@@ -127,13 +133,9 @@ func newLook(q resource.Query, got map[string][]byte, asked, answered time.Time)
 }
 
 func (c *Conn) remember(l *look) {
-	declared := map[string]bool{}
-	for _, d := range l.query.Declared {
-		declared[idOf(d.Kind.Name, nameOf(d))] = true
-	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.facts, c.declared = l.facts, declared
+	c.facts = l.facts
 }
 
 // add gives an object that a section found its ID and mark.
@@ -171,7 +173,7 @@ func (l *look) addUndeclared() {
 		}
 		o := &resource.Object{Kind: rec.Kind, ID: id, Name: rec.Name, Mark: rec.Mark, Native: rec, Listed: true}
 		if k := kindOf(rec.Kind); k != nil {
-			o.Args = make(value.Struct, len(k.Schema.Fields))
+			o.Args = make(value.Struct, len(k.Schema.Fields()))
 			if f := k.Schema.NameField(); f != nil {
 				o.Args[f.Index] = rec.Name
 			}
@@ -240,7 +242,7 @@ func nameOf(d *resource.Declaration) string {
 // asDeclared is an object that is as its declaration says, defaults included.
 func asDeclared(s *schema.Struct, args value.Struct) value.Struct {
 	out := slices.Clone(args)
-	for i, f := range s.Fields {
+	for i, f := range s.Fields() {
 		if out[i] == nil {
 			out[i] = f.Default
 		}

@@ -4,9 +4,9 @@ import (
 	"context"
 	"fmt"
 	"path"
-	"regexp"
 	"strings"
 
+	"github.com/swarmscript/swarmscript/internal/pattern"
 	"github.com/swarmscript/swarmscript/internal/resource"
 	"github.com/swarmscript/swarmscript/internal/schema"
 	"github.com/swarmscript/swarmscript/internal/value"
@@ -45,18 +45,18 @@ var PackageKind = &resource.Kind{
 }
 
 // packageName is Debian's rule, with an architecture after it.
-var packageName = regexp.MustCompile(`^[a-z0-9][a-z0-9+.-]+(:[a-z0-9-]+)?$`)
+var packageName = pattern.Of(`^[a-z0-9][a-z0-9+.-]+(:[a-z0-9-]+)?$`)
 
 // versionPattern is what a version may hold, with the wildcards of a shell.
-var versionPattern = regexp.MustCompile(`^[A-Za-z0-9.+~:*?\[\]-]+$`)
+var versionPattern = pattern.Of(`^[A-Za-z0-9.+~:*?\[\]-]+$`)
 
 func checkPackage(args value.Struct) (ps schema.Problems) {
-	if s, ok := text(packageSchema, args, "name"); ok && !packageName.MatchString(s) {
+	if s, ok := text(packageSchema, args, "name"); ok && !packageName().MatchString(s) {
 		ps = append(ps, &schema.Problem{Path: "name", Msg: fmt.Sprintf("got %q, want the name of a package: small letters, digits, '+', '-' and '.'", s)})
 	}
 	v, given := text(packageSchema, args, "version")
 	if given {
-		if _, err := path.Match(v, ""); err != nil || !versionPattern.MatchString(v) {
+		if _, err := path.Match(v, ""); err != nil || !versionPattern().MatchString(v) {
 			ps = append(ps, &schema.Problem{Path: "version", Msg: fmt.Sprintf("got %q, want a version or a pattern such as 1.22*", v)})
 		}
 	}
@@ -163,10 +163,11 @@ func (packageHandler) Create(ctx context.Context, rc resource.Conn, r *resource.
 	if err != nil {
 		return nil, err
 	}
-	j := &aptJob{done: make(chan struct{}), progress: r.Progress}
-	if err := packageSchema.Decode(r.Args, &j.spec); err != nil {
+	var spec PackageSpec
+	if err := packageSchema.Decode(r.Args, &spec); err != nil {
 		return nil, err
 	}
+	j := newAptJob(spec, r)
 	if err := c.apt.do(ctx, j); err != nil {
 		return nil, err
 	}
@@ -186,7 +187,5 @@ func (packageHandler) Delete(ctx context.Context, rc resource.Conn, r *resource.
 	if err != nil {
 		return err
 	}
-	return c.apt.do(ctx, &aptJob{
-		spec: PackageSpec{Name: r.Live.Name}, done: make(chan struct{}), progress: r.Progress,
-	})
+	return c.apt.do(ctx, newAptJob(PackageSpec{Name: r.Live.Name}, r))
 }

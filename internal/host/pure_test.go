@@ -22,6 +22,7 @@ hostname=m1
 kernel=6.1.0
 arch=x86_64
 machine-id=0123
+running=4567-89 pid:[4026531836]
 ssh=10.0.0.1 50000 10.0.0.2 2222
 docker=installed
 socket=/run/docker.sock
@@ -32,7 +33,7 @@ clock=1763740000.500000000
 		t.Fatal(err)
 	}
 	want := Facts{
-		OS: "debian", Version: "12", Pretty: "Debian GNU/Linux 12 (bookworm)", Arch: "amd64", Hostname: "m1", Kernel: "6.1.0", MachineID: "0123",
+		OS: "debian", Version: "12", Pretty: "Debian GNU/Linux 12 (bookworm)", Arch: "amd64", Hostname: "m1", Kernel: "6.1.0", MachineID: "0123", Running: "0123 4567-89 pid:[4026531836]",
 		Docker: Docker{Installed: true, Running: true, Socket: "/run/docker.sock"}, SSH: Login{"10.0.0.1", 2222},
 	}
 	if *f != want {
@@ -162,7 +163,7 @@ func TestChecks(t *testing.T) {
 		{UpgradesKind, args{"blacklist": value.List{"("}}, "blacklist[0]: "},
 		{UpgradesKind, args{"origins": value.List{`a"b`}}, "origins[0]: "},
 	} {
-		in := make(value.Struct, len(c.kind.Schema.Fields))
+		in := make(value.Struct, len(c.kind.Schema.Fields()))
 		for name, v := range c.args {
 			set(c.kind.Schema, in, name, v)
 		}

@@ -7,7 +7,6 @@ import (
 	"strings"
 
 	"github.com/swarmscript/swarmscript/internal/remote"
-	"github.com/swarmscript/swarmscript/internal/resource"
 )
 
 // boot is all that a machine's list of processes shows of a command of ours: it
@@ -36,12 +35,21 @@ func quoteAll(list []string) string {
 
 // run runs a script as root and returns what it printed.
 func (c *Conn) run(ctx context.Context, script string, data []byte) ([]byte, error) {
+	return c.runAs(ctx, remote.Command{Root: true}, script, data)
+}
+
+// runAs is run by a command that says how.
+func (c *Conn) runAs(ctx context.Context, as remote.Command, script string, data []byte) ([]byte, error) {
 	script = prelude + script
 	in := make([]byte, 0, len(script)+len(data)+10)
 	in = fmt.Appendf(in, "%d\n%s", len(script), script)
-	in = append(in, data...)
-	res, err := c.host.Run(ctx, remote.Command{Script: boot, Stdin: in, Root: true})
-	return res.Stdout, scriptErr(err, string(res.Stderr))
+	as.Script, as.Stdin = boot, append(in, data...)
+	res, err := c.host.Run(ctx, as)
+	err = scriptErr(err, string(res.Stderr))
+	if err != nil && c.machine.Sudo == "never" && strings.Contains(string(res.Stderr), "Permission denied") {
+		err = fmt.Errorf("%w (%s is not root, and sudo is %q: log in as root, or leave sudo out)", err, c.host.Name(), c.machine.Sudo)
+	}
+	return res.Stdout, err
 }
 
 // scriptErr says what a script's end means; said is what it wrote to standard
@@ -74,9 +82,6 @@ func scriptErr(err error, said string) error {
 type failure struct{ msg string }
 
 func (f *failure) Error() string { return f.msg }
-
-// transient marks a failure that may be none when it is tried again.
-func transient(err error) error { return fmt.Errorf("%w: %w", err, resource.ErrTransient) }
 
 // lastLines returns the last lines of a text that are not blank.
 func lastLines(s string, n int) string {

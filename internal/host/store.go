@@ -34,6 +34,19 @@ type record struct {
 	Mark resource.Mark `json:"mark"`
 	// Note is what the kind wants to remember beside it.
 	Note json.RawMessage `json:"note,omitempty"`
+
+	// before is set where something was there before us, which a deletion puts back.
+	before bool
+}
+
+func newRecord(kind, name string, m resource.Mark, note any) (*record, error) {
+	rec := &record{Kind: kind, Name: name, Mark: m}
+	if note == nil {
+		return rec, nil
+	}
+	raw, err := json.Marshal(note)
+	rec.Note = raw
+	return rec, err
 }
 
 // idOf is the ID of an object: nothing tells two files at one path apart.
@@ -71,11 +84,11 @@ func store(project, kind, name string, rec *record) (string, error) {
 		}
 	}
 	return fmt.Sprintf(`set -eu
-store=%s mine=%s object=%s
+store=%s mine=%s object=%s record=%s
 B=$store/backup/$object M=$mine/marks/$object
 known() { for m in "$store"/project/*/marks/"$object"; do if [ -e "$m" ]; then return 0; fi; done; return 1; }
 keep() {
-  (umask 077; mkdir -p "$mine/marks" "$store/backup"; printf '%%s\n' %s >"$M.new"; sync "$M.new"; mv -f "$M.new" "$M")
+  (umask 077; mkdir -p "$mine/marks" "$store/backup"; printf '%%s\n' "$record" >"$M.new"; sync "$M.new"; mv -f "$M.new" "$M")
   for m in "$store"/project/*/marks/"$object"; do if [ "$m" != "$M" ]; then rm -f "$m"; fi; done
 }
 forget() { rm -rf "$B" "$M"; }
@@ -86,6 +99,8 @@ forget() { rm -rf "$B" "$M"; }
 type change struct {
 	name string
 	note any // what the kind wants to remember; nil for nothing
+	// after is note once the script has ended well; nil where it is the same.
+	after any
 	// check ends with fail where the change must not begin.
 	check string
 	// save is run first where no project has marked the object yet: it puts what
@@ -102,17 +117,25 @@ type change struct {
 // the script printed.
 func (c *Conn) write(ctx context.Context, r *resource.Request, ch change) ([]byte, error) {
 	kind := r.Address.Kind()
-	rec := &record{Kind: kind, Name: ch.name, Mark: r.Mark}
-	if ch.note != nil {
-		raw, err := json.Marshal(ch.note)
-		if err != nil {
-			return nil, err
-		}
-		rec.Note = raw
+	rec, err := newRecord(kind, ch.name, r.Mark, ch.note)
+	if err != nil {
+		return nil, err
 	}
 	begin, err := store(r.Mark.Project, kind, ch.name, rec)
 	if err != nil {
 		return nil, err
+	}
+	end := ""
+	if ch.after != nil {
+		rec, err := newRecord(kind, ch.name, r.Mark, ch.after)
+		if err != nil {
+			return nil, err
+		}
+		text, err := json.Marshal(rec)
+		if err != nil {
+			return nil, err
+		}
+		end = "record=" + remote.Quote(string(text)) + "\nkeep\n"
 	}
 	first := `if ! known; then
   rm -rf "$B" "$B.new"
@@ -124,7 +147,7 @@ fi
 	if ch.late {
 		return c.run(ctx, begin+ch.check+"\n"+ch.script+"\nkeep\n", ch.data)
 	}
-	return c.run(ctx, begin+ch.check+"\n"+first+"keep\n"+ch.script+"\n", ch.data)
+	return c.run(ctx, begin+ch.check+"\n"+first+"keep\n"+ch.script+"\n"+end, ch.data)
 }
 
 // drop removes an object, or puts back what was there before us, and then
@@ -139,14 +162,29 @@ func (c *Conn) drop(ctx context.Context, r *resource.Request, script string) err
 	return err
 }
 
-// staysAsItWas is the ending of what no step of ours has changed: it was as
-// declared before we came, so nothing of it is removed.
-func staysAsItWas(live *resource.Object, anew bool) string {
-	if rec, _ := live.Native.(record); rec.Kind == "" && !anew {
+// asBefore is the ending of what was there before us: it goes back to what it was.
+// Where no step of ours has changed it, nothing of it is removed.
+func asBefore(live *resource.Object, anew bool) string {
+	switch rec, _ := live.Native.(record); {
+	case anew:
+		return ""
+	case rec.Kind == "":
 		return "it was so before us, and stays"
+	case rec.before:
+		return "goes back to what it was before us"
 	}
 	return ""
 }
+
+// readBackups prints the files of what was there before us: that of a unit, of
+// which the state is always kept, where there was one.
+const readBackups = `cd ` + root + `/backup || exit 0
+for b in *; do
+  case $b in *.new) continue ;; esac
+  load=
+  if [ -f "$b/state" ]; then read -r load rest <"$b/state"; fi
+  [ "$load" = not-found ] || printf '%s\n' "$b"
+done`
 
 // readMarks prints the marks of all projects, each after the path of its file.
 const readMarks = `find ` + root + `/project -path '*/marks/*' -type f ! -name '*.new' -exec grep -H '' {} +`

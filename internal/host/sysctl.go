@@ -4,10 +4,10 @@ import (
 	"context"
 	"encoding/base64"
 	"fmt"
-	"regexp"
 	"strconv"
 	"strings"
 
+	"github.com/swarmscript/swarmscript/internal/pattern"
 	"github.com/swarmscript/swarmscript/internal/remote"
 	"github.com/swarmscript/swarmscript/internal/resource"
 	"github.com/swarmscript/swarmscript/internal/schema"
@@ -38,14 +38,14 @@ var SysctlKind = &resource.Kind{
 	TakesOver: true,
 	Check:     hiding(sysctlSchema, checkSysctl),
 	Complete:  completeSysctl,
-	Ending:    staysAsItWas,
+	Ending:    asBefore,
 	Handler:   sysctlHandler{},
 }
 
-var sysctlName = regexp.MustCompile(`^[A-Za-z0-9_-]+([./][A-Za-z0-9_.:@-]+)+$`)
+var sysctlName = pattern.Of(`^[A-Za-z0-9_-]+([./][A-Za-z0-9_.:@-]+)+$`)
 
 func checkSysctl(args value.Struct) (ps schema.Problems) {
-	if s, ok := get(sysctlSchema, args, "name").(string); ok && (!sysctlName.MatchString(s) || strings.Contains(s, "..")) {
+	if s, ok := get(sysctlSchema, args, "name").(string); ok && (!sysctlName().MatchString(s) || strings.Contains(s, "..")) {
 		ps = append(ps, &schema.Problem{Path: "name", Msg: fmt.Sprintf("got %q, want the name of a setting, as net.ipv4.ip_forward", s)})
 	}
 	switch v := value.Reveal(get(sysctlSchema, args, "value")).(type) {
@@ -188,6 +188,6 @@ func (sysctlHandler) Delete(ctx context.Context, rc resource.Conn, r *resource.R
 		return err
 	}
 	return c.drop(ctx, r, sysctlBegin(r.Live.Name)+`rm -f "$C"
-if [ -e "$B" ] && [ -f "$P" ]; then V=$(cat "$B")
+if [ -e "$B" ] && [ -f "$P" ] && [ "$(cat "$B")" != "$(cat "$P")" ]; then V=$(cat "$B")
 `+sysctlWrite+"fi")
 }

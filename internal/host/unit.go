@@ -3,9 +3,9 @@ package host
 import (
 	"encoding/base64"
 	"fmt"
-	"regexp"
 	"strings"
 
+	"github.com/swarmscript/swarmscript/internal/pattern"
 	"github.com/swarmscript/swarmscript/internal/resource"
 	"github.com/swarmscript/swarmscript/internal/schema"
 	"github.com/swarmscript/swarmscript/internal/value"
@@ -18,11 +18,30 @@ type UnitSpec struct {
 	Enabled *bool   `star:"enabled" doc:"Whether it is started when the machine starts; left as it is if left out."`
 	Running *bool   `star:"running" doc:"Whether it runs; left as it is if left out, but a running unit is started anew when its content changes."`
 	Masked  *bool   `star:"masked" doc:"Whether nothing can start it; left as it is if left out."`
+
+	RestartOn *[]Trigger `star:"restart_on,set" ref:"file.revision" doc:"Files, or other values such as a package's version, that it takes on when it starts: a running unit is started anew where they are not what it was started with."`
+	ReloadOn  *[]Trigger `star:"reload_on,set" ref:"file.revision" doc:"The same for what a reload takes on. A unit that cannot reload is started anew."`
+}
+
+// Trigger is what stands for something that a unit takes on: a SHA-256, of a
+// file's revision or of any other text, which is all that the machine keeps of it.
+// A revision is more than the content: what was changed by hand, and put back, may
+// be what the unit runs with.
+type Trigger string
+
+var sha256Hex = pattern.Of(`^[0-9a-f]{64}$`)
+
+// Normal implements [schema.Normaler].
+func (t Trigger) Normal() (string, error) {
+	if sha256Hex().MatchString(string(t)) {
+		return string(t), nil
+	}
+	return sumOf([]byte(t)), nil
 }
 
 // SchemaName implements [schema.Named].
 func (*UnitSpec) SchemaName() (string, string) {
-	return "systemd_unit", "A unit of systemd. lifecycle(replace_on = [...]) starts it anew when those values change. When it is no longer declared, one that we made is stopped and removed; of another, its file, and whether it is enabled and runs, are what they were before us."
+	return "systemd_unit", "A unit of systemd. With restart_on and reload_on it takes on files that change, once, also where an apply was cut off before it did; lifecycle(replace_on = [...]) starts it anew when those values change. When it is no longer declared, one that we made is stopped and removed; of another, its file, and whether it is enabled and runs, are what they were before us."
 }
 
 var unitSchema = schema.Of(UnitSpec{})
@@ -41,18 +60,18 @@ var UnitKind = &resource.Kind{
 	},
 	Check:   hiding(unitSchema, checkUnit),
 	Effect:  unitEffect,
-	Ending:  staysAsItWas,
+	Ending:  asBefore,
 	Handler: unitHandler{},
 }
 
 // unitName is what systemd takes; a template's instance has an @ in it.
-var unitName = regexp.MustCompile(`^[A-Za-z0-9:_.@\\-]+\.(service|socket|timer|path|mount|automount|swap|target|slice)$`)
+var unitName = pattern.Of(`^[A-Za-z0-9:_.@\\-]+\.(service|socket|timer|path|mount|automount|swap|target|slice)$`)
 
 func checkUnit(args value.Struct) (ps schema.Problems) {
 	name, ok := text(unitSchema, args, "name")
-	if ok && !unitName.MatchString(name) {
+	if ok && !unitName().MatchString(name) {
 		p := &schema.Problem{Path: "name", Msg: fmt.Sprintf("got %q, want the name of a unit with its type", name)}
-		if unitName.MatchString(name + ".service") {
+		if unitName().MatchString(name + ".service") {
 			p.Hint = fmt.Sprintf("%q", name+".service")
 		}
 		ps = append(ps, p)
@@ -73,6 +92,7 @@ func checkUnit(args value.Struct) (ps schema.Problems) {
 
 func unitEffect(live *resource.Object, args value.Struct, changes []schema.Change, restart bool) string {
 	was, _ := get(unitSchema, live.Args, "running").(bool)
+	reload := false
 	for _, c := range changes {
 		switch c.Field.Name {
 		case "running":
@@ -80,12 +100,17 @@ func unitEffect(live *resource.Object, args value.Struct, changes []schema.Chang
 				return "started"
 			}
 			return resource.Interrupted + ": stopped"
-		case "content":
+		case "content", "restart_on":
 			restart = true
+		case "reload_on":
+			reload = true
 		}
 	}
-	if restart && was {
+	switch {
+	case restart && was:
 		return resource.Interrupted + " for a moment: started anew"
+	case reload && was:
+		return "reloaded"
 	}
 	return ""
 }
@@ -196,7 +221,19 @@ func readUnits(l *look, out []byte, decls []*resource.Declaration) error {
 			}
 			set(unitSchema, args, "content", v)
 		}
-		l.add(d, args, map[string]value.Value{"unit": nameOf(d)})
+		var note unitNote
+		if err := l.note(idOf("systemd_unit", nameOf(d)), &note); err != nil {
+			return err
+		}
+		for name, on := range map[string][]Trigger{"restart_on": note.Started, "reload_on": note.Loaded} {
+			if get(unitSchema, d.Args, name) != nil {
+				set(unitSchema, args, name, triggerList(on))
+			}
+		}
+		o := l.add(d, args, map[string]value.Value{"unit": nameOf(d)})
+		if note.Stale && running {
+			o.Unsettled, o.Stuck = "what it was to be started anew for, it was not", true
+		}
 	}
 	return nil
 }

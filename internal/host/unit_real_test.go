@@ -21,6 +21,7 @@ WantedBy=multi-user.target
 
 // Every argument of a unit, of ours and of a package, on both releases.
 func TestUnit(t *testing.T) {
+	t.Parallel()
 	for _, image := range []string{"debian-12", "debian-13"} {
 		t.Run(image, func(t *testing.T) {
 			t.Parallel()
@@ -80,6 +81,70 @@ func TestUnit(t *testing.T) {
 			want(t, "what is left of us", w.sh("find /var/lib/swarmscript -type f"), "")
 		})
 	}
+}
+
+// A unit takes on what changes, once, also where the step was cut off before it
+// did.
+func TestUnitTakesOn(t *testing.T) {
+	t.Parallel()
+	w := start(t, "debian-12")
+	const text = `[Service]
+ExecStart=/bin/sh -c 'echo start >>/run/app.log; exec sleep 1003'
+ExecReload=/bin/sh -c 'echo reload >>/run/app.log'
+`
+	unit := func(a args) *resource.Declaration {
+		return w.declare(host.UnitKind, "app.service", args{"content": text, "running": true}.With(a))
+	}
+	did := func(words string) { // since it was asked last
+		t.Helper()
+		want(t, "what it did", w.sh("echo $(cat /run/app.log); : >/run/app.log"), words)
+	}
+	effect := func(d *resource.Declaration, want string) {
+		t.Helper()
+		if got := w.steps(decls(d))[0].change.Effect; got != want {
+			t.Errorf("the effect is %q, want %q", got, want)
+		}
+	}
+	w.apply(list("create systemd_unit.app.service"), unit(args{"restart_on": []string{"a1"}, "reload_on": []string{"b1"}}))
+	did("start")
+	effect(unit(args{"restart_on": []string{"a1"}, "reload_on": []string{"b2"}}), "reloaded")
+	w.apply(list("update systemd_unit.app.service: reload_on"), unit(args{"restart_on": []string{"a1"}, "reload_on": []string{"b2"}}))
+	did("reload")
+	effect(unit(args{"restart_on": []string{"a2"}, "reload_on": []string{"b3"}}), "INTERRUPTED for a moment: started anew")
+	w.apply(list("update systemd_unit.app.service: reload_on restart_on"), unit(args{"restart_on": []string{"a2"}, "reload_on": []string{"b3"}}))
+	did("start")
+	w.apply(nil, unit(nil)) // left out, they are left as they are
+	did("")
+	if kept := w.sh("grep -rl 'a2\"' /var/lib/swarmscript || true"); kept != "" {
+		t.Errorf("a value is kept in %s", kept)
+	}
+
+	// Cut off before it is started anew, or reloads.
+	w.sh(`mv /usr/bin/systemctl /usr/bin/systemctl.real
+printf '#!/bin/sh\ncase $1 in *restart*) exit 1 ;; esac; exec systemctl.real "$@"\n' >/usr/bin/systemctl; chmod 755 /usr/bin/systemctl`)
+	again := func(what string, a args, did2 string) {
+		t.Helper()
+		w.sh("ln -sf /usr/bin/systemctl.real /usr/local/sbin/systemctl")
+		w.apply(list("update systemd_unit.app.service"+what), unit(a))
+		did(did2)
+		w.sh("rm /usr/local/sbin/systemctl")
+	}
+	for _, tt := range []struct {
+		change args
+		what   string
+		did    string
+	}{
+		{args{"restart_on": []string{"a3"}}, ": restart_on", "start"},
+		{args{"reload_on": []string{"b4"}}, ": reload_on", "reload"},
+		{args{"content": text + "# new\n"}, "", "start"},
+	} {
+		w.fails(decls(unit(tt.change)), "app.service does not re")
+		again(tt.what, tt.change, tt.did)
+	}
+	w.sh("mv /usr/bin/systemctl.real /usr/bin/systemctl")
+	w.apply(list("update systemd_unit.app.service: content restart_on"), unit(args{"restart_on": []string{"a9"}}))
+	did("start")
+	w.apply(list("delete systemd_unit.app.service"))
 }
 
 func ours2(w *world, content string) *resource.Declaration {

@@ -2,6 +2,7 @@ package host
 
 import (
 	"context"
+	"encoding/json"
 	"fmt"
 	"strings"
 	"time"
@@ -17,7 +18,29 @@ type unitHandler struct{}
 // unitNote is what a machine remembers of a unit of ours.
 type unitNote struct {
 	Content bool `json:"content"` // its file is ours
+	// Stale is set while a step starts it anew: a step that was cut short leaves it.
+	Stale bool `json:"stale,omitempty"`
+	// Started and Loaded are restart_on and reload_on as it last took them on.
+	Started []Trigger `json:"started,omitempty"`
+	Loaded  []Trigger `json:"loaded,omitempty"`
 }
+
+func triggerList(on []Trigger) value.List {
+	out := value.List{}
+	for _, t := range on {
+		out = append(out, string(t))
+	}
+	return out
+}
+
+// renewal is what a step does to a unit that runs already.
+type renewal int
+
+const (
+	leave renewal = iota
+	reload
+	restart
+)
 
 // unitBegin sets $U and $F, and how a unit that failed is told: its state and
 // the last lines of its log.
@@ -40,20 +63,16 @@ func (h unitHandler) Create(ctx context.Context, rc resource.Conn, r *resource.R
 	if err := unitSchema.Decode(r.Args, &spec); err != nil {
 		return nil, err
 	}
-	changed := r.Live == nil && spec.Content != nil
-	if r.Live != nil {
-		for _, ch := range unitSchema.Diff(r.Args, r.Live.Args, nil) {
-			changed = changed || ch.Field.Name == "content"
-		}
-	}
+	changed, does := spec.changes(r)
+	begun, ended := spec.notes(r, does)
 	ch := change{
-		name: spec.Name, note: unitNote{spec.Content != nil},
+		name: spec.Name, note: begun, after: ended,
 		check: unitBegin(spec.Name),
 		save: `mkdir "$B.new"
   if [ -e "$F" ] || [ -L "$F" ]; then cp -a -T -- "$F" "$B.new/unit"; fi
   e=$(systemctl is-enabled -- "$U" 2>/dev/null) || true; a=$(systemctl is-active -- "$U" 2>/dev/null) || true
   printf '%s %s %s\n' "$(systemctl show -p LoadState --value -- "$U")" "${e:-none}" "${a:-none}" >"$B.new/state"`,
-		script: spec.script(changed, changed || r.Restart, value.Sensitive(get(unitSchema, r.Args, "content"))),
+		script: spec.script(changed, does, value.Sensitive(get(unitSchema, r.Args, "content"))),
 	}
 	if spec.Content != nil {
 		ch.data = []byte(*spec.Content)
@@ -66,8 +85,58 @@ func (h unitHandler) Create(ctx context.Context, rc resource.Conn, r *resource.R
 	return c.made(r, spec.Name, map[string]value.Value{"unit": spec.Name}), nil
 }
 
+// changes says whether the unit's file is to be written, and what becomes of the
+// unit where it runs.
+func (s *UnitSpec) changes(r *resource.Request) (content bool, does renewal) {
+	if r.Live == nil {
+		content = s.Content != nil
+	} else {
+		for _, ch := range unitSchema.Diff(r.Args, r.Live.Args, nil) {
+			switch ch.Field.Name {
+			case "content":
+				content = true
+			case "restart_on":
+				does = restart
+			case "reload_on":
+				does = max(does, reload)
+			}
+		}
+	}
+	if content || r.Restart || r.Live != nil && r.Live.Stuck {
+		does = restart
+	}
+	return content, does
+}
+
+// notes are what the machine remembers while the step runs, and once it has ended
+// well: only then has the unit taken on what it was started anew for.
+func (s *UnitSpec) notes(r *resource.Request, does renewal) (begun, ended unitNote) {
+	begun.Content, ended.Content = s.Content != nil, s.Content != nil
+	if r.Live != nil {
+		begun.Started, begun.Loaded = noteOfUnit(r.Live)
+	}
+	ended.Started, ended.Loaded = begun.Started, begun.Loaded
+	if s.RestartOn != nil {
+		ended.Started = *s.RestartOn
+	}
+	if s.ReloadOn != nil {
+		ended.Loaded = *s.ReloadOn
+	}
+	begun.Stale = does == restart
+	return begun, ended
+}
+
+// noteOfUnit is what a unit took on, as the machine remembers it.
+func noteOfUnit(o *resource.Object) (started, loaded []Trigger) {
+	var note unitNote
+	if rec, _ := o.Native.(record); len(rec.Note) > 0 && json.Unmarshal(rec.Note, &note) == nil {
+		return note.Started, note.Loaded
+	}
+	return nil, nil
+}
+
 // script brings the unit to what is declared.
-func (s *UnitSpec) script(changed, renew, sensitive bool) string {
+func (s *UnitSpec) script(changed bool, does renewal, sensitive bool) string {
 	var b strings.Builder
 	if s.Masked != nil && !*s.Masked || s.Content != nil {
 		b.WriteString("if [ -L \"$F\" ] && [ \"$(readlink \"$F\")\" = /dev/null ]; then systemctl unmask -q -- \"$U\"; fi\n")
@@ -100,12 +169,13 @@ case $(systemctl is-enabled -- "$U" 2>/dev/null) in enabled | alias) ;; *) fail 
 	switch {
 	case no(s.Running):
 		b.WriteString("systemctl stop -- \"$U\" 2>/dev/null || broken \"$U does not stop\"\n")
-	case yes(s.Running) && renew:
-		b.WriteString("systemctl reset-failed -- \"$U\" 2>/dev/null || true\nsystemctl restart -- \"$U\" 2>/dev/null || broken \"$U does not start\"\n")
 	case yes(s.Running):
-		b.WriteString("systemctl reset-failed -- \"$U\" 2>/dev/null || true\nsystemctl start -- \"$U\" 2>/dev/null || broken \"$U does not start\"\n")
-	case renew:
-		b.WriteString("systemctl try-restart -- \"$U\" 2>/dev/null || broken \"$U does not start\"\n")
+		verb := map[renewal]string{leave: "start", reload: "reload-or-restart", restart: "restart"}[does]
+		b.WriteString("systemctl reset-failed -- \"$U\" 2>/dev/null || true\nsystemctl " + verb + " -- \"$U\" 2>/dev/null || broken \"$U does not " + strings.TrimSuffix(verb, "-or-restart") + "\"\n")
+	case does == reload:
+		b.WriteString("systemctl try-reload-or-restart -- \"$U\" 2>/dev/null || broken \"$U does not reload\"\n")
+	case does == restart:
+		b.WriteString("systemctl try-restart -- \"$U\" 2>/dev/null || broken \"$U does not restart\"\n")
 	}
 	if yes(s.Masked) {
 		b.WriteString("systemctl mask -q --now -- \"$U\" 2>&1 || fail \"$U cannot be masked: is its own file in /etc/systemd/system?\"\n")
@@ -140,8 +210,8 @@ while [ "$left" -gt 0 ]; do
     *) if [ "$(systemctl show -p Type -p RemainAfterExit --value -- "$U" | tr '\n' ' ')" = 'oneshot no ' ]; then fail "$U ran and ended, so it never runs: leave running out, or give it RemainAfterExit=yes"; fi
        broken "$U ended after it was started" ;;
   esac
-  sleep 0.2
-done`, settleFor/(200*time.Millisecond)), nil)
+  sleep 0.4
+done`, settleFor/(400*time.Millisecond)), nil)
 	if f, ok := err.(*failure); ok {
 		summary, detail, _ := strings.Cut(f.msg, "\n")
 		return &resource.NotConverged{Address: r.Address, Summary: summary, Detail: detail}

@@ -7,6 +7,7 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/swarmscript/swarmscript/internal/pattern"
 	"github.com/swarmscript/swarmscript/internal/resource"
 	"github.com/swarmscript/swarmscript/internal/schema"
 	"github.com/swarmscript/swarmscript/internal/value"
@@ -39,16 +40,17 @@ var UpgradesKind = &resource.Kind{
 	TakesOver: true,
 	Single:    true,
 	Check:     hiding(upgradesSchema, checkUpgrades),
-	Ending:    staysAsItWas,
+	Ending:    asBefore,
+	Needs:     needsPackages("unattended-upgrades"),
 	Handler:   upgradesHandler{},
 }
 
 const upgradesFile = "/etc/apt/apt.conf.d/99swarmscript-unattended-upgrades"
 
-var rebootTime = regexp.MustCompile(`^(now|([01][0-9]|2[0-3]):[0-5][0-9])$`)
+var rebootTime = pattern.Of(`^(now|([01][0-9]|2[0-3]):[0-5][0-9])$`)
 
 func checkUpgrades(args value.Struct) (ps schema.Problems) {
-	if s, ok := text(upgradesSchema, args, "reboot_time"); ok && !rebootTime.MatchString(s) {
+	if s, ok := text(upgradesSchema, args, "reboot_time"); ok && !rebootTime().MatchString(s) {
 		ps = append(ps, &schema.Problem{Path: "reboot_time", Msg: fmt.Sprintf("got %q, want a time as 02:30, or now", s)})
 	}
 	for _, name := range []string{"blacklist", "origins"} {
@@ -150,7 +152,7 @@ func (upgradesHandler) Create(ctx context.Context, rc resource.Conn, r *resource
 	}
 	_, err = c.write(ctx, r, change{
 		name:  r.Address.Kind(),
-		check: `command -v unattended-upgrade >/dev/null || fail "unattended-upgrades is not installed: declare package(\"unattended-upgrades\"), and name it in after ="` + "\n",
+		check: `command -v unattended-upgrade >/dev/null || fail "unattended-upgrades is not installed: declare package(\"unattended-upgrades\")"` + "\n",
 		script: "P=" + upgradesFile + `
 T=$(mktemp); trap 'rm -f "$T" "$P.new"' EXIT HUP INT TERM
 cat >"$T"; chmod 644 "$T"

@@ -4,13 +4,13 @@ import (
 	"encoding/base64"
 	"fmt"
 	"path"
-	"regexp"
 	"slices"
 	"strconv"
 	"strings"
 
 	"golang.org/x/crypto/ssh"
 
+	"github.com/swarmscript/swarmscript/internal/pattern"
 	"github.com/swarmscript/swarmscript/internal/resource"
 	"github.com/swarmscript/swarmscript/internal/schema"
 	"github.com/swarmscript/swarmscript/internal/value"
@@ -53,24 +53,24 @@ var UserKind = &resource.Kind{
 	},
 	Check:    hiding(userSchema, checkUser),
 	Complete: completeUser,
-	Ending:   staysAsItWas,
+	Ending:   asBefore,
 	Handler:  userHandler{},
 }
 
-var userName = regexp.MustCompile(`^[a-z_][a-z0-9_-]{0,30}\$?$`)
+var userName = pattern.Of(`^[a-z_][a-z0-9_-]{0,30}\$?$`)
 
 func checkUser(args value.Struct) (ps schema.Problems) {
 	wrong := func(arg, format string, a ...any) {
 		ps = append(ps, &schema.Problem{Path: arg, Msg: fmt.Sprintf(format, a...)})
 	}
-	if n, ok := text(userSchema, args, "name"); ok && !userName.MatchString(n) {
+	if n, ok := text(userSchema, args, "name"); ok && !userName().MatchString(n) {
 		wrong("name", "got %q, want the name of an account: small letters, digits, '_' and '-', at most 32", n)
 	}
-	if g, ok := text(userSchema, args, "group"); ok && !accountName.MatchString(g) {
+	if g, ok := text(userSchema, args, "group"); ok && !accountName().MatchString(g) {
 		wrong("group", "got %q, want the name of a group", g)
 	}
-	for i, g := range listOf(args, "groups") {
-		if !accountName.MatchString(g) {
+	for i, g := range listOf(userSchema, args, "groups") {
+		if !accountName().MatchString(g) {
 			wrong(fmt.Sprintf("groups[%d]", i), "got %q, want the name of a group", g)
 		}
 	}
@@ -85,7 +85,7 @@ func checkUser(args value.Struct) (ps schema.Problems) {
 	if s, ok := text(userSchema, args, "password_hash"); ok && (strings.ContainsAny(s, ":\n") || !strings.HasPrefix(s, "$") && s != "*" && s != "!") {
 		wrong("password_hash", "is not a hash as in /etc/shadow: make one with mkpasswd, or openssl passwd -6")
 	}
-	for i, k := range listOf(args, "ssh_keys") {
+	for i, k := range listOf(userSchema, args, "ssh_keys") {
 		if _, err := keyOf(k); err != nil {
 			wrong(fmt.Sprintf("ssh_keys[%d]", i), "is not a public key as a line of authorized_keys: %v", err)
 		}
@@ -111,8 +111,8 @@ func completeUser(args value.Struct) {
 }
 
 // listOf returns the known texts of a list.
-func listOf(args value.Struct, name string) (out []string) {
-	l, _ := value.Reveal(get(userSchema, args, name)).(value.List)
+func listOf(s *schema.Struct, args value.Struct, name string) (out []string) {
+	l, _ := value.Reveal(get(s, args, name)).(value.List)
 	for _, e := range l {
 		if s, ok := value.Reveal(e).(string); ok {
 			out = append(out, s)
@@ -264,7 +264,7 @@ func (a *account) args(declared value.Struct, note userNote) value.Struct {
 	if want, _ := text(userSchema, declared, "group"); want == a.gid {
 		spec.Group = &a.gid
 	}
-	for _, g := range slices.Concat(listOf(declared, "groups"), note.Groups) {
+	for _, g := range slices.Concat(listOf(userSchema, declared, "groups"), note.Groups) {
 		if slices.Contains(a.groups, g) && !slices.Contains(spec.Groups, g) {
 			spec.Groups = append(spec.Groups, g)
 		}
@@ -275,7 +275,7 @@ func (a *account) args(declared value.Struct, note userNote) value.Struct {
 			has[id] = true
 		}
 	}
-	for _, k := range slices.Concat(listOf(declared, "ssh_keys"), note.Keys) {
+	for _, k := range slices.Concat(listOf(userSchema, declared, "ssh_keys"), note.Keys) {
 		if id, err := keyOf(k); err == nil && has[id] {
 			spec.SSHKeys = append(spec.SSHKeys, k)
 			has[id] = false // once

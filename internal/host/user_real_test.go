@@ -23,6 +23,7 @@ func publicKey(t *testing.T, seed byte) string {
 
 // Every argument of an account, on both releases.
 func TestUser(t *testing.T) {
+	t.Parallel()
 	for _, image := range []string{"debian-12", "debian-13"} {
 		t.Run(image, func(t *testing.T) {
 			t.Parallel()

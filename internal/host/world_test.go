@@ -1,40 +1,79 @@
 package host_test
 
 import (
+	"crypto/rand"
+	"flag"
 	"fmt"
+	"os"
 	"slices"
 	"strings"
 	"testing"
 
 	"github.com/swarmscript/swarmscript/internal/host"
+	"github.com/swarmscript/swarmscript/internal/local"
 	"github.com/swarmscript/swarmscript/internal/plan"
 	"github.com/swarmscript/swarmscript/internal/remote"
 	"github.com/swarmscript/swarmscript/internal/resource"
+	"github.com/swarmscript/swarmscript/internal/resource/resourcetest"
 	"github.com/swarmscript/swarmscript/internal/schema"
 	"github.com/swarmscript/swarmscript/internal/testhost"
+	"github.com/swarmscript/swarmscript/internal/testhost/aptrepo"
 	"github.com/swarmscript/swarmscript/internal/value"
 )
+
+func TestMain(m *testing.M) {
+	flag.Set("test.parallel", "4") // unless -parallel says otherwise: these tests wait more than they work
+	os.Exit(m.Run())
+}
 
 // world is a real machine and what a test does with it: it plans and applies
 // declarations as a run does, one after another.
 type world struct {
 	t       *testing.T
 	h       *testhost.Host
+	m       machine
+	port    int // of its sshd, 0 for the usual one
 	c       *host.Conn
 	project string
 	moved   [][2]value.Address
 }
 
+// start starts a machine whose apt knows no more packages than tests install.
 func start(t *testing.T, image string, opts ...testhost.Option) *world {
 	t.Helper()
-	h := testhost.Start(t, image, opts...)
-	return &world{t: t, h: h, c: connect(t, h), project: "shop/test"}
+	w := startBare(t, image, opts...)
+	if !*onLab {
+		aptrepo.Debian(t, w.h)
+	}
+	return w
 }
 
-func connect(t *testing.T, h *testhost.Host) *host.Conn {
+// startBare starts a machine that has Debian's own lists to fetch.
+func startBare(t *testing.T, image string, opts ...testhost.Option) *world {
 	t.Helper()
-	c := host.Connect(remote.Machine{Address: h.Address, User: h.User, Key: h.Key, HostKeys: []string{h.HostKey}})
-	t.Cleanup(func() { c.Close() })
+	if *onLab {
+		return startLab(t, image, opts...)
+	}
+	h := testhost.Start(t, image, opts...)
+	w := &world{t: t, h: h, m: h, project: "shop/test"}
+	w.c = w.connect()
+	return w
+}
+
+// specOf is what the options of a machine ask for.
+func specOf(opts []testhost.Option) local.Spec {
+	spec := local.Spec{Name: "h" + strings.ToLower(rand.Text()[:6]), User: "root"}
+	for _, opt := range opts {
+		opt(&spec)
+	}
+	return spec
+}
+
+// connect makes a connection of its own to the machine.
+func (w *world) connect() *host.Conn {
+	w.t.Helper()
+	c := host.Connect(remote.Machine{Address: w.h.Address, Port: w.port, User: w.h.User, Key: w.h.Key, HostKeys: []string{w.h.HostKey}})
+	w.t.Cleanup(func() { c.Close() })
 	return c
 }
 
@@ -42,15 +81,15 @@ func connect(t *testing.T, h *testhost.Host) *host.Conn {
 func (w *world) as(project string) *world {
 	w.t.Helper()
 	other := *w
-	other.c, other.project = connect(w.t, w.h), project
+	other.c, other.project = w.connect(), project
 	return &other
 }
 
 // sh runs a script on the machine by other means than ours.
-func (w *world) sh(script string) string { w.t.Helper(); return w.h.Run("sh", "-ec", script) }
+func (w *world) sh(script string) string { w.t.Helper(); return w.m.Run("sh", "-ec", script) }
 
 // args is what a script gives.
-type args map[string]any
+type args = resourcetest.Args
 
 // declare makes a declaration; wrong arguments fail the test.
 func (w *world) declare(k *resource.Kind, name string, a args) *resource.Declaration {
@@ -63,53 +102,10 @@ func (w *world) declare(k *resource.Kind, name string, a args) *resource.Declara
 }
 
 func checked(k *resource.Kind, name string, a args) (value.Struct, schema.Problems) {
-	in := make(value.Struct, len(k.Schema.Fields))
 	if f := k.Schema.NameField(); f != nil {
-		in[f.Index] = name
+		a = args{f.Name: name}.With(a)
 	}
-	for arg, v := range a {
-		f, ok := k.Schema.Field(arg)
-		if !ok {
-			panic("no argument " + arg)
-		}
-		in[f.Index] = plain(v)
-	}
-	out, problems := k.Schema.CheckAll(in)
-	if problems == nil && k.Check != nil {
-		problems = k.Check(out)
-	}
-	if problems == nil && k.Complete != nil {
-		k.Complete(out)
-	}
-	return out, problems
-}
-
-func plain(v any) value.Value {
-	switch v := v.(type) {
-	case int:
-		return int64(v)
-	case []string:
-		var l value.List
-		for _, s := range v {
-			l = append(l, s)
-		}
-		return l
-	case []args:
-		var l value.List
-		for _, m := range v {
-			l = append(l, plain(m))
-		}
-		return l
-	case map[string]string:
-		return value.MapOf(v)
-	case args:
-		var entries []value.Entry
-		for k, e := range v {
-			entries = append(entries, value.Entry{Key: k, Value: plain(e)})
-		}
-		return value.NewMap(entries)
-	}
-	return v
+	return resourcetest.Check(k, a)
 }
 
 func (w *world) observe(decls []*resource.Declaration) *resource.Observation {

@@ -99,6 +99,9 @@ func (m *Machine) enterAll(all []hierarchy, pid int) error {
 		return err
 	}
 	for _, h := range all {
+		if err := m.site.weigh(h); err != nil {
+			return err
+		}
 		if err := os.WriteFile(filepath.Join(h.path, m.cgroup(), "cgroup.procs"), []byte(strconv.Itoa(pid)), 0o644); err != nil {
 			return err
 		}
@@ -126,6 +129,23 @@ func (h hierarchy) inherit(parent, dir string) error {
 		}
 	}
 	return nil
+}
+
+// weigh lets the site's machines have as much of the CPUs, where these are short,
+// as that many other programs of this computer. Version 1 weighs a cgroup against
+// every single process beside it: all machines together would count as one, and
+// be too slow for what is timed where the computer is busy.
+func (s *Site) weigh(h hierarchy) error {
+	const one = 1024 // the kernel's, of a process
+	if h.unified || !slices.Contains(h.controllers, "cpu") {
+		return nil
+	}
+	top := filepath.Join(h.path, s.cgroup())
+	machines, err := filepath.Glob(filepath.Join(top, "m*", "cgroup.procs"))
+	if err != nil {
+		return err
+	}
+	return os.WriteFile(filepath.Join(top, "cpu.shares"), []byte(strconv.Itoa(one*len(machines))), 0o644)
 }
 
 // period is that of the CPU limit in microseconds, which is also the kernel's own.

@@ -142,7 +142,7 @@ func TestCrashOfABase(t *testing.T) {
 		return out
 	}
 	left := working()
-	for end := time.Now().Add(10 * time.Second); len(left) > 0 && time.Now().Before(end); left = working() {
+	for end := time.Now().Add(2 * time.Minute); len(left) > 0 && time.Now().Before(end); left = working() {
 		time.Sleep(20 * time.Millisecond)
 	}
 	if len(left) > 0 {

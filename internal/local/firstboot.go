@@ -4,10 +4,8 @@ import (
 	"bytes"
 	"cmp"
 	"context"
-	"crypto/ed25519"
 	"crypto/rand"
 	"encoding/hex"
-	"encoding/pem"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -17,6 +15,8 @@ import (
 	"strings"
 
 	"golang.org/x/crypto/ssh"
+
+	"github.com/swarmscript/swarmscript/internal/sshkey"
 )
 
 // prepare makes the machine's folders, and writes what must be there before its
@@ -27,14 +27,14 @@ func (m *Machine) prepare(ctx context.Context) error {
 			return err
 		}
 	}
-	private, public, err := newKey("swarmscript@" + m.Name)
+	private, public, err := sshkey.New("swarmscript@" + m.Name)
 	if err != nil {
 		return err
 	}
 	if err := os.WriteFile(m.KeyFile(), private, 0o600); err != nil {
 		return err
 	}
-	hostPrivate, hostPublic, err := newKey("root@" + m.Name)
+	hostPrivate, hostPublic, err := sshkey.Take(m.GivenHostKey, "root@"+m.Name)
 	if err != nil {
 		return err
 	}
@@ -56,24 +56,6 @@ func (m *Machine) prepare(ctx context.Context) error {
 		return err
 	}
 	return l.err()
-}
-
-// newKey makes a key pair, in OpenSSH's formats.
-func newKey(comment string) (private, public []byte, err error) {
-	pub, priv, err := ed25519.GenerateKey(rand.Reader)
-	if err != nil {
-		return nil, nil, err
-	}
-	block, err := ssh.MarshalPrivateKey(priv, comment)
-	if err != nil {
-		return nil, nil, err
-	}
-	key, err := ssh.NewPublicKey(pub)
-	if err != nil {
-		return nil, nil, err
-	}
-	line := append(bytes.TrimSpace(ssh.MarshalAuthorizedKey(key)), " "+comment+"\n"...)
-	return pem.EncodeToMemory(block), line, nil
 }
 
 // checkKey says what is wrong with a line of authorized_keys.

@@ -67,7 +67,7 @@ func (s *Site) Prepare(ctx context.Context, image string, progress func(string))
 	if !ok {
 		return "", fmt.Errorf("there is no image %q%s: it is one of %s", image, didYouMean(image, Images()), strings.Join(Images(), ", "))
 	}
-	r := recipe{Version: 1, Suite: suite, Packages: basePackages, Masked: masked, Mirrors: computersMirrors(ctx)}
+	r := recipe{Version: 1, Suite: suite, Packages: basePackages, Masked: masked, Mirrors: s.computersMirrors(ctx)}
 	dir := filepath.Join(s.cache, image+"-"+r.digest())
 	if exists(dir) {
 		return dir, nil

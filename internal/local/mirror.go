@@ -2,8 +2,9 @@ package local
 
 import (
 	"context"
-	"regexp"
 	"strings"
+
+	"github.com/swarmscript/swarmscript/internal/pattern"
 )
 
 // mirrors are where a base gets its packages from.
@@ -18,10 +19,25 @@ var publicMirrors = mirrors{Main: "http://deb.debian.org/debian", Security: "htt
 
 // debianSuite matches the suites of Debian; other systems that use apt call
 // theirs otherwise.
-var debianSuite = regexp.MustCompile(`^(stable|oldstable|testing|sid|unstable|bullseye|bookworm|trixie|forky|duke)(-updates|-backports|-security)?$`)
+var debianSuite = pattern.Of(`^(stable|oldstable|testing|sid|unstable|bullseye|bookworm|trixie|forky|duke)(-updates|-backports|-security)?$`)
 
 // keptSettings are the settings of the computer's apt that a machine needs too.
-var keptSettings = regexp.MustCompile(`^Acquire::(Check-Valid-Until|Check-Date|https?::Proxy) "[^"]*";$`)
+var keptSettings = pattern.Of(`^Acquire::(Check-Valid-Until|Check-Date|https?::Proxy) "[^"]*";$`)
+
+// computersMirrors are the mirrors for the site's machines. The computer's apt is asked
+// once: where it keeps no cache, each answer takes a second of a processor.
+func (s *Site) computersMirrors(ctx context.Context) mirrors {
+	s.asking.Lock()
+	defer s.asking.Unlock()
+	if s.mirrors != nil {
+		return *s.mirrors
+	}
+	m := computersMirrors(ctx)
+	if ctx.Err() == nil {
+		s.mirrors = &m
+	}
+	return m
+}
 
 // computersMirrors returns the mirrors that the computer's own apt uses, and
 // Debian's where it has none.
@@ -43,7 +59,7 @@ func readMirrors(targets, settings string) mirrors {
 	m := mirrors{}
 	for _, line := range strings.Split(targets, "\n") {
 		uri, suite, _ := strings.Cut(strings.TrimSpace(line), " ")
-		if !debianSuite.MatchString(suite) || !strings.HasPrefix(uri, "http") || strings.Contains(uri, "@") {
+		if !debianSuite().MatchString(suite) || !strings.HasPrefix(uri, "http") || strings.Contains(uri, "@") {
 			continue
 		}
 		uri = strings.TrimSuffix(uri, "/")
@@ -63,7 +79,7 @@ func readMirrors(targets, settings string) mirrors {
 		m.Security = publicMirrors.Security
 	}
 	for _, line := range strings.Split(settings, "\n") {
-		if keptSettings.MatchString(line) && !strings.Contains(line, "@") {
+		if keptSettings().MatchString(line) && !strings.Contains(line, "@") {
 			m.Settings = append(m.Settings, line)
 		}
 	}

@@ -1,6 +1,7 @@
 package local
 
 import (
+	"bufio"
 	"context"
 	_ "embed"
 	"errors"
@@ -17,6 +18,8 @@ import (
 )
 
 var (
+	//go:embed keep.sh
+	keepScript string
 	//go:embed boot.sh
 	bootScript string
 	//go:embed init.sh
@@ -160,8 +163,9 @@ func (m *Machine) boot(ctx context.Context) error {
 	return nil
 }
 
-// spawn starts the machine's first process, which waits for a word. It is made by
-// a shell that ends at once, so that it is nobody's child and lives on without us.
+// spawn starts the machine's first process, which waits for a word, and what
+// keeps it: that is made by a shell that ends at once, so that it is nobody's child
+// and lives on without us.
 func (m *Machine) spawn(ctx context.Context, address, gateway string) (b boot, word io.WriteCloser, err error) {
 	log, err := os.Create(m.LogFile())
 	if err != nil {
@@ -177,22 +181,39 @@ func (m *Machine) spawn(ctx context.Context, address, gateway string) (b boot, w
 	if err != nil {
 		return b, nil, errors.Join(err, word.Close())
 	}
-	const fork = `script=$1; shift; /bin/sh -c "$script" boot "$@" <&3 3<&- >&4 2>&4 4>&- & echo $!`
-	cmd := exec.CommandContext(ctx, "/usr/bin/unshare", append([]string{
-		"--mount", "--uts", "--ipc", "--net", "--pid", "--propagation", "private",
-		"/bin/sh", "-c", fork, "fork", bootScript}, args...)...)
-	cmd.Env = []string{"PATH=" + systemPath}
-	cmd.SysProcAttr = daemon()
-	cmd.ExtraFiles = []*os.File{theirs, log}
-	out, err := cmd.Output()
-	if err == nil {
-		b.PID, err = strconv.Atoi(strings.TrimSpace(string(out)))
-	}
+	self, err := os.Open("/proc/self/exe") // by which it starts the machine anew, where that reboots
 	if err != nil {
+		return b, nil, errors.Join(err, word.Close())
+	}
+	defer self.Close()
+	cmd := exec.CommandContext(ctx, "/bin/sh", append([]string{
+		"-c", `script=$1; shift; /bin/sh -c "$script" keep "$@" &`, "fork", keepScript, m.dir(), "/bin/sh", "-c", bootScript, "boot"}, args...)...)
+	cmd.Env = []string{"PATH=" + systemPath}
+	cmd.Dir = "/"
+	cmd.SysProcAttr = daemon()
+	cmd.Stderr = log
+	cmd.ExtraFiles = []*os.File{theirs, log, self}
+	if b.PID, err = numberFrom(cmd); err != nil {
 		return b, nil, errors.Join(fmt.Errorf("unshare: %w: %s", err, m.logTail()), word.Close())
 	}
 	b.Started, b.Kernel = started(b.PID), readWord(kernelBoot)
 	return b, word, nil
+}
+
+// numberFrom runs what prints a number, and whose children may go on.
+func numberFrom(cmd *exec.Cmd) (int, error) {
+	out, err := cmd.StdoutPipe()
+	if err != nil {
+		return 0, err
+	}
+	if err := cmd.Start(); err != nil {
+		return 0, err
+	}
+	line, err := bufio.NewReader(out).ReadString('\n')
+	if err := errors.Join(err, cmd.Wait()); err != nil {
+		return 0, err
+	}
+	return strconv.Atoi(strings.TrimSpace(line))
 }
 
 // initArgs are what boot.sh runs: init.sh, with its own.

@@ -8,6 +8,8 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
+	"github.com/swarmscript/swarmscript/internal/sshkey"
 )
 
 // What is read from the kernel's tables and from other programs.
@@ -195,7 +197,7 @@ func TestResolver(t *testing.T) {
 
 // All that is wrong with a machine is said at once.
 func TestCheck(t *testing.T) {
-	_, key, err := newKey("me")
+	_, key, err := sshkey.New("me")
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -46,6 +46,12 @@ func TestMachines(t *testing.T) {
 			t.Errorf("%s changes the computer's settings: %s", m.Name, out)
 		}
 	}
+	// Each counts as a program of the computer where CPUs are short.
+	for _, top := range twelve.site.cgroups(twelve.site.cgroup()) {
+		if got := readWord(filepath.Join(top, "cpu.shares")); got != "" && got != "2048" {
+			t.Errorf("%s weighs %s", top, got)
+		}
+	}
 	if rules, err := run(y.ctx, "iptables", "-w", "-S"); err != nil || strings.Contains(rules, "192.0.2.77") {
 		t.Errorf("a machine's rules are the computer's: %v", err)
 	}
@@ -196,6 +202,20 @@ func TestPower(t *testing.T) {
 			t.Errorf("after %s: %q, want %q", down.name, got, want)
 		}
 	}
+	// A reboot is an end and a start, which nobody has to ask for. Nothing that was
+	// made of the network stays.
+	y.sh(m, "ip link add left type bridge")
+	pid := m.PID()
+	_, _ = y.try(m, "systemctl reboot")
+	for m.PID() == pid || m.State() != Running {
+		y.must(y.ctx.Err())
+		time.Sleep(20 * time.Millisecond)
+	}
+	y.must(m.answers(y.ctx))
+	want += "bye\n"
+	if got := y.sh(m, "cat /root/log; ls /sys/class/net"); got != want+"eth0\nlo" {
+		t.Errorf("after a reboot: %q", got)
+	}
 	again, err := y.Find("shop", "m")
 	y.must(err)
 	if again.Address != address || again.HostKey != key || login(t, again, key, "echo hello") != "hello" {
@@ -249,6 +269,9 @@ func TestPause(t *testing.T) {
 	before := count()
 	if m.State() != Paused {
 		t.Errorf("it is %s", m.State())
+	}
+	if _, err := (vmHandler{}).Open(y.ctx, nil, &resource.Object{Name: "m", Native: m}); !errors.Is(err, resource.ErrUnreachable) || !strings.Contains(err.Error(), "swarmscript local resume m") {
+		t.Errorf("who would reach it is told: %v", err)
 	}
 	time.Sleep(200 * time.Millisecond)
 	if after := count(); after != before {

@@ -9,15 +9,17 @@ import (
 	"net/netip"
 	"os"
 	"path/filepath"
-	"regexp"
 	"runtime"
 	"slices"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/moby/sys/atomicwriter"
 
+	"github.com/swarmscript/swarmscript/internal/pattern"
 	"github.com/swarmscript/swarmscript/internal/resource"
+	"github.com/swarmscript/swarmscript/internal/schema"
 )
 
 // Config says where machines are to be.
@@ -30,6 +32,20 @@ type Config struct {
 	Subnet string
 }
 
+// Check finds what is wrong with it, by the fields' names in a script. It looks
+// at nothing else, so that a script can be told before anything is contacted.
+func (c Config) Check() (ps schema.Problems) {
+	if c.Site != "" && !siteName().MatchString(c.Site) {
+		ps = append(ps, &schema.Problem{Path: "site", Msg: fmt.Sprintf("got %q, want a small letter and up to 7 small letters and digits after it", c.Site)})
+	}
+	if c.Subnet != "" {
+		if _, err := parseSubnet(c.Subnet); err != nil {
+			ps = append(ps, &schema.Problem{Path: "subnet", Msg: err.Error()})
+		}
+	}
+	return ps
+}
+
 // A Site is a bridge, its subnet, and the machines on it.
 type Site struct {
 	name  string
@@ -38,15 +54,21 @@ type Site struct {
 	want  netip.Prefix // invalid: any
 	// mounts is the kernel's table of mounts, which tells where its cgroups are.
 	mounts string
+
+	asking  sync.Mutex // who asks the computer's apt
+	mirrors *mirrors   // what it said; nil before
 }
 
-const sitesDir = "/var/lib/swarmscript/local"
+const (
+	sitesDir  = "/var/lib/swarmscript/local"
+	ownMounts = "/proc/self/mountinfo"
+)
 
 var (
 	errSystem = errors.New("local machines need Linux: use host() for machines that exist, or engine() for the Docker Engine of this computer")
 	errRoot   = errors.New("local machines need root: run it with sudo, use host() for machines that exist, or engine() for the Docker Engine of this computer")
 
-	siteName = regexp.MustCompile(`^[a-z][a-z0-9]{0,7}$`)
+	siteName = pattern.Of(`^[a-z][a-z0-9]{0,7}$`)
 )
 
 // needed are the programs that machines need from the computer, and the packages
@@ -59,6 +81,9 @@ var needed = [][2]string{
 // Open returns a site. It writes nothing: what a site needs is made with its
 // first machine, and goes with its last one.
 func Open(cfg Config) (*Site, error) {
+	if ps := cfg.Check(); ps != nil {
+		return nil, ps
+	}
 	if runtime.GOOS != "linux" {
 		return nil, errSystem
 	}
@@ -81,11 +106,8 @@ func Open(cfg Config) (*Site, error) {
 	if err != nil {
 		return nil, err
 	}
-	s := &Site{name: "main", cache: filepath.Join(cache, "swarmscript", "local"), mounts: "/proc/self/mountinfo"}
+	s := &Site{name: "main", cache: filepath.Join(cache, "swarmscript", "local"), mounts: ownMounts}
 	if cfg.Site != "" {
-		if !siteName.MatchString(cfg.Site) {
-			return nil, fmt.Errorf("site %q: want a small letter and up to 7 small letters and digits after it", cfg.Site)
-		}
 		s.name = cfg.Site
 	}
 	if cfg.Subnet != "" {
@@ -97,10 +119,23 @@ func Open(cfg Config) (*Site, error) {
 	return s, nil
 }
 
+// OtherSites returns the names of the sites, but for this one, that have machines,
+// as local(site = NAME) has them; the usual one has "main".
+func (s *Site) OtherSites() []string {
+	found, _ := filepath.Glob(filepath.Join(filepath.Dir(s.dir), "*", "*", recordFile)) // the pattern is a right one
+	var out []string
+	for _, file := range found {
+		if name := filepath.Base(filepath.Dir(filepath.Dir(file))); name != s.name && !slices.Contains(out, name) {
+			out = append(out, name)
+		}
+	}
+	return out
+}
+
 func parseSubnet(text string) (netip.Prefix, error) {
 	p, err := netip.ParsePrefix(text)
 	if err != nil || !p.Addr().Is4() || p.Bits() < 8 || p.Bits() > 28 || p != p.Masked() {
-		return netip.Prefix{}, fmt.Errorf("subnet %q: want an IPv4 network such as 10.213.0.0/16, of 8 to 28 bits", text)
+		return netip.Prefix{}, fmt.Errorf("got %q, want an IPv4 network such as 10.213.0.0/16, of 8 to 28 bits", text)
 	}
 	return p, nil
 }

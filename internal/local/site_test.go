@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -188,10 +189,29 @@ func (y *yard) left() []string {
 func (y *yard) nothingLeft() {
 	y.t.Helper()
 	left := y.left()
-	for end := time.Now().Add(10 * time.Second); len(left) > 0 && time.Now().Before(end); left = y.left() {
+	for end := time.Now().Add(2 * time.Minute); len(left) > 0 && time.Now().Before(end); left = y.left() {
 		time.Sleep(20 * time.Millisecond)
 	}
 	if len(left) > 0 {
 		y.t.Errorf("left behind:\n%s", strings.Join(left, "\n"))
+	}
+}
+
+// The machines of other sites are named to somebody who sees none.
+func TestOtherSites(t *testing.T) {
+	dir := t.TempDir()
+	for _, path := range []string{"main/web", "lab/a", "lab/b", "empty"} {
+		if err := os.MkdirAll(filepath.Join(dir, path), 0o700); err != nil {
+			t.Fatal(err)
+		}
+		if path != "empty" {
+			if err := os.WriteFile(filepath.Join(dir, path, recordFile), nil, 0o600); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	s := &Site{name: "main", dir: filepath.Join(dir, "main")}
+	if got := s.OtherSites(); !slices.Equal(got, []string{"lab"}) {
+		t.Errorf("got %q", got)
 	}
 }

@@ -3,7 +3,8 @@ package local
 import (
 	"errors"
 	"fmt"
-	"regexp"
+
+	"github.com/swarmscript/swarmscript/internal/pattern"
 )
 
 // Spec is what a machine is to be.
@@ -13,6 +14,9 @@ type Spec struct {
 	Image   string
 	User    string // "" is root; another one becomes root by sudo
 	SSHKeys []string
+	// GivenHostKey is the private key of its SSH server, as PEM, where whoever makes
+	// it has one; nil makes one.
+	GivenHostKey []byte `json:"-"`
 	Limits
 	// Labels are kept for whoever made it.
 	Labels map[string]string
@@ -25,17 +29,17 @@ type Limits struct {
 }
 
 var (
-	hostName = regexp.MustCompile(`^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$`)
-	userName = regexp.MustCompile(`^[a-z_][a-z0-9_-]{0,31}$`)
+	hostName = pattern.Of(`^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$`)
+	userName = pattern.Of(`^[a-z_][a-z0-9_-]{0,31}$`)
 )
 
 // Check returns all that is wrong with a specification.
 func (spec Spec) Check() error {
 	var errs []error
-	if !hostName.MatchString(spec.Name) {
+	if !hostName().MatchString(spec.Name) {
 		errs = append(errs, fmt.Errorf("name: %w", errHostName(spec.Name)))
 	}
-	if !userName.MatchString(spec.User) {
+	if !userName().MatchString(spec.User) {
 		errs = append(errs, fmt.Errorf("user: %w", errUserName(spec.User)))
 	}
 	for i, key := range spec.SSHKeys {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 
+	"github.com/swarmscript/swarmscript/internal/host"
 	"github.com/swarmscript/swarmscript/internal/resource"
 )
 
@@ -18,7 +19,9 @@ func connOf(c resource.Conn) (*Conn, error) {
 	return conn, nil
 }
 
-func decode(r *resource.Request) (spec VMSpec, keys []string, err error) {
+// DecodeVM returns what is declared of a machine, and its public keys as lines of
+// authorized_keys.
+func DecodeVM(r *resource.Request) (spec VMSpec, keys []string, err error) {
 	err = vmSchema.Decode(r.Args, &spec)
 	for _, k := range spec.SSHKeys {
 		keys = append(keys, string(k))
@@ -37,7 +40,7 @@ func (vmHandler) Create(ctx context.Context, rc resource.Conn, r *resource.Reque
 	if err != nil {
 		return nil, err
 	}
-	spec, keys, err := decode(r)
+	spec, keys, err := DecodeVM(r)
 	if err != nil {
 		return nil, err
 	}
@@ -60,7 +63,7 @@ func (vmHandler) Update(ctx context.Context, rc resource.Conn, r *resource.Reque
 	if !ok {
 		return nil, fmt.Errorf("%s: not observed as a machine of this computer", r.Address)
 	}
-	spec, keys, err := decode(r)
+	spec, keys, err := DecodeVM(r)
 	if err != nil {
 		return nil, err
 	}
@@ -74,6 +77,34 @@ func (vmHandler) Update(ctx context.Context, rc resource.Conn, r *resource.Reque
 		return nil, err
 	}
 	return bring(ctx, m, spec.Running, r)
+}
+
+// Settle implements [resource.Settler].
+func (h vmHandler) Settle(ctx context.Context, rc resource.Conn, r *resource.Request, o *resource.Object) error {
+	return SettleVM(ctx, h, rc, r, o)
+}
+
+// SettleVM is [resource.Settler] for the machines of a provider: one that was
+// started can be worked on once it lets us in, and its first boot is over.
+func SettleVM(ctx context.Context, machines resource.Opener, rc resource.Conn, r *resource.Request, o *resource.Object) error {
+	if spec, _, err := DecodeVM(r); err != nil || !spec.Running {
+		return err
+	}
+	if r.Live != nil && r.Live.ID == o.ID && wasUp(r.Live) {
+		return nil // nobody has started it
+	}
+	conn, err := machines.Open(ctx, rc, o)
+	if err != nil {
+		return err
+	}
+	defer conn.Close()
+	return conn.(*host.Conn).MadeReady(ctx, r)
+}
+
+// wasUp reports whether a machine ran when it was observed.
+func wasUp(o *resource.Object) bool {
+	var spec VMSpec
+	return vmSchema.Decode(o.Args, &spec) == nil && spec.Running && o.Unsettled == ""
 }
 
 // bring makes a machine run, or not.

@@ -45,22 +45,24 @@ var VMKind = &resource.Kind{
 		{Name: "address", Type: "string", Stable: true, Doc: "Its IPv4 address, on the bridge that all machines of this computer share."},
 		{Name: "private_ip", Type: "string", Stable: true, Doc: "The same: at which other machines reach it."},
 		{Name: "public_ip", Type: "string", Stable: true, Doc: "The same: at which this computer reaches it. Nobody else does."},
+		{Name: "port", Type: "int", Stable: true, Doc: "The port of its SSH server, 22."},
 		{Name: "user", Type: "string", Stable: true, Arg: "user", Doc: "The user that it is reached as."},
 		{Name: "hostname", Type: "string", Stable: true, Arg: "name", Doc: "Its host name."},
 		{Name: "host_key", Type: "string", Stable: true, Doc: "The public key of its SSH server, as in known_hosts."},
 		{Name: "key_file", Type: "string", Stable: true, Doc: "The path on this computer of the private key that the user is reached with."},
 	},
-	Check:   checkVM,
-	Effect:  vmEffect,
-	Ending:  vmEnding,
+	Check:   func(args value.Struct) schema.Problems { return CheckVM(vmSchema, args) },
+	Effect:  VMEffect,
+	Ending:  VMEnding,
 	Handler: vmHandler{},
 }
 
-// checkVM finds what is wrong with the arguments that are known.
-func checkVM(args value.Struct) schema.Problems {
+// CheckVM finds what is wrong with the arguments that are known, of a schema that
+// is [VMSpec]'s.
+func CheckVM(of *schema.Struct, args value.Struct) schema.Problems {
 	var ps schema.Problems
 	check := func(name string, wrong func(v value.Value) error) {
-		f, _ := vmSchema.Field(name)
+		f, _ := of.Field(name)
 		v := value.Reveal(args[f.Index])
 		if v == nil {
 			return
@@ -70,13 +72,13 @@ func checkVM(args value.Struct) schema.Problems {
 		}
 	}
 	check("name", func(v value.Value) error {
-		if s, ok := v.(string); ok && !hostName.MatchString(s) {
+		if s, ok := v.(string); ok && !hostName().MatchString(s) {
 			return errHostName(s)
 		}
 		return nil
 	})
 	check("user", func(v value.Value) error {
-		if s, ok := v.(string); ok && !userName.MatchString(s) {
+		if s, ok := v.(string); ok && !userName().MatchString(s) {
 			return errUserName(s)
 		}
 		return nil
@@ -93,11 +95,11 @@ func checkVM(args value.Struct) schema.Problems {
 		}
 		return nil
 	})
-	return vmSchema.HideSecrets(args, ps)
+	return of.HideSecrets(args, ps)
 }
 
-// vmEffect says what an update does to a machine.
-func vmEffect(live *resource.Object, args value.Struct, changes []schema.Change, restart bool) string {
+// VMEffect says what an update does to a machine.
+func VMEffect(live *resource.Object, args value.Struct, changes []schema.Change, restart bool) string {
 	var out []string
 	if restart {
 		out = append(out, "it goes on: it is "+live.Unsettled)
@@ -118,8 +120,8 @@ func vmEffect(live *resource.Object, args value.Struct, changes []schema.Change,
 	return strings.Join(out, "; ")
 }
 
-// vmEnding says what goes with a machine.
-func vmEnding(_ *resource.Object, anew bool) string {
+// VMEnding says what goes with a machine.
+func VMEnding(_ *resource.Object, anew bool) string {
 	if anew {
 		return "made anew, without what is on its disk"
 	}
@@ -164,7 +166,7 @@ func (m *Machine) object(project string) (*resource.Object, error) {
 	o := &resource.Object{
 		Kind: VMKind.Name, ID: m.ID, Name: m.Name, Mark: mark, Args: vmSchema.Encode(spec), Created: m.Created, Native: m,
 		Out: map[string]value.Value{
-			"address": m.Address.String(), "private_ip": m.Address.String(), "public_ip": m.Address.String(),
+			"address": m.Address.String(), "private_ip": m.Address.String(), "public_ip": m.Address.String(), "port": int64(22),
 			"user": m.User, "hostname": m.Name, "host_key": m.HostKey, "key_file": m.KeyFile(),
 		},
 	}

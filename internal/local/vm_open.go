@@ -15,8 +15,11 @@ func (vmHandler) Open(_ context.Context, _ resource.Conn, o *resource.Object) (r
 	if !ok {
 		return nil, fmt.Errorf("%s: not observed as a machine of this computer", o.Name)
 	}
-	if m.State() == Off {
-		return nil, fmt.Errorf("%s: %w", m.Name, resource.ErrOff)
+	switch m.State() {
+	case Off:
+		return nil, fmt.Errorf("%s %w", m.Name, resource.ErrOff)
+	case Paused: // it would take its time to say nothing
+		return nil, fmt.Errorf("machine %s is paused, so it is %w: swarmscript local resume %s, or an apply, lets it go on", m.Name, resource.ErrUnreachable, m.Name)
 	}
 	s, err := m.SSH()
 	if err != nil {

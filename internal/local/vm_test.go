@@ -14,6 +14,7 @@ import (
 	"github.com/swarmscript/swarmscript/internal/apply"
 	"github.com/swarmscript/swarmscript/internal/plan"
 	"github.com/swarmscript/swarmscript/internal/resource"
+	"github.com/swarmscript/swarmscript/internal/sshkey"
 	"github.com/swarmscript/swarmscript/internal/value"
 )
 
@@ -23,6 +24,7 @@ type project struct {
 	name string
 	conn *Conn
 	last *apply.Result
+	sink func(apply.Event)
 }
 
 func newProject(y *yard, name string) *project {
@@ -39,7 +41,7 @@ func (p *project) program(vms map[string]args) *resource.Program {
 	p.t.Helper()
 	prog := &resource.Program{Project: p.name, Scopes: []*resource.Scope{{Address: scopeAddress, Type: "local"}}}
 	for name, given := range vms {
-		list := make(value.Struct, len(vmSchema.Fields))
+		list := make(value.Struct, len(vmSchema.Fields()))
 		for k, v := range given {
 			f, ok := vmSchema.Field(k)
 			if !ok {
@@ -51,7 +53,7 @@ func (p *project) program(vms map[string]args) *resource.Program {
 			list[vmSchema.NameField().Index] = name
 		}
 		checked, problems := vmSchema.CheckAll(list)
-		if problems = append(problems, checkVM(checked)...); problems != nil {
+		if problems = append(problems, CheckVM(vmSchema, checked)...); problems != nil {
 			p.t.Fatal(problems)
 		}
 		prog.Declarations = append(prog.Declarations, &resource.Declaration{
@@ -117,7 +119,7 @@ func (p *project) apply(vms map[string]args) {
 	p.t.Helper()
 	made, states := p.build(vms)
 	scopes := map[string]*apply.Scope{scopeAddress: {Conn: p.conn, State: states[scopeAddress]}}
-	p.last = apply.Run(p.ctx, apply.Input{Plan: made, Program: made.Program, Scopes: scopes})
+	p.last = apply.Run(p.ctx, apply.Input{Plan: made, Program: made.Program, Scopes: scopes, Sink: p.sink})
 	for _, s := range p.last.Steps {
 		if s.Outcome != apply.OK {
 			p.t.Fatalf("%s: %v", s.Change.Address, s.Err)
@@ -135,7 +137,7 @@ func (p *project) machine(name string) *Machine {
 
 func publicKey(t *testing.T, comment string) string {
 	t.Helper()
-	_, key, err := newKey(comment)
+	_, key, err := sshkey.New(comment)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -228,6 +230,46 @@ func TestVM(t *testing.T) {
 	p.wants(nil, "delete web (no longer declared)")
 	p.apply(nil)
 	y.nothingLeft()
+}
+
+// A machine is ready when its first boot is over: nobody installs packages any
+// more. What is waited for is told.
+func TestVMReady(t *testing.T) {
+	y := newYard(t)
+	p := newProject(y, "shop/test")
+	p.apply(map[string]args{"web": {"running": false}})
+	m := p.machine("web")
+	// A cloud-init that ends when it is told to, and leaves a dpkg at work behind.
+	script := `#!/bin/sh
+until [ -e /run/cloud ]; do sleep 0.1; done
+systemd-run -q --unit dpkg perl -MFcntl -e 'open($$f, ">", "/var/lib/dpkg/lock-frontend"); $$lock = pack("ssx4qqi", F_WRLCK, 0, 0, 0, 0); fcntl($$f, F_SETLK, $$lock) or die; sleep 1000'
+until grep -q ":$(stat -c %i /var/lib/dpkg/lock-frontend) " /proc/locks; do systemctl is-active -q dpkg || exit 1; sleep 0.1; done
+`
+	y.must(os.MkdirAll(filepath.Join(m.file("upper"), "usr/bin"), 0o755))
+	y.must(os.WriteFile(filepath.Join(m.file("upper"), "usr/bin/cloud-init"), []byte(script), 0o755))
+	var said []string
+	p.sink = func(e apply.Event) {
+		if e.Type != apply.Progressed {
+			return
+		}
+		said = append(said, e.Text)
+		switch {
+		case e.Text == "waiting for cloud-init":
+			y.sh(m, "touch /run/cloud")
+		case strings.HasPrefix(e.Text, "waiting for dpkg's lock, held by process "):
+			y.sh(m, "systemctl stop dpkg")
+		}
+	}
+	p.apply(map[string]args{"web": {}})
+	if got := strings.Join(said, "; "); !strings.Contains(got, "waits for its SSH server; waiting for its SSH port; waiting for cloud-init; waiting for dpkg's lock, held by process ") {
+		t.Errorf("it said %s", got)
+	}
+	// One that runs is not asked again.
+	said = nil
+	p.apply(map[string]args{"web": {"cpus": 1.5}})
+	if said != nil {
+		t.Errorf("a machine that runs was waited for: %q", said)
+	}
 }
 
 // liveName is what the machine of the declaration "web" is called.
@@ -378,14 +420,14 @@ func TestSSH(t *testing.T) {
 
 // What is wrong with a vm's arguments is said at the script's line, all at once.
 func TestCheckVM(t *testing.T) {
-	given := make(value.Struct, len(vmSchema.Fields))
+	given := make(value.Struct, len(vmSchema.Fields()))
 	bad := args{"name": "Web", "user": "0", "cpus": 0.001, "memory": "1m", "image": "debian-11", "ssh_keys": value.List{"x"}}
 	for name, v := range bad {
 		f, _ := vmSchema.Field(name)
 		given[f.Index] = v
 	}
 	checked, problems := vmSchema.CheckAll(given)
-	problems = append(problems, checkVM(checked)...)
+	problems = append(problems, CheckVM(vmSchema, checked)...)
 	var got []string
 	for _, p := range problems {
 		got = append(got, p.Error())
@@ -401,9 +443,9 @@ func TestCheckVM(t *testing.T) {
 	if !slices.Equal(got, want) {
 		t.Errorf("got\n%s\nwant\n%s", strings.Join(got, "\n"), strings.Join(want, "\n"))
 	}
-	later := make(value.Struct, len(vmSchema.Fields))
+	later := make(value.Struct, len(vmSchema.Fields()))
 	later[vmSchema.NameField().Index] = value.Ref{Address: "vm.a", Output: "hostname"}
-	if problems := checkVM(later); problems != nil {
+	if problems := CheckVM(vmSchema, later); problems != nil {
 		t.Errorf("what is not known yet: %v", problems)
 	}
 }

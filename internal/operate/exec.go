@@ -67,7 +67,7 @@ func Locate(ctx context.Context, states []*State, engines []remote.Client, name 
 	}
 	d := &diag.Diagnostic{Summary: elsewhere.Error()}
 	if len(elsewhere.Nodes) > 0 {
-		d.Detail = fmt.Sprintf("a container is reached through its own engine: DOCKER_HOST=ssh://USER@%s swarmscript exec %s -- ...", elsewhere.Nodes[0], name)
+		d.Detail = fmt.Sprintf("a container is reached through its own engine: DOCKER_HOST=ssh://USER@%s swarmscript exec %s -- ...", elsewhere.Nodes[0].Addr, name)
 	}
 	return nil, d
 }

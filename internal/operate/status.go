@@ -81,7 +81,7 @@ func nodeStatus(n *swarm.Node) (NodeStatus, bool) {
 			out.Text += ": " + n.Status.Message
 		}
 	case n.ManagerStatus != nil && n.ManagerStatus.Reachability == swarm.ReachabilityUnreachable:
-		out.Text, out.Down = "its manager is unreachable", true
+		out.Text, out.Down = "not reached by the other managers", true
 	case n.Spec.Availability != swarm.NodeAvailabilityActive:
 		out.Text = map[swarm.NodeAvailability]string{
 			swarm.NodeAvailabilityDrain: "drained: it takes no tasks", swarm.NodeAvailabilityPause: "paused: it takes no new tasks",

@@ -12,26 +12,6 @@ import (
 	"github.com/swarmscript/swarmscript/internal/value"
 )
 
-// Status is what is known of a scope.
-type Status int
-
-const (
-	Present     Status = iota // it answered
-	Absent                    // it does not exist: whoever opens it says so
-	Unreachable               // it did not answer, which is not the same as absent
-)
-
-// ScopeState is a scope and what was observed in it.
-type ScopeState struct {
-	Scope  *resource.Scope
-	Status Status
-	Obs    *resource.Observation // where Present
-	// Off is set on an Absent scope whose machine is there and powered off: what is
-	// in it is compared again when it runs.
-	Off bool
-	Err error // where Unreachable
-}
-
 // Options are a person's wishes about a run.
 type Options struct {
 	Destroy       bool `json:"destroy,omitempty"`
@@ -156,13 +136,14 @@ type builder struct {
 	hasChecks bool
 	fresh     map[string]bool        // what anew has said
 	stirred   map[value.Address]bool // changes, settles, or comes after what does
+	loose     map[value.Address]bool // wait for what they follow one by one
 }
 
 func newBuilder(in Input) *builder {
 	n := len(in.Program.Declarations)
 	b := &builder{
 		in:       in,
-		plan:     &Plan{Project: in.Program.Project, Program: in.Program, Unreachable: map[string]error{}},
+		plan:     &Plan{Project: in.Program.Project, Program: in.Program, Unreachable: map[string]error{}, Off: map[string]bool{}},
 		index:    make(map[string]*Index, len(in.Scopes)),
 		changes:  make(map[value.Address]*Change, n),
 		decls:    make(map[value.Address]*resource.Declaration, n),
@@ -174,6 +155,7 @@ func newBuilder(in Input) *builder {
 		renewed:  map[value.Address]bool{},
 		fresh:    map[string]bool{},
 		stirred:  map[value.Address]bool{},
+		loose:    map[value.Address]bool{},
 		unpassed: map[string]bool{},
 	}
 	for _, s := range in.Options.Adopt {
@@ -190,6 +172,9 @@ func newBuilder(in Input) *builder {
 		b.index[addr] = NewIndex(st, in.Program.Project)
 		if st.Status == Unreachable {
 			b.plan.Unreachable[addr] = st.Err
+		}
+		if st.Off {
+			b.plan.Off[addr] = true
 		}
 		if st.Obs != nil {
 			for _, check := range st.Obs.Ledger.Unpassed {
@@ -310,7 +295,7 @@ func (b *builder) declare(d *resource.Declaration) {
 	}
 	if ix.State.Off {
 		if off := b.off(d.Scope); off != "" {
-			blocked = off + " is powered off"
+			blocked = off + " does not run"
 		}
 	}
 	if d.On != "" && blocked == "" && b.index[d.On].State.Status == Unreachable && len(ix.ours[d.Address]) == 0 {
@@ -333,19 +318,6 @@ func (b *builder) declare(d *resource.Declaration) {
 	}
 	b.changes[d.Address] = ch
 	b.stir(d, ch)
-}
-
-// off returns the machine that a scope lies on where that is powered off, and
-// stays so; "" otherwise.
-func (b *builder) off(scope string) string {
-	machine := ""
-	for in := scope; in != "" && b.index[in] != nil && b.index[in].State.Off; in = b.livesIn(value.Address(in)) {
-		machine = in
-	}
-	if c := b.changes[value.Address(machine)]; machine == "" || c != nil && c.Changes() {
-		return ""
-	}
-	return machine
 }
 
 func (b *builder) caseOf(d *resource.Declaration, ix *Index) Case {
@@ -375,32 +347,6 @@ func (b *builder) caseOf(d *resource.Declaration, ix *Index) Case {
 	return c
 }
 
-// onState is what a scope that makes an object will be when the object is
-// decided about: one that is made anew is nothing yet.
-func (b *builder) onState(on string) *ScopeState {
-	st := b.index[on].State
-	if b.anew(on) {
-		return &ScopeState{Scope: st.Scope, Status: Absent}
-	}
-	return st
-}
-
-// anew reports whether a scope comes to be in this plan, with what opens it or
-// with what that lives in. It is asked for each of many declarations in one
-// scope, once what opens that is decided.
-func (b *builder) anew(scope string) bool {
-	known, asked := b.fresh[scope]
-	if asked {
-		return known
-	}
-	for a := value.Address(scope); a != "" && !known; a = value.Address(b.livesIn(a)) {
-		c := b.changes[a]
-		known = c != nil && (c.Action == Replace || c.Action == Create)
-	}
-	b.fresh[scope] = known
-	return known
-}
-
 func refersTo(d *resource.Declaration, a value.Address) bool {
 	return slices.ContainsFunc(d.Refs(), func(r value.Ref) bool { return r.Address == a })
 }
@@ -409,19 +355,6 @@ func refersTo(d *resource.Declaration, a value.Address) bool {
 // text, which is no reference.
 func usesNow(objects []*resource.Object, used *resource.Object) bool {
 	return slices.ContainsFunc(objects, func(o *resource.Object) bool { return slices.Contains(o.Uses, used.ID) })
-}
-
-// futureAPI is the API that a scope will speak which does not exist yet: that
-// of where it is going to be opened.
-func (b *builder) futureAPI(scope string) string {
-	opener := b.decls[value.Address(scope)]
-	if opener == nil {
-		return ""
-	}
-	if ix := b.index[opener.Scope]; ix != nil && ix.State.Obs != nil {
-		return ix.State.Obs.API
-	}
-	return b.futureAPI(opener.Scope)
 }
 
 func (b *builder) mayAdopt(a value.Address) bool {

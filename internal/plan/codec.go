@@ -25,6 +25,7 @@ import (
 
 type planJSON struct {
 	Partial  bool               `json:"partial,omitempty"`
+	Off      map[string]bool    `json:"off,omitempty"`
 	Changes  []changeJSON       `json:"changes"`
 	Drift    []changeJSON       `json:"drift,omitempty"`
 	Nodes    []nodeJSON         `json:"nodes"`
@@ -94,7 +95,7 @@ type outputJSON struct {
 
 // encode expects a plan without secrets; see [Plan.Hidden].
 func (p *Plan) encode() planJSON {
-	out := planJSON{Partial: p.Partial, Warnings: p.Warnings}
+	out := planJSON{Partial: p.Partial, Off: p.Off, Warnings: p.Warnings}
 	at := map[*Change]int{}
 	for i, c := range p.Changes {
 		at[c] = i
@@ -177,7 +178,7 @@ type decoder struct {
 }
 
 func (d decoder) plan(in planJSON, project string) (*Plan, error) {
-	p := &Plan{Project: project, Partial: in.Partial, Warnings: in.Warnings, Graph: &Graph{}, Unreachable: map[string]error{}}
+	p := &Plan{Project: project, Partial: in.Partial, Off: in.Off, Warnings: in.Warnings, Graph: &Graph{}, Unreachable: map[string]error{}}
 	if slices.Contains(in.Warnings, nil) {
 		return nil, errors.New("a warning is missing")
 	}
@@ -195,7 +196,7 @@ func (d decoder) plan(in planJSON, project string) (*Plan, error) {
 	}
 	for i, n := range in.Nodes {
 		node := &Node{ID: i, Phase: n.Phase, Deps: n.Deps}
-		if n.Change >= len(p.Changes) || n.Phase < Do || n.Phase > Barrier {
+		if n.Change >= len(p.Changes) || n.Phase < Do || n.Phase > Widen {
 			return nil, fmt.Errorf("node %d: there is no step %d", i, n.Change)
 		}
 		if n.Change >= 0 {
@@ -365,12 +366,12 @@ func (d decoder) list(t *schema.Type, tag string, in []any) (value.Value, error)
 			}
 		}
 		return &value.Template{Parts: parts}, err
-	case tag == "s" && t.Kind == schema.StructOf && len(in) == len(t.Struct.Fields):
+	case tag == "s" && t.Kind == schema.StructOf && len(in) == len(t.Struct.Fields()):
 		out := make(value.Struct, len(in))
 		for i, e := range in {
-			v, err := d.value(t.Struct.Fields[i].Type, e)
+			v, err := d.value(t.Struct.Fields()[i].Type, e)
 			if err != nil {
-				return nil, fmt.Errorf("%s: %w", t.Struct.Fields[i].Name, err)
+				return nil, fmt.Errorf("%s: %w", t.Struct.Fields()[i].Name, err)
 			}
 			out[i] = v
 		}

@@ -150,7 +150,7 @@ func tooNew(s *schema.Struct, args value.Struct, api string) schema.Problems {
 		return nil
 	}
 	var out schema.Problems
-	for _, f := range s.Newer {
+	for _, f := range s.Newer() {
 		i := f.Index
 		if args[i] == nil || f.Default != nil && f.Type.Same(args[i], f.Default) {
 			continue
@@ -291,7 +291,7 @@ func (c Case) mark(args value.Struct) resource.Mark {
 	if len(c.Decl.Refs()) > 0 {
 		m.Sensitive = resource.Sensitive(c.Decl.Kind.Schema, args)
 	}
-	for _, f := range c.Decl.Kind.Schema.Merged {
+	for _, f := range c.Decl.Kind.Schema.Merged() {
 		if keys, ok := value.Reveal(args[f.Index]).(*value.Map); ok && keys != nil {
 			m.Keys = slices.Grow(m.Keys, keys.Len())
 			for _, e := range keys.Entries {
@@ -323,6 +323,9 @@ func (c Case) compare(ch *Change) {
 		was = ch.Mark
 	}
 	ch.Fields = ch.Kind.Schema.Diff(ch.Args, was.Conceal(ch.Kind.Schema, live.Args), owned)
+	if ch.Kind.Same != nil {
+		ch.Fields = slices.DeleteFunc(ch.Fields, func(f schema.Change) bool { return ch.Kind.Same(live, ch.Args, f) })
+	}
 	if name := liveName(ch); !ch.Kind.Versioned && ch.Kind.Find == nil && live.Name != name {
 		ch.rename(live.Name, name)
 	}

@@ -84,7 +84,7 @@ var (
 
 // args makes checked arguments from names and values.
 func args(k *resource.Kind, kv ...any) value.Struct {
-	a := make(value.Struct, len(k.Schema.Fields))
+	a := make(value.Struct, len(k.Schema.Fields()))
 	for i := 0; i < len(kv); i += 2 {
 		f, ok := k.Schema.Field(kv[i].(string))
 		if !ok {

@@ -71,11 +71,13 @@ type Wishes struct {
 	Options
 	Forget      []string `json:"forget,omitempty"`
 	RefreshOnly bool     `json:"refresh_only,omitempty"`
+	Provider    string   `json:"provider,omitempty"`
+	Lab         string   `json:"lab,omitempty"`
 }
 
 // Seal stands for an input: two are equal where the inputs are.
 type Seal struct {
-	Kind string `json:"kind"` // "module", "file", "var-file", "var", "env"
+	Kind string `json:"kind"` // "module", "file", "folder", "var-file", "var", "env"
 	Name string `json:"name"`
 	Sum  string `json:"sum"` // "" where it was not given
 }

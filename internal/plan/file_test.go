@@ -150,9 +150,30 @@ func TestDifferences(t *testing.T) {
 			"probe.p: target would be there, and in the plan it is here"},
 		{"a stranger", was, scene{decls: was.decls, objects: append([]*resource.Object{marked(live(thingKind, "t9", "theirs"), "", "")}, was.objects...)}, ""},
 	} {
-		got := strings.ReplaceAll(strings.Join(Differences(written(t, tt.saved), written(t, tt.now), true), "\n"), `"`, "")
+		got := strings.ReplaceAll(strings.Join(Differences(written(t, tt.saved), written(t, tt.now), true, false), "\n"), `"`, "")
 		if want := strings.ReplaceAll(tt.want, `"`, ""); !strings.HasPrefix(got, want) || want == "" && got != "" {
 			t.Errorf("%s: got %s, want %s", tt.name, got, tt.want)
+		}
+	}
+}
+
+// Where what was read may be a password, no value is told.
+func TestHiddenDifferences(t *testing.T) {
+	web := func(kv ...any) *resource.Declaration { return decl(thingKind, "web", kv...) }
+	objects := []*resource.Object{live(thingKind, "t1", "web", "image", "before-word", "mode", "m")}
+	made := func(image string) scene { return scene{decls: []*resource.Declaration{web("image", image)}} }
+	changed := func(image string) scene { s := made(image); s.objects = objects; return s }
+	for _, tt := range []struct {
+		saved, now scene
+		want       string
+	}{
+		{made("one-word"), made("two-word"), "thing.web: image is another one"},
+		{changed("one-word"), changed("two-word"), "thing.web: image is another one"},
+		{made("one-word"), changed("two-word"), "thing.web: the plan would create it, and it would now be updated: image (sensitive value)"},
+	} {
+		got := strings.Join(Differences(written(t, tt.saved), written(t, tt.now), true, true), "\n")
+		if got != tt.want || strings.Contains(got, "-word") {
+			t.Errorf("got %s, want %s", got, tt.want)
 		}
 	}
 }
@@ -182,14 +203,14 @@ func TestDifferencesUnderLease(t *testing.T) {
 	after := before
 	after.key = "key"
 	saved, now := written(t, before), written(t, after)
-	if got := Differences(saved, now, false); len(got) > 0 {
+	if got := Differences(saved, now, false, false); len(got) > 0 {
 		t.Errorf("got %q", got)
 	}
-	if got := Differences(saved, now, true); len(got) == 0 {
+	if got := Differences(saved, now, true, false); len(got) == 0 {
 		t.Error("nothing differs where everything has to be the same")
 	}
 	after.objects = []*resource.Object{live(thingKind, "t1", "web", "image", "b", "peer", "f-x")}
-	if got := Differences(saved, written(t, after), false); len(got) == 0 {
+	if got := Differences(saved, written(t, after), false, false); len(got) == 0 {
 		t.Error("a change by hand is not seen")
 	}
 }
@@ -220,7 +241,7 @@ func FuzzDecodeFile(f *testing.F) {
 		if _, err := got.Encode(); err != nil && !strings.Contains(err.Error(), "year outside") {
 			t.Errorf("what was read cannot be written: %v", err)
 		}
-		_ = Differences(got.Plan, got.Plan, true)
+		_ = Differences(got.Plan, got.Plan, true, false)
 		for _, c := range got.Plan.Changes {
 			for _, f := range c.Fields {
 				_ = f.Type.Format(f.Before) + f.Type.Format(f.After)

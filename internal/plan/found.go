@@ -153,7 +153,7 @@ func (b *builder) sequences() {
 		if planned[k] == nil {
 			keys = append(keys, k)
 		}
-		planned[k] = append(planned[k], resource.Planned{Address: c.Address, Live: c.Live, Args: c.Args, Goes: goes})
+		planned[k] = append(planned[k], resource.Planned{Address: c.Address, Live: c.Live, Args: c.Args, Goes: goes, Begins: b.beginsOn(c)})
 		change[which{c.Address, c.Live}] = c
 	}
 	for _, d := range b.in.Program.Declarations {
@@ -185,6 +185,13 @@ func (b *builder) sequences() {
 	}
 }
 
+// beginsOn reports whether the scope of what comes to be begins in this plan, and
+// on what that stands on: the swarm on the engine that is its first node.
+func (b *builder) beginsOn(c *Change) bool {
+	opener := b.decls[value.Address(c.Scope)]
+	return c.Decl != nil && c.Decl.On != "" && opener != nil && opener.Scope == c.Decl.On && b.anew(c.Scope)
+}
+
 // linkSequences makes each change of a sequence wait for the one before.
 func (b *builder) linkSequences(g *Graph) {
 	if len(b.chains) == 0 {
@@ -204,24 +211,39 @@ func (b *builder) linkSequences(g *Graph) {
 }
 
 // linkSpreads lets what spreads over found objects wait for those that are
-// coming.
+// coming. What the script has one of them come after waits only for those that
+// come after nothing of the kind.
 func (b *builder) linkSpreads(g *Graph, do map[value.Address]*Node) {
-	barriers := map[string]*Node{}
+	all, free := map[string]*Node{}, map[string]*Node{} // barriers, by scope
+	early := map[int]bool{}                             // what spreads, and is before some of them
 	for _, c := range b.plan.Changes {
 		if c.Kind.Find == nil || c.Action != Create {
 			continue
 		}
-		if barriers[c.Scope] == nil {
-			barriers[c.Scope] = g.add(nil, Barrier)
+		if all[c.Scope] == nil {
+			all[c.Scope], free[c.Scope] = g.add(nil, Barrier), g.add(nil, Barrier)
 		}
-		barriers[c.Scope].after(do[c.Address])
+		n := do[c.Address]
+		all[c.Scope].after(n)
+		before := g.before(n, func(c *Change) bool { return c.Kind.Spreads })
+		if len(before) == 0 {
+			free[c.Scope].after(n)
+		}
+		for _, id := range before {
+			early[id] = true
+		}
 	}
-	if len(barriers) == 0 {
+	if len(all) == 0 {
 		return
 	}
 	for _, c := range b.plan.Changes {
-		if barrier := barriers[c.Scope]; barrier != nil && c.Kind.Spreads && !c.Action.Drops() {
-			do[c.Address].after(barrier)
+		if !c.Kind.Spreads || c.Action.Drops() {
+			continue
+		}
+		if n := do[c.Address]; early[n.ID] {
+			n.after(free[c.Scope])
+		} else {
+			n.after(all[c.Scope])
 		}
 	}
 }

@@ -4,6 +4,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/swarmscript/swarmscript/internal/diag"
 	"github.com/swarmscript/swarmscript/internal/resource"
 	"github.com/swarmscript/swarmscript/internal/value"
 )
@@ -14,13 +15,14 @@ type Graph struct {
 	Nodes []*Node
 }
 
-// Phase tells the two halves of a replacement apart.
+// Phase tells the parts of a step apart.
 type Phase int
 
 const (
 	Do      Phase = iota // create, update, read, wait; of a deletion, the deletion
 	Destroy              // the first half of a replacement
 	Barrier              // does nothing: what is after waits for what is before
+	Widen                // of an update: what lets others in does so, before it is closed to those who go
 )
 
 // Node is one thing to do. It may run when the nodes in Deps have ended well.
@@ -135,6 +137,34 @@ func (g *Graph) describe(ids []int) string {
 	return strings.Join(names, " -> ")
 }
 
+// before returns the IDs of the nodes that a node waits for, at once or through
+// others, and whose changes are such.
+func (g *Graph) before(n *Node, such func(*Change) bool) (out []int) {
+	seen := map[int]bool{}
+	for todo := slices.Clone(n.Deps); len(todo) > 0; {
+		id := todo[len(todo)-1]
+		if todo = todo[:len(todo)-1]; seen[id] {
+			continue
+		}
+		seen[id] = true
+		if c := g.Nodes[id].Change; c != nil && such(c) {
+			out = append(out, id)
+		}
+		todo = append(todo, g.Nodes[id].Deps...)
+	}
+	return out
+}
+
+// pos is where the first of those nodes that the script has is declared.
+func (g *Graph) pos(ids []int) diag.Pos {
+	for _, id := range ids {
+		if c := g.Nodes[id].Change; c != nil && c.Decl != nil {
+			return c.Decl.Pos
+		}
+	}
+	return diag.Pos{}
+}
+
 // Declared is the graph of what a program declares: each comes after what it
 // refers to. Nothing live is in it.
 func Declared(p *resource.Program) *Graph {
@@ -145,6 +175,9 @@ func Declared(p *resource.Program) *Graph {
 	}
 	for _, d := range p.Declarations {
 		b.needs(d, func(a value.Address) { at[d.Address].after(at[a]) })
+		for _, a := range d.Follows {
+			at[d.Address].after(at[a])
+		}
 	}
 	return g
 }

@@ -46,7 +46,7 @@ func (p *Plan) Hidden() *Plan {
 		o.Value = hideIn(nil, o.Value)
 		out.Outputs[i] = o
 	}
-	out.Unreachable = maps.Clone(p.Unreachable)
+	out.Unreachable, out.Off = maps.Clone(p.Unreachable), maps.Clone(p.Off)
 	return &out
 }
 
@@ -100,8 +100,8 @@ func SecretTexts(p *resource.Program) []string {
 
 func secretFields(out []string, s *schema.Struct, args value.Struct) []string {
 	for i, v := range args {
-		if i < len(s.Fields) {
-			out = secretIn(out, s.Fields[i].Type, v, s.Fields[i].Secret)
+		if i < len(s.Fields()) {
+			out = secretIn(out, s.Fields()[i].Type, v, s.Fields()[i].Secret)
 		}
 	}
 	return out
@@ -174,14 +174,14 @@ func hideFields(s *schema.Struct, args value.Struct) value.Struct {
 	out := make(value.Struct, len(args))
 	for i, v := range args {
 		switch {
-		case i >= len(s.Fields):
+		case i >= len(s.Fields()):
 			out[i] = hide(v)
-		case s.Fields[i].Secret:
+		case s.Fields()[i].Secret:
 			out[i] = hide(v)
-		case s.Fields[i].WriteOnly:
+		case s.Fields()[i].WriteOnly:
 			out[i] = unshown(v)
 		default:
-			out[i] = hideIn(s.Fields[i].Type, v)
+			out[i] = hideIn(s.Fields()[i].Type, v)
 		}
 	}
 	return out

@@ -22,13 +22,16 @@ func (b *builder) arrange() {
 			return
 		}
 		if !b.breakCycle(cycle) {
-			b.fail(&diag.Diagnostic{Summary: "these cannot be put in an order: " + b.plan.Graph.describe(cycle)})
+			b.fail(&diag.Diagnostic{Pos: b.plan.Graph.pos(cycle), Summary: "these cannot be put in an order: " + b.plan.Graph.describe(cycle)})
 			return
 		}
 	}
 }
 
 func (b *builder) breakCycle(cycle []int) bool {
+	if b.loosen(cycle) {
+		return true
+	}
 	for _, id := range cycle {
 		if n := b.plan.Graph.Nodes[id]; n.Change != nil && n.Change.Tentative {
 			n.Change.Tentative = false
@@ -75,7 +78,8 @@ func (b *builder) redecide(anew value.Address) {
 // opens its scope. What goes, goes after everything that uses it now has gone
 // or been changed; objects of one scope that do not know each other go by the
 // rank of their kinds. A replacement is two nodes: its first half comes after
-// the first halves of what uses it.
+// the first halves of what uses it. What lets others in may be widened by nodes
+// of its own before ([builder.linkGates]).
 //
 // It reports whether it made a tentative replacement definite, which changes
 // the graph.
@@ -86,6 +90,7 @@ func (b *builder) link() (again bool) {
 	destroy := map[value.Address]*Node{}
 	gone := map[*resource.Object]*Node{} // the node after which an object is gone or changed
 	var pure []*Node                     // deletions that are not half of a replacement
+	var closing []*Node                  // the last parts of what is widened first
 	for _, c := range b.plan.Changes {
 		var n *Node
 		switch {
@@ -98,6 +103,12 @@ func (b *builder) link() (again bool) {
 		case c.Action.Drops():
 			n = g.add(c, Do)
 			pure = append(pure, n)
+		case b.narrows(c):
+			n = g.add(c, Widen)
+			narrow := g.add(c, Do)
+			narrow.after(n)
+			closing = append(closing, narrow)
+			do[c.Address] = n
 		default:
 			n = g.add(c, Do)
 			do[c.Address] = n
@@ -119,6 +130,8 @@ func (b *builder) link() (again bool) {
 	b.linkSequences(g)
 	b.linkSpreads(g, do)
 	b.linkHosts(pure, do, destroy)
+	b.linkGates(g, do)
+	b.linkClosing(closing, pure, do)
 	b.linkReleases(g, pure, do)
 	again = b.linkUsers(g, gone, do)
 	b.linkVersions(pure, do)

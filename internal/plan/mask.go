@@ -42,7 +42,7 @@ func (c *Change) Kept() value.Struct {
 		return c.Args
 	}
 	out := append(value.Struct(nil), c.Args...)
-	for i, f := range c.Kind.Schema.Fields {
+	for i, f := range c.Kind.Schema.Fields() {
 		if i >= len(out) || value.Sensitive(out[i]) || !value.Sensitive(c.Decl.Args[i]) {
 			continue
 		}
@@ -60,7 +60,7 @@ func maskFields(s *schema.Struct, want, live value.Struct) value.Struct {
 		return live
 	}
 	out := append(value.Struct(nil), live...)
-	for i, f := range s.Fields {
+	for i, f := range s.Fields() {
 		out[i] = Mask(f.Type, want[i], live[i])
 	}
 	return out

@@ -149,6 +149,15 @@ func declared(in *Input, addr string) *resource.Declaration {
 	return in.Program.Declarations[i]
 }
 
+// poweredOff is a machine whose disk is there, and that does not run.
+func poweredOff(n string) func(in *Input) {
+	return func(in *Input) {
+		for _, addr := range []string{"vm." + n, "docker." + n} {
+			in.Scopes[addr] = &ScopeState{Scope: in.Scopes[addr].Scope, Status: Absent, Off: true}
+		}
+	}
+}
+
 func TestMembers(t *testing.T) {
 	for _, tt := range []struct {
 		name string
@@ -180,6 +189,18 @@ func TestMembers(t *testing.T) {
 		{"it cannot join while its machine does not answer", cluster{declared: "ab", there: "ab", joined: "a", change: func(in *Input) {
 			in.Scopes["docker.b"] = &ScopeState{Scope: in.Scopes["docker.b"].Scope, Status: Unreachable, Err: resource.ErrUnreachable}
 		}}, "  node.b BLOCKED docker.b is unreachable", nil},
+		{"it stays while its machine is powered off", cluster{declared: "ab", there: "ab", joined: "ab", change: func(in *Input) {
+			poweredOff("b")(in)
+			declared(in, "vm.b").Args[2] = "runs"
+		}}, "~ vm.b role:\"\">\"runs\"\n+ docker.b", []string{"vm.b < docker.b"}},
+		{"its machine is powered off, and made anew", cluster{declared: "ab", there: "ab", joined: "ab", change: func(in *Input) {
+			poweredOff("b")(in)
+			declared(in, "vm.b").Args[1] = "big"
+		}}, `
+-/+ vm.b size:"">"big"!
++ docker.b
++ node.b
+- node.b (node.b is another node now)`, []string{"-node.b < -vm.b", "docker.b < node.b"}},
 		{"it is in another swarm", cluster{declared: "ab", there: "ab", joined: "a", change: func(in *Input) { in.Scopes["docker.b"].Obs.Node = "n-x" }},
 			"error: the engine of docker.b is in another swarm", nil},
 		{"the machine that the swarm began on is made anew", cluster{declared: "ab", there: "ab", joined: "ab", home: "b", change: func(in *Input) { declared(in, "vm.a").Args[1] = "big" }}, `
@@ -209,6 +230,24 @@ func TestMembers(t *testing.T) {
 ~ service.web role:"">"x"
 - node.b (no longer declared)
 - vm.b (no longer declared)`, []string{"-node.b < node.c", "node.c < service.web", "-node.b < -vm.b"}},
+		{"one joins after a service, which waits for the other alone", cluster{declared: "abc", there: "abc", joined: "a", change: func(in *Input) {
+			declared(in, "swarm.main/service.web").Args[2] = "x"
+			declared(in, "swarm.main/node.c").After = []value.Address{"swarm.main/service.web"}
+		}}, `
++ node.b
++ node.c
+~ service.web role:"">"x"`, []string{"node.b < service.web", "service.web < node.c"}},
+		{"what no member comes after waits for all", cluster{declared: "abc", there: "abc", joined: "a", change: func(in *Input) {
+			in.Program.Declarations = append(in.Program.Declarations, bare(appKind, "swarm.main", "swarm.main/service.db"), bare(appKind, "swarm.main", "swarm.main/service.api"))
+			declared(in, "swarm.main/node.b").After = []value.Address{"swarm.main/service.web"}
+			declared(in, "swarm.main/node.c").After = []value.Address{"swarm.main/service.db"}
+			declared(in, "swarm.main/service.web").Args[2] = "x"
+		}}, `
++ node.b
++ node.c
+~ service.web role:"">"x"
++ service.db
++ service.api`, []string{"service.web < node.b", "service.db < node.c", "node.b < service.api", "node.c < service.api"}},
 		{"everything", cluster{declared: "ab", there: "ab", joined: "ab", opts: Options{Destroy: true, AllowDataLoss: true}}, "- vm.a\n- vm.b", nil},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
@@ -296,8 +335,81 @@ func TestUnreachableGoes(t *testing.T) {
 		t.Fatalf("got %v, %+v", problems, p)
 	}
 	c.opts.AllowDataLoss = false
-	if p, problems := Build(c.input()); p != nil || !strings.Contains(problems.Error(), "docker.a goes in this plan and cannot be reached: with it swarm.main may be lost") {
+	if p, problems := Build(c.input()); p != nil || !strings.Contains(problems.Error(), "docker.a goes in this plan and cannot be looked at: with it swarm.main may be lost") {
 		t.Errorf("got %v", problems)
+	}
+}
+
+// An engine that is stopped: where its step starts it, what is in it is compared
+// again in the same apply; where nothing does, it is not planned. Whatever it
+// holds is not lost unasked.
+func TestStoppedEngine(t *testing.T) {
+	c := cluster{declared: "ab", there: "ab", joined: "a", hosts: true}
+	down := false
+	c.change = func(in *Input) {
+		machine := in.Scopes[in.Scopes["docker.a"].Scope.Parent]
+		for _, o := range machine.Obs.Objects {
+			o.Stuck, o.Unsettled = down, "it is down"
+		}
+		for _, addr := range []string{"docker.a", "swarm.main"} {
+			in.Scopes[addr] = &ScopeState{Scope: in.Scopes[addr].Scope, Status: Absent, Off: true, Err: resource.ErrOff}
+		}
+	}
+	for _, down = range []bool{true, false} {
+		p, problems := Build(c.input())
+		if p == nil {
+			t.Fatal(problems)
+		}
+		for _, ch := range p.Changes {
+			switch ch.Address {
+			case "docker.a", "docker.b":
+			default:
+				if blocked := ch.Blocked == "docker.a does not run" || strings.HasSuffix(ch.Blocked, "cannot be reached"); ch.Deferred != down || blocked == down {
+					t.Errorf("the engine's step starts it: %v; %s %s: deferred %v, blocked %q", down, ch.Action, ch.Address, ch.Deferred, ch.Blocked)
+				}
+			}
+		}
+	}
+	c.hosts, c.opts.Destroy = false, true
+	if p, problems := Build(c.input()); p != nil || !strings.Contains(problems.Error(), "docker.a goes in this plan and cannot be looked at") {
+		t.Errorf("got %v", problems)
+	}
+}
+
+// A swarm that does not answer may count on a machine that is to go: it has to
+// leave first.
+func TestUnreachableMembersStay(t *testing.T) {
+	lost := func(scopes ...string) func(in *Input) {
+		return func(in *Input) {
+			for _, addr := range append(scopes, "swarm.main") {
+				in.Scopes[addr] = &ScopeState{Scope: in.Scopes[addr].Scope, Status: Unreachable, Err: resource.ErrUnreachable}
+			}
+		}
+	}
+	const refused = "may be a member of swarm.main, which cannot be reached: it would go without leaving it"
+	for _, tt := range []struct {
+		name string
+		cluster
+		want string
+	}{
+		{"a member", cluster{declared: "a", there: "ab", joined: "ab", change: lost("docker.a")}, "vm.b " + refused},
+		{"one that does not answer either", cluster{declared: "a", there: "ab", joined: "ab", change: lost("vm.a", "docker.a", "vm.b", "docker.b")}, "vm.b " + refused},
+		{"one that was never looked at", cluster{declared: "a", there: "ab", joined: "ab", change: func(in *Input) {
+			lost("docker.a")(in)
+			delete(in.Scopes, "vm.b")
+			delete(in.Scopes, "docker.b")
+		}}, "vm.b " + refused},
+		{"one that is made anew", cluster{declared: "ab", there: "ab", joined: "ab", change: func(in *Input) {
+			lost("docker.a")(in)
+			declared(in, "vm.b").Args[1] = "big"
+		}}, "vm.b " + refused},
+		{"a stranger to the swarm", cluster{declared: "a", there: "ab", joined: "a", change: lost("docker.a")}, ""},
+		{"with permission", cluster{declared: "a", there: "ab", joined: "ab", change: lost("docker.a"), opts: Options{AllowDataLoss: true}}, ""},
+	} {
+		_, problems := Build(tt.input())
+		if got := problems.Error(); tt.want == "" && got != "" || !strings.Contains(got, tt.want) {
+			t.Errorf("%s: got %q, want %q", tt.name, got, tt.want)
+		}
 	}
 }
 

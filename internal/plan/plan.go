@@ -63,7 +63,7 @@ type Change struct {
 	Mark   resource.Mark
 	Remark bool
 	// Former are the older versions whose marks still have another address, as
-	// moved() says: they are marked anew beside the current one.
+	// moved() says, or that are taken over: they are marked beside the current one.
 	Former []*resource.Object
 	// Name is the live name of a versioned kind's version, "" while unknown.
 	Name string
@@ -83,8 +83,8 @@ type Change struct {
 	// Takes names what goes with a scope that is deleted or replaced: first what
 	// is not this project's.
 	Takes []string
-	// Deferred is set where the scope does not exist yet: what is in it is
-	// compared again when it does.
+	// Deferred is set where the scope does not exist yet, or is on what does not
+	// run: what is in it is compared again when it does.
 	Deferred bool
 	// Tentative is set on a replacement that only unknown values ask for: when
 	// they are known it may turn out not to be needed.
@@ -137,6 +137,8 @@ type Plan struct {
 	Warnings diag.List
 	// Unreachable are the scopes that did not answer, by address.
 	Unreachable map[string]error
+	// Off has the scopes whose machine, or engine, is there and does not run.
+	Off map[string]bool
 }
 
 // Counts are the numbers of a plan's last line.

@@ -224,6 +224,7 @@ func (b *builder) guard() {
 	b.guardHomes()
 	if !b.in.Options.AllowDataLoss {
 		b.guardWithin()
+		b.guardMembers(all)
 	}
 }
 
@@ -283,12 +284,12 @@ func (b *builder) guardWithin() {
 // lost.
 func (b *builder) lost(d *resource.Declaration) {
 	ix := b.index[d.Scope]
-	if d.Kind.Opens == "" || d.Kind.DataLoss == "" || ix == nil || ix.State.Status != Unreachable || !b.goes(d.Scope) {
+	if d.Kind.Opens == "" || d.Kind.DataLoss == "" || ix == nil || ix.State.Status != Unreachable && !ix.State.Off || !b.goes(d.Scope) {
 		return
 	}
 	b.fail(&diag.Diagnostic{
 		Pos:     d.Pos,
-		Summary: fmt.Sprintf("%s goes in this plan and cannot be reached: with it %s may be lost, %s", d.Scope, d.Address, d.Kind.DataLoss),
+		Summary: fmt.Sprintf("%s goes in this plan and cannot be looked at: with it %s may be lost, %s", d.Scope, d.Address, d.Kind.DataLoss),
 		Hint:    "bring it back and look again; --allow-data-loss permits it",
 	})
 }

@@ -135,6 +135,7 @@ func (s *selection) add(b *builder, todo []value.Address) {
 		s.keep[a] = true
 		if d := s.decls[a]; d != nil && !s.full.Options.Destroy {
 			b.needs(d, func(n value.Address) { todo = append(todo, n) })
+			todo = append(todo, d.Follows...)
 		}
 	}
 }

@@ -18,8 +18,10 @@ import (
 // known that were not when the plan was saved. Then same is false: what was
 // unknown may be anything, and a step that only such values asked for may not
 // be needed.
-func Differences(saved, now *Plan, same bool) []string {
-	d := &staleness{same: same}
+//
+// With hidden no value is told: what they are made of may be a password.
+func Differences(saved, now *Plan, same, hidden bool) []string {
+	d := &staleness{same: same, hidden: hidden}
 	was := stepsOf(saved)
 	for _, c := range slices.Concat(now.Changes, now.Drift) {
 		k := stepOf(c)
@@ -66,8 +68,9 @@ func stepsOf(p *Plan) map[step]*Change {
 }
 
 type staleness struct {
-	same  bool
-	lines []string
+	same   bool
+	hidden bool
+	lines  []string
 }
 
 func (d *staleness) add(c *Change, format string, args ...any) {
@@ -79,7 +82,7 @@ func (d *staleness) compare(was, now *Change) {
 	case was == nil && !does(now), was != nil && !does(was) && !does(now):
 		return
 	case was == nil || !does(was):
-		d.add(now, "the plan leaves it as it is, and it would now be %s%s", done(now.Action), because(now))
+		d.add(now, "the plan leaves it as it is, and it would now be %s%s", done(now.Action), d.because(now))
 		return
 	case was.Action != now.Action:
 		if !d.same && was.Action == Update && now.Action == NoOp && onlyUnknown(was.Fields) {
@@ -88,7 +91,7 @@ func (d *staleness) compare(was, now *Change) {
 		if !does(now) {
 			d.add(now, "the plan would %s it, which is not to be done any more", verbs[was.Action])
 		} else {
-			d.add(now, "the plan would %s it, and it would now be %s%s", verbs[was.Action], done(now.Action), because(now))
+			d.add(now, "the plan would %s it, and it would now be %s%s", verbs[was.Action], done(now.Action), d.because(now))
 		}
 		return
 	case was.Live != nil && now.Live != nil && was.Live.ID != now.Live.ID:
@@ -124,10 +127,10 @@ func done(a Action) string {
 	return [...]string{"left", "read", "checked", "created", "updated", "replaced", "made anew as another version", "deleted", "released"}[a]
 }
 
-func because(c *Change) string {
+func (d *staleness) because(c *Change) string {
 	var paths []string
 	for _, f := range c.Fields {
-		paths = append(paths, f.Path+" "+sides(f))
+		paths = append(paths, f.Path+" "+d.sides(f))
 	}
 	switch {
 	case len(paths) > 3:
@@ -144,8 +147,8 @@ func because(c *Change) string {
 	return ""
 }
 
-func sides(f schema.Change) string {
-	if f.Secret {
+func (d *staleness) sides(f schema.Change) string {
+	if f.Secret || d.hidden {
 		return value.Hidden
 	}
 	return shortText(f.Type, f.Before) + " -> " + shortText(f.Type, f.After)
@@ -179,7 +182,9 @@ func (d *staleness) fields(was, now *Change) {
 		delete(old, f.Path)
 		switch {
 		case !ok:
-			d.add(now, "the plan leaves %s as it is, and it would now change: %s", f.Path, sides(f))
+			d.add(now, "the plan leaves %s as it is, and it would now change: %s", f.Path, d.sides(f))
+		case d.hidden && (!value.Equal(o.Before, f.Before) || !d.equal(o.After, f.After)):
+			d.add(now, "%s is another one", f.Path)
 		case !value.Equal(o.Before, f.Before):
 			d.add(now, "%s is %s now, and was %s", f.Path, shortText(f.Type, f.Before), shortText(o.Type, o.Before))
 		case !d.equal(o.After, f.After):
@@ -188,7 +193,7 @@ func (d *staleness) fields(was, now *Change) {
 	}
 	for _, f := range was.Fields {
 		if _, left := old[f.Path]; left && (d.same || !f.Unknown) {
-			d.add(now, "%s is not to be changed any more; the plan has %s", f.Path, sides(f))
+			d.add(now, "%s is not to be changed any more; the plan has %s", f.Path, d.sides(f))
 		}
 	}
 }
@@ -200,8 +205,12 @@ func (d *staleness) arguments(was, now *Change) {
 		d.add(now, "its content is another one: version %q, in the plan %q", now.Name, was.Name)
 		return
 	}
-	for i, f := range now.Kind.Schema.Fields {
+	for i, f := range now.Kind.Schema.Fields() {
 		if i < len(now.Args) && i < len(was.Args) && !d.equal(was.Args[i], now.Args[i]) {
+			if d.hidden {
+				d.add(now, "%s is another one", f.Name)
+				continue
+			}
 			d.add(now, "%s would be %s, and in the plan it is %s", f.Name, shortText(f.Type, now.Args[i]), shortText(f.Type, was.Args[i]))
 		}
 	}

@@ -3,9 +3,11 @@
 package registry
 
 import (
+	"github.com/swarmscript/swarmscript/internal/azure"
 	"github.com/swarmscript/swarmscript/internal/check"
 	"github.com/swarmscript/swarmscript/internal/engine"
 	"github.com/swarmscript/swarmscript/internal/host"
+	"github.com/swarmscript/swarmscript/internal/lab"
 	"github.com/swarmscript/swarmscript/internal/local"
 	"github.com/swarmscript/swarmscript/internal/resource"
 	"github.com/swarmscript/swarmscript/internal/swarm"
@@ -20,6 +22,8 @@ func Kinds() []*resource.Kind {
 		swarm.LocalVolumeKind,
 		swarm.VolumeKind,
 		engine.ImageKind,
+		engine.BuildKind,
+		engine.ImageCopyKind,
 		engine.PluginKind,
 		swarm.SecretKind,
 		swarm.ConfigKind,
@@ -30,7 +34,14 @@ func Kinds() []*resource.Kind {
 		check.TCPKind,
 		check.ExecKind,
 		check.ContainerExecKind,
+		lab.VMKind,
 		local.VMKind,
+		azure.VMKind,
+		azure.GroupKind,
+		azure.NetworkKind,
+		azure.SecurityGroupKind,
+		azure.PublicIPKind,
+		azure.InterfaceKind,
 	}
 	return append(kinds, host.Kinds()...)
 }

@@ -21,6 +21,7 @@ type Command struct {
 	Args   []string // $1 and so on, quoted as they must be
 	Stdin  []byte
 	Root   bool // as root: see [Machine.Sudo]
+	Urgent bool // it is short, and waits for no other commands
 }
 
 // Result is what a command left.
@@ -42,7 +43,7 @@ const maxCommand = 120 << 10
 // knows whether that would do harm. When ctx ends, the command and what it
 // started get a SIGTERM, and are waited for a moment.
 func (h *Host) Run(ctx context.Context, c Command) (Result, error) {
-	ch, reqs, l, err := h.session(ctx)
+	ch, reqs, l, err := h.session(ctx, c.Urgent)
 	if err != nil {
 		return Result{}, err
 	}
@@ -70,9 +71,9 @@ func (h *Host) Run(ctx context.Context, c Command) (Result, error) {
 }
 
 // session opens one, within the bound of what the server takes at once.
-func (h *Host) session(ctx context.Context) (ssh.Channel, <-chan *ssh.Request, *link, error) {
+func (h *Host) session(ctx context.Context, urgent bool) (ssh.Channel, <-chan *ssh.Request, *link, error) {
 	for try := 0; ; {
-		if err := h.sessions.acquire(ctx); err != nil {
+		if err := h.sessions.acquire(ctx, urgent); err != nil {
 			return nil, nil, nil, err
 		}
 		var ch ssh.Channel
@@ -268,7 +269,7 @@ const stopScript = `for f in $(grep -lzFx -- "$1" /proc/[0-9]*/environ 2>/dev/nu
 func (h *Host) stop(r *running, c Command) {
 	ctx, cancel := context.WithTimeout(context.Background(), h.time.lastWord)
 	defer cancel()
-	if h.stops.acquire(ctx) != nil {
+	if h.stops.acquire(ctx, false) != nil {
 		return
 	}
 	defer h.stops.release()

@@ -91,6 +91,9 @@ func (d *Docker) API() client.APIClient { return d.api }
 // Credentials returns what the registries of images want.
 func (d *Docker) Credentials() Credentials { return d.creds }
 
+// UseCredentials replaces them, before the connection is used.
+func (d *Docker) UseCredentials(c Credentials) { d.creds = c }
+
 // Endpoint names the engine for a person, without credentials.
 func (d *Docker) Endpoint() string { return d.target.host }
 
@@ -138,7 +141,8 @@ func (d *Docker) Close() error {
 type tripper struct{ d *Docker }
 
 func (t *tripper) RoundTrip(r *http.Request) (*http.Response, error) {
-	if r.Method == http.MethodGet || r.Method == http.MethodHead {
+	// A login is posted, and only asks a registry whether it is right.
+	if r.Method == http.MethodGet || r.Method == http.MethodHead || r.Method == http.MethodPost && strings.HasSuffix(r.URL.Path, "/auth") {
 		t.d.reads.Add(1)
 	} else {
 		t.d.writes.Add(1)

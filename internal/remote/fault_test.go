@@ -167,7 +167,7 @@ func TestSilentHost(t *testing.T) {
 		}
 	})
 	h := f.dial()
-	h.time.patience = 200 * time.Millisecond
+	h.time.patience = 3 * time.Second
 	_, err := h.Run(t.Context(), Command{Script: "freeze"})
 	if !errors.Is(err, ErrMayHaveRun) || !strings.Contains(err.Error(), "the connection was lost: it stopped answering while") {
 		t.Errorf("got %v", err)
@@ -214,11 +214,11 @@ func TestHello(t *testing.T) {
 			fmt.Fprintf(c, "SSH-2.0-x\r\n")
 			io.Copy(io.Discard, c)
 			return false
-		}, "no answer in 300ms"},
+		}, "no answer in 3s"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			h := newFaulty(t, func(f *faulty) { f.greet = tt.greet }).dial()
-			h.time.hello = 300 * time.Millisecond
+			h.time.hello = 3 * time.Second
 			_, err := h.Run(t.Context(), Command{Script: "true"})
 			if !errors.Is(err, resource.ErrUnreachable) || !strings.Contains(err.Error(), tt.want) {
 				t.Errorf("got %v, want %q", err, tt.want)
@@ -385,9 +385,57 @@ func TestNotReady(t *testing.T) {
 			if tt.change != nil {
 				tt.change(&h.m)
 			}
-			err := WaitReady(t.Context(), h, nil)
+			err := WaitReady(t.Context(), h, 0, nil)
 			if !errors.Is(err, resource.ErrUnreachable) || !strings.Contains(err.Error(), tt.want) {
 				t.Errorf("got %v, want %q", err, tt.want)
+			}
+		})
+	}
+}
+
+// Where whoever waits has no more time, the error says what for.
+func TestNotReadyInTime(t *testing.T) {
+	h := newFaulty(t, nil).dial()
+	h.m.Port = 1
+	ctx, cancel := context.WithCancel(t.Context())
+	ctx, over := context.WithTimeout(ctx, time.Hour)
+	cancel()
+	if err := WaitReady(ctx, h, 0, nil); !errors.Is(err, context.Canceled) {
+		t.Errorf("cancelled: %v", err)
+	}
+	over()
+	ctx, cancel = context.WithDeadline(t.Context(), time.Now())
+	defer cancel()
+	err := WaitReady(ctx, h, 0, nil)
+	if !errors.Is(err, context.DeadlineExceeded) || err.Error() != "root@127.0.0.1:1 is not ready: still waiting for its SSH port" {
+		t.Errorf("out of time: %v", err)
+	}
+}
+
+// Only what listens not, or not yet as an SSH server, may be starting.
+func TestNotUp(t *testing.T) {
+	for _, tt := range []struct {
+		name   string
+		with   func(*faulty)
+		change func(*Machine)
+		want   bool
+	}{
+		{"nobody listens", nil, func(m *Machine) { m.Port = 1 }, true},
+		{"no hello", func(f *faulty) { f.greet = func(net.Conn) bool { return false } }, nil, true},
+		{"no such name", nil, func(m *Machine) { m.Address = "nowhere.invalid" }, false},
+		{"an unknown key", nil, func(m *Machine) { m.HostKeys = nil }, false},
+		{"no such user", func(f *faulty) {
+			f.config.PublicKeyCallback = func(ssh.ConnMetadata, ssh.PublicKey) (*ssh.Permissions, error) { return nil, errors.New("no") }
+		}, nil, false},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			h := newFaulty(t, tt.with).dial()
+			if tt.change != nil {
+				tt.change(&h.m)
+			}
+			_, err := h.Run(t.Context(), Command{Script: "true"})
+			if err == nil || NotUp(err) != tt.want {
+				t.Errorf("%t for %v", NotUp(err), err)
 			}
 		})
 	}
@@ -529,7 +577,7 @@ func TestNothingOutlivesAHost(t *testing.T) {
 		t.Errorf("got %v", err)
 	}
 	h.Close()
-	for deadline := time.Now().Add(30 * time.Second); runtime.NumGoroutine() > before; time.Sleep(10 * time.Millisecond) {
+	for deadline := time.Now().Add(3 * time.Minute); runtime.NumGoroutine() > before; time.Sleep(10 * time.Millisecond) {
 		if time.Now().After(deadline) {
 			stacks := make([]byte, 1<<20)
 			t.Fatalf("%d goroutines, %d before:\n%s", runtime.NumGoroutine(), before, stacks[:runtime.Stack(stacks, true)])

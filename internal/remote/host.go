@@ -50,7 +50,7 @@ type Machine struct {
 type Host struct {
 	m        Machine
 	time     timing
-	sessions *slots // commands: sshd counts them, MaxSessions is 10 by default
+	sessions *slots // commands: sshd counts them, MaxSessions is 10 by default; one of them is for what is urgent
 	streams  *slots // forwarded connections, which it does not count
 	relays   *slots // connections that commands make: they are sessions as well
 	stops    *slots // commands that end others
@@ -89,7 +89,7 @@ var errClosed = errors.New("the connection was closed by us")
 // DialHost returns the host that m means. Nothing is dialled or read before
 // the first use.
 func DialHost(m Machine) *Host {
-	h := &Host{m: m, time: usual, sessions: newSlots(maxSessions), streams: newSlots(maxStreams), relays: newSlots(maxRelays), stops: newSlots(1), turn: make(chan struct{}, 1)}
+	h := &Host{m: m, time: usual, sessions: &slots{max: maxSessions, kept: 1}, streams: newSlots(maxStreams), relays: newSlots(maxRelays), stops: newSlots(1), turn: make(chan struct{}, 1)}
 	h.turn <- struct{}{}
 	return h
 }

@@ -15,6 +15,9 @@ import (
 	"github.com/swarmscript/swarmscript/internal/resource"
 )
 
+// refusedHint is what to look at where a connection is refused.
+const refusedHint = "is sshd running there, and on that port? a firewall that limits logins refuses them too, for half a minute"
+
 // ErrMayHaveRun is a command whose connection was lost before its exit code
 // came: it may have run, not at all, in part, or to its end.
 var ErrMayHaveRun = errors.New("the connection was lost while the command ran, so it may have run")
@@ -71,7 +74,7 @@ func (h *Host) reason(err error) (why, hint string) {
 	case errors.As(err, &dns):
 		return at + fmt.Sprintf("the name %s cannot be resolved", dns.Name), "check the address, and HostName in ~/.ssh/config"
 	case errors.Is(err, syscall.ECONNREFUSED):
-		return at + "connection refused", "is sshd running there, and on that port?"
+		return at + "connection refused", refusedHint
 	case errors.Is(err, errSilent):
 		return at + err.Error(), "is it the right port?"
 	case errors.Is(err, errHello):

@@ -4,11 +4,12 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
-	"regexp"
 	"slices"
 	"strconv"
 	"strings"
 	"time"
+
+	"github.com/swarmscript/swarmscript/internal/pattern"
 )
 
 // hostConfig is what the files of ssh_config say of one host, with ssh's
@@ -193,7 +194,7 @@ func (s *scan) yes(keyword string) (bool, error) {
 }
 
 // variable is a reference to the environment.
-var variable = regexp.MustCompile(`\$\{[A-Za-z_][A-Za-z0-9_]*\}`)
+var variable = pattern.Of(`\$\{[A-Za-z_][A-Za-z0-9_]*\}`)
 
 // path expands a file's name.
 func (s *scan) path(v string) (string, error) {
@@ -205,7 +206,7 @@ func (s *scan) path(v string) (string, error) {
 		return "", err
 	}
 	var missing string
-	v = variable.ReplaceAllStringFunc(v, func(ref string) string {
+	v = variable().ReplaceAllStringFunc(v, func(ref string) string {
 		value, ok := os.LookupEnv(ref[2 : len(ref)-1])
 		if !ok {
 			missing = ref

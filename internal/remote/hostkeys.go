@@ -258,7 +258,7 @@ func (s *keySet) unknown(key ssh.PublicKey) error {
 		return &hostKeyError{set: s, shown: key, why: "no host key was given for it", hint: "give its public keys"}
 	}
 	return &hostKeyError{set: s, shown: key, why: fmt.Sprintf("its host key is not known: it shows %s", fingerprint(key)),
-		hint: fmt.Sprintf("compare that with ssh-keygen -lf /etc/ssh/ssh_host_%s_key.pub on the machine, and accept it: ssh %s", shortKind(key), s.of.ssh())}
+		hint: fmt.Sprintf("compare that with ssh-keygen -lf /etc/ssh/ssh_host_%s_key.pub on the machine, and accept it: accept_new = True, or ssh %s", shortKind(key), s.of.ssh())}
 }
 
 // ssh is the host as arguments of ssh.

@@ -4,8 +4,11 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net"
 	"strings"
 	"time"
+
+	"golang.org/x/crypto/ssh"
 
 	"github.com/swarmscript/swarmscript/internal/resource"
 )
@@ -39,20 +42,43 @@ const readyPause = time.Second
 // WaitReady waits until a new machine can be worked on: it answers, lets us
 // in, and its first boot is done with cloud-init (where there is one) and with
 // packages. Progress is told what is waited for, each time that it changes;
-// it may be nil. Each stage has its own limit, and the error names it.
-func WaitReady(ctx context.Context, h *Host, progress func(string)) error {
-	w := &wait{h: h, progress: progress, begun: map[stage]time.Time{}}
+// it may be nil. Each stage has its own limit, port being the first one's where it
+// is not 0, and the error names it.
+func WaitReady(ctx context.Context, h *Host, port time.Duration, progress func(string)) error {
+	w := &wait{h: h, port: port, progress: progress, begun: map[stage]time.Time{}}
 	for _, step := range []func(context.Context) error{w.login, w.cloudInit, w.dpkg} {
-		if err := step(ctx); err != nil {
+		err := step(ctx)
+		if err != nil && errors.Is(ctx.Err(), context.DeadlineExceeded) {
+			return &hostError{msg: fmt.Sprintf("%s is not ready: still %s", h.Name(), w.told), cause: err}
+		}
+		if err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
+// NotUp reports whether a machine that could not be reached may only be starting:
+// nothing listens at its port, or what does is no SSH server yet.
+func NotUp(err error) bool {
+	var dns *net.DNSError
+	var op *net.OpError
+	var far *ssh.OpenChannelError // behind a jump host
+	switch {
+	case errors.As(err, &dns), errors.Is(err, ErrMayHaveRun):
+		return false
+	case errors.As(err, &op):
+		return op.Op == "dial"
+	case errors.As(err, &far):
+		return far.Reason == ssh.ConnectionFailed
+	}
+	return errors.Is(err, errSilent) || errors.Is(err, errHello)
+}
+
 // wait is one wait for a machine.
 type wait struct {
 	h        *Host
+	port     time.Duration
 	progress func(string)
 	begun    map[stage]time.Time
 	told     string
@@ -78,6 +104,9 @@ func (w *wait) left(s stage) time.Duration {
 func (w *wait) limit(s stage) time.Duration {
 	if w.h.time.stage != 0 {
 		return w.h.time.stage
+	}
+	if s == stagePort && w.port != 0 {
+		return w.port
 	}
 	return stages[s].limit
 }
@@ -178,7 +207,7 @@ func (w *wait) cloudInit(ctx context.Context) error {
 const locks = `for f in /var/lib/dpkg/lock-frontend /var/lib/dpkg/lock /var/lib/apt/lists/lock; do
   [ -e "$f" ] || continue
   for p in $(awk -v i="$(stat -c %i "$f")" '$2 == "POSIX" { split($6, f, ":"); if (f[3] == i) print $5 }' /proc/locks); do
-    if ls -l "/proc/$p/fd" 2>/dev/null | grep -qF " $f"; then echo "$(cat "/proc/$p/comm") (process $p)"; exit; fi
+    if ls -l "/proc/$p/fd" 2>/dev/null | grep -qF " $f"; then echo "process $p ($(tr '\0' ' ' <"/proc/$p/cmdline" | cut -c1-60 | sed 's/ *$//'))"; exit; fi
   done
 done`
 

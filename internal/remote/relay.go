@@ -102,10 +102,10 @@ func (d *engineDialer) fail(format string, args ...any) error {
 
 // relay is a connection to a socket by a command on the host.
 func (h *Host) relay(ctx context.Context, socket string, asRoot bool) (net.Conn, error) {
-	if err := h.relays.acquire(ctx); err != nil {
+	if err := h.relays.acquire(ctx, false); err != nil {
 		return nil, err
 	}
-	ch, reqs, l, err := h.session(ctx)
+	ch, reqs, l, err := h.session(ctx, false)
 	if err != nil {
 		h.relays.release()
 		return nil, err
@@ -134,7 +134,11 @@ func (h *Host) relay(ctx context.Context, socket string, asRoot bool) (net.Conn,
 		if ctx.Err() != nil {
 			return nil, context.Cause(ctx)
 		}
-		return nil, run.root.failure(h)
+		if err := run.root.failure(h); err != nil {
+			return nil, err
+		}
+		// It was root, and ended before it was asked for anything.
+		return nil, &hostError{msg: fmt.Sprintf("the docker command on %s reaches no engine: %s", h.Name(), r.stderr.last()), cause: io.EOF, is: []error{resource.ErrUnreachable}}
 	}
 	return r, nil
 }

@@ -264,7 +264,7 @@ func (t *target) sshReason(said string) (why, hint string, transient bool) {
 	case has("Permission denied ("), has("Too many authentication failures"):
 		return "ssh was not let in: " + last, "try: ssh " + host + "; ssh-add -l shows the agent's keys", false
 	case has("Connection refused"):
-		return "connection refused", "is sshd running there, and on that port?", false
+		return "connection refused", refusedHint, false
 	case has("Could not resolve hostname"):
 		return "the name cannot be resolved", "check the address, and Host in ~/.ssh/config", false
 	case has("docker: command not found", "docker: not found", "docker: No such file"):

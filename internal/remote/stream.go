@@ -15,7 +15,7 @@ import (
 // Dial opens a connection that the host makes: "unix" to a socket's path, "tcp"
 // to an address as the host sees it. Deadlines are not supported on it.
 func (h *Host) Dial(ctx context.Context, network, addr string) (net.Conn, error) {
-	if err := h.streams.acquire(ctx); err != nil {
+	if err := h.streams.acquire(ctx, false); err != nil {
 		return nil, err
 	}
 	var conn net.Conn

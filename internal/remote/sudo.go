@@ -145,7 +145,7 @@ func (r *root) reason(said string) (why, hint string) {
 	case r.wrong:
 		return fmt.Sprintf("sudo did not take the password of %s", r.user), "check the password"
 	case has("password is required", "interactive authentication is required"):
-		return fmt.Sprintf("sudo wants the password of %s", r.user), "give the password, or allow it without one: NOPASSWD in sudoers"
+		return fmt.Sprintf("sudo wants the password of %s", r.user), "have it asked for by sudo = \"ask\", or allow it without one: NOPASSWD in sudoers"
 	case has("is not in the sudoers file", "is not allowed to", "may not run sudo", "I'm sorry"):
 		return fmt.Sprintf("%s may not use sudo", r.user), "add the user to the group sudo or wheel there, or log in as root"
 	case has("must have a tty", "a terminal is required"):

@@ -59,7 +59,7 @@ func TestSudo(t *testing.T) {
 	// From here on, sudo wants the password, and shows a lecture first.
 	host.Sh(`echo 'deploy:hunter2' | chpasswd; printf 'Defaults lecture=always\ndeploy ALL=(ALL) ALL\n' > /etc/sudoers.d/90-swarmscript`)
 	works("with a password", "root", password)
-	fails("no password", fmt.Sprintf("cannot become root on deploy@%s: sudo wants the password of deploy (give the password", host.Address), none)
+	fails("no password", fmt.Sprintf("cannot become root on deploy@%s: sudo wants the password of deploy (have it asked for by sudo = \"ask\"", host.Address), none)
 	fails("a wrong password", "sudo did not take the password of deploy (check the password)", func(m *remote.Machine) { m.SudoPassword = "hunter3" })
 	exits := m
 	password(&exits)

@@ -5,10 +5,11 @@ import (
 	"io"
 	"os"
 	"path/filepath"
-	"regexp"
 	"strings"
 
 	"github.com/rogpeppe/go-internal/lockedfile"
+
+	"github.com/swarmscript/swarmscript/internal/pattern"
 )
 
 const (
@@ -81,11 +82,11 @@ func lastLines(text []byte) []string {
 	return lines[max(0, len(lines)-historyLines):]
 }
 
-var sensitive = regexp.MustCompile(`(?i)secret|sensitive|passw|passphrase|token|credential|private_key|api_key`)
+var sensitive = pattern.Of(`(?i)secret|sensitive|passw|passphrase|token|credential|private_key|api_key`)
 
 // Input remembers the lines of an input. The error is told once.
 func (h *History) Input(lines []string) error {
-	keep := h.path != "" && h.err == nil && !sensitive.MatchString(strings.Join(lines, "\n"))
+	keep := h.path != "" && h.err == nil && !sensitive().MatchString(strings.Join(lines, "\n"))
 	var out bytes.Buffer
 	for i, l := range lines {
 		if strings.TrimSpace(l) == "" || len(h.lines) > 0 && h.lines[len(h.lines)-1] == l {

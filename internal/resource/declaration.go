@@ -27,7 +27,12 @@ type Declaration struct {
 	// nearly all.
 	On string
 	// After are resources that come first though no argument refers to them.
-	After     []value.Address
+	After []value.Address
+	// Follows are others that come first where something is to be done about them:
+	// firewalls that are opened for what joins, copies of the image of a service.
+	// Unlike After it stops nothing that one of them cannot be reached, and where
+	// it cannot be so all at once, firewalls are opened one by one ([Kind.Widen]).
+	Follows   []value.Address
 	Lifecycle Lifecycle
 	// External objects are read, never changed, never pruned.
 	External bool
@@ -55,6 +60,11 @@ func (d *Declaration) Sensitive() []string {
 	return d.sensitive
 }
 
+// SetArgs replaces the arguments of a declaration that nobody else reads yet.
+func (d *Declaration) SetArgs(args value.Struct) {
+	d.Args, d.refs, d.sensitive, d.scanned = args, nil, nil, false
+}
+
 func (d *Declaration) scan() {
 	if d.scanned {
 		return
@@ -72,7 +82,7 @@ func Sensitive(s *schema.Struct, args value.Struct) (out []string) {
 		if v == nil {
 			continue
 		}
-		f := s.Fields[i]
+		f := s.Fields()[i]
 		switch m, isMap := v.(*value.Map); {
 		case f.Secret || f.WriteOnly || !value.Sensitive(v):
 		case isMap:
@@ -120,6 +130,10 @@ type Program struct {
 	Declarations []*Declaration
 	Moves        []Move
 	Outputs      []OutputValue
+	// Logins are the registries that the script names, in the order of their hosts.
+	Logins []*Login
+	// Warnings are what is odd about it, but no mistake.
+	Warnings diag.List
 }
 
 // Query returns what an observation of one of its scopes is for.

@@ -10,6 +10,7 @@ package resource
 
 import (
 	"context"
+	"time"
 
 	"github.com/swarmscript/swarmscript/internal/diag"
 	"github.com/swarmscript/swarmscript/internal/schema"
@@ -102,13 +103,28 @@ type Kind struct {
 	// Check finds what is wrong with arguments that are right one by one. It
 	// may be nil. Fields that are not given are nil; values may be unknown.
 	Check func(args value.Struct) schema.Problems
+	// Warn finds what is odd about arguments that are right. It may be nil.
+	Warn func(args value.Struct) schema.Problems
 	// Complete brings arguments to the normal form of the live object, where
 	// one field depends on another, by changing args. It is called when they are
 	// declared, and again when a reference in them has become known. May be nil.
 	Complete func(args value.Struct)
+	// Folder is set on kinds that are made from a folder of the script's. It puts
+	// what is in it into args when they are declared, and returns what stands for
+	// that, which is recorded as an input. Find returns where the folder of a path
+	// is on this computer.
+	Folder func(args value.Struct, find func(path string) (string, error)) ([]byte, schema.Problems)
+	// Widen is set on kinds whose objects let others in, as firewalls do. It
+	// returns the arguments with which a live object lets in those that args say
+	// and those that it lets in already, and whether these are more; what is not
+	// known yet is left out, and as it is. So an object is opened before those come
+	// who need it, and closed to others when these have gone. May be nil.
+	Widen func(live *Object, args value.Struct) (wide value.Struct, more bool)
 	// Replaces reports that one change cannot be made in place although its
 	// field's changes can be in general. May be nil.
 	Replaces func(live *Object, args value.Struct, change schema.Change) bool
+	// Same reports that one difference is none, by what else is live. May be nil.
+	Same func(live *Object, args value.Struct, change schema.Change) bool
 	// Effect says in a few words what an update does to what runs: "rolling, 2
 	// at a time", or, beginning with [Interrupted], that it is not there for a
 	// while; restart is set where it is renewed though nothing else may change.
@@ -117,6 +133,9 @@ type Kind struct {
 	// Ending is Effect for a deletion, and for a replacement: anew is set where
 	// the object is made again after it. May be nil.
 	Ending func(live *Object, anew bool) string
+	// Needs returns what an object needs in its scope: what of that is declared
+	// comes first, as if the arguments referred to it. May be nil.
+	Needs func(args value.Struct) []Need
 	// Given returns what a script would say to make a live object as it is: with
 	// what its observed arguments leave out because it is compared in another
 	// way, without what the engine chose by itself. It is nil where the observed
@@ -138,12 +157,20 @@ type Kind struct {
 // while.
 const Interrupted = "INTERRUPTED"
 
+// OpeningComment begins the comments of rules of a firewall that follow from a
+// swarm. By it they are known among the script's own.
+const OpeningComment = "swarm: "
+
+// Need is an object that another one needs, by its kind and its live name.
+type Need struct{ Kind, Name string }
+
 // Planned is a change of one object, as [Kind.Sequence] sees it.
 type Planned struct {
 	Address value.Address
 	Live    *Object // nil where it comes to be
 	Args    value.Struct
 	Goes    bool // it is unmade
+	Begins  bool // the scope comes to be on what the object is made on
 }
 
 // Output is a value that exists once the resource does.
@@ -189,6 +216,12 @@ type Versioner interface {
 	Base(live string) string
 }
 
+// PlainNamer is implemented by versioners whose first version may have the
+// declared name itself, as long as nothing else has it.
+type PlainNamer interface {
+	PlainName(args value.Struct) (name string, ok bool)
+}
+
 // Holder is implemented by versioners that can read back what an object holds.
 type Holder interface {
 	// Holds reports whether a live object, whatever its name, holds what the
@@ -230,16 +263,33 @@ type Request struct {
 	Name string
 	// Restart asks for what runs to be renewed though nothing else changes.
 	Restart bool
+	// Timeout is how long it may wait for what others hold, which they will let go
+	// of: the step's own, the same as for its convergence. 0 is without end.
+	Timeout time.Duration
 	// Progress tells a person how far it is. Never nil.
 	Progress func(Progress)
 	// On is the connection to the scope that the declaration's On names or, of a
 	// deletion, the mark's. It is nil where there is none, or it does not answer.
 	On Conn
+	// Scope returns the connection to another scope of the program, by its address:
+	// where an image is copied from. It is nil when deleting.
+	Scope func(ctx context.Context, addr string) (Conn, error)
+	// Going are the IDs of those objects of the same kind and scope that the plan
+	// takes away, before or after; only of kinds with Find.
+	Going []string
+	// Node returns the connection to the engine that is a node of the scope, by the
+	// node's ID: nil where the program names none, an error where it names one that
+	// cannot be asked. A check has it; otherwise it is nil.
+	Node func(ctx context.Context, id string) (Conn, error)
 	// Ends is set on a deletion where the scope itself is taken away in this run.
 	Ends bool
-	// Waits is called by a deletion that has written all it will and only waits
-	// from then on, so that others may write. It may be nil.
+	// Waits is called by a step that only waits from then on, so that others may
+	// write: a deletion that has written all it will, one that another one of its
+	// machine keeps from beginning. It may be nil.
 	Waits func()
+	// Turn is called after Waits by a step that writes again. An error says that
+	// it must not any more. It may be nil.
+	Turn func(context.Context) error
 }
 
 // Progress is how far a step is.

@@ -31,6 +31,9 @@ type Object struct {
 	// Stuck is set where it will not converge without a new update, such as a
 	// paused one.
 	Stuck bool
+	// Aside is what a person should know of a difference that an observation has
+	// found beside what is declared; the kind's Effect tells it.
+	Aside string
 	// MarkFixed is set where writing a mark into the object would do more than
 	// that, such as run a job again: its mark goes into the project's ledger, as
 	// that of kinds whose labels are fixed.

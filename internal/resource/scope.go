@@ -90,6 +90,15 @@ type ScopeEntry struct {
 	ID       string // the swarm's ID
 }
 
+// Inquirer is implemented by connections to scopes of which others know more:
+// the registries, of the images that are asked for in them.
+type Inquirer interface {
+	// Inquire completes an observation by what only others can tell of what is
+	// declared, and returns what they refuse, and what could not be asked. It
+	// writes nothing, and asks nothing of what is as it is declared.
+	Inquire(ctx context.Context, q Query, obs *Observation) diag.List
+}
+
 // Keeper is implemented by connections to scopes that can keep a ledger.
 type Keeper interface {
 	// SaveLedger creates or changes the project's ledger. It writes nothing
@@ -141,9 +150,11 @@ var (
 	// ErrUnreachable says that a scope did not answer: what is in it is not
 	// known, which is not the same as absent.
 	ErrUnreachable = errors.New("unreachable")
-	// ErrOff says that a machine is there, and powered off: what is on it is as it
-	// was, and is known again when it runs.
-	ErrOff = errors.New("powered off")
+	// ErrOff says that a machine is there, and powered off, or an engine that is
+	// stopped: what is on it is as it was, and is known again when it runs.
+	ErrOff = errors.New("does not run")
+	// ErrRefused says that a login was not taken.
+	ErrRefused = errors.New("the login was refused")
 	// ErrTransient marks what may go well when tried again.
 	ErrTransient = errors.New("transient")
 )

@@ -106,11 +106,16 @@ func (w *stopwatch) pair(fns ...func()) {
 	first := len(w.each[0]) // who begins changes
 	for i := range fns {
 		k := (i + first) % len(fns)
-		runtime.GC() // each begins as a process does, without another's garbage
-		begun := time.Now()
-		fns[k]()
-		w.each[k] = append(w.each[k], time.Since(begun).Seconds())
+		w.time(k, fns[k])
 	}
+}
+
+// time adds what one function takes to the figures of its place.
+func (w *stopwatch) time(k int, fn func()) {
+	runtime.GC() // each begins as a process does, without another's garbage
+	begun := time.Now()
+	fn()
+	w.each[k] = append(w.each[k], time.Since(begun).Seconds())
 }
 
 // report adds the medians in milliseconds and the ratio of the first to each

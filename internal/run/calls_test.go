@@ -3,6 +3,8 @@ package run
 import (
 	"context"
 	"fmt"
+	"os"
+	"path/filepath"
 	"testing"
 
 	"github.com/swarmscript/swarmscript/internal/testengine"
@@ -61,6 +63,46 @@ func TestRealCalls(t *testing.T) {
 	}
 	if seen[5] != seen[300] {
 		t.Errorf("a plan makes %d requests for 5 services, %d for 300", seen[5], seen[300])
+	}
+}
+
+// Nor does it write for a stack of compose files, whether they are loaded or what
+// they came to was kept.
+func TestRealStackCalls(t *testing.T) {
+	e := testengine.Start(t, testengine.Docker28)
+	e.Docker("swarm", "init", "--advertise-addr", e.Addr)
+	e.Docker("network", "create", "--driver", "overlay", "bench")
+	proxy := testengine.Proxy(t, e)
+	t.Setenv("DOCKER_HOST", proxy.Host)
+	dir := t.TempDir()
+	opts := Options{Detach: true, Keep: filepath.Join(dir, "kept"), File: write(t, dir, `
+project("calls", env = "stack")
+cluster = swarm.init(engine(), external = True)
+stack("shop", files = ["`+filepath.Base(stackFile(t, dir, 50))+`"], resolve_image = "never")
+`)}
+	if res, err := planOf(t, opts).Apply(t.Context(), ApplyOptions{Why: "test"}); err != nil || res.ExitCode() != 0 {
+		t.Fatalf("apply: %v", err)
+	}
+	if got := proxy.Count("POST", "/services/create"); got != 50 {
+		t.Fatalf("%d services were created", got)
+	}
+	kept, err := filepath.Glob(filepath.Join(opts.Keep, "*"))
+	if err != nil || len(kept) != 1 {
+		t.Fatalf("kept are %v, %v, want one file", kept, err)
+	}
+	for _, what := range []string{"what was kept", "the files"} {
+		proxy.Reset()
+		p := planOf(t, opts)
+		if !p.Plan.Empty() {
+			t.Fatalf("by %s the plan is not empty:\n%s", what, show(p.Plan))
+		}
+		if res, err := p.Apply(t.Context(), ApplyOptions{Why: "test"}); err != nil || res.ExitCode() != 0 {
+			t.Fatalf("apply of nothing: %v", err)
+		}
+		quiet(t, proxy, "apply of a stack by "+what)
+		if err := os.Remove(kept[0]); err != nil {
+			t.Fatal(err)
+		}
 	}
 }
 

@@ -2,7 +2,6 @@ package run
 
 import (
 	"io/fs"
-	"regexp"
 	"slices"
 	"strings"
 
@@ -11,6 +10,7 @@ import (
 
 	"github.com/swarmscript/swarmscript/builtins"
 	"github.com/swarmscript/swarmscript/internal/docs"
+	"github.com/swarmscript/swarmscript/internal/pattern"
 	"github.com/swarmscript/swarmscript/internal/registry"
 	"github.com/swarmscript/swarmscript/internal/resource"
 	"github.com/swarmscript/swarmscript/internal/schema"
@@ -30,7 +30,7 @@ func (s *Session) Complete(text string, pos int) (from int, found []string) {
 		from = at.content
 		found = s.inString(text, at)
 	} else {
-		from = pos - len(word.FindString(text))
+		from = pos - len(word().FindString(text))
 		found = s.words(text, from, at)
 	}
 	prefix := text[from:]
@@ -40,9 +40,9 @@ func (s *Session) Complete(text string, pos int) (from int, found []string) {
 }
 
 var (
-	word     = regexp.MustCompile(`[A-Za-z_][A-Za-z0-9_]*$`)
-	path     = regexp.MustCompile(`[A-Za-z_][A-Za-z0-9_]*(\.[A-Za-z_][A-Za-z0-9_]*|\[("[^"\\\n]*"|'[^'\\\n]*'|[0-9]+)\])*$`)
-	named    = regexp.MustCompile(`([A-Za-z_][A-Za-z0-9_]*)\s*=\s*$`)
+	word     = pattern.Of(`[A-Za-z_][A-Za-z0-9_]*$`)
+	path     = pattern.Of(`[A-Za-z_][A-Za-z0-9_]*(\.[A-Za-z_][A-Za-z0-9_]*|\[("[^"\\\n]*"|'[^'\\\n]*'|[0-9]+)\])*$`)
+	named    = pattern.Of(`([A-Za-z_][A-Za-z0-9_]*)\s*=\s*$`)
 	keywords = []string{"and", "break", "continue", "def", "elif", "else", "for", "if", "in", "lambda", "load", "not", "or", "pass", "return"}
 )
 
@@ -51,7 +51,7 @@ var (
 func (s *Session) words(text string, from int, at position) []string {
 	before := text[:from]
 	if strings.HasSuffix(before, ".") {
-		if v, ok := s.value(path.FindString(before[:len(before)-1])).(starlark.HasAttrs); ok {
+		if v, ok := s.value(path().FindString(before[:len(before)-1])).(starlark.HasAttrs); ok {
 			return v.AttrNames()
 		}
 		return nil
@@ -194,7 +194,7 @@ func (s *Session) inString(text string, at position) []string {
 		return nil
 	}
 	if strings.HasSuffix(before, "[") {
-		if keys := keysOf(s.value(path.FindString(before[:len(before)-1]))); keys != nil {
+		if keys := keysOf(s.value(path().FindString(before[:len(before)-1]))); keys != nil {
 			return each(keys, quote+"]")
 		}
 	}
@@ -202,7 +202,7 @@ func (s *Session) inString(text string, at position) []string {
 	if b == nil || b.char != '(' {
 		return nil
 	}
-	if m := named.FindStringSubmatch(text[b.arg:at.quote]); m != nil {
+	if m := named().FindStringSubmatch(text[b.arg:at.quote]); m != nil {
 		return each(s.enum(b.callee, m[1]), quote)
 	}
 	if strings.TrimSpace(text[b.arg:at.quote]) != "" {

@@ -48,7 +48,7 @@ func scan(text string) position {
 				return p
 			}
 		case '(', '[', '{':
-			p.open = append(p.open, bracket{char: c, callee: path.FindString(end(strings.TrimRight(text[:i], " "))), arg: i + 1})
+			p.open = append(p.open, bracket{char: c, callee: path().FindString(end(strings.TrimRight(text[:i], " "))), arg: i + 1})
 			i++
 		case ')', ']', '}':
 			p.open = p.open[:max(0, len(p.open)-1)]
@@ -60,7 +60,7 @@ func scan(text string) position {
 			i++
 		case '=':
 			if b := p.innermost(); b != nil {
-				if m := named.FindStringSubmatch(end(text[b.arg : i+1])); m != nil && !strings.HasPrefix(text[i:], "==") {
+				if m := named().FindStringSubmatch(end(text[b.arg : i+1])); m != nil && !strings.HasPrefix(text[i:], "==") {
 					b.used = append(b.used, m[1])
 				}
 			}

@@ -22,13 +22,33 @@ type Options struct {
 	File, Chdir string
 	// Vars are --var name=value, VarFiles --var-file.
 	Vars, VarFiles []string
-	// Env looks up the environment.
-	Env func(string) (string, bool)
+	// Given are variables as a test gives them; they win over files.
+	Given []*builtins.VarFile
+	// Provider is where a vm() comes from that does not say it, as --provider; "" is
+	// the usual one.
+	Provider string
+	// Lab is the folder of the usual lab, "" for that beside the script.
+	Lab string
+	// Env looks up the environment. Sealed leaves nothing of it but that: it may
+	// have variables for scripts that this one does not know.
+	Env    func(string) (string, bool)
+	Sealed bool
 	// Ask asks the person at the terminal for a secret, which is not shown: the
 	// passphrase of a key, a password for sudo. Nil where nobody can be asked.
 	Ask func(prompt string) (secret string, err error)
 	// Print receives what the script prints. May be nil.
 	Print func(string)
+	// State is the folder whose .swarmscript has what a run remembers, "" for the
+	// script's root.
+	State string
+	// Keep is a folder of the user's for what takes long to make of the files that a
+	// script names, see [compose.Options]; "" for none.
+	Keep string
+	// Absent names outermost scopes that are taken not to be there, without
+	// looking; it may be nil.
+	Absent func(*resource.Scope) bool
+	// Coverage takes down which lines are evaluated, where it is not nil.
+	Coverage *lang.Coverage
 
 	Destroy       bool
 	AllowDataLoss bool
@@ -50,8 +70,16 @@ type Options struct {
 	Parallelism int
 	Detach      bool
 	Timeout     time.Duration // of a step's convergence; 0: the default
+	// Patience is how long host()s are waited for that are new to the project, have
+	// something declared on them, and do not answer: they may have been made a
+	// moment ago. 0 does not wait. Waiting is told for what; it may be nil.
+	Patience    time.Duration
+	Waiting     func(scope, text string)
 	LockTimeout time.Duration // how long to wait for another apply
 }
+
+// Providers are the names that Options.Provider may have.
+var Providers = builtins.Providers
 
 // Script is an evaluated script.
 type Script struct {
@@ -87,7 +115,7 @@ func Evaluate(ctx context.Context, opts Options) (*Script, error) {
 		return s, err
 	}
 	rec := builtins.NewRecorder(inputs, registry.Kinds())
-	s.session = lang.NewSession(lang.Options{Root: s.root, Stdlib: stdlib.FS, Predeclared: rec.Predeclared(), Print: opts.Print})
+	s.session = lang.NewSession(lang.Options{Root: s.root, Stdlib: stdlib.FS, Predeclared: rec.Predeclared(), Print: opts.Print, Coverage: opts.Coverage})
 	if _, err := s.session.ExecFile(ctx, file); err != nil {
 		return s, s.expand(diag.From(err))
 	}
@@ -98,6 +126,15 @@ func Evaluate(ctx context.Context, opts Options) (*Script, error) {
 	}
 	return s, nil
 }
+
+// Recorded is the script of a program that functions of a session declared; files
+// that it names are relative to root.
+func Recorded(opts Options, root string, session *lang.Session, p *resource.Program) *Script {
+	return &Script{opts: opts, root: root, session: session, Program: p}
+}
+
+// Root is the folder that the script is read from.
+func (s *Script) Root() string { return s.root }
 
 // locateFile finds the script, and the root folder.
 func (s *Script) locateFile() (file string, err error) {
@@ -127,7 +164,10 @@ func (s *Script) expand(list diag.List) diag.List {
 
 func (s *Script) readInputs() (*builtins.Inputs, error) {
 	s.envRead, s.varFiles = map[string]*string{}, map[string][]byte{}
-	in := &builtins.Inputs{Env: s.env, Environ: os.Environ(), Vars: map[string]string{}}
+	in := &builtins.Inputs{Env: s.env, Provider: s.opts.Provider, Keep: s.opts.Keep, Vars: map[string]string{}}
+	if !s.opts.Sealed {
+		in.Environ = os.Environ()
+	}
 	var problems diag.List
 	for _, v := range s.opts.Vars {
 		name, val, err := builtins.ParseVar(v)
@@ -152,6 +192,7 @@ func (s *Script) readInputs() (*builtins.Inputs, error) {
 		}
 		in.VarFiles = append(in.VarFiles, parsed)
 	}
+	in.VarFiles = append(in.VarFiles, s.opts.Given...)
 	return in, problems.Err()
 }
 

@@ -46,7 +46,7 @@ func newFixture(t *testing.T, e *testengine.Engine) *fixture {
 	t.Helper()
 	f := &fixture{T: t, e: e, host: e.Host, dir: t.TempDir(), why: "a story",
 		project: notInName.ReplaceAllString(strings.ToLower(t.Name()), "-")}
-	f.opts = Options{Timeout: 30 * time.Second}
+	f.opts = Options{Timeout: 3 * time.Minute} // a busy computer is slow
 	t.Cleanup(f.checkHidden)
 	return f
 }
@@ -115,7 +115,7 @@ func (f *fixture) TryPlan(change ...func(*Options)) (*Planned, error) {
 	for _, c := range change {
 		c(&opts)
 	}
-	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Minute)
 	defer cancel()
 	p, err := Plan(ctx, opts)
 	f.Cleanup(func() { p.Close() })
@@ -213,7 +213,7 @@ func (f *fixture) Carry(p *Planned, change ...func(*ApplyOptions)) (*apply.Resul
 	for _, c := range change {
 		c(&o)
 	}
-	ctx, cancel := context.WithTimeout(context.Background(), 2*time.Minute)
+	ctx, cancel := context.WithTimeout(context.Background(), 2*time.Minute+f.opts.Timeout) // against hanging
 	defer cancel()
 	r, err := p.Apply(ctx, o)
 	if err != nil {
@@ -327,7 +327,7 @@ func (f *fixture) Get(port int, path string) string {
 	f.Helper()
 	url := fmt.Sprintf("http://%s:%d%s", f.e.Addr, port, path)
 	var last error
-	for range 100 {
+	for begun := time.Now(); time.Since(begun) < 3*time.Minute; {
 		resp, err := http.Get(url)
 		if err != nil {
 			last = err
@@ -348,7 +348,7 @@ func (f *fixture) Get(port int, path string) string {
 // eventually waits until something is so.
 func (f *fixture) eventually(what string, is func() bool) {
 	f.Helper()
-	for begun := time.Now(); time.Since(begun) < 20*time.Second; time.Sleep(50 * time.Millisecond) {
+	for begun := time.Now(); time.Since(begun) < 3*time.Minute; time.Sleep(50 * time.Millisecond) {
 		if is() {
 			return
 		}

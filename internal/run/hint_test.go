@@ -28,7 +28,7 @@ func FuzzHint(f *testing.F) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		v := newView(s.Program, root)
+		v := newView(&Script{Program: s.Program, root: root})
 		v.remember(readHint(root, "shop/test"))
 		_ = v.forgotten(map[string]bool{})
 		want := []resource.ScopeEntry{{Address: "engine.a", Type: "engine"}}

@@ -3,6 +3,7 @@ package run
 import (
 	"context"
 	"fmt"
+	"maps"
 	"slices"
 
 	"github.com/swarmscript/swarmscript/internal/apply"
@@ -36,7 +37,7 @@ func (v *view) homes(d *resource.Declaration) []string {
 func (v *view) settle(s *resource.Scope, last bool) bool {
 	d := v.opener(s)
 	if d == nil {
-		return true
+		return v.find(s) || last
 	}
 	homes := v.homes(d)
 	if len(homes) == 1 {
@@ -50,6 +51,25 @@ func (v *view) settle(s *resource.Scope, last bool) bool {
 	}
 	d.Scope = homes[0]
 	return last
+}
+
+// find looks for a swarm that only the inventory names, on the engine that has
+// its ID: the inventory has the one that the script began it on, which may be
+// gone since. It reports whether the swarm was found, or where else it cannot be.
+func (v *view) find(s *resource.Scope) bool {
+	e := v.entries[s.Address]
+	if e.Type != "swarm" || e.ID == "" {
+		return true
+	}
+	for _, addr := range append([]string{e.Endpoint}, slices.Sorted(maps.Keys(v.scopes))...) {
+		on := v.scopes[addr]
+		if on == nil || on.State.Obs == nil || !slices.ContainsFunc(on.State.Obs.Objects, func(o *resource.Object) bool { return o.Kind == "swarm" && o.ID == e.ID }) {
+			continue
+		}
+		v.found[s.Address], s.Parent = addr, addr
+		return true
+	}
+	return false
 }
 
 // doubt takes a scope that was not found for one that does not answer while it
@@ -100,12 +120,28 @@ func (v *view) holds(s *apply.Scope, d *resource.Declaration) bool {
 }
 
 // steady moves what is reached through scopes that the plan takes away, or makes
-// anew, to others that stay, and looks at it again from there.
-func (v *view) steady(ctx context.Context, in plan.Input) error {
+// anew, to others that stay, and looks at it again from there. What is seen from
+// there may take away more: that is asked until all stays.
+func (v *view) steady(ctx context.Context, in func() plan.Input) error {
 	if !slices.ContainsFunc(v.program.Declarations, func(d *resource.Declaration) bool { return d.On != "" }) {
 		return nil
 	}
-	v.avoid = plan.Going(in)
+	v.avoid = map[string]bool{}
+	for {
+		maps.Copy(v.avoid, plan.Going(in()))
+		moved := v.move()
+		if len(moved) == 0 {
+			return nil
+		}
+		if err := v.observeAll(ctx, moved); err != nil {
+			return err
+		}
+	}
+}
+
+// move gives the scopes whose homes are to be avoided others that are not. It
+// returns those: they have to be looked at again.
+func (v *view) move() (moved []*resource.Scope) {
 	for _, s := range v.program.Scopes {
 		d := v.opener(s)
 		if d == nil || v.scopes[s.Address] == nil || v.scopes[s.Address].State.Obs == nil || !v.avoid[d.Scope] {
@@ -116,11 +152,9 @@ func (v *view) steady(ctx context.Context, in plan.Input) error {
 			d.Scope = was // there is nowhere else to go
 			continue
 		}
-		if err := v.observeAll(ctx, []*resource.Scope{s}); err != nil {
-			return err
-		}
+		moved = append(moved, s)
 	}
-	return nil
+	return moved
 }
 
 // away reports whether a connection goes through another scope than it should

@@ -25,7 +25,7 @@ moved("swarm.old", "swarm.new")
 	if err != nil {
 		t.Fatal(err)
 	}
-	v := newView(s.Program, dir)
+	v := newView(&Script{Program: s.Program, root: dir})
 	present := func(addr, typ string, objects ...*resource.Object) *apply.Scope {
 		st := &plan.ScopeState{Scope: &resource.Scope{Address: addr, Type: typ}, Obs: &resource.Observation{Objects: objects}}
 		v.scopes[addr] = &apply.Scope{State: st}
@@ -43,5 +43,30 @@ moved("swarm.old", "swarm.new")
 	sw := &resource.Scope{Address: "swarm.new", Type: "swarm"}
 	if !v.settle(sw, false) || v.opener(sw).Scope != "docker.two" {
 		t.Errorf("the swarm is looked for in %s", v.opener(sw).Scope)
+	}
+}
+
+// closing is a connection that counts how often it is closed.
+type closing struct {
+	resource.Conn
+	n int
+}
+
+func (c *closing) Close() error { c.n++; return nil }
+
+// A connection that a view does not keep is closed, one that it keeps is not.
+func TestPutCloses(t *testing.T) {
+	v := newView(&Script{Program: &resource.Program{}, root: t.TempDir()})
+	s := &resource.Scope{Address: "engine.a", Type: "engine"}
+	one, two := &closing{}, &closing{}
+	v.put(s, one, unreachable(s, nil))
+	v.put(s, one, unreachable(s, nil))
+	if one.n != 0 {
+		t.Errorf("what is kept was closed %d times", one.n)
+	}
+	v.put(s, two, unreachable(s, nil))
+	v.put(s, nil, unreachable(s, nil))
+	if one.n != 1 || two.n != 1 {
+		t.Errorf("what is not kept was closed %d and %d times", one.n, two.n)
 	}
 }

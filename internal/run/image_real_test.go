@@ -22,7 +22,7 @@ import (
 // engine; R/ stands for the registry.
 func (w *registryWorld) declare(lines ...string) Options {
 	text := "project(\"shop\", env = \"test\")\n" + strings.Join(lines, "\n") + "\n"
-	return Options{Timeout: time.Minute, File: write(w.t, w.t.TempDir(), strings.ReplaceAll(text, "R/", w.r.Addr+"/"))}
+	return Options{Timeout: 3 * time.Minute, File: write(w.t, w.t.TempDir(), strings.ReplaceAll(text, "R/", w.r.Addr+"/"))}
 }
 
 // plan checks what a plan shows, as in [fixture.PlanShows].
@@ -51,6 +51,9 @@ func (w *registryWorld) id(image string) string {
 // An image: pulled by tag and by digest, with credentials; missing or changed
 // by hand; newer in the registry; of another platform.
 func TestRealImage(t *testing.T) {
+	if testengine.Alone(t) {
+		return
+	}
 	for _, v := range []testengine.Version{testengine.Debian20, testengine.Docker28} {
 		t.Run(v.String(), func(t *testing.T) { testRealImage(t, v) })
 	}

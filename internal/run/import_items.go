@@ -3,12 +3,12 @@ package run
 import (
 	"fmt"
 	"maps"
-	"regexp"
 	"slices"
 	"strings"
 
 	"github.com/swarmscript/swarmscript/internal/diag"
 	"github.com/swarmscript/swarmscript/internal/emit"
+	"github.com/swarmscript/swarmscript/internal/pattern"
 	"github.com/swarmscript/swarmscript/internal/plan"
 	"github.com/swarmscript/swarmscript/internal/registry"
 	"github.com/swarmscript/swarmscript/internal/resource"
@@ -88,7 +88,7 @@ func spokenOf(k *resource.Kind, o *resource.Object) bool {
 		return false
 	}
 	args := k.Given(o)
-	return slices.ContainsFunc(k.Schema.Fields, func(f *schema.Field) bool {
+	return slices.ContainsFunc(k.Schema.Fields(), func(f *schema.Field) bool {
 		m, isMap := args[f.Index].(*value.Map)
 		return !f.Local && args[f.Index] != nil && !(isMap && (m == nil || len(m.Entries) == 0))
 	})
@@ -104,13 +104,13 @@ const maybeChosen = "The subnets may be the swarm's own choice: no task tells. L
 const unread = "looked up only, not managed: what of it the image says, only who made it knows"
 
 // hexName is a name that an engine made, such as an anonymous volume's.
-var hexName = regexp.MustCompile(`^[0-9a-f]{64}$`)
+var hexName = pattern.Of(`^[0-9a-f]{64}$`)
 
 // generated reports whether an object was made along with another, which is
 // what is declared: a container of a swarm's task, an anonymous volume.
 func generated(k *resource.Kind, o *resource.Object) bool {
 	f, ok := k.Schema.Field("labels")
-	if !ok || hexName.MatchString(o.Name) {
+	if !ok || hexName().MatchString(o.Name) {
 		return ok
 	}
 	labels, _ := value.Reveal(o.Args[f.Index]).(*value.Map)
@@ -128,7 +128,7 @@ func counted(n int, what string) string {
 
 // secretLike is a name of what should not be in a script. What ends in _FILE
 // names a file, not the secret.
-var secretLike = regexp.MustCompile(`(?i)(passw|secret|token|api_?key|private_?key|credential)`)
+var secretLike = pattern.Of(`(?i)(passw|secret|token|api_?key|private_?key|credential)`)
 
 // sum counts what was declared, lists it for import, and notes what looks like
 // a secret.
@@ -145,7 +145,7 @@ func (l *LiveScript) sum(items []*emit.Item, engine string) {
 		}
 		addr := value.NewAddress(scope, i.Kind.Name, i.Object.Name)
 		l.Imports = append(l.Imports, plan.Import{Address: string(addr), Object: i.Object.ID})
-		for _, f := range i.Kind.Schema.Fields {
+		for _, f := range i.Kind.Schema.Fields() {
 			l.noteSecrets(addr, f.Name, i.Object.Args[f.Index])
 		}
 	}
@@ -158,7 +158,7 @@ func (l *LiveScript) noteSecrets(addr value.Address, field string, v value.Value
 	}
 	for _, e := range m.Entries {
 		s, ok := e.Value.(string)
-		if ok && s != "" && secretLike.MatchString(e.Key) && !strings.HasSuffix(strings.ToUpper(e.Key), "_FILE") {
+		if ok && s != "" && secretLike().MatchString(e.Key) && !strings.HasSuffix(strings.ToUpper(e.Key), "_FILE") {
 			l.Notes = append(l.Notes, fmt.Sprintf("%s: %s[%q] looks like a secret, and is in the script as it is: env(%q, sensitive = True) keeps it out",
 				addr.Short(), field, e.Key, e.Key))
 		}

@@ -223,7 +223,7 @@ func (l *LiveScript) settle(ctx context.Context, in emit.Input, s *liveState, pr
 
 // whyExternal is the comment on what cannot be declared.
 func whyExternal(i *emit.Item, why string) string {
-	for _, f := range i.Kind.Schema.Fields {
+	for _, f := range i.Kind.Schema.Fields() {
 		if f.Secret && f.WriteOnly && i.Object.Args[f.Index] == nil {
 			return fmt.Sprintf("What it holds cannot be read back. To have it here: %s(%q, %s = env(\"...\", sensitive = True))",
 				i.Kind.Name, i.Object.Name, f.Name)

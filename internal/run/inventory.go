@@ -1,6 +1,7 @@
 package run
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -16,7 +17,10 @@ import (
 
 	"github.com/swarmscript/swarmscript/builtins"
 	"github.com/swarmscript/swarmscript/internal/apply"
+	"github.com/swarmscript/swarmscript/internal/azure"
 	"github.com/swarmscript/swarmscript/internal/diag"
+	"github.com/swarmscript/swarmscript/internal/lab"
+	"github.com/swarmscript/swarmscript/internal/local"
 	"github.com/swarmscript/swarmscript/internal/plan"
 	"github.com/swarmscript/swarmscript/internal/registry"
 	"github.com/swarmscript/swarmscript/internal/resource"
@@ -29,14 +33,51 @@ import (
 // remember adds what an inventory lists.
 func (v *view) remember(entries []resource.ScopeEntry) {
 	for _, e := range entries {
-		if slices.Contains(v.forgets, e.Address) || slices.Contains(v.forgets, e.Endpoint) { // a swarm goes with its engine
-			v.letGo = true
+		if slices.Contains(v.forgets, e.Address) {
+			v.letGo[e.Address] = true
+			continue
+		}
+		if slices.Contains(v.forgets, e.Endpoint) && e.Type != "swarm" { // an engine goes with its machine; a swarm may be on others
 			continue
 		}
 		if _, known := v.entries[e.Address]; !known || e.ID != "" {
 			v.entries[e.Address] = e
 		}
 	}
+}
+
+// checkForgets finds what is to be forgotten and cannot be: what the script
+// names, and what no inventory has.
+func (v *view) checkForgets() error {
+	var known []string
+	for _, addr := range slices.Sorted(maps.Keys(v.entries)) {
+		if !v.named(addr) {
+			known = append(known, addr)
+		}
+	}
+	var out diag.List
+	for _, addr := range v.forgets {
+		p := &diag.Diagnostic{Summary: fmt.Sprintf("--forget %s: the project's inventory has no such scope", addr)}
+		switch {
+		case v.named(addr):
+			p.Summary = fmt.Sprintf("--forget %s: the script names it", addr)
+			p.Hint = "take it out of the script first"
+		case v.letGo[addr]:
+			continue
+		case len(known) == 0:
+			p.Detail = "there is nothing to forget: all that the inventory has, the script names"
+		default:
+			p.Detail = "what can be forgotten is what only the inventory has: " + strings.Join(known, ", ")
+			p.Hint = diag.DidYouMean(addr, known)
+		}
+		out = append(out, p)
+	}
+	return out.Err()
+}
+
+// named reports whether the script names a scope.
+func (v *view) named(addr string) bool {
+	return slices.ContainsFunc(v.program.Scopes, func(s *resource.Scope) bool { return s.Address == addr })
 }
 
 // forgotten returns scopes that the inventory knows and the program does not.
@@ -101,6 +142,9 @@ func (v *view) drop(s *resource.Scope) {
 // parentOf returns the address of the scope that one of the inventory lies in, ""
 // of an outermost one.
 func (v *view) parentOf(e resource.ScopeEntry) string {
+	if home := v.found[e.Address]; home != "" {
+		return home
+	}
 	if _, nested := v.entries[e.Endpoint]; nested || e.Type == "swarm" {
 		return e.Endpoint
 	}
@@ -110,8 +154,12 @@ func (v *view) parentOf(e resource.ScopeEntry) string {
 // place says where a scope of the inventory is.
 func place(e resource.ScopeEntry) string {
 	switch {
+	case e.Type == "lab":
+		return "a lab"
 	case e.Type == "local":
 		return "this computer"
+	case e.Type == "azure":
+		return "Azure"
 	case e.Endpoint != "":
 		return e.Endpoint
 	}
@@ -181,16 +229,24 @@ func describeEndpoint(config any) string {
 		}
 		u.RawQuery = url.Values{"key": {e.Key}, "jump": {e.Jump}, "sudo": {e.Sudo}}.Encode()
 		return u.String()
-	case builtins.Local:
+	case lab.Config:
+		return e.Name
+	case local.Config:
 		return e.Site
+	case azure.Config:
+		return e.Endpoint()
 	}
 	return ""
 }
 
 func parseEndpoint(e resource.ScopeEntry) any {
 	switch e.Type {
+	case "lab":
+		return lab.Config{Name: e.Endpoint}
 	case "local":
-		return builtins.Local{Site: e.Endpoint}
+		return local.Config{Site: e.Endpoint}
+	case "azure":
+		return azure.ParseEndpoint(e.Endpoint)
 	case "host":
 		return parseHost(e.Endpoint)
 	}
@@ -233,7 +289,7 @@ func (v *view) inventory(clean bool) []resource.ScopeEntry {
 		} else if d := v.opener(s.Scope); d != nil {
 			e.Endpoint = v.homes(d)[0]
 		} else {
-			e.Endpoint = v.entries[addr].Endpoint
+			e.Endpoint = cmp.Or(v.found[addr], v.entries[addr].Endpoint)
 		}
 		if id := v.scopeID(addr); id != addr {
 			e.ID = id
@@ -281,13 +337,13 @@ func (v *view) outdated() bool {
 			}
 		}
 	}
-	return kept && !slices.Equal(readHint(v.root, v.program.Project), entries)
+	return kept && !slices.Equal(readHint(v.state, v.program.Project), entries)
 }
 
 // hint writes the copy beside the script. It may fail, in a folder that cannot
 // be written: it only helps to find what nothing else names.
 func (v *view) hint(entries []resource.ScopeEntry) {
-	if err := writeHint(v.root, v.program.Project, entries); err != nil {
+	if err := writeHint(v.state, v.program.Project, entries); err != nil {
 		v.warnings = append(v.warnings, &diag.Diagnostic{Severity: diag.Warning,
 			Summary: "the inventory's copy beside the script could not be written: " + err.Error()})
 	}
@@ -296,6 +352,7 @@ func (v *view) hint(entries []resource.ScopeEntry) {
 // opened takes in a scope that has come to be during an apply, and begins its
 // ledger.
 func (v *view) opened(ctx context.Context, addr string, opener *resource.Object, s *apply.Scope) error {
+	v.useLogins(s.Conn)
 	v.mu.Lock()
 	defer v.mu.Unlock()
 	v.scopes[addr], v.ids[addr] = s, opener.ID

@@ -4,6 +4,7 @@ import (
 	"testing"
 
 	"github.com/swarmscript/swarmscript/builtins"
+	"github.com/swarmscript/swarmscript/internal/local"
 	"github.com/swarmscript/swarmscript/internal/resource"
 )
 
@@ -17,8 +18,8 @@ func TestEndpoints(t *testing.T) {
 		{"host", builtins.Host{Address: "2001:db8::1"}},
 		{"host", builtins.Host{Address: "2001:db8::1", Port: 2222, User: "root"}},
 		{"host", builtins.Host{Address: "web-1.example.com", Port: 2222, User: `corp\anna@x`, Key: "keys/a b&c#d.pem", Jump: "b@bastion:22,c", Sudo: "ask"}},
-		{"local", builtins.Local{}},
-		{"local", builtins.Local{Site: "crit"}},
+		{"local", local.Config{}},
+		{"local", local.Config{Site: "crit"}},
 		{"engine", builtins.Engine{}},
 		{"engine", builtins.Engine{Host: "tcp://[2001:db8::1]:2375"}},
 		{"engine", builtins.Engine{Context: "a b"}},

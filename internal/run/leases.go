@@ -23,6 +23,9 @@ type leases struct {
 
 	mu   sync.Mutex
 	held map[string]*apply.Held // by what keeps them
+	// ending are the names of those that a machine keeps which is to be made anew, by
+	// its address.
+	ending map[string][]string
 }
 
 // leaser is what keeps a lease, and a connection to it. The name stays the same
@@ -34,7 +37,7 @@ type leaser struct {
 
 func newLeases(project string, wait time.Duration, opts ApplyOptions, lost func(error)) *leases {
 	ttl, _ := time.ParseDuration(leaseTTL) // 0 is the default
-	return &leases{lost: lost, held: map[string]*apply.Held{}, opts: apply.LeaseOptions{
+	return &leases{lost: lost, held: map[string]*apply.Held{}, ending: map[string][]string{}, opts: apply.LeaseOptions{
 		Project: project, Holder: apply.Holder(), Why: opts.Why, Wait: wait, TTL: ttl, Stop: opts.Stop,
 		Notice: func(l resource.Lease) {
 			if opts.Sink != nil {
@@ -84,6 +87,28 @@ func (l *leases) abandon(store resource.Leaser) {
 		if h.Store() == store {
 			h.Abandon()
 		}
+	}
+}
+
+// abandonOn abandons the lease of a scope that goes with the machine it lies on.
+func (l *leases) abandonOn(machine string, store resource.Leaser) {
+	l.mu.Lock()
+	for name, h := range l.held {
+		if h.Store() == store {
+			l.ending[machine] = append(l.ending[machine], name)
+		}
+	}
+	l.mu.Unlock()
+	l.abandon(store)
+}
+
+// dropOn forgets the leases that went with a machine: who would give them back
+// found another one in its place.
+func (l *leases) dropOn(machine string) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	for _, name := range l.ending[machine] {
+		delete(l.held, name)
 	}
 }
 

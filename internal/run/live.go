@@ -56,14 +56,14 @@ func Attach(ctx context.Context, opts LiveOptions) (*Live, error) {
 	if err != nil {
 		return l, err
 	}
-	l.view = newView(s.Program, s.root)
+	l.view = newView(s)
 	l.view.secrets = newSecrets(opts.Options)
 	l.close = l.view.close
 	failed := l.view.observe(ctx)
 	var names []string
 	for _, addr := range slices.Sorted(maps.Keys(l.view.scopes)) {
 		scope := l.view.scopes[addr]
-		if scope.State.Status == plan.Unreachable {
+		if scope.State.Status == plan.Unreachable || scope.State.Off {
 			l.Unreachable[addr] = scope.State.Err
 			continue
 		}
@@ -99,7 +99,12 @@ func (l *Live) noSwarm(opts LiveOptions, names []string) error {
 			}
 		}
 	}
-	return fmt.Errorf("%s has no swarm yet: swarmscript apply makes it", l.Script.Program.Project)
+	for _, s := range l.Script.Program.Scopes {
+		if s.Type == "swarm" {
+			return fmt.Errorf("%s has no swarm yet: swarmscript apply makes it", l.Script.Program.Project)
+		}
+	}
+	return fmt.Errorf("%s declares no swarm, and so no service: swarmscript plan shows what it has", l.Script.Program.Project)
 }
 
 // environment looks at the engine that the docker CLI would take. Outside a

@@ -11,11 +11,7 @@ import (
 )
 
 func TestMain(m *testing.M) {
-	flag.Parse()
-	if f := flag.Lookup("test.parallel"); f.Value.String() == f.DefValue {
-		f.Value.Set("8") // stories wait more than they work
-	}
-	leaseTTL = "15s"
+	flag.Set("test.parallel", "8") // unless -parallel says otherwise: stories wait more than they work
 	code := m.Run()
 	for _, s := range shared {
 		if s.engine != nil {

@@ -11,6 +11,9 @@ import (
 // A plugin: installed with the permissions that it is granted, set, disabled,
 // upgraded, changed and removed by hand; a volume of its driver.
 func TestRealPlugin(t *testing.T) {
+	if testengine.Alone(t) {
+		return
+	}
 	for _, v := range []testengine.Version{testengine.Debian20, testengine.Docker28} {
 		t.Run(v.String(), func(t *testing.T) {
 			w := pluginWorld{newRegistryWorld(t, v)}

@@ -13,11 +13,11 @@ import (
 	"github.com/swarmscript/swarmscript/internal/testengine"
 )
 
-// program builds the program itself.
+// program builds the program itself, as it is given away.
 func program(b *testing.B) string {
 	b.Helper()
 	path := filepath.Join(b.TempDir(), "swarmscript")
-	if out, err := exec.Command("go", "build", "-trimpath", "-ldflags=-s -w", "-o", path, "../../cmd/swarmscript").CombinedOutput(); err != nil {
+	if out, err := exec.Command("make", "-C", "../..", "build", "BIN="+path).CombinedOutput(); err != nil {
 		b.Fatalf("%v\n%s", err, out)
 	}
 	return path
@@ -37,7 +37,8 @@ func launch(b *testing.B, dir, path string, args ...string) float64 {
 	return float64(cmd.ProcessState.SysUsage().(*syscall.Rusage).Maxrss) / 1024
 }
 
-// BenchmarkVersion starts the program and docker's CLI, which do nothing.
+// BenchmarkVersion starts the program and docker's CLI, which do nothing. It tells the
+// program's size too.
 func BenchmarkVersion(b *testing.B) {
 	self, docker := program(b), testengine.CLI(b)
 	var w stopwatch
@@ -45,6 +46,11 @@ func BenchmarkVersion(b *testing.B) {
 		w.pair(func() { launch(b, "", self, "version") }, func() { launch(b, "", docker, "--version") })
 	}
 	w.report(b, "swarmscript", "docker")
+	file, err := os.Stat(self)
+	if err != nil {
+		b.Fatal(err)
+	}
+	b.ReportMetric(float64(file.Size())/1e6, "MB")
 }
 
 // bareStubs declare nothing, so that the bare interpreter can run the loop.

@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/swarmscript/swarmscript/internal/plan"
 	"github.com/swarmscript/swarmscript/internal/resource"
@@ -80,6 +81,9 @@ service("web", image = "swarmtest/sleep:1", networks = [net], no_resolve_image =
 }
 
 func TestSSH(t *testing.T) {
+	if testengine.Alone(t) {
+		return
+	}
 	for _, v := range []testengine.Version{testengine.Debian20, testengine.Docker28} {
 		t.Run(v.String(), func(t *testing.T) { testSSH(t, v) })
 	}
@@ -93,7 +97,7 @@ func testSSH(t *testing.T, v testengine.Version) {
 	t.Setenv("PATH", s.Bin+":"+os.Getenv("PATH"))
 	dir := t.TempDir()
 	t.Setenv("TMPDIR", dir)
-	opts := Options{Timeout: 60e9, File: write(t, dir, small(fmt.Sprintf(`engine("ssh://%s", name = "far")`, s.Host), e.Addr))}
+	opts := Options{Timeout: 3 * time.Minute, File: write(t, dir, small(fmt.Sprintf(`engine("ssh://%s", name = "far")`, s.Host), e.Addr))}
 
 	applyAll(t, opts)
 	if n := s.Logins(); n != 1 {
@@ -252,6 +256,9 @@ func command(name string, args ...string) (string, error) {
 
 // TestTCP reaches an engine by TLS in every way that there is to say so.
 func TestTCP(t *testing.T) {
+	if testengine.Alone(t) {
+		return
+	}
 	dir := ownDocker(t)
 	e := testengine.Start(t, testengine.Docker28, testengine.TLS())
 	testengine.Images(e)
@@ -261,7 +268,7 @@ func TestTCP(t *testing.T) {
 		t.Fatal(err)
 	}
 	script := func(engine string) Options {
-		return Options{Timeout: 60e9, File: write(t, root, small(engine, e.Addr))}
+		return Options{Timeout: 3 * time.Minute, File: write(t, root, small(engine, e.Addr))}
 	}
 	tls := func(ca, cert, key string) Options {
 		return script(fmt.Sprintf(`engine(%q, name = "far", tls_ca = %q, tls_cert = %q, tls_key = %q)`, e.TCPHost, ca, cert, key))
@@ -309,7 +316,7 @@ func TestTCP(t *testing.T) {
 		}
 	})
 	t.Run("another authority", func(t *testing.T) {
-		other := testengine.Certificates(t, t.TempDir())
+		other := testengine.Certificates(t, t.TempDir(), testengine.Nobody)
 		notReached(t, tls(filepath.Join(other, "ca.pem"), "certs/cert.pem", "certs/key.pem"), "unknown authority", "check tls_ca")
 		notReached(t, tls("certs/ca.pem", filepath.Join(other, "cert.pem"), filepath.Join(other, "key.pem")), "refused our certificate", "check tls_cert and tls_key")
 	})
@@ -337,15 +344,18 @@ func TestTCP(t *testing.T) {
 
 // A tcp address without TLS.
 func TestPlainTCP(t *testing.T) {
+	if testengine.Alone(t) {
+		return
+	}
 	ownDocker(t)
 	e := testengine.Start(t, testengine.Debian20, testengine.TCP())
 	testengine.Images(e)
-	opts := Options{Timeout: 60e9, File: write(t, t.TempDir(), small(fmt.Sprintf(`engine(%q, name = "far")`, e.TCPHost), e.Addr))}
+	opts := Options{Timeout: 3 * time.Minute, File: write(t, t.TempDir(), small(fmt.Sprintf(`engine(%q, name = "far")`, e.TCPHost), e.Addr))}
 	applyAll(t, opts)
 	empty(t, opts)
 	t.Setenv("DOCKER_HOST", e.TCPHost)
 	t.Setenv("DOCKER_TLS_VERIFY", "1")
-	t.Setenv("DOCKER_CERT_PATH", testengine.Certificates(t, t.TempDir()))
+	t.Setenv("DOCKER_CERT_PATH", testengine.Certificates(t, t.TempDir(), testengine.Nobody))
 	opts.File = write(t, t.TempDir(), small(`engine(name = "far")`, e.Addr))
 	notReached(t, opts, "does not speak TLS")
 }

@@ -136,15 +136,17 @@ func (e *busyEngine) specs(b *testing.B) []swarm.ServiceSpec {
 	return out
 }
 
-func stackFile(b *testing.B, n int) string {
+// stackFile writes a compose file of n services into a folder.
+func stackFile(t testing.TB, dir string, n int) string {
+	t.Helper()
 	var text bytes.Buffer
 	text.WriteString("version: '3.8'\nnetworks: {bench: {external: true}}\nservices:\n")
 	for i := range n {
 		fmt.Fprintf(&text, "  web-%d: {image: 'swarmtest/web:1', networks: [bench], environment: {ID: '%d'}, deploy: {replicas: 0, labels: {id: '%d'}}}\n", i, i, i)
 	}
-	path := filepath.Join(b.TempDir(), "stack.yml")
+	path := filepath.Join(dir, "stack.yml")
 	if err := os.WriteFile(path, text.Bytes(), 0o644); err != nil {
-		b.Fatal(err)
+		t.Fatal(err)
 	}
 	return path
 }
@@ -157,7 +159,7 @@ func BenchmarkRealCreate(b *testing.B) {
 	collectAsProgram(b)
 	e := startBusy(b)
 	opts := Options{File: write(b, b.TempDir(), fmt.Sprintf(realLoop, n)), Detach: true}
-	stack := stackFile(b, n)
+	stack := stackFile(b, b.TempDir(), n)
 	applyFake(b, opts)
 	specs := e.specs(b) // the same services for the bare client
 	e.clear(b)

@@ -6,6 +6,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/swarmscript/swarmscript/internal/apply"
@@ -40,23 +41,42 @@ type Planned struct {
 // the script also with an error, for showing its lines.
 func Plan(ctx context.Context, opts Options) (*Planned, error) {
 	s, err := Evaluate(ctx, opts)
-	p := &Planned{Script: s}
 	if err != nil {
-		return p, err
+		return &Planned{Script: s}, err
 	}
+	return s.Plan(ctx)
+}
+
+// Plan observes and plans what the script declares; see [Plan].
+func (s *Script) Plan(ctx context.Context) (*Planned, error) {
+	p := &Planned{Script: s}
 	return p, p.look(ctx)
 }
 
 // look observes and plans.
 func (p *Planned) look(ctx context.Context) error {
 	begun := time.Now()
-	p.view = newView(p.Program, p.root)
+	p.view = newView(p.Script)
 	p.view.secrets = newSecrets(p.opts)
 	p.view.forgets = p.opts.Forget
 	if err := p.view.observe(ctx); err != nil {
 		return errors.Join(err, p.view.close())
 	}
+	if p.opts.Patience > 0 && p.view.await(ctx, p.opts.Patience, p.opts.Waiting) {
+		if err := p.view.observe(ctx); err != nil {
+			return errors.Join(err, p.view.close())
+		}
+	}
+	if err := p.view.twins(); err != nil {
+		return errors.Join(err, p.view.close())
+	}
+	if err := p.inquire(ctx); err != nil {
+		return errors.Join(err, p.view.close())
+	}
 	p.Observed, p.Took = p.view.summary(), time.Since(begun)
+	if err := p.view.checkForgets(); err != nil {
+		return errors.Join(err, p.view.close())
+	}
 	if p.saved != nil {
 		if err := p.view.unreachable(); err != nil {
 			return errors.Join(fmt.Errorf("nothing was applied: %w", err), p.view.close())
@@ -74,15 +94,30 @@ func (p *Planned) look(ctx context.Context) error {
 	return nil
 }
 
+// inquire asks registries of the images that are to be pulled; see
+// [view.inquire].
+func (p *Planned) inquire(ctx context.Context) error {
+	if p.opts.Destroy || len(p.opts.Imports) > 0 {
+		return nil
+	}
+	err := p.view.inquire(ctx)
+	p.expand(p.view.warnings)
+	var refused refusedLogins
+	if errors.As(err, &refused) {
+		p.expand(refused.List)
+	}
+	return err
+}
+
 func (p *Planned) build(ctx context.Context) (*plan.Plan, error) {
-	if err := p.view.steady(ctx, p.input()); err != nil {
+	if err := p.view.steady(ctx, p.input); err != nil {
 		return nil, err
 	}
 	built, problems := plan.Build(p.input())
 	if built == nil {
 		return nil, p.expand(problems)
 	}
-	built.Warnings = append(built.Warnings, p.view.warnings...)
+	built.Warnings = append(append(built.Warnings, p.Program.Warnings...), p.view.warnings...)
 	if p.opts.RefreshOnly {
 		built.OnlyLook()
 	}
@@ -145,6 +180,7 @@ func (p *Planned) Apply(ctx context.Context, opts ApplyOptions) (*apply.Result, 
 	} else if err != nil {
 		return nil, err
 	}
+	p.simulated(opts)
 	res := p.run(ctx, opts, leases)
 	p.letGo(res, leases)
 	p.locate(res)
@@ -165,6 +201,14 @@ func (p *Planned) Apply(ctx context.Context, opts ApplyOptions) (*apply.Result, 
 func (p *Planned) note(opts ApplyOptions, text string) {
 	if opts.Sink != nil {
 		opts.Sink(apply.Event{Time: time.Now(), Type: apply.Notice, Text: "warning: " + text})
+	}
+}
+
+// simulated says once what of an apply is not real.
+func (p *Planned) simulated(opts ApplyOptions) {
+	inLab := slices.ContainsFunc(p.Program.Scopes, func(s *resource.Scope) bool { return s.Type == "lab" })
+	if inLab && opts.Sink != nil && !p.opts.Destroy {
+		opts.Sink(apply.Event{Time: time.Now(), Type: apply.Notice, Text: "lab: hosts and containers are simulated, the swarm is real"})
 	}
 }
 
@@ -240,7 +284,7 @@ func (p *Planned) locate(res *apply.Result) {
 // writes reports whether the plan has a step that writes; a plan may also only
 // wait.
 func (p *Planned) writes() bool {
-	return !p.Plan.Empty() || p.view.letGo || p.view.owesChecks() || len(p.Plan.Owes) > 0 || p.opts.RefreshOnly && p.view.outdated()
+	return !p.Plan.Empty() || len(p.view.letGo) > 0 || p.view.owesChecks() || len(p.Plan.Owes) > 0 || p.opts.RefreshOnly && p.view.outdated()
 }
 
 // partial reports whether the plan leaves something as it is that may have to
@@ -256,6 +300,9 @@ func (p *Planned) begin(ctx context.Context) error {
 	if err := p.view.observe(ctx); err != nil {
 		return err
 	}
+	if err := p.inquire(ctx); err != nil {
+		return err
+	}
 	p.view.unpassed = p.owed(due(p.Plan)) // until they have passed
 	if err := p.view.saveLedgers(ctx, false); err != nil {
 		return err
@@ -265,7 +312,7 @@ func (p *Planned) begin(ctx context.Context) error {
 		return err
 	}
 	if p.saved != nil {
-		stale, err := p.staleSteps(now, false)
+		stale, err := p.staleSteps(now, false, false)
 		if err := errors.Join(err, staleBecause(stale)); err != nil {
 			return err
 		}
@@ -307,23 +354,35 @@ func (p *Planned) run(ctx context.Context, opts ApplyOptions, leases *leases) *a
 
 // closing ends the leases that a scope holds which is about to go, and those in
 // it.
-func (p *Planned) closing(addr string, leases *leases) {
+func (p *Planned) closing(machine string, leases *leases) {
 	if leases == nil {
 		return
 	}
-	for _, s := range p.view.inside(addr) {
-		if store, ok := p.view.scope(s).Conn.(resource.Leaser); ok {
+	for _, addr := range p.view.inside(machine) {
+		s := p.view.scope(addr)
+		store, ok := s.Conn.(resource.Leaser)
+		switch {
+		case !ok:
+		case s.State.Scope.Type == "swarm": // it may live on, on other machines
 			leases.abandon(store)
+		default:
+			leases.abandonOn(machine, store)
 		}
 	}
 }
 
 // letGo forgets the scopes that were taken away, with what was in them: their
-// ledgers and leases went too.
+// ledgers and leases went too. With a machine that was made anew its lease went.
 func (p *Planned) letGo(res *apply.Result, leases *leases) {
 	for _, step := range res.Steps {
 		c := step.Change
-		if c.Action != plan.Delete || c.Kind.Opens == "" || step.Outcome != apply.OK {
+		if c.Kind.Opens == "" || step.Outcome != apply.OK {
+			continue
+		}
+		if c.Action == plan.Replace {
+			leases.dropOn(string(c.Address))
+		}
+		if c.Action != plan.Delete {
 			continue
 		}
 		for _, addr := range p.view.inside(string(c.Address)) {

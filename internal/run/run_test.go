@@ -6,6 +6,7 @@ import (
 	"os"
 	"path/filepath"
 	"testing"
+	"time"
 
 	"github.com/swarmscript/swarmscript/internal/apply"
 	"github.com/swarmscript/swarmscript/internal/plan"
@@ -81,7 +82,7 @@ func TestOneEngine(t *testing.T) {
 	t.Setenv("DOCKER_HOST", e.Host)
 	dir := t.TempDir()
 	t.Cleanup(func() { out, _ := e.TryDocker("service", "ps", "--no-trunc", "web"); t.Log(out) })
-	opts := Options{Timeout: 15e9, File: write(t, dir, first), Vars: []string{"addr=" + e.Addr}}
+	opts := Options{Timeout: 3 * time.Minute, File: write(t, dir, first), Vars: []string{"addr=" + e.Addr}}
 	applyAll(t, opts)
 	p := planOf(t, opts)
 	if !p.Plan.Empty() {

@@ -117,7 +117,7 @@ func (p *Planned) file(version string) (*plan.File, error) {
 	f := &plan.File{
 		Program: version, Created: time.Now().UTC().Truncate(time.Second), Project: p.Program.Project,
 		Script: p.opts.File, Dir: dir, Chdir: p.opts.Chdir != "",
-		Wishes: plan.Wishes{Options: p.planOptions(), Forget: p.opts.Forget, RefreshOnly: p.opts.RefreshOnly},
+		Wishes: plan.Wishes{Options: p.planOptions(), Forget: p.opts.Forget, RefreshOnly: p.opts.RefreshOnly, Provider: p.opts.Provider, Lab: p.opts.Lab},
 		Vars:   map[string]string{}, Env: map[string]*string{}, VarFiles: p.opts.VarFiles,
 		Salt: s.salt, Key: s.keyID(), Seals: s.all(p.inputs()), Values: p.valuesSum(s),
 		Scopes: p.view.identities(), Plan: p.Plan,
@@ -173,7 +173,7 @@ func (s *Script) inputs() []input {
 	for _, r := range s.session.Reads() {
 		in := input{kind: r.Kind, name: r.Name}
 		switch {
-		case r.Kind == script || r.Kind == "file":
+		case r.Kind == script || r.Kind == "file" || r.Kind == "folder":
 			in.digest, _ = hex.DecodeString(r.Digest)
 		case !hidden[r.Kind+" "+r.Name]:
 			continue
@@ -195,7 +195,7 @@ func (s *Script) inputs() []input {
 func (s *Script) given(r lang.Read) (string, bool) {
 	name := r.Name
 	switch r.Kind {
-	case script, "file":
+	case script, "file", "folder":
 		return "", false
 	case "var":
 		for i := len(s.opts.Vars) - 1; i >= 0; i-- {

@@ -22,7 +22,7 @@ func planned(t *testing.T) *Planned {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return &Planned{Script: s, view: newView(s.Program, t.TempDir()), Plan: &plan.Plan{Project: "shop", Graph: &plan.Graph{}}}
+	return &Planned{Script: s, view: newView(&Script{Program: s.Program, root: t.TempDir()}), Plan: &plan.Plan{Project: "shop", Graph: &plan.Graph{}}}
 }
 
 // A plan that cannot be written leaves what was there before, and nothing else.

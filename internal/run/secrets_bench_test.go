@@ -24,7 +24,7 @@ func BenchmarkHundredSecrets(b *testing.B) {
 	if err != nil {
 		b.Fatal(err)
 	}
-	swarm := &resource.Object{Kind: "swarm", ID: "x", Args: make([]any, len(registry.Kind("engine", "swarm").Schema.Fields))}
+	swarm := &resource.Object{Kind: "swarm", ID: "x", Args: make([]any, len(registry.Kind("engine", "swarm").Schema.Fields()))}
 	for i := range b.N {
 		key := make([]byte, 32)
 		copy(key, fmt.Sprint(i))

@@ -7,7 +7,6 @@ import (
 	"maps"
 	"os"
 	"path/filepath"
-	"regexp"
 	"strings"
 
 	"go.starlark.net/starlark"
@@ -15,6 +14,7 @@ import (
 	"github.com/swarmscript/swarmscript/builtins"
 	"github.com/swarmscript/swarmscript/internal/apply"
 	"github.com/swarmscript/swarmscript/internal/diag"
+	"github.com/swarmscript/swarmscript/internal/pattern"
 	"github.com/swarmscript/swarmscript/internal/registry"
 	"github.com/swarmscript/swarmscript/lang"
 	"github.com/swarmscript/swarmscript/stdlib"
@@ -65,7 +65,7 @@ func NewSession(opts Options, front Front) (*Session, error) {
 		return nil, err
 	}
 	s.own = s.builtins()
-	s.empty(&builtins.Inputs{Env: opts.Env, Vars: map[string]string{}})
+	s.empty(&builtins.Inputs{Env: opts.Env, Provider: opts.Provider, Vars: map[string]string{}})
 	return s, nil
 }
 
@@ -126,7 +126,7 @@ func (s *Session) Eval(ctx context.Context, text string) (string, error) {
 		s.again = false
 		return "", s.Load(ctx)
 	}
-	if _, ok := last.(*told); ok && tells.MatchString(text) {
+	if _, ok := last.(*told); ok && tells().MatchString(text) {
 		return "", nil
 	}
 	return s.shown(last), nil
@@ -134,7 +134,7 @@ func (s *Session) Eval(ctx context.Context, text string) (string, error) {
 
 // tells matches an input that is nothing but a call which shows by itself what
 // it returns.
-var tells = regexp.MustCompile(`(?s)^\s*(plan|apply)\s*\(.*\)\s*$`)
+var tells = pattern.Of(`(?s)^\s*(plan|apply)\s*\(.*\)\s*$`)
 
 // shown is the text of an input's value.
 func (s *Session) shown(v starlark.Value) string {

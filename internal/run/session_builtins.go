@@ -177,17 +177,26 @@ func (s *Session) undeclare(_ *starlark.Thread, args starlark.Tuple, kwargs []st
 
 // addressOf is the address that a handle or a text means.
 func addressOf(fn string, v starlark.Value) (string, error) {
+	if address, ok := AddressOf(v); ok {
+		return address, nil
+	}
+	return "", fmt.Errorf("%s: got %s, want a resource or its address, such as \"service.web\"", fn, v.Type())
+}
+
+// AddressOf is the address that a handle or a text means; ok is false for any other
+// value.
+func AddressOf(v starlark.Value) (address string, ok bool) {
 	if text, ok := starlark.AsString(v); ok {
-		return text, nil
+		return text, true
 	}
 	if h, ok := v.(lang.Valuer); ok {
-		if ref, err := h.ToValue(); err == nil {
-			if r, ok := ref.(value.Ref); ok {
-				return string(r.Address), nil
+		if given, err := h.ToValue(); err == nil {
+			if ref, ok := given.(value.Ref); ok {
+				return string(ref.Address), true
 			}
 		}
 	}
-	return "", fmt.Errorf("%s: got %s, want a resource or its address, such as \"service.web\"", fn, v.Type())
+	return "", false
 }
 
 // reload takes effect when its input has ended.

@@ -40,7 +40,7 @@ func (s *Session) diff(thread *starlark.Thread, args starlark.Tuple, kwargs []st
 	if address == "" {
 		return changesOf(p.Plan), nil
 	}
-	return changeOf(p.Plan, address)
+	return changeOf("diff", p.Plan, address)
 }
 
 // answered is an error that names the scopes which did not answer: what is in
@@ -54,7 +54,7 @@ func (p *Planned) answered() error {
 }
 
 // changeOf finds the change of one address, which may be none.
-func changeOf(p *plan.Plan, address string) (starlark.Value, error) {
+func changeOf(fn string, p *plan.Plan, address string) (starlark.Value, error) {
 	var found []*plan.Change
 	var names []string
 	for _, c := range p.Changes {
@@ -65,9 +65,9 @@ func changeOf(p *plan.Plan, address string) (starlark.Value, error) {
 	}
 	switch {
 	case len(found) == 0:
-		return nil, &diag.Diagnostic{Summary: fmt.Sprintf("diff: %s is neither declared nor live", address), Hint: diag.DidYouMean(address, names)}
+		return nil, &diag.Diagnostic{Summary: fmt.Sprintf("%s: %s is neither declared nor live", fn, address), Hint: diag.DidYouMean(address, names)}
 	case len(found) > 1 && found[0].Address != found[1].Address:
-		return nil, fmt.Errorf("diff: %s could be %s or %s", address, found[0].Address, found[1].Address)
+		return nil, fmt.Errorf("%s: %s could be %s or %s", fn, address, found[0].Address, found[1].Address)
 	}
 	return &change{found[0]}, nil
 }
@@ -161,6 +161,8 @@ func (c *change) Attr(name string) (starlark.Value, error) {
 			out = append(out, starlark.String(finding(d)))
 		}
 		return starlark.NewList(out), nil
+	case "after", "before":
+		return c.side(name == "after"), nil
 	case "fields":
 	default:
 		return nil, nil
@@ -174,7 +176,28 @@ func (c *change) Attr(name string) (starlark.Value, error) {
 }
 
 func (c *change) AttrNames() []string {
-	return []string{"action", "address", "effect", "fields", "findings", "kind", "reason", "scope"}
+	return []string{"action", "address", "after", "before", "effect", "fields", "findings", "kind", "reason", "scope"}
+}
+
+// side has all arguments by their names, as they will be or as they are. What is
+// secret is marked so.
+func (c *change) side(after bool) *starlark.Dict {
+	args, later := c.c.Sides()
+	if after {
+		args = later
+	}
+	out := starlark.NewDict(len(args))
+	for i, f := range c.c.Kind.Schema.Fields() {
+		if i >= len(args) {
+			break
+		}
+		v := args[i]
+		if v != nil && (f.Secret || c.c.Decl != nil && value.Sensitive(c.c.Decl.Args[i])) {
+			v = hide(v)
+		}
+		_ = out.SetKey(starlark.String(f.Name), builtins.Plain(f.Type, v)) // a text as a key never fails
+	}
+	return out
 }
 
 // finding is what is foreseen, in one line.
@@ -190,7 +213,7 @@ func finding(d *diag.Diagnostic) string {
 func (c *change) fields() []schema.Change {
 	if len(c.c.Fields) == 0 && c.c.Action == plan.Create {
 		var out []schema.Change
-		for i, f := range c.c.Kind.Schema.Fields {
+		for i, f := range c.c.Kind.Schema.Fields() {
 			v := c.c.Args[i]
 			if f.Name == "name" || schema.IsEmpty(v) || value.Equal(v, f.Default) {
 				continue

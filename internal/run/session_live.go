@@ -42,7 +42,7 @@ func (s *Session) live(thread *starlark.Thread, args starlark.Tuple, kwargs []st
 // observed looks at the scopes of what is declared, and lists all in them.
 func (s *Session) observed(thread *starlark.Thread) (*objects, error) {
 	script := s.with(s.rec.Observed())
-	v := newView(script.Program, script.root)
+	v := newView(script)
 	v.secrets = newSecrets(script.opts)
 	v.all = true
 	defer v.close() // it was only read from

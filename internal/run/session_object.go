@@ -108,7 +108,7 @@ func (e *object) summary() string {
 	if e.live.Unsettled != "" {
 		parts = append(parts, e.live.Unsettled)
 	}
-	for _, f := range e.kind.Schema.Fields {
+	for _, f := range e.kind.Schema.Fields() {
 		if v := e.field(f); v != nil && f.Name != "name" && (f.Required || f.Pos) && !f.Secret {
 			parts = append(parts, f.Name+" = "+f.Type.Format(v))
 		}
@@ -126,7 +126,7 @@ func (e *object) show(int) string {
 	if e.live.Name != e.address().Name() {
 		rows = append(rows, [2]string{"name", strconv.Quote(e.live.Name)})
 	}
-	for _, f := range e.kind.Schema.Fields {
+	for _, f := range e.kind.Schema.Fields() {
 		if v := e.field(f); f.Name != "name" && !f.Local && !schema.IsEmpty(v) && !value.Equal(v, f.Default) {
 			rows = append(rows, [2]string{f.Name, f.Type.Format(v)})
 		}

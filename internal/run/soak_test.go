@@ -14,6 +14,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/swarmscript/swarmscript/internal/apply"
 	"github.com/swarmscript/swarmscript/internal/testengine"
 )
 
@@ -81,7 +82,7 @@ func newSoak(t *testing.T, e *testengine.Engine, seed uint64) *soak {
 	s := &soak{T: t, e: e, dir: t.TempDir(), rand: rand.New(rand.NewPCG(seed, 2)), foreign: map[string]string{}, made: map[string]string{},
 		model: model{map[string]bool{}, map[string]string{}, map[string]string{}, map[string]*modelService{}}}
 	s.program = filepath.Join(t.TempDir(), "swarmscript")
-	build := exec.Command("go", "build", "-ldflags=-X github.com/swarmscript/swarmscript/internal/run.leaseTTL=3s", "-o", s.program,
+	build := exec.Command("go", "build", "-ldflags=-X github.com/swarmscript/swarmscript/internal/run.leaseTTL=6s", "-o", s.program,
 		"github.com/swarmscript/swarmscript/cmd/swarmscript")
 	if out, err := build.CombinedOutput(); err != nil {
 		t.Fatalf("%v\n%s", err, out)
@@ -218,7 +219,7 @@ func (s *soak) command(ctx context.Context, verb string, args ...string) *exec.C
 	return cmd
 }
 
-var soakApply = []string{"--auto-approve", "--lock-timeout=20s", "--timeout=60s"}
+var soakApply = []string{"--auto-approve", "--lock-timeout=3m", "--timeout=3m"}
 
 // killed runs the program and kills it at a random moment, once or twice. It
 // returns how often it was killed before its end.
@@ -252,7 +253,7 @@ func (s *soak) mishap(round int) {
 		s.Logf("round %d: a power cut", round)
 		s.e.Kill()
 		s.e.Restart()
-		for begun := time.Now(); time.Since(begun) < 30*time.Second; time.Sleep(100 * time.Millisecond) {
+		for begun := time.Now(); time.Since(begun) < 3*time.Minute; time.Sleep(100 * time.Millisecond) {
 			if _, err := s.e.TryDocker("service", "ls"); err == nil {
 				break
 			}
@@ -266,12 +267,19 @@ func (s *soak) mishap(round int) {
 	}
 }
 
-// finish runs the program to its end.
+// finish runs the program to its end. An engine that was busy, or has just lost
+// its power, may be out of reach for a moment: whoever is told so runs it again.
 func (s *soak) finish(round int, verb string) {
 	s.Helper()
-	ctx, cancel := context.WithTimeout(context.Background(), 2*time.Minute)
+	ctx, cancel := context.WithTimeout(context.Background(), 4*time.Minute)
 	defer cancel()
-	out, err := s.command(ctx, verb, soakApply...).CombinedOutput()
+	cmd := s.command(ctx, verb, soakApply...)
+	out, err := cmd.CombinedOutput()
+	for try := 0; try < 3 && cmd.ProcessState.ExitCode() == apply.ExitUnreachable; try++ {
+		s.Logf("round %d: %s: out of reach:\n%s", round, verb, out)
+		cmd = s.command(ctx, verb, soakApply...)
+		out, err = cmd.CombinedOutput()
+	}
 	if err != nil {
 		script, _ := os.ReadFile(filepath.Join(s.dir, "cluster.star"))
 		s.Fatalf("round %d: %s: %v\n%s\n%s", round, verb, err, out, script)

@@ -105,6 +105,7 @@ func (o *Options) restore(f *plan.File) error {
 	w := f.Wishes
 	o.Destroy, o.AllowDataLoss, o.AllowPending = w.Destroy, w.AllowDataLoss, w.AllowPending
 	o.Adopt, o.AdoptAll, o.Forget, o.RefreshOnly = w.Adopt, w.AdoptAll, w.Forget, w.RefreshOnly
+	o.Provider, o.Lab = w.Provider, w.Lab
 	o.Targets, o.Exclude, o.Replace, o.Check = w.Targets, w.Exclude, w.Replace, w.Check
 	return problems.Err()
 }
@@ -130,7 +131,7 @@ func (p *Planned) stale() error {
 		}
 		return staleBecause(reasons)
 	}
-	more, err := p.staleSteps(p.Plan, true)
+	more, err := p.staleSteps(p.Plan, true, p.secretsMoved())
 	if err != nil {
 		return err
 	}
@@ -141,12 +142,24 @@ func (p *Planned) stale() error {
 	return staleBecause(reasons)
 }
 
-func (p *Planned) staleSteps(now *plan.Plan, same bool) ([]string, error) {
+// secretsMoved reports whether a variable that may be a password is not what it was, or
+// that cannot be known.
+func (p *Planned) secretsMoved() bool {
+	variable := func(kind string) bool { return kind == "env" || kind == "var" || kind == "var-file" }
+	if (sealer{key: p.view.hashKey()}).keyID() != p.saved.Key {
+		return slices.ContainsFunc(p.saved.Seals, func(s plan.Seal) bool { return variable(s.Kind) && s.Sum != "" })
+	}
+	return p.staleInputs(variable) != nil
+}
+
+// staleSteps compares the steps; where inputs changed that may be
+// passwords, without values.
+func (p *Planned) staleSteps(now *plan.Plan, same, hidden bool) ([]string, error) {
 	written, err := plan.Written(now, registry.Kind)
 	if err != nil {
 		return nil, err
 	}
-	return plan.Differences(p.saved.Plan, written, same), nil
+	return plan.Differences(p.saved.Plan, written, same, hidden), nil
 }
 
 func (p *Planned) staleScopes() []string {

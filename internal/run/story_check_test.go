@@ -14,13 +14,17 @@ func TestStoryChecks(t *testing.T) {
 	onBoth(t, func(f *fixture) {
 		port := "8097" // of the engine's own address
 		script := func(version, want string) {
-			f.Script(strings.NewReplacer("PORT", port, "VERSION", version, "WANT", want).Replace(`
+			limit := "3m" // a busy computer is slow
+			if version != want {
+				limit = "6s"
+			}
+			f.Script(strings.NewReplacer("PORT", port, "VERSION", version, "WANT", want, "LIMIT", limit).Replace(`
 addr = var("addr")
 web = svc("checked_web", image = "swarmtest/web:VERSION", ports = [port(8080, published = PORT, mode = "host")])
 check_http(format("http://{}:PORT/health?of={}", addr, web.id), name = "health", after = [web])
 check_tcp("%s:PORT" % addr, name = "port", after = [web])
 check_exec(web, ["/swarmtest", "health"], name = "inside", expect_output = "^ok")
-check_http("http://%s:PORT/" % addr, name = "version", after = [web], expect_body = "version WANT on", timeout = "2s", interval = "200ms")
+check_http("http://%s:PORT/" % addr, name = "version", after = [web], expect_body = "version WANT on", timeout = "LIMIT", interval = "200ms")
 svc("checked_other", replicas = 0)
 `))
 		}
@@ -68,8 +72,8 @@ db = box("exec_db", image = "swarmtest/web:1", user = "7")
 check_exec(db, ["/swarmtest", "health"], expect_output = "^ok", workdir = "/", user = "0")
 check_exec(target = db, command = ["/swarmtest", "exit", "7"], name = "seven", expect_exit_code = 7)
 check_exec("exec_db", ["/swarmtest", "exit", "3"], name = "three", engine = here, timeout = "10s")
-check_exec(box("exec_idle", state = "stopped"), ["/swarmtest", "health"], name = "idle", timeout = "2s")
-check_exec("exec_none", ["/swarmtest", "health"], name = "none", engine = here, after = [db], timeout = "2s")
+check_exec(box("exec_idle", state = "stopped"), ["/swarmtest", "health"], name = "idle", timeout = "6s")
+check_exec("exec_none", ["/swarmtest", "health"], name = "none", engine = here, after = [db], timeout = "6s")
 `)
 		r := f.ApplyEnds(apply.ExitNotConverged, "the command exited with 3 in exec_db, want 0",
 			"container exec_idle does not run: it is created", "No such container: exec_none")
@@ -154,16 +158,16 @@ func TestExec(t *testing.T) {
 web = svc("exec_web")
 nobody = svc("exec_nobody", replicas = 0)
 check_exec(web, ["/swarmtest", "exit", "7"], name = "seven", expect_exit_code = 7, expect_output = "uninitialized")
-check_exec(web, "/swarmtest exit 3", timeout = "4s")
-check_exec(web, ["/nothing"], name = "missing", timeout = "4s")
-check_exec(web, ["/swarmtest", "sleep"], name = "endless", timeout = "4s", try_timeout = "300ms")
-check_exec(web, ["/swarmtest", "health"], name = "output", timeout = "4s", expect_output = "^no$")
-check_exec(nobody, ["/swarmtest", "health"], name = "nobody", timeout = "4s")
+check_exec(web, "/swarmtest exit 3", timeout = "15s")
+check_exec(web, ["/nothing"], name = "missing", timeout = "15s")
+check_exec(web, ["/swarmtest", "sleep"], name = "endless", timeout = "15s", try_timeout = "3s")
+check_exec(web, ["/swarmtest", "health"], name = "output", timeout = "15s", expect_output = "^no$")
+check_exec(nobody, ["/swarmtest", "health"], name = "nobody", timeout = "15s")
 check_exec(web, ["/swarmtest", "health"], name = "as", user = "1234", workdir = "/")
 `)
 		r := f.ApplyEnds(apply.ExitNotConverged,
 			`check_exec["exec_web /swarmtest exit 3"]`, "the command exited with 3 in exec_web.1, want 0", "Database is uninitialized",
-			"the command did not end in 300ms", `the command's output in exec_web.1 does not match "^no$"`, "its output:\n  ok",
+			"the command did not end in 3s", `the command's output in exec_web.1 does not match "^no$"`, "its output:\n  ok",
 			"no container of exec_nobody runs on")
 		if ok, failed, _ := r.Count(); ok != 4 || failed != 5 {
 			t.Errorf("%d passed, %d failed", ok, failed)
@@ -172,4 +176,31 @@ check_exec(web, ["/swarmtest", "health"], name = "as", user = "1234", workdir = 
 			"<= check_exec.endless (it has not passed yet)", "<= check_exec.output (it has not passed yet)", "<= check_exec.nobody (it has not passed yet)")
 		f.Apply(func(o *Options) { o.Destroy = true })
 	})
+}
+
+// A command runs in a container wherever that is: through the engine of its node,
+// where the script names it. Also on a node that joins in the same apply.
+func TestExecElsewhere(t *testing.T) {
+	f := newMembers(t, "mgr0", "wrk0", "wrk1old")
+	const web = `web = service("web", image = "swarmtest/web:1", no_resolve_image = True, endpoint_mode = "dnsrr", stop_grace_period = "1s", constraints = ["node.hostname==ON"])
+check_exec(web, ["/swarmtest", "health"], name = "inside", expect_output = "^ok", timeout = "TIME")
+`
+	on := func(name, timeout string) string {
+		return strings.NewReplacer("ON", name, "TIME", timeout).Replace(web)
+	}
+	f.Bare(f.cluster("mgr0", "wrk0", "") + on("wrk0", "3m"))
+	p := f.Plan()
+	f.shows(p, "+ swarm.main", "+ node.wrk0", "+ service.web", "<= check_exec.inside (after swarm.main, service.web)")
+	f.wentWell(f.Carry(p))
+	f.PlanIsEmpty()
+
+	// A node that has joined by other means.
+	f.at["wrk1old"].Docker("swarm", "join", "--token", f.Docker("swarm", "join-token", "-q", "worker"), "--advertise-addr", f.at["wrk1old"].Addr, f.e.Addr+":2377")
+	f.Bare(f.cluster("mgr0", "wrk0", "") + on("wrk1old", "6s"))
+	f.ApplyEnds(apply.ExitNotConverged, "no container of web runs on mgr0; there is web.1 on wrk1old ("+f.at["wrk1old"].Addr+")",
+		`name it in the script, as engine("ssh://USER@`+f.at["wrk1old"].Addr+`", name = "wrk1old")`)
+	f.Bare(f.cluster("mgr0", "wrk0", "wrk1old") + on("wrk1old", "3m"))
+	f.PlanShows("<= check_exec.inside (it has not passed yet)")
+	f.Apply()
+	f.PlanIsEmpty()
 }

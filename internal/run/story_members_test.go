@@ -2,6 +2,7 @@ package run
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 
@@ -151,4 +152,93 @@ func TestStoryMemberTwice(t *testing.T) {
 	if f.state("mgr0") != "inactive" {
 		t.Errorf("another swarm was made: mgr0 is %s", f.state("mgr0"))
 	}
+}
+
+// The script names the swarm no more, and the machine that it began on is gone:
+// what the project has in it is found through another of its managers.
+func TestStoryMemberHome(t *testing.T) {
+	f := newMembers(t, "mgr0", "mgr1", "mgr2")
+	const manager = `;role="manager"`
+	f.Bare(f.cluster("mgr0", "mgr0:"+manager+" mgr1:"+manager+" mgr2:"+manager, "") + `config("motd", content = "hello")`)
+	f.Apply()
+	f.at["mgr0"].Kill()
+	f.eventually("another leads, and takes it for down", func() bool {
+		state, err := f.at["mgr1"].TryDocker("node", "inspect", "mgr0", "--format", "{{.Status.State}}")
+		return err == nil && strings.TrimSpace(state) == "down"
+	})
+
+	f.Bare(`project(var("project"))`)
+	all := func(o *Options) { o.AllowDataLoss = true }
+	p := f.Plan(all)
+	if got := lines(p.Plan); !slices.Contains(got, "- swarm.main (no longer declared)") {
+		t.Errorf("the plan shows %q", got)
+	}
+	if p.Plan.Unreachable["engine.mgr0"] == nil || p.Plan.Unreachable["swarm.main"] != nil {
+		t.Errorf("unreachable are %v", p.Plan.Unreachable)
+	}
+	f.PlanFailsWith(func(o *Options) { o.Forget = []string{"engine.mgr9"} }, "--forget engine.mgr9: the project's inventory has no such scope", "engine.mgr0, engine.mgr1, engine.mgr2, swarm.main", "did you mean")
+
+	// Its machine is gone for good: the swarm goes nevertheless.
+	f.Apply(all, func(o *Options) { o.Forget = []string{"engine.mgr0"} })
+	for _, name := range []string{"mgr1", "mgr2"} {
+		if f.state(name) != "inactive" {
+			t.Errorf("after all %s is %s", name, f.state(name))
+		}
+	}
+	if len(readHint(f.dir, f.project)) > 0 {
+		t.Errorf("the inventory still has %v", readHint(f.dir, f.project))
+	}
+}
+
+// The only manager cannot be a worker: neither while the swarm begins on it, nor
+// afterwards. The plan says so, and nothing is begun.
+func TestStoryMemberOnly(t *testing.T) {
+	f := newMembers(t, "mgr0", "mgr1")
+	const worker, manager = `mgr0:;role="worker"`, ` mgr1:;role="manager"`
+	for _, joins := range []string{worker, worker + manager} {
+		f.Bare(f.cluster("mgr0", joins, ""))
+		f.PlanFails("swarm.main: mgr0 cannot be a worker yet: the swarm begins on it", "managers: mgr0 (leader)", "a swarm needs a manager; after demoting mgr0 there is none")
+	}
+	f.Bare(f.cluster("mgr0", "mgr0", ""))
+	f.Apply()
+	f.Bare(f.cluster("mgr0", worker, ""))
+	f.PlanFails("swarm.main: demoting mgr0 now would lose the quorum", "managers: mgr0 (leader)", "a swarm needs a manager; after demoting mgr0 there is none")
+	f.Bare(f.cluster("mgr0", "mgr0"+manager, ""))
+	f.Repaired("+ node.mgr1")
+	f.Bare(f.cluster("mgr0", worker+manager, ""))
+	f.Repaired("~ node.mgr0: role")
+}
+
+// The host that the swarm began on goes back and forth between its roles, and
+// then all is destroyed: each run finds the lease free.
+func TestStoryMemberBackAndForth(t *testing.T) {
+	f := newMembers(t, "mgr0", "mgr1", "mgr2")
+	const others = `;role="manager" mgr1:;role="manager" mgr2:;role="manager"`
+	for i, role := range []string{"manager", "worker", "manager", "worker"} {
+		f.Bare(f.cluster("mgr0", strings.Replace("mgr0:"+others, "manager", role, 1), ""))
+		if f.Apply(); i > 0 && strings.Contains(f.said.String(), "could not be given back") {
+			t.Fatal("a lease was not given back")
+		}
+	}
+	f.Apply(func(o *Options) { o.Destroy, o.AllowDataLoss = true, true })
+	for name := range f.at {
+		if f.state(name) != "inactive" {
+			t.Errorf("after all %s is %s", name, f.state(name))
+		}
+	}
+}
+
+// A swarm is the same one wherever the script says that it begins, as long as that
+// is one of its members.
+func TestStoryMemberBegins(t *testing.T) {
+	f := newMembers(t, "mgr0", "mgr1")
+	const all = `mgr0:;role="manager" mgr1:;role="manager"`
+	f.Bare(f.cluster("mgr0", all, ""))
+	f.Apply()
+	f.Bare(f.cluster("mgr1", all, ""))
+	f.PlanIsEmpty()
+	f.Bare(strings.Replace(f.cluster("mgr1", all, ""), "advertise_addr", "task_history_limit = 3, advertise_addr", 1))
+	f.Repaired("~ swarm.main: task_history_limit")
+	f.Bare(strings.Replace(f.cluster("mgr1", all, ""), f.at["mgr1"].Addr, "192.0.2.77", 1))
+	f.PlanFails("swarm.main: replacing it would lose every service", "advertise_addr")
 }

@@ -156,7 +156,7 @@ func TestStoryActsTakeTheLease(t *testing.T) {
 			t.Fatal(err)
 		}
 		p := f.Plan()
-		f.writeLease(p, 30*time.Second)
+		f.writeLease(p, time.Hour)
 		var held *apply.HeldLease
 		if _, err := l.Acts(f.Context(), []*operate.Act{a}).Apply(f.Context(), f.opts, ApplyOptions{}); !errors.As(err, &held) {
 			t.Fatalf("the lease is held, and it says %v", err)
@@ -164,7 +164,7 @@ func TestStoryActsTakeTheLease(t *testing.T) {
 		if got := f.Docker("service", "inspect", "--format", "{{.Spec.Mode.Replicated.Replicas}}", "leased_web"); got != "0" {
 			t.Errorf("%s replicas", got)
 		}
-		f.opts.LockTimeout = time.Minute
+		f.opts.LockTimeout = 3 * time.Minute
 		f.Docker("service", "update", "--detach", "--label-add", "by=hand", "leased_web")
 		f.writeLease(f.Plan(), time.Second)
 		r, err := l.Acts(f.Context(), []*operate.Act{a}).Apply(f.Context(), f.opts, ApplyOptions{})

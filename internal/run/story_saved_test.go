@@ -266,3 +266,26 @@ output("id", web.id)
 		f.Repaired("~ service.refresh_web: replicas")
 	})
 }
+
+// What compose files take from the environment may be a password: that it is another
+// one is said without it.
+func TestStorySavedEnvironment(t *testing.T) {
+	onNewest(t, func(f *fixture) {
+		f.File("shop.yml", "services:\n  web:\n    image: swarmtest/web:1\n    environment: {PW: \"${SAVED_PW}\"}\n    deploy: {replicas: 0}\n")
+		f.Script(`stack("saved-env", files = ["shop.yml"], resolve_image = "never")`)
+		env := func(pw string) { f.opts.Env = func(name string) (string, bool) { return pw, name == "SAVED_PW" } }
+		env("first-word")
+		f.Apply()
+		env("second-word")
+		path := f.Save()
+		env("third-word")
+		_, err := f.Saved(path)
+		if err == nil {
+			t.Fatal("the plan is not stale")
+		}
+		f.says(detail(err), []string{"environment variable SAVED_PW has changed", `service.saved-env_web: env["PW"] is another one`})
+		if strings.Contains(detail(err), "-word") {
+			t.Errorf("it shows a value:\n%s", detail(err))
+		}
+	})
+}

@@ -22,6 +22,7 @@ func TestSessionStory(t *testing.T) {
 		d.types(`live("service.`+name+`")`, "!there is no service."+name)
 		d.types(`[c.action for c in diff()]`, `=["create"]`)
 		d.types(`diff(web).fields[0]`, `=struct(after = "swarmtest/web:1", before = None, path = "image")`)
+		d.types(`[diff(web).before, diff(web).after["image"]]`, `=[{}, "swarmtest/web:1"]`)
 		d.types(`plan()`, "Plan: 1 to add, 0 to change")
 		d.types(`p = plan()`, "Plan: 1 to add")
 		d.types(`[p.add, p.empty, len(p.changes)]`, "=[1, False, 1]")
@@ -57,6 +58,7 @@ func TestSessionStory(t *testing.T) {
 		f.say(d.types(`live(web)`, "env       ")) // that it was sensitive is remembered
 		f.say(d.types(`diff(web)`, "env"))
 		f.say(d.types(`[diff(web).fields, live(web).env]`, "(sensitive value)"))
+		f.say(d.types(`[diff(web).before, diff(web).after]`, "(sensitive value)"))
 		d.types(`svc("`+name+`_away", constraints = ["node.labels.zone==none"])`, "=<swarm.main/service."+name+"_away>")
 		d.types(`diff("service.`+name+`_away").findings`, `=["error: its task cannot be placed"]`)
 		d.types(`diff("service.`+name+`_away")`, "error: its task cannot be placed")

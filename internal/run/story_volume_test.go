@@ -9,8 +9,8 @@ import (
 	"github.com/swarmscript/swarmscript/internal/apply"
 )
 
-// lab is the head of a script that has an engine and no swarm.
-const lab = `project(var("project"))
+// labHead is the head of a script that has an engine and no swarm.
+const labHead = `project(var("project"))
 lab = engine(var("host"), name = "lab")
 `
 
@@ -27,7 +27,7 @@ func (f *fixture) volumes(prefix string) []string {
 func TestStoryVolume(t *testing.T) {
 	onBoth(t, func(f *fixture) {
 		script := func(more string) string {
-			return lab + `volume("vol_data", engine = lab, labels = {"tier": "db"}` + more + ")\n"
+			return labHead + `volume("vol_data", engine = lab, labels = {"tier": "db"}` + more + ")\n"
 		}
 		data := func(o *Options) { o.AllowDataLoss = true }
 		f.Bare(script(""))
@@ -48,7 +48,7 @@ func TestStoryVolume(t *testing.T) {
 		f.Repaired("+ volume.vol_data")
 
 		// It goes only when that is allowed.
-		f.Bare(lab)
+		f.Bare(labHead)
 		f.PlanFails("volume.vol_data: deleting it would lose the data in it", "--allow-data-loss permits it")
 		p := f.Plan(data)
 		f.shows(p, "- volume.vol_data (no longer declared)")
@@ -73,7 +73,7 @@ func TestStoryVolumeMarks(t *testing.T) {
 		destroy := func(o *Options) { o.AllowDataLoss, o.Destroy = true, true }
 		f.Docker("volume", "create", "volmark_data", "--label", "theirs=1")
 		f.Docker("network", "create", "volmark_net")
-		f.Bare(lab + `volume("volmark_data", engine = lab)
+		f.Bare(labHead + `volume("volmark_data", engine = lab)
 network("volmark_net", engine = lab)
 `)
 		f.PlanFails("exists and is not managed by this project", "--adopt volume.volmark_data", "--adopt network.volmark_net")
@@ -87,7 +87,7 @@ network("volmark_net", engine = lab)
 			t.Errorf("the marks are in %q, want one volume", got)
 		}
 
-		moved := lab + `volume("db", name = "volmark_data", engine = lab)
+		moved := labHead + `volume("db", name = "volmark_data", engine = lab)
 network("volmark_net", engine = lab)
 moved("volume.volmark_data", "volume.db")
 `
@@ -123,7 +123,7 @@ moved("volume.volmark_data", "volume.db")
 // taken over.
 func TestStoryVolumeRace(t *testing.T) {
 	onBoth(t, func(f *fixture) {
-		f.Bare(lab + `volume("race_data", engine = lab)`)
+		f.Bare(labHead + `volume("race_data", engine = lab)`)
 		p := f.Plan()
 		f.Docker("volume", "create", "race_data")
 		r, err := f.Carry(p)
@@ -155,7 +155,7 @@ svc("mounted_web", mounts = [mount(target = "/data", source = data)])
 
 		// What somebody else manages is read, and stays.
 		other := f.sibling("other")
-		other.Bare(lab + `data = volume("mounted_data", engine = lab, external = True)
+		other.Bare(labHead + `data = volume("mounted_data", engine = lab, external = True)
 output("mountpoint", data.mountpoint)
 output("driver", data.driver)
 `)
@@ -166,7 +166,7 @@ output("driver", data.driver)
 				t.Errorf("output %s is %s", o.Name, text)
 			}
 		}
-		other.Bare(lab + `volume("mounted_none", engine = lab, external = True)`)
+		other.Bare(labHead + `volume("mounted_none", engine = lab, external = True)`)
 		other.PlanFails(`there is no volume "mounted_none"`)
 
 		f.Script("")

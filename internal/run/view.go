@@ -1,21 +1,23 @@
 package run
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"maps"
 	"path/filepath"
 	"slices"
-	"strings"
 	"sync"
 	"time"
 
 	"github.com/swarmscript/swarmscript/builtins"
 	"github.com/swarmscript/swarmscript/internal/apply"
+	"github.com/swarmscript/swarmscript/internal/azure"
 	"github.com/swarmscript/swarmscript/internal/diag"
 	"github.com/swarmscript/swarmscript/internal/engine"
 	"github.com/swarmscript/swarmscript/internal/host"
+	"github.com/swarmscript/swarmscript/internal/lab"
 	"github.com/swarmscript/swarmscript/internal/local"
 	"github.com/swarmscript/swarmscript/internal/plan"
 	"github.com/swarmscript/swarmscript/internal/registry"
@@ -33,17 +35,22 @@ const observeTimeout = 60 * time.Second
 type view struct {
 	program  *resource.Program
 	root     string
+	state    string                     // the folder whose .swarmscript has the inventory's copy
+	absent   func(*resource.Scope) bool // scopes that are taken not to be there
+	labDir   string                     // of the usual lab
 	scopes   map[string]*apply.Scope
 	entries  map[string]resource.ScopeEntry // of the inventory
 	warnings diag.List
-	forgets  []string // scopes that the inventory shall let go of
-	letGo    bool     // one of them was in it
-	all      bool     // list also what nobody marks or declares
-	unpassed []string // checks, as the ledgers shall say
+	forgets  []string        // scopes that the inventory shall let go of
+	letGo    map[string]bool // those of them that were in it
+	all      bool            // list also what nobody marks or declares
+	unpassed []string        // checks, as the ledgers shall say
 
 	secrets *secrets
+	creds   remote.Credentials
 	openers map[string]*resource.Declaration // by the scopes that they open
 	written map[value.Address]string         // where the script has the openers of scopes
+	found   map[string]string                // engines of swarms that only the inventory names
 	through map[string]string                // what scopes were reached through
 	avoid   map[string]bool                  // scopes that go
 
@@ -51,14 +58,16 @@ type view struct {
 	ids map[string]string // of the objects that opened those
 }
 
-func newView(p *resource.Program, root string) *view {
+func newView(s *Script) *view {
+	p, root := s.Program, s.root
 	openers := map[string]*resource.Declaration{}
 	for _, d := range p.Declarations {
 		if d.Kind.Opens != "" {
 			openers[string(d.Address)] = d
 		}
 	}
-	return &view{program: p, root: root, secrets: &secrets{}, openers: openers, scopes: map[string]*apply.Scope{}, entries: map[string]resource.ScopeEntry{}, ids: map[string]string{},
+	return &view{program: p, root: root, state: cmp.Or(s.opts.State, root), absent: s.opts.Absent, labDir: cmp.Or(s.opts.Lab, lab.DefaultDir(root)),
+		secrets: &secrets{}, creds: remote.NewCredentials("", p.Logins...), openers: openers, scopes: map[string]*apply.Scope{}, entries: map[string]resource.ScopeEntry{}, ids: map[string]string{}, letGo: map[string]bool{}, found: map[string]string{},
 		written: map[value.Address]string{}, through: map[string]string{}}
 }
 
@@ -70,7 +79,7 @@ func (v *view) observe(ctx context.Context) error {
 	for _, s := range v.scopes { // what was seen before says nothing now
 		v.put(s.State.Scope, s.Conn, unreachable(s.State.Scope, nil))
 	}
-	v.remember(readHint(v.root, v.program.Project))
+	v.remember(readHint(v.state, v.program.Project))
 	todo := slices.Clone(v.program.Scopes)
 	seen := map[string]bool{}
 	for _, s := range todo {
@@ -192,8 +201,12 @@ func (v *view) observeOne(ctx context.Context, s *resource.Scope) (resource.Conn
 	if made {
 		var err error
 		if conn, err = v.connect(ctx, s); err != nil {
+			if !v.named(s.Address) && notReachable(err) != nil && !errors.Is(err, resource.ErrOff) {
+				// Where machines cannot be made, or a context is not set up, others may.
+				err = fmt.Errorf("%w, from here: %w", resource.ErrUnreachable, err)
+			}
 			if errors.Is(err, resource.ErrOff) {
-				return nil, &plan.ScopeState{Scope: s, Status: plan.Absent, Off: true}, nil
+				return nil, &plan.ScopeState{Scope: s, Status: plan.Absent, Off: true, Err: err}, nil
 			}
 			return nil, unreachable(s, err), notReachable(err)
 		}
@@ -267,6 +280,17 @@ func notReachable(err error) error {
 
 // connect returns the connection to a scope, nil where it does not exist.
 func (v *view) connect(ctx context.Context, s *resource.Scope) (resource.Conn, error) {
+	conn, err := v.open(ctx, s)
+	if err == nil {
+		v.useLogins(conn)
+	}
+	return conn, err
+}
+
+func (v *view) open(ctx context.Context, s *resource.Scope) (resource.Conn, error) {
+	if v.absent != nil && v.absent(s) {
+		return nil, nil
+	}
 	switch cfg := s.Config.(type) {
 	case builtins.Engine:
 		return engine.Connect(endpoint(cfg, v.root))
@@ -276,8 +300,12 @@ func (v *view) connect(ctx context.Context, s *resource.Scope) (resource.Conn, e
 			return nil, err
 		}
 		return host.Connect(m), nil
-	case builtins.Local:
-		return local.Connect(local.Config{Site: cfg.Site, Subnet: cfg.Subnet})
+	case lab.Config:
+		return lab.Connect(cfg.Dir(v.labDir))
+	case local.Config:
+		return local.Connect(cfg)
+	case azure.Config:
+		return azure.Connect(cfg, v.program.Project), nil
 	}
 	parent := v.parent(s)
 	o, opener := v.openerObject(s, parent)
@@ -324,170 +352,13 @@ func endpoint(e builtins.Engine, root string) remote.Endpoint {
 	return out
 }
 
+// put sets what is known of a scope. A connection that is not kept is closed;
+// nothing depends on how that ends.
 func (v *view) put(s *resource.Scope, conn resource.Conn, state *plan.ScopeState) {
+	if old := v.scopes[s.Address]; old != nil && old.Conn != nil && old.Conn != conn {
+		old.Conn.Close()
+	}
 	v.scopes[s.Address] = &apply.Scope{Conn: conn, State: state}
-}
-
-// without is the state of a scope whose parent was not reached.
-func (v *view) without(s *resource.Scope) *plan.ScopeState {
-	absent := &plan.ScopeState{Scope: s, Status: plan.Absent}
-	for _, addr := range v.within(s) {
-		outer := v.scopes[addr]
-		if outer != nil && outer.State.Status == plan.Unreachable {
-			return unreachable(s, fmt.Errorf("%s cannot be reached: %w", addr, resource.ErrUnreachable))
-		}
-		absent.Off = absent.Off || outer != nil && outer.State.Off
-	}
-	return absent
-}
-
-// inside returns a scope and those that lie in it, the innermost first.
-func (v *view) inside(addr string) []string {
-	v.mu.Lock()
-	defer v.mu.Unlock()
-	depth := map[string]int{}
-	for other, s := range v.scopes {
-		outer := v.within(s.State.Scope)
-		if other == addr || slices.Contains(outer, addr) {
-			depth[other] = len(outer)
-		}
-	}
-	out := slices.Sorted(maps.Keys(depth))
-	slices.SortStableFunc(out, func(a, b string) int { return depth[b] - depth[a] })
-	return out
-}
-
-// within returns the scopes that a scope lies in, the innermost first: of a swarm
-// its engine, of that its host.
-func (v *view) within(s *resource.Scope) []string {
-	var out []string
-	for addr := s.Address; ; {
-		parent := v.parentOf(v.entries[addr])
-		if d := v.opener(&resource.Scope{Address: addr}); d != nil {
-			parent = d.Scope
-		}
-		if parent == "" || slices.Contains(out, parent) {
-			return out
-		}
-		out, addr = append(out, parent), parent
-	}
-}
-
-// scope returns a scope by its address, nil where there is none.
-func (v *view) scope(addr string) *apply.Scope {
-	v.mu.Lock()
-	defer v.mu.Unlock()
-	return v.scopes[addr]
-}
-
-func (v *view) states() map[string]*plan.ScopeState {
-	out := make(map[string]*plan.ScopeState, len(v.scopes))
-	for addr, s := range v.scopes {
-		out[addr] = s.State
-	}
-	return out
-}
-
-// hashKey is the first that there is, for scopes that keep none of their own.
-func (v *view) hashKey() []byte {
-	for _, addr := range slices.Sorted(maps.Keys(v.scopes)) {
-		if o := v.scopes[addr].State.Obs; o != nil && o.Ledger.HashKey != nil {
-			return o.Ledger.HashKey
-		}
-	}
-	return nil
-}
-
-// leasers are the scopes whose lease an apply takes, in an order that all
-// applies share: the swarms by their IDs, and engines that are in none.
-func (v *view) leasers() []leaser {
-	var all []leaser
-	inSwarm, swarms := map[resource.Conn]bool{}, false
-	for _, s := range v.scopes {
-		swarms = swarms || s.State.Scope.Type == "swarm" && s.State.Status == plan.Present
-		if parent := v.parent(s.State.Scope); parent != nil && s.State.Status == plan.Present {
-			inSwarm[parent.Conn] = true
-		}
-	}
-	for addr, s := range v.scopes {
-		store, ok := s.Conn.(resource.Leaser)
-		if !ok || s.State.Status != plan.Present || inSwarm[s.Conn] {
-			continue
-		}
-		switch t := s.State.Scope.Type; {
-		case swarms && t != "engine" && t != "swarm":
-			continue // who works on the project's machines asks its swarm
-		case t == "engine" && s.State.Scope.Config == nil:
-			continue // or the machine that the engine is on
-		}
-		all = append(all, leaser{leaseName(s.State.Scope, v.scopeID(addr)), store})
-	}
-	slices.SortFunc(all, func(a, b leaser) int { return strings.Compare(a.name, b.name) })
-	return all
-}
-
-// leaseName names what keeps a lease: a scope by the ID of what opens it.
-func leaseName(s *resource.Scope, id string) string { return s.Type + " " + id }
-
-// scopeID is the ID of the object that opens a scope, or its address.
-func (v *view) scopeID(addr string) string {
-	if id := v.ids[addr]; id != "" {
-		return id
-	}
-	s := v.scopes[addr].State.Scope
-	if parent := v.parent(s); parent != nil && parent.State.Obs != nil {
-		if o, _ := v.openerObject(s, parent); o != nil {
-			return o.ID
-		}
-	}
-	return addr
-}
-
-// summary says in a line what was looked at. Of machines and their engines, only
-// those that do not answer have a name: there may be hundreds.
-func (v *view) summary() string {
-	var parts []string
-	there, coming, off := 0, 0, 0
-	for _, addr := range slices.Sorted(maps.Keys(v.scopes)) {
-		st := v.scopes[addr].State
-		machine := st.Scope.Type == "host"
-		nested := machine || st.Scope.Type == "engine" && st.Scope.Config == nil
-		switch {
-		case st.Status == plan.Unreachable:
-			if outer := v.within(st.Scope); !nested || len(outer) == 0 || v.scopes[outer[0]].State.Status == plan.Present {
-				parts = append(parts, addr+" (unreachable)")
-			}
-		case machine && st.Status == plan.Present:
-			there++
-		case machine && st.Off:
-			off++
-		case machine:
-			coming++
-		case nested || st.Scope.Type == "local" && st.Status == plan.Present:
-		case st.Status == plan.Absent:
-			parts = append(parts, addr+" (does not exist yet)")
-		default:
-			parts = append(parts, addr+" ("+st.Obs.Summary+")")
-		}
-	}
-	if total := there + coming + off; total > 0 {
-		text := fmt.Sprintf("%d machines", total)
-		if total == 1 {
-			text = "1 machine"
-		}
-		var but []string
-		if coming > 0 {
-			but = append(but, fmt.Sprintf("%d not there yet", coming))
-		}
-		if off > 0 {
-			but = append(but, fmt.Sprintf("%d powered off", off))
-		}
-		if but != nil {
-			text += " (" + strings.Join(but, ", ") + ")"
-		}
-		parts = append([]string{text}, parts...)
-	}
-	return strings.Join(parts, ", ")
 }
 
 func (v *view) close() error {

@@ -11,49 +11,52 @@ import (
 	"github.com/swarmscript/swarmscript/internal/value"
 )
 
-func build(t reflect.Type) *Struct {
-	s := &Struct{byName: map[string]int{}, short: -1, key: -1, typ: t, Name: strings.ToLower(t.Name())}
-	if n, ok := reflect.New(t).Interface().(Named); ok {
-		s.Name, s.Doc = n.SchemaName()
-	}
-	for i := range t.NumField() {
-		sf := t.Field(i)
+// built returns what the struct's tags say. They are read when that is first asked
+// for: most runs ask it of a few kinds, some of none.
+func (s *Struct) built() *parts {
+	s.once.Do(s.build)
+	return &s.parts
+}
+
+func (s *Struct) build() {
+	p := &s.parts
+	p.byName, p.short, p.key = map[string]int{}, -1, -1
+	for _, sf := range reflect.VisibleFields(s.typ) {
 		tag, ok := sf.Tag.Lookup("star")
 		if !ok {
 			continue
 		}
 		f := buildField(sf, tag)
-		f.goIndex, f.Index = i, len(s.Fields)
-		if _, dup := s.byName[f.Name]; dup {
-			panic(fmt.Sprintf("schema: %s has two fields %q", t, f.Name))
+		f.goIndex, f.Index = sf.Index, len(p.fields)
+		if _, dup := p.byName[f.Name]; dup {
+			panic(fmt.Sprintf("schema: %s has two fields %q", s.typ, f.Name))
 		}
 		if f.Short {
-			s.short = only(t, "short", s.short, f)
+			p.short = only(s.typ, "short", p.short, f)
 		}
 		if f.Key {
-			s.key = only(t, "key", s.key, f)
+			p.key = only(s.typ, "key", p.key, f)
 		}
 		if f.Name == "name" || f.LiveName {
-			s.name = f
+			p.name = f
 		}
-		s.byName[f.Name] = f.Index
-		s.Fields = append(s.Fields, f)
+		p.byName[f.Name] = f.Index
+		p.fields = append(p.fields, f)
 		if f.Required {
-			s.Required = append(s.Required, f)
+			p.required = append(p.required, f)
 		}
 		if f.Merge {
-			s.Merged = append(s.Merged, f)
+			p.merged = append(p.merged, f)
 		}
 		if f.API != "" || newerInside(f.Type) {
-			s.Newer = append(s.Newer, f)
+			p.newer = append(p.newer, f)
 		}
 	}
-	for _, f := range s.Fields {
-		if _, ok := s.byName[f.From]; f.From != "" && !ok {
-			panic(fmt.Sprintf("schema: %s: field %s is from %q, which it does not have", t, f.Name, f.From))
+	for _, f := range p.fields {
+		if _, ok := p.byName[f.From]; f.From != "" && !ok {
+			panic(fmt.Sprintf("schema: %s: field %s is from %q, which it does not have", s.typ, f.Name, f.From))
 		}
 	}
-	return s
 }
 
 // only returns the index of the one field of a struct that has an option.
@@ -89,6 +92,8 @@ func buildField(sf reflect.StructField, tag string) *Field {
 			f.Secret = true
 		case "writeonly":
 			f.WriteOnly = true
+		case "binary":
+			f.Type.Binary = true
 		case "local":
 			f.Local = true
 		case "short":
@@ -105,6 +110,7 @@ func buildField(sf reflect.StructField, tag string) *Field {
 	}
 	f.mustBe(sf, f.Type.Set, "set", ListOf)
 	f.mustBe(sf, f.Merge, "merge", MapOf)
+	f.mustBe(sf, f.Type.Binary, "binary", String)
 	f.mustBe(sf, f.Key, "key", String, Int)
 	leaf := f.Type
 	for leaf.Kind == ListOf || leaf.Kind == MapOf {
@@ -119,7 +125,8 @@ func buildField(sf reflect.StructField, tag string) *Field {
 		if !ok {
 			panic(fmt.Sprintf("schema: field %s: ref %q has no output", sf.Name, r))
 		}
-		leaf.RefKind, leaf.RefOutput = kind, out
+		more := strings.Split(out, ",")
+		leaf.RefKind, leaf.RefOutput, leaf.RefAlso = kind, more[0], more[1:]
 	}
 	lf := &Field{Type: leaf}
 	lf.mustBe(sf, leaf.Enum != nil, "enum", String)
@@ -134,7 +141,7 @@ func newerInside(t *Type) bool {
 	case ListOf:
 		return newerInside(t.Elem)
 	case StructOf:
-		return len(t.Struct.Newer) > 0
+		return len(t.Struct.Newer()) > 0
 	}
 	return false
 }
@@ -213,8 +220,8 @@ func (t *Type) parseDefault(s string) (value.Value, error) {
 
 // Defaults returns a struct in which every field has its default.
 func (s *Struct) Defaults() value.Struct {
-	out := make(value.Struct, len(s.Fields))
-	for i, f := range s.Fields {
+	out := make(value.Struct, len(s.Fields()))
+	for i, f := range s.Fields() {
 		out[i] = f.Default
 	}
 	return out

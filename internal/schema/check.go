@@ -35,9 +35,9 @@ func (f *Field) Check(v value.Value) (value.Value, error) {
 // CheckAll checks every field that is given and that the required ones are.
 // The result has the struct's fields in order, nil where not given.
 func (s *Struct) CheckAll(args value.Struct) (value.Struct, Problems) {
-	out := make(value.Struct, len(s.Fields))
+	out := make(value.Struct, len(s.Fields()))
 	var all Problems
-	for i, f := range s.Fields {
+	for i, f := range s.Fields() {
 		if args[i] == nil {
 			if f.Required {
 				all = append(all, &Problem{Msg: "missing argument " + f.Name})
@@ -161,7 +161,7 @@ func (t *Type) checkRef(r value.Ref) (value.Value, error) {
 		return t.checkStruct(r)
 	case r.Output == "" && t.RefKind == "":
 		return nil, wrong("got %s, want %s", r.Address.Short(), t.want())
-	case r.Output == "" && r.Address.Kind() != t.RefKind:
+	case r.Output == "" && r.Address.Kind() != t.RefKind && !slices.Contains(t.RefAlso, r.Address.Kind()):
 		return nil, wrong("got %s, want %s", r.Address.Short(), t.Name())
 	case r.Output == "":
 		r.Output, r.Type = t.RefOutput, "string"
@@ -193,12 +193,13 @@ func (t *Type) accepts(output string) bool {
 
 func (t *Type) checkString(s string) (string, error) {
 	if len(t.Enum) > 0 && !slices.Contains(t.Enum, s) {
+		words := slices.DeleteFunc(slices.Clone(t.Enum), func(s string) bool { return s == "" }) // that is leaving it out
 		return "", Problems{{
-			Msg:  fmt.Sprintf("got %q, want one of %s", s, strings.Join(t.Enum, ", ")),
+			Msg:  fmt.Sprintf("got %q, want one of %s", s, strings.Join(words, ", ")),
 			Hint: diag.DidYouMean(s, t.Enum),
 		}}
 	}
-	if strings.IndexByte(s, 0) >= 0 {
+	if !t.Binary && strings.IndexByte(s, 0) >= 0 {
 		return "", wrong("text with a NUL byte")
 	}
 	if t.normal != nil {

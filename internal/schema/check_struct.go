@@ -11,8 +11,8 @@ import (
 // short form, or a plain value for the short field. Fields that are not given
 // get their defaults, so that equal structs are equal values.
 func (t *Type) checkStruct(v value.Value) (value.Value, error) {
-	s := t.Struct
-	args := make(value.Struct, len(s.Fields))
+	s, p := t.Struct, t.Struct.built()
+	args := make(value.Struct, len(p.fields))
 	checked := false // in normal form already, which must not be checked again: 5 is seconds, then nanoseconds
 	switch x := v.(type) {
 	case value.Record:
@@ -35,7 +35,7 @@ func (t *Type) checkStruct(v value.Value) (value.Value, error) {
 			break
 		}
 		for _, e := range x.Entries {
-			i, ok := s.byName[e.Key]
+			i, ok := p.byName[e.Key]
 			if !ok {
 				return nil, Problems{{Msg: fmt.Sprintf("unexpected key %q", e.Key), Hint: diag.DidYouMean(e.Key, s.FieldNames())}}
 			}
@@ -49,15 +49,15 @@ func (t *Type) checkStruct(v value.Value) (value.Value, error) {
 			}
 			return t.checkStruct(out)
 		}
-		if s.short < 0 {
+		if p.short < 0 {
 			return nil, wrong("got %s, want %s", describe(v), t.want())
 		}
-		args[s.short] = x
+		args[p.short] = x
 	default:
-		if s.short < 0 {
+		if p.short < 0 {
 			return nil, wrong("got %s, want %s", describe(v), t.want())
 		}
-		args[s.short] = v
+		args[p.short] = v
 	}
 	out := args
 	if !checked {
@@ -66,9 +66,9 @@ func (t *Type) checkStruct(v value.Value) (value.Value, error) {
 			return nil, problems
 		}
 	}
-	for i, f := range s.Fields {
+	for i, f := range p.fields {
 		if f.From != "" && isBlank(out[i]) {
-			out[i] = declaredName(out[s.byName[f.From]])
+			out[i] = declaredName(out[p.byName[f.From]])
 		}
 		if out[i] == nil {
 			out[i] = f.Default

@@ -94,7 +94,7 @@ func TestCheck(t *testing.T) {
 		{"extra", list(int64(1), dict("a", nil)), list(int64(1), dict("a", nil))},
 	}
 	for _, tt := range tests {
-		f := schemaOf.Fields[index(tt.field)]
+		f := schemaOf.Fields()[index(tt.field)]
 		got, err := f.Check(tt.in)
 		if err != nil {
 			t.Errorf("%s = %s: %v", tt.field, f.Type.Format(tt.in), err)
@@ -171,7 +171,7 @@ func TestCheckProblems(t *testing.T) {
 		{"on", strings.Repeat("é", 50), `on: got "` + strings.Repeat("é", 37) + `...", want bool`},
 	}
 	for _, tt := range tests {
-		f := schemaOf.Fields[index(tt.field)]
+		f := schemaOf.Fields()[index(tt.field)]
 		got, err := f.Check(tt.in)
 		if err == nil {
 			t.Errorf("%s = %s passes as %#v, want %s", tt.field, f.Type.Format(tt.in), got, tt.want)
@@ -208,7 +208,7 @@ func TestCheckHidesSensitiveValues(t *testing.T) {
 		{"auth", dict("password", list(pw)), "auth.password: the sensitive value (list) is not valid here"},
 	}
 	for _, tt := range tests {
-		_, err := schemaOf.Fields[index(tt.field)].Check(tt.in)
+		_, err := schemaOf.Fields()[index(tt.field)].Check(tt.in)
 		switch {
 		case tt.want == "" && err == nil:
 		case err == nil || err.Error() != tt.want:
@@ -219,7 +219,7 @@ func TestCheckHidesSensitiveValues(t *testing.T) {
 
 // All that is wrong is told, not only the first.
 func TestCheckAll(t *testing.T) {
-	args := make(value.Struct, len(schemaOf.Fields))
+	args := make(value.Struct, len(schemaOf.Fields()))
 	args[index("count")], args[index("mode")], args[index("tiny")] = int64(10), "x", int64(7)
 	out, problems := schemaOf.CheckAll(args)
 	want := `missing argument name; count: got 10, want 0 to 9; mode: got "x", want one of fast, slow`
@@ -234,13 +234,13 @@ func TestCheckAll(t *testing.T) {
 // What is in normal form is not checked again: 5 is seconds once, and would be
 // nanoseconds ever after.
 func TestNormalFormIsReachedOnce(t *testing.T) {
-	mounts := schemaOf.Fields[index("mounts")]
+	mounts := schemaOf.Fields()[index("mounts")]
 	in := list(dict("source", later, "target", "/a", "timeout", int64(5)))
 	once, err := mounts.Check(in)
 	if err != nil {
 		t.Fatal(err)
 	}
-	args := make(value.Struct, len(schemaOf.Fields))
+	args := make(value.Struct, len(schemaOf.Fields()))
 	args[mounts.Index] = once
 	resolved, problems := schemaOf.Resolve(args, func(value.Ref) (value.Value, bool) { return "data", true })
 	if problems != nil {

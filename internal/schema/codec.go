@@ -18,9 +18,9 @@ func (s *Struct) Encode(spec any) value.Struct {
 }
 
 func (s *Struct) encode(v reflect.Value) value.Struct {
-	out := make(value.Struct, len(s.Fields))
-	for i, f := range s.Fields {
-		fv := v.Field(f.goIndex)
+	out := make(value.Struct, len(s.Fields()))
+	for i, f := range s.Fields() {
+		fv := v.FieldByIndex(f.goIndex)
 		if f.pointer {
 			if fv.IsNil() {
 				continue
@@ -84,7 +84,7 @@ func (t *Type) encode(v reflect.Value) value.Value {
 		return value.NewMap(entries)
 	case StructOf:
 		out := t.Struct.encode(v)
-		for i, f := range t.Struct.Fields {
+		for i, f := range t.Struct.Fields() {
 			if out[i] == nil {
 				out[i] = f.Default
 			}
@@ -108,10 +108,10 @@ func (s *Struct) Decode(args value.Struct, into any) error {
 }
 
 func (s *Struct) decode(args value.Struct, into reflect.Value) error {
-	if len(args) != len(s.Fields) {
-		return fmt.Errorf("%s: got %d fields, want %d", s.Name, len(args), len(s.Fields))
+	if len(args) != len(s.Fields()) {
+		return fmt.Errorf("%s: got %d fields, want %d", s.Name, len(args), len(s.Fields()))
 	}
-	for i, f := range s.Fields {
+	for i, f := range s.Fields() {
 		v := args[i]
 		if v == nil {
 			v = f.Default
@@ -119,7 +119,7 @@ func (s *Struct) decode(args value.Struct, into reflect.Value) error {
 		if v == nil {
 			continue
 		}
-		fv := into.Field(f.goIndex)
+		fv := into.FieldByIndex(f.goIndex)
 		if f.pointer {
 			fv.Set(reflect.New(fv.Type().Elem()))
 			fv = fv.Elem()

@@ -24,7 +24,7 @@ type Change struct {
 // by field name: a key of ours that is no longer declared is a change.
 func (s *Struct) Diff(desired, live value.Struct, owned map[string][]string) []Change {
 	var out []Change
-	for i, f := range s.Fields {
+	for i, f := range s.Fields() {
 		if f.Local || f.WriteOnly {
 			continue
 		}
@@ -81,7 +81,7 @@ func (t *Type) holdsSecret(v value.Value) bool {
 		if t.Struct == nil {
 			return false
 		}
-		for i, f := range t.Struct.Fields {
+		for i, f := range t.Struct.Fields() {
 			if v[i] != nil && (f.Secret || f.Type.holdsSecret(v[i])) {
 				return true
 			}
@@ -142,7 +142,7 @@ func (d *differ) compare(path string, t *Type, want, live value.Value) {
 		ls, ok2 := l.(value.Struct)
 		if ok1 && ok2 {
 			outer := d.secret
-			for i, f := range t.Struct.Fields {
+			for i, f := range t.Struct.Fields() {
 				want := ws[i]
 				if want == nil {
 					want = f.Default
@@ -228,7 +228,8 @@ func (d *differ) keyed(path string, t *Type, want, live value.List) bool {
 }
 
 func byKey(s *Struct, l value.List) (map[string]value.Struct, bool) {
-	if s.key < 0 {
+	key := s.built().key
+	if key < 0 {
 		return nil, false
 	}
 	out := make(map[string]value.Struct, len(l))
@@ -237,12 +238,12 @@ func byKey(s *Struct, l value.List) (map[string]value.Struct, bool) {
 		if !ok {
 			return nil, false
 		}
-		switch x[s.key].(type) {
+		switch x[key].(type) {
 		case string, int64:
 		default:
 			return nil, false
 		}
-		k := value.Text(x[s.key])
+		k := value.Text(x[key])
 		if _, dup := out[k]; dup {
 			return nil, false
 		}

@@ -82,7 +82,7 @@ func allBelow(d []Change, prefix string) bool {
 
 // given is a declaration that gives one field.
 func given(field string, v value.Value) value.Struct {
-	out := make(value.Struct, len(schemaOf.Fields))
+	out := make(value.Struct, len(schemaOf.Fields()))
 	out[index(field)] = v
 	return out
 }

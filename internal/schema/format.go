@@ -95,7 +95,7 @@ func (t *Type) formatStruct(b *strings.Builder, x value.Struct) {
 	b.WriteString(t.Struct.Name)
 	b.WriteByte('(')
 	first := true
-	for i, f := range t.Struct.Fields {
+	for i, f := range t.Struct.Fields() {
 		if x[i] == nil || f.Default != nil && value.Equal(x[i], f.Default) || IsEmpty(x[i]) {
 			continue
 		}

@@ -8,10 +8,18 @@ import (
 
 // Given returns a value in normal form in a form in which a script may give
 // it: durations as text, CPUs as a number of them, structs as dicts.
-func (t *Type) Given(v value.Value) value.Value {
+func (t *Type) Given(v value.Value) value.Value { return t.GivenWith(v, nil) }
+
+// GivenWith is Given with something else in place of the names for which a
+// handle may be given: what ref returns for a kind and a name. It may be nil.
+func (t *Type) GivenWith(v value.Value, ref func(kind, name string) value.Value) value.Value {
 	switch x := v.(type) {
 	case value.Secret:
-		return value.Secret{V: t.Given(x.V)}
+		return value.Secret{V: t.GivenWith(x.V, ref)}
+	case string:
+		if ref != nil && t.RefKind != "" {
+			return ref(t.RefKind, x)
+		}
 	case int64:
 		switch t.Kind {
 		case Duration:
@@ -24,16 +32,16 @@ func (t *Type) Given(v value.Value) value.Value {
 			return v
 		}
 		var entries []value.Entry
-		for i, f := range t.Struct.Fields {
+		for i, f := range t.Struct.Fields() {
 			if x[i] != nil {
-				entries = append(entries, value.Entry{Key: f.Name, Value: f.Type.Given(x[i])})
+				entries = append(entries, value.Entry{Key: f.Name, Value: f.Type.GivenWith(x[i], ref)})
 			}
 		}
 		return value.NewMap(entries)
 	case value.List:
 		out := make(value.List, len(x))
 		for i, e := range x {
-			out[i] = t.elem().Given(e)
+			out[i] = t.elem().GivenWith(e, ref)
 		}
 		return out
 	}

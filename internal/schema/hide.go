@@ -23,7 +23,7 @@ func (s *Struct) HideSecrets(args value.Struct, found Problems) Problems {
 	sensitive := map[string]bool{}
 	for i, v := range args {
 		if value.Sensitive(v) {
-			sensitive[s.Fields[i].Name] = true
+			sensitive[s.Fields()[i].Name] = true
 			texts = secretTexts(texts, v, false)
 		}
 	}

@@ -81,7 +81,7 @@ func TestEncodeDecodeRoundTrip(t *testing.T) {
 
 func TestDecodeErrors(t *testing.T) {
 	args := func(field string, v value.Value) value.Struct {
-		out := make(value.Struct, len(schemaOf.Fields))
+		out := make(value.Struct, len(schemaOf.Fields()))
 		out[index(field)] = v
 		return out
 	}
@@ -108,7 +108,7 @@ func TestDecodeErrors(t *testing.T) {
 // What a script leaves out is its default in the decoded spec.
 func TestDecodeFillsInDefaults(t *testing.T) {
 	var got everything
-	if err := schemaOf.Decode(make(value.Struct, len(schemaOf.Fields)), &got); err != nil {
+	if err := schemaOf.Decode(make(value.Struct, len(schemaOf.Fields())), &got); err != nil {
 		t.Fatal(err)
 	}
 	one := uint64(1)
@@ -186,8 +186,8 @@ func TestCompareIsATotalOrder(t *testing.T) {
 // Whatever a script gives, a check ends without a panic; what passes has a
 // text, differs in nothing from itself, and decodes once it is known.
 func checkAnything(t *testing.T, r *rand.Rand) {
-	args := make(value.Struct, len(schemaOf.Fields))
-	for _, f := range schemaOf.Fields {
+	args := make(value.Struct, len(schemaOf.Fields()))
+	for _, f := range schemaOf.Fields() {
 		v := randomValue(r, 3)
 		out, err := f.Check(v)
 		if err != nil {
@@ -235,7 +235,7 @@ func FuzzCheckText(f *testing.F) {
 		f.Add(s)
 	}
 	f.Fuzz(func(t *testing.T, s string) {
-		for _, field := range schemaOf.Fields {
+		for _, field := range schemaOf.Fields() {
 			v, err := field.Check(s)
 			if err != nil {
 				continue

@@ -16,7 +16,7 @@ func (s *Struct) Resolve(args value.Struct, lookup func(value.Ref) (value.Value,
 		if value.Known(v) {
 			continue
 		}
-		f := s.Fields[i]
+		f := s.Fields()[i]
 		r, err := f.Type.resolve(v, lookup)
 		if err != nil {
 			all = append(all, within(f.Name, err)...)

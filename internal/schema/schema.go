@@ -11,6 +11,7 @@
 //	      merge               a map of which only our own keys are compared
 //	      secret              never shown
 //	      writeonly           cannot be read back: compared by keyed hash
+//	      binary              text of any bytes, 0 too
 //	      local               ours alone: not part of the live object
 //	      short               a plain value given for the whole struct is this field
 //	      livename            what the object is called where it lives, in place of name
@@ -21,11 +22,14 @@
 //	enum:"a,b"                the only values allowed
 //	min:"0" max:"65535"       limits of a number
 //	ref:"network.name"        a handle of that kind may be given; it stands for that output
+//	ref:"image.ref,build"     or one of another kind that has such an output
 //	from:"secret"             where not given, it is what that field says, a handle
 //	                          standing for its declared name
 //	flag:"--limit-cpu"        the docker flag, for the tables
 //	api:"1.44"                the first engine API that knows the field
 //	doc:"..."                 one or two sentences
+//
+// The fields of an embedded struct are the struct's own.
 //
 // A field that the script leaves out is compared with the live object only
 // where a default owns it: the default tag's, or the zero value of a field
@@ -34,25 +38,33 @@ package schema
 
 import (
 	"reflect"
+	"strings"
 	"sync"
 
 	"github.com/swarmscript/swarmscript/internal/value"
 )
 
-// Struct describes a Go struct whose fields are arguments.
+// Struct describes a Go struct whose fields are arguments. It may be used by
+// several goroutines.
 type Struct struct {
-	Name   string // as in a script: "service", "port"
-	Doc    string
-	Fields []*Field
-	// Few fields are required, merged, or newer than the oldest engine: every
-	// declaration is looked at for those, so that they have lists of their own.
-	Required, Merged, Newer []*Field
+	Name string // as in a script: "service", "port"
+	Doc  string
+
+	typ   reflect.Type
+	once  sync.Once
+	parts parts // see built
+}
+
+// parts are what a struct's tags say. Few fields are required, merged, or newer than
+// the oldest engine: every declaration is looked at for those, so that they have lists
+// of their own.
+type parts struct {
+	fields, required, merged, newer []*Field
 
 	byName map[string]int
 	name   *Field
 	short  int // index of the short field, -1 where none
 	key    int // index of the key field, -1 where none
-	typ    reflect.Type
 }
 
 // Field describes one argument.
@@ -80,7 +92,7 @@ type Field struct {
 	// Shown is true where the default comes from a tag and is worth telling.
 	Shown bool
 
-	goIndex int
+	goIndex []int // as of reflect's FieldByIndex
 	pointer bool
 }
 
@@ -108,12 +120,14 @@ type Type struct {
 	Elem   *Type   // of a list or a map
 	Set    bool    // a list whose order means nothing
 	Null   bool    // an element may be None
+	Binary bool    // a string of any bytes
 	Struct *Struct // of StructOf
 	Enum   []string
 	Min    *int64
 	Max    *int64
 	// RefKind and RefOutput are set where a handle may be given.
 	RefKind, RefOutput string
+	RefAlso            []string // other kinds that have such an output
 
 	normal func(string) (string, error) // of a string type with a normal form
 	refers func(string) string          // of one with a name in it
@@ -132,7 +146,7 @@ func (t *Type) Name() string {
 		return "float"
 	case String:
 		if t.RefKind != "" {
-			return t.RefKind + " or string"
+			return strings.Join(append([]string{t.RefKind}, t.RefAlso...), ", ") + " or string"
 		}
 		return "string"
 	case Duration:
@@ -156,24 +170,37 @@ func (t *Type) Name() string {
 	return "any"
 }
 
+// Fields returns all fields in order.
+func (s *Struct) Fields() []*Field { return s.built().fields }
+
+// Required returns the fields that must be given.
+func (s *Struct) Required() []*Field { return s.built().required }
+
+// Merged returns the maps of which only our own keys are compared.
+func (s *Struct) Merged() []*Field { return s.built().merged }
+
+// Newer returns the fields that the oldest engine does not know, or not all of.
+func (s *Struct) Newer() []*Field { return s.built().newer }
+
 // Field returns the field of a name.
 func (s *Struct) Field(name string) (*Field, bool) {
-	i, ok := s.byName[name]
+	p := s.built()
+	i, ok := p.byName[name]
 	if !ok {
 		return nil, false
 	}
-	return s.Fields[i], true
+	return p.fields[i], true
 }
 
 // NameField returns the field that holds what the object is called where it
 // lives: "name" unless another one says so, nil where there is none. Every
 // declaration is asked for it, so it needs no look-up.
-func (s *Struct) NameField() *Field { return s.name }
+func (s *Struct) NameField() *Field { return s.built().name }
 
 // FieldNames returns all names in order.
 func (s *Struct) FieldNames() []string {
-	names := make([]string, len(s.Fields))
-	for i, f := range s.Fields {
+	names := make([]string, len(s.Fields()))
+	for i, f := range s.Fields() {
 		names[i] = f.Name
 	}
 	return names
@@ -181,10 +208,11 @@ func (s *Struct) FieldNames() []string {
 
 // ShortField returns the field that a plain value stands for, or nil.
 func (s *Struct) ShortField() *Field {
-	if s.short < 0 {
+	p := s.built()
+	if p.short < 0 {
 		return nil
 	}
-	return s.Fields[s.short]
+	return p.fields[p.short]
 }
 
 // GoType returns the struct's Go type.
@@ -235,8 +263,8 @@ type Named interface {
 
 var cache sync.Map // reflect.Type -> *Struct
 
-// Of returns the schema of a struct's type. It panics on tags that make no
-// sense, since they are a programmer's mistake that every start would show.
+// Of returns the schema of a struct's type. Tags that make no sense are a
+// programmer's mistake: the first who asks for the fields panics.
 func Of(spec any) *Struct { return ofType(reflect.TypeOf(spec)) }
 
 func ofType(t reflect.Type) *Struct {
@@ -246,7 +274,10 @@ func ofType(t reflect.Type) *Struct {
 	if s, ok := cache.Load(t); ok {
 		return s.(*Struct)
 	}
-	s := build(t)
+	s := &Struct{Name: strings.ToLower(t.Name()), typ: t}
+	if n, ok := reflect.New(t).Interface().(Named); ok {
+		s.Name, s.Doc = n.SchemaName()
+	}
 	got, _ := cache.LoadOrStore(t, s)
 	return got.(*Struct)
 }

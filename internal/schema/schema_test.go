@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"reflect"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -107,7 +108,7 @@ func index(name string) int {
 	return f.Index
 }
 
-func typeOfField(name string) *Type { return schemaOf.Fields[index(name)].Type }
+func typeOfField(name string) *Type { return schemaOf.Fields()[index(name)].Type }
 
 func TestOf(t *testing.T) {
 	s := Of(&everything{})
@@ -161,7 +162,7 @@ func TestOptions(t *testing.T) {
 	}
 	for _, o := range options {
 		var got []string
-		for _, f := range schemaOf.Fields {
+		for _, f := range schemaOf.Fields() {
 			if o.has(f) {
 				got = append(got, f.Name)
 			}
@@ -187,7 +188,7 @@ func TestDefaults(t *testing.T) {
 	}
 }
 
-func TestOfPanicsOnNonsense(t *testing.T) {
+func TestPanicsOnNonsense(t *testing.T) {
 	tests := []struct {
 		spec any
 		want string
@@ -266,7 +267,48 @@ func TestOfPanicsOnNonsense(t *testing.T) {
 					t.Errorf("got %s", got)
 				}
 			}()
-			Of(tt.spec)
+			Of(tt.spec).Fields()
 		})
+	}
+}
+
+// What the tags say is read once, whoever asks first.
+func TestAskedByMany(t *testing.T) {
+	type inner struct {
+		B int `star:"b,key"`
+	}
+	type outer struct {
+		A []inner `star:"a,required"`
+	}
+	var wg sync.WaitGroup
+	for range 8 {
+		wg.Go(func() {
+			s := Of(outer{})
+			if f, ok := s.Field("a"); !ok || len(s.Required()) != 1 || f.Type.Elem.Struct != Of(inner{}) || len(f.Type.Elem.Struct.Fields()) != 1 {
+				t.Errorf("got %v, %v", f, ok)
+			}
+		})
+	}
+	wg.Wait()
+}
+
+// The fields of an embedded struct are those of the struct that embeds it.
+func TestEmbedded(t *testing.T) {
+	type inner struct {
+		User string `star:"user"`
+	}
+	type outer struct {
+		Target string `star:"target,required"`
+		inner
+		Tries int64 `star:"tries" default:"3"`
+	}
+	s := Of(outer{})
+	if got := strings.Join(s.FieldNames(), " "); got != "target user tries" {
+		t.Fatalf("the fields are %s", got)
+	}
+	in := outer{"web", inner{"root"}, 5}
+	var out outer
+	if err := s.Decode(s.Encode(in), &out); err != nil || out != in {
+		t.Errorf("%+v came back as %+v: %v", in, out, err)
 	}
 }

@@ -20,8 +20,9 @@ import (
 // can change it in place, and a plan need not show a file twice.
 type ConfigSpec struct {
 	Name           string            `star:"name,required,pos,local" doc:"The name; each version's own name adds a part to it."`
-	Content        string            `star:"content,required,writeonly" doc:"The content."`
+	Content        string            `star:"content,required,writeonly,binary" doc:"The content."`
 	TemplateDriver *string           `star:"template_driver,writeonly" flag:"--template-driver" doc:"Evaluate the content as a template; the driver is golang."`
+	PlainName      bool              `star:"plain_name,local" doc:"The first version has the name as it is, as docker gives it; those after it have a part added, as usual."`
 	Labels         map[string]string `star:"labels,merge" flag:"--label" doc:"Labels."`
 }
 
@@ -41,6 +42,7 @@ var ConfigKind = &resource.Kind{
 	Versioned: true,
 	Out:       versionedOut,
 	Check:     checkConfig,
+	Warn:      func(args value.Struct) schema.Problems { return warnTemplate(configSchema, "content", args) },
 	Given:     givenConfig,
 	Handler:   configHandler{},
 }
@@ -91,6 +93,11 @@ func givenConfig(o *resource.Object) value.Struct {
 		set("template_driver", t)
 	}
 	return args
+}
+
+// PlainName implements [resource.PlainNamer].
+func (configHandler) PlainName(args value.Struct) (string, bool) {
+	return plainName(configSchema, args)
 }
 
 // Base implements [resource.Versioner].

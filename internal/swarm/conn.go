@@ -31,6 +31,7 @@ type Conn struct {
 	mu     sync.Mutex
 	seen   *swarm.Config // the ledger of the last observation
 	seenAt time.Time
+	key    map[string][]byte // the hash keys of projects, as far as they were seen
 }
 
 // Handover is what the engine's own observation has listed a moment ago and
@@ -43,8 +44,9 @@ type Handover struct {
 }
 
 // handoverAge bounds how old a list may be that is used again: the time
-// between two stages of one observation, not between two observations.
-const handoverAge = 2 * time.Second
+// between two stages of one observation, also on a busy computer, not between two
+// observations.
+const handoverAge = time.Minute
 
 // fresh reports whether what was listed can still be used: we have written
 // nothing since, and nobody else had time to.
@@ -89,6 +91,7 @@ func (c *Conn) Observe(ctx context.Context, q resource.Query) (*resource.Observa
 	markOthers(obs.Objects, l.Configs, q.Project)
 	obs.Ledger, err = ledgerIn(l.Configs, q.Project)
 	c.saw(l.Configs, q.Project)
+	c.knowKey(q.Project, obs.Ledger.HashKey)
 	return obs, err
 }
 

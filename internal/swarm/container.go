@@ -55,8 +55,11 @@ type NotHere struct {
 	Engine string   // the engine's host name
 	Others []string // where its tasks run: "web.1 on wrk-1 (10.0.0.5)"
 	Exist  []string // the service's tasks that run, where it is one task and not among them
-	Nodes  []string // the addresses of those nodes
+	Nodes  []Place  // those nodes
 }
+
+// Place is a node, as an engine that may be reached.
+type Place struct{ ID, Name, Addr string }
 
 // Error says where its tasks run.
 func (e *NotHere) Error() string {
@@ -100,9 +103,9 @@ func NewNotHere(ctx context.Context, api client.APIClient, service, task string)
 			e.Exist = append(e.Exist, name)
 			continue
 		}
-		e.Others = append(e.Others, fmt.Sprintf("%s on %s (%s)", name, cmp.Or(n.Description.Hostname, t.NodeID), n.Status.Addr))
-		if n.Status.Addr != "" && !slices.Contains(e.Nodes, n.Status.Addr) {
-			e.Nodes = append(e.Nodes, n.Status.Addr)
+		e.Others = append(e.Others, fmt.Sprintf("%s on %s (%s)", name, cmp.Or(n.Description.Hostname, t.NodeID), nodeAddr(n)))
+		if p := (Place{n.ID, nodeLabel(n), nodeAddr(n)}); p.Addr != "" && !slices.Contains(e.Nodes, p) {
+			e.Nodes = append(e.Nodes, p)
 		}
 	}
 	slices.Sort(e.Others)

@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	"github.com/swarmscript/swarmscript/internal/resource"
+	"github.com/swarmscript/swarmscript/internal/resource/resourcetest"
 	"github.com/swarmscript/swarmscript/internal/swarm"
 	"github.com/swarmscript/swarmscript/internal/testengine"
 	"github.com/swarmscript/swarmscript/internal/value"
@@ -49,13 +50,13 @@ func TestRealSecret(t *testing.T) {
 			t.Errorf("the same content is %s and %s", one, got)
 		}
 		for _, change := range []args{{"value": "hunter3"}, {"rotate": "2"}, {"template_driver": "golang"}} {
-			if got := w.version(k, key, a.with(change)); got == one || !strings.HasPrefix(got, "db-") {
+			if got := w.version(k, key, a.With(change)); got == one || !strings.HasPrefix(got, "db-") {
 				t.Errorf("%v gives %s, as before %s", change, got, one)
 			}
 		}
 		made := args{"name": "gen", "generate": 40}
 		gen := w.version(k, key, made)
-		if w.version(k, key, made) != gen || w.version(k, key, made.with(args{"rotate": "b"})) == gen {
+		if w.version(k, key, made) != gen || w.version(k, key, made.With(args{"rotate": "b"})) == gen {
 			t.Error("a generated value is not kept, or not rotated")
 		}
 
@@ -97,7 +98,7 @@ func TestRealConfig(t *testing.T) {
 		a := args{"name": "site.conf", "content": "one\n", "labels": map[string]string{"tier": "web", "a": "1"}}
 		one := w.version(k, key, a)
 		for _, change := range []args{{"content": "two\n"}, {"template_driver": "golang"}} {
-			if got := w.version(k, key, a.with(change)); got == one || !strings.HasPrefix(got, "site.conf-") {
+			if got := w.version(k, key, a.With(change)); got == one || !strings.HasPrefix(got, "site.conf-") {
 				t.Errorf("%v gives %s, as before %s", change, got, one)
 			}
 		}
@@ -115,7 +116,7 @@ func TestRealConfig(t *testing.T) {
 // labels changes labels in place: only ours count.
 func (w *world) labels(k *resource.Kind, name string, a args) {
 	w.t.Helper()
-	next := a.with(args{"labels": map[string]string{"tier": "db"}})
+	next := a.With(args{"labels": map[string]string{"tier": "db"}})
 	w.wantDiff(k, name, next, `labels["tier"]`, `labels["a"]`)
 	change := func(a args) error {
 		o := w.find(k, name)
@@ -156,7 +157,7 @@ func (w *world) taken(k *resource.Kind, name string, a args) {
 
 // Errors and values that are printed by mistake never hold a secret.
 func TestSecretNeverShown(t *testing.T) {
-	c, problems := checkArgs(swarm.SecretKind, args{"name": "db", "value": "hunter2"})
+	c, problems := resourcetest.Check(swarm.SecretKind, args{"name": "db", "value": "hunter2"})
 	if problems != nil {
 		t.Fatal(problems)
 	}
@@ -168,7 +169,7 @@ func TestSecretNeverShown(t *testing.T) {
 	if _, ok := c[1].(value.Secret); !ok {
 		t.Errorf("the value is %T", c[1])
 	}
-	_, problems = checkArgs(swarm.SecretKind, args{"name": "db", "value": strings.Repeat("hunter2", 100_000)})
+	_, problems = resourcetest.Check(swarm.SecretKind, args{"name": "db", "value": strings.Repeat("hunter2", 100_000)})
 	if problems == nil || strings.Contains(problems.Error(), "hunter2") {
 		t.Errorf("the problems are %v", problems)
 	}

@@ -20,6 +20,8 @@ type forecaster struct {
 	nodes []swarm.Node
 	// begins is set where the swarm is still to begin, on the one node.
 	begins bool
+	// images are the platforms of those that registries were asked for.
+	images map[string][]placement.Platform
 }
 
 // Forecast implements [resource.Forecaster].
@@ -33,13 +35,13 @@ func (f forecaster) Forecast(list, elsewhere []resource.Prospect) []resource.Fin
 	})
 	out := foreseePorts(list)
 	if len(nodes) > 0 { // else they are not known
-		out = append(out, foreseePlaces(nodes, list)...)
+		out = append(out, f.foreseePlaces(nodes, list)...)
 		out = append(out, foreseeVolumes(nodes, list, elsewhere)...)
 	}
 	return out
 }
 
-func foreseePlaces(nodes []placement.Node, list []resource.Prospect) []resource.Finding {
+func (f forecaster) foreseePlaces(nodes []placement.Node, list []resource.Prospect) []resource.Finding {
 	services := make([]placement.Service, 0, len(list))
 	from := make([]*resource.Prospect, 0, len(list))
 	for i := range list {
@@ -47,7 +49,7 @@ func foreseePlaces(nodes []placement.Node, list []resource.Prospect) []resource.
 	}
 	slices.SortStableFunc(from, func(a, b *resource.Prospect) int { return cmp.Compare(claim(a), claim(b)) })
 	from = slices.DeleteFunc(from, func(p *resource.Prospect) bool {
-		s, ok := demand(p)
+		s, ok := f.demand(p)
 		if ok {
 			services = append(services, s)
 		}
@@ -124,10 +126,10 @@ func placeFinding(p *resource.Prospect, s placement.Shortage) resource.Finding {
 }
 
 // demand is what a service will ask of the nodes; false where that is nothing.
-func demand(p *resource.Prospect) (placement.Service, bool) {
+func (f forecaster) demand(p *resource.Prospect) (placement.Service, bool) {
 	live := nativeService(p.Live)
 	if p.Changes {
-		return declaredDemand(p, live), true
+		return f.declaredDemand(p, live), true
 	}
 	if live == nil {
 		return placement.Service{}, false
@@ -210,7 +212,7 @@ var asking = append([]string{"replicas", "max_concurrent"}, placing...)
 
 // declaredDemand is that of a service that is made or changed. What is not
 // known yet asks for nothing.
-func declaredDemand(p *resource.Prospect, live *swarm.Service) placement.Service {
+func (f forecaster) declaredDemand(p *resource.Prospect, live *swarm.Service) placement.Service {
 	r := reader{ServiceSchema, p.Args}
 	s := placement.Service{
 		Name: p.Title, Tasks: int(r.orDefault("replicas")), MaxPerNode: int(r.int("replicas_max_per_node")),
@@ -229,6 +231,10 @@ func declaredDemand(p *resource.Prospect, live *swarm.Service) placement.Service
 		for _, e := range m.Entries {
 			s.Generic[e.Key], _ = value.Reveal(e.Value).(int64)
 		}
+	}
+	if p.Anew || live == nil || changes(p.Fields, "image") {
+		s.Image = r.str("image")
+		s.Platforms = f.images[s.Image]
 	}
 	if p.Anew || live == nil {
 		return s

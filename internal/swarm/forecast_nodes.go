@@ -159,7 +159,7 @@ func foreseeVolumes(nodes []placement.Node, list, elsewhere []resource.Prospect)
 			if kind := m.str("type"); kind != "" && kind != "volume" || has[source] == nil || m.str("volume_driver") != "" {
 				continue
 			}
-			if d := strayVolume(nodes, declaredDemand(p, nil), source, has[source]); d != nil {
+			if d := strayVolume(nodes, forecaster{}.declaredDemand(p, nil), source, has[source]); d != nil {
 				out = append(out, resource.Finding{Address: p.Address, Diagnostic: *d})
 			}
 		}

@@ -33,6 +33,7 @@ var realPlatforms = []placement.Platform{
 // The swarm's own scheduler lets the same nodes pass: for each constraint and
 // platform there is a service, which gets a node or does not.
 func TestRealPlacementRules(t *testing.T) {
+	t.Parallel()
 	for _, v := range []testengine.Version{testengine.Debian20, testengine.Docker28} {
 		t.Run(v.String(), func(t *testing.T) {
 			t.Parallel()
@@ -100,7 +101,7 @@ func (r *rig) pendingService(n int, p *swarm.Placement) string {
 // a node.
 func (r *rig) placed(made map[string]string) map[string]bool {
 	r.Helper()
-	for begun := time.Now(); time.Since(begun) < time.Minute; time.Sleep(100 * time.Millisecond) {
+	for begun := time.Now(); time.Since(begun) < 3*time.Minute; time.Sleep(100 * time.Millisecond) {
 		tasks, err := r.conn.Docker().TaskList(r.Context(), swarm.TaskListOptions{Filters: filters.NewArgs()})
 		if err != nil {
 			r.Fatal(err)

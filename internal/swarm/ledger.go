@@ -13,12 +13,12 @@ import (
 	"fmt"
 	"io"
 	"maps"
-	"regexp"
 	"strings"
 	"time"
 
 	"github.com/docker/docker/api/types/swarm"
 
+	"github.com/swarmscript/swarmscript/internal/pattern"
 	"github.com/swarmscript/swarmscript/internal/remote"
 	"github.com/swarmscript/swarmscript/internal/resource"
 	"github.com/swarmscript/swarmscript/internal/value"
@@ -43,14 +43,14 @@ const (
 
 // plainProject is what can stand in a ledger's name as it is, with the slash
 // before the environment as a dot.
-var plainProject = regexp.MustCompile(`^[A-Za-z0-9](?:[A-Za-z0-9_-]*[A-Za-z0-9])?(?:/[A-Za-z0-9_-]*[A-Za-z0-9])?$`)
+var plainProject = pattern.Of(`^[A-Za-z0-9](?:[A-Za-z0-9_-]*[A-Za-z0-9])?(?:/[A-Za-z0-9_-]*[A-Za-z0-9])?$`)
 
 // ledgerName returns the name of a project's ledger. Different projects have
 // different names: those that are too long, or hold something else, end in
 // two dots and a hash, which no plain name has.
 func ledgerName(project string) string {
 	name := ledgerPrefix + strings.Replace(project, "/", ".", 1)
-	if plainProject.MatchString(project) && len(name) <= maxName {
+	if plainProject().MatchString(project) && len(name) <= maxName {
 		return name
 	}
 	sum := sha256.Sum256([]byte(project))

@@ -8,6 +8,8 @@ import (
 	"sync"
 	"time"
 
+	cerrdefs "github.com/containerd/errdefs"
+
 	"github.com/docker/docker/api/types/filters"
 	"github.com/docker/docker/api/types/network"
 	"github.com/docker/docker/api/types/swarm"
@@ -117,10 +119,19 @@ func listNetworks(ctx context.Context, api client.APIClient, l *lists) (err erro
 func listVolumes(ctx context.Context, api client.APIClient, l *lists) error {
 	got, err := api.VolumeList(ctx, volume.ListOptions{})
 	l.Volumes = got.Volumes
-	for _, w := range got.Warnings {
-		l.Missing = append(l.Missing, "volumes may be missing: "+w)
-	}
+	l.Missing = append(l.Missing, missingVolumes(got.Warnings)...)
 	return err
+}
+
+// missingVolumes says what warnings about a list of volumes mean. A leader that is
+// too old for cluster volumes has none that could be missing.
+func missingVolumes(warnings []string) (out []string) {
+	for _, w := range warnings {
+		if !strings.Contains(w, "unknown method ListVolumes") {
+			out = append(out, "volumes may be missing: "+w)
+		}
+	}
+	return out
 }
 
 // listJobs adds the tasks of the jobs that have not completed, in one request,
@@ -134,9 +145,19 @@ func (l *lists) listJobs(ctx context.Context, c *Conn) (err error) {
 		}
 	}
 	if args.Len() > 0 {
-		l.Jobs, err = c.Docker().TaskList(ctx, swarm.TaskListOptions{Filters: args})
+		l.Jobs, err = tasksOf(ctx, c, args)
 	}
 	return remote.Err(err)
+}
+
+// tasksOf lists the tasks of services, and may list others. An engine asked for one that
+// has just gone answers for none of them: it is then asked for all there are.
+func tasksOf(ctx context.Context, c *Conn, services filters.Args) ([]swarm.Task, error) {
+	got, err := c.Docker().TaskList(ctx, swarm.TaskListOptions{Filters: services})
+	if cerrdefs.IsNotFound(err) {
+		return c.Docker().TaskList(ctx, swarm.TaskListOptions{})
+	}
+	return got, err
 }
 
 func listSecrets(ctx context.Context, api client.APIClient, l *lists) (err error) {

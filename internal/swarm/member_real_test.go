@@ -95,7 +95,7 @@ func (f *members) reach(name string) {
 // declared is the request of a node's declaration.
 func (f *members) declared(name string, a args) *resource.Request {
 	f.t.Helper()
-	r := f.request(swarm.NodeKind, name, f.check(swarm.NodeKind, a.with(args{"name": name})))
+	r := f.request(swarm.NodeKind, name, f.check(swarm.NodeKind, a.With(args{"name": name})))
 	r.Mark.On = "docker." + name
 	if m := f.at[name]; m != nil {
 		r.On = m
@@ -346,4 +346,28 @@ func TestRealMemberAnswerLost(t *testing.T) {
 	if len(lost) != 2 || f.state("wrk-0-old") != "inactive" {
 		t.Errorf("lost were %v, the engine is %s", lost, f.state("wrk-0-old"))
 	}
+}
+
+// A machine that hangs has been promoted, and is demoted before it is a manager:
+// that is waited for, however often it has to be asked.
+func TestRealDemotedTooSoon(t *testing.T) {
+	f := newMembers(t, "wrk-0")
+	f.joins("wrk-0", args{"role": "worker"})
+	m, id := f.at["wrk-0"].e, f.id("wrk-0")
+	m.Pause()
+	f.e.Docker("node", "promote", id)
+	r := f.declared("wrk-0", args{"role": "worker"})
+	r.Live = f.node(id)
+	waited := 0
+	r.Progress = func(p resource.Progress) {
+		if strings.Contains(p.Text, "not among the managers yet") {
+			if waited++; waited == 10 {
+				m.Continue()
+			}
+		}
+	}
+	if _, err := swarm.NodeKind.Handler.Update(t.Context(), f.sw, r); err != nil || waited < 10 {
+		t.Errorf("after %d waits: %v", waited, err)
+	}
+	f.asDeclared("wrk-0", args{"role": "worker"})
 }

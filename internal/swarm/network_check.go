@@ -3,14 +3,14 @@ package swarm
 import (
 	"fmt"
 	"net/netip"
-	"regexp"
 
+	"github.com/swarmscript/swarmscript/internal/pattern"
 	"github.com/swarmscript/swarmscript/internal/schema"
 	"github.com/swarmscript/swarmscript/internal/value"
 )
 
 // What engines accept as a name; a swarm wants a part of a DNS name.
-var localName = regexp.MustCompile(`^[a-zA-Z0-9][a-zA-Z0-9_.-]*$`)
+var localName = pattern.Of(`^[a-zA-Z0-9][a-zA-Z0-9_.-]*$`)
 
 const maxDNSName = 63
 
@@ -39,7 +39,7 @@ func checkNetwork(scope string, args value.Struct) schema.Problems {
 		switch {
 		case scope == "swarm" && !isDNSName(name):
 			add("name", "", "got %q, want letters, digits, '_' and '-', beginning and ending with a letter or digit", name)
-		case !localName.MatchString(name):
+		case !localName().MatchString(name):
 			add("name", "", "got %q, want letters, digits, '_', '.' and '-', beginning with a letter or digit", name)
 		case len(name) > maxDNSName && scope == "swarm":
 			add("name", "", "has %d characters, and a swarm allows %d", len(name), maxDNSName)

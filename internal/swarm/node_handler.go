@@ -71,7 +71,8 @@ func changeRole(ctx context.Context, c *Conn, r *resource.Request, live *liveNod
 			return problem
 		}
 	}
-	if err := updateNode(ctx, c.Docker(), live.Node, to); err != nil {
+	err = onceManager(ctx, r, func() error { return updateNode(ctx, c.Docker(), live.Node, to) })
+	if err != nil {
 		return err
 	}
 	wait, cancel := context.WithTimeout(ctx, roleTime)
@@ -80,6 +81,21 @@ func changeRole(ctx context.Context, c *Conn, r *resource.Request, live *liveNod
 		return err
 	}
 	return knowsRole(ctx, r)
+}
+
+// onceManager changes a node, and waits where that is promoted and not a manager
+// yet: its machine may be slow to take that up.
+func onceManager(ctx context.Context, r *resource.Request, change func() error) error {
+	for began := time.Now(); ; {
+		err := change()
+		if !errors.Is(err, errNotYetManager) || time.Since(began) > roleTime {
+			return err
+		}
+		r.Progress(resource.Progress{Text: "it is not among the managers yet"})
+		if err := Pause(ctx, 300*time.Millisecond); err != nil {
+			return err
+		}
+	}
 }
 
 // knowsRole ends when the engine of a node that was demoted takes itself for a

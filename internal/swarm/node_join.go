@@ -95,6 +95,9 @@ func (j *joining) join(ctx context.Context) (string, error) {
 		return "", &diag.Diagnostic{Summary: fmt.Sprintf("%s cannot join: the swarm of its engine %s", j.r.Address.Short(), what), Hint: do}
 	}
 	if err != nil {
+		if ctx.Err() != nil { // wherever it was cut short
+			j.giveUp(ctx)
+		}
 		return "", err
 	}
 	if err := j.known(ctx, info.Swarm); err != nil {
@@ -198,13 +201,19 @@ func (j *joining) token(ctx context.Context) (string, error) {
 	return sw.JoinTokens.Worker, nil
 }
 
-// managers returns the managers that can be reached, the leader first.
+// managers returns the managers that can be reached, the leader first. Those that
+// are going to leave count only where there are no others: what joins in place of
+// one need not reach it, and its firewall may not know of that any more.
 func (j *joining) managers(ctx context.Context) ([]swarm.Node, error) {
 	nodes, err := j.c.Docker().NodeList(ctx, swarm.NodeListOptions{})
 	if err != nil {
 		return nil, remote.Err(err)
 	}
 	nodes = slices.DeleteFunc(nodes, func(n swarm.Node) bool { return !reachable(n) })
+	goes := func(n swarm.Node) bool { return slices.Contains(j.r.Going, n.ID) }
+	if slices.ContainsFunc(nodes, func(n swarm.Node) bool { return !goes(n) }) {
+		nodes = slices.DeleteFunc(nodes, goes)
+	}
 	slices.SortStableFunc(nodes, func(a, b swarm.Node) int {
 		switch {
 		case a.ManagerStatus.Leader:
@@ -223,7 +232,7 @@ func (j *joining) wait(ctx context.Context, began time.Time) (system.Info, error
 	for {
 		info, err := j.info(ctx)
 		switch state := info.Swarm.LocalNodeState; {
-		case err != nil && !errors.Is(err, resource.ErrTransient):
+		case err != nil && (ctx.Err() != nil || !errors.Is(err, resource.ErrTransient)):
 			return info, err
 		case state == swarm.LocalNodeStateActive && info.Swarm.NodeID != "":
 			return info, nil
@@ -234,7 +243,6 @@ func (j *joining) wait(ctx context.Context, began time.Time) (system.Info, error
 		}
 		j.r.Progress(resource.Progress{Text: "joining; the engine goes on trying"})
 		if err := Pause(ctx, 500*time.Millisecond); err != nil {
-			j.giveUp(ctx)
 			return info, err
 		}
 	}

@@ -250,7 +250,7 @@ func (l *leaver) change(ctx context.Context, to func(*swarm.NodeSpec)) error {
 			to(&spec)
 			err = l.c.Docker().NodeUpdate(ctx, n.ID, n.Version, spec)
 		}
-		if err = remote.Err(err); !errors.Is(err, resource.ErrConflict) || try == specTries {
+		if err = remote.Err(roleErr(err)); !errors.Is(err, resource.ErrConflict) || try == specTries {
 			return err
 		}
 	}
@@ -276,7 +276,10 @@ func (l *leaver) demote(ctx context.Context) error {
 	if len(order) == 0 {
 		return nil // a worker
 	}
-	if err := l.change(ctx, func(s *swarm.NodeSpec) { s.Role = swarm.NodeRoleWorker }); err != nil {
+	err = onceManager(ctx, l.r, func() error {
+		return l.change(ctx, func(s *swarm.NodeSpec) { s.Role = swarm.NodeRoleWorker })
+	})
+	if err != nil {
 		return err
 	}
 	wait, cancel := context.WithTimeout(ctx, roleTime)

@@ -55,7 +55,7 @@ func demotions(managers []manager, leave []departure, coming int, verb string) (
 	left, up := len(managers), countReachable(managers)
 	came := false
 	for i, m := range going {
-		if m.Own {
+		if m.Own && left+coming > 1 {
 			return nil, ownManager(managers, m, verb)
 		}
 		if m.Reachable && !came {
@@ -152,7 +152,7 @@ func lostQuorum(managers, steps, going []manager, coming, left, up int, verb str
 	arithmetic := fmt.Sprintf("%s %d; %safter %s %s: %s, %d reachable, and %d needed", needs(n), quorum(n), more,
 		verb, namesOf(steps), count(left, "manager"), up, quorum(left))
 	if left == 0 {
-		arithmetic = "a swarm needs a manager"
+		arithmetic = fmt.Sprintf("a swarm needs a manager; after %s %s there is none", verb, namesOf(steps))
 		if verb == removing {
 			p.Hint = "the last manager is the swarm itself, which goes with its declaration and --allow-data-loss"
 		}
@@ -196,6 +196,8 @@ func sequenceNodes(objects []*resource.Object, planned []resource.Planned) ([]re
 	for _, p := range planned {
 		n, to := nodeOf(p.Live), roleArg(p.Args)
 		switch {
+		case p.Begins && to == string(swarm.NodeRoleWorker):
+			return nil, firstManager(p.Address.Name())
 		case p.Live == nil && to == string(swarm.NodeRoleManager):
 			joins[p.Address] = p
 			come = append(come, p)
@@ -233,6 +235,16 @@ func sequenceNodes(objects []*resource.Object, planned []resource.Planned) ([]re
 		problem = evenManagers(len(managers) + coming - len(order) + countBack(leave))
 	}
 	return chain, problem
+}
+
+// firstManager refuses to make a worker of the node that a swarm begins on, in
+// the apply in which it does: until others have joined, it is all there is.
+func firstManager(name string) *diag.Diagnostic {
+	one := []manager{{Name: name, Reachable: true, Leader: true}}
+	p := lostQuorum(one, one, one, 0, 0, 0, demoting)
+	p.Summary = name + " cannot be a worker yet: the swarm begins on it"
+	p.Hint = `leave out role = "worker" until another node is a manager; the next apply demotes it`
+	return p
 }
 
 // chained puts the steps one after another: who comes is between those that are

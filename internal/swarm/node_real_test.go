@@ -34,7 +34,7 @@ func TestRealNode(t *testing.T) {
 		w.wantDiff(k, name, first, `labels["tier"]`, `labels["rack"]`)
 		w.update(k, name, first)
 		labels(map[string]string{"tier": "web", "rack": "a", "theirs": "1"})
-		next := first.with(args{"availability": "pause", "labels": map[string]string{"tier": "db"}})
+		next := first.With(args{"availability": "pause", "labels": map[string]string{"tier": "db"}})
 		w.wantDiff(k, name, next, "availability", `labels["tier"]`, `labels["rack"]`)
 		w.update(k, name, next)
 		labels(map[string]string{"tier": "db", "theirs": "1"})
@@ -67,7 +67,7 @@ func TestRealNode(t *testing.T) {
 		if _, err := k.Handler.Update(t.Context(), w.sw, r); !errors.As(err, &refusal) {
 			t.Errorf("to demote the only manager gives %v", err)
 		} else {
-			contains(t, errors.New(refusal.Summary+"\n"+refusal.Detail), "cannot be demoted: the swarm is reached through it", "managers: "+name+" (leader)")
+			contains(t, errors.New(refusal.Summary+"\n"+refusal.Detail), "demoting "+name+" now would lose the quorum", "managers: "+name+" (leader)")
 		}
 
 		o := w.find(k, name)
@@ -81,7 +81,7 @@ func TestRealNode(t *testing.T) {
 
 		// Released, it is as if it had never been declared.
 		w.update(k, name, next)
-		r = w.request(k, name, make(value.Struct, len(k.Schema.Fields)))
+		r = w.request(k, name, make(value.Struct, len(k.Schema.Fields())))
 		r.Live = w.find(k, name)
 		for range 2 {
 			if err := k.Handler.Delete(t.Context(), w.sw, r); err != nil {

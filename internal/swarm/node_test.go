@@ -117,7 +117,7 @@ func testNode(id, host string, state swarm.NodeState) *resource.Object {
 }
 
 func nodeArgs(name string) value.Struct {
-	args := make(value.Struct, len(nodeSchema.Fields))
+	args := make(value.Struct, len(nodeSchema.Fields()))
 	args[0] = name
 	return args
 }
@@ -174,6 +174,11 @@ func TestCheckNode(t *testing.T) {
 	for _, tt := range []struct{ field, given, want string }{
 		{"advertise_addr", "10.0.0.4", ""},
 		{"advertise_addr", "eth0:2388", ""},
+		{"advertise_addr", "wireguard-tun00", ""},
+		{"advertise_addr", "2001:db8::1234:5678", ""},
+		{"advertise_addr", "[2001:db8::1234:5678]:2377", ""},
+		{"advertise_addr", "manager.example.com:2377", `advertise_addr got "manager.example.com:2377", want an IP address or the name of a network interface`},
+		{"listen_addr", "manager.example.com", `listen_addr got "manager.example.com", want an IP address or the name of a network interface`},
 		{"advertise_addr", "", "advertise_addr is empty"},
 		{"advertise_addr", ":2377", "advertise_addr got \":2377\", which names no address"},
 		{"listen_addr", "0.0.0.0:99999", "listen_addr got port \"99999\", want 1 to 65535"},

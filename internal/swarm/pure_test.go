@@ -42,7 +42,7 @@ func FuzzLedgerName(f *testing.F) {
 	f.Add(strings.Repeat("x", 70), strings.Repeat("x", 71))
 	f.Fuzz(func(t *testing.T, a, b string) {
 		x, y := ledgerName(a), ledgerName(b)
-		if len(x) > maxName || a != "" && !objectName.MatchString(x) {
+		if len(x) > maxName || a != "" && !objectName().MatchString(x) {
 			t.Errorf("%q is kept in %q", a, x)
 		}
 		if a != b && x == y {
@@ -103,7 +103,7 @@ func FuzzDecodeLedger(f *testing.F) {
 func TestVersions(t *testing.T) {
 	key := bytes.Repeat([]byte{1}, keySize)
 	version := func(name, val, rotate string, key []byte) string {
-		args := make(value.Struct, len(secretSchema.Fields))
+		args := make(value.Struct, len(secretSchema.Fields()))
 		_, set := fieldsOf(secretSchema, args)
 		set("name", name)
 		set("value", value.Secret{V: val})
@@ -132,7 +132,7 @@ func TestVersions(t *testing.T) {
 	if n := version("a", "x", "", nil); n != "" {
 		t.Errorf("without the key the name is %s", n)
 	}
-	args := make(value.Struct, len(configSchema.Fields))
+	args := make(value.Struct, len(configSchema.Fields()))
 	_, set := fieldsOf(configSchema, args)
 	set("name", "c")
 	set("content", &value.Template{Parts: []value.Value{"x", value.Ref{Address: "vm.a", Output: "ip"}}})
@@ -221,7 +221,7 @@ func TestChecks(t *testing.T) {
 		{SwarmKind, args{"cert_expiry": "1m"}, "want at least 1h0m0s"},
 		{SwarmKind, args{"availability": "dozing"}, "want one of active, pause, drain"},
 	} {
-		in := make(value.Struct, len(tt.kind.Schema.Fields))
+		in := make(value.Struct, len(tt.kind.Schema.Fields()))
 		_, set := fieldsOf(tt.kind.Schema, in)
 		for k, v := range tt.args {
 			set(k, v)
@@ -240,8 +240,8 @@ func TestChecks(t *testing.T) {
 // Values that wait for a step pass every check and completion.
 func TestUnknownArguments(t *testing.T) {
 	for _, k := range []*resource.Kind{SecretKind, ConfigKind, NetworkKind, LocalNetworkKind, SwarmKind} {
-		for _, f := range k.Schema.Fields {
-			in := make(value.Struct, len(k.Schema.Fields))
+		for _, f := range k.Schema.Fields() {
+			in := make(value.Struct, len(k.Schema.Fields()))
 			in[f.Index] = value.Ref{Address: "vm.x", Output: "o", Sensitive: true}
 			if k.Check != nil {
 				k.Check(in)

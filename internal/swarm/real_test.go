@@ -1,9 +1,10 @@
 package swarm_test
 
 import (
+	"flag"
 	"io"
-	"maps"
 	"net/http"
+	"os"
 	"slices"
 	"sort"
 	"strings"
@@ -13,14 +14,19 @@ import (
 	"github.com/swarmscript/swarmscript/internal/engine"
 	"github.com/swarmscript/swarmscript/internal/remote"
 	"github.com/swarmscript/swarmscript/internal/resource"
-	"github.com/swarmscript/swarmscript/internal/schema"
+	"github.com/swarmscript/swarmscript/internal/resource/resourcetest"
 	"github.com/swarmscript/swarmscript/internal/swarm"
 	"github.com/swarmscript/swarmscript/internal/testengine"
 	"github.com/swarmscript/swarmscript/internal/value"
 )
 
+func TestMain(m *testing.M) {
+	flag.Set("test.parallel", "4") // unless -parallel says otherwise: these tests wait more than they work
+	os.Exit(m.Run())
+}
+
 // args is what a script gives.
-type args map[string]any
+type args = resourcetest.Args
 
 // world is an engine of a release and what a test does with it.
 type world struct {
@@ -34,6 +40,7 @@ type world struct {
 
 // onEngines runs a test on an engine of each release.
 func onEngines(t *testing.T, test func(w *world)) {
+	t.Parallel()
 	for _, v := range []testengine.Version{testengine.Debian20, testengine.Docker28} {
 		t.Run(v.String(), func(t *testing.T) {
 			t.Parallel()
@@ -104,64 +111,17 @@ func (w *world) find(k *resource.Kind, name string) *resource.Object {
 // check brings a script's arguments to normal form.
 func (w *world) check(k *resource.Kind, a args) value.Struct {
 	w.t.Helper()
-	out, problems := checkArgs(k, a)
+	out, problems := resourcetest.Check(k, a)
 	if problems != nil {
 		w.t.Fatal(problems)
 	}
 	return out
 }
 
-func checkArgs(k *resource.Kind, a args) (value.Struct, schema.Problems) {
-	in := make(value.Struct, len(k.Schema.Fields))
-	for name, v := range a {
-		f, ok := k.Schema.Field(name)
-		if !ok {
-			panic("no field " + name)
-		}
-		in[f.Index] = plain(v)
-	}
-	out, problems := k.Schema.CheckAll(in)
-	if problems == nil && k.Check != nil {
-		problems = k.Check(out)
-	}
-	if problems == nil && k.Complete != nil {
-		k.Complete(out)
-	}
-	return out, problems
-}
-
-func plain(v any) value.Value {
-	switch v := v.(type) {
-	case int:
-		return int64(v)
-	case []string:
-		var l value.List
-		for _, s := range v {
-			l = append(l, s)
-		}
-		return l
-	case []args:
-		var l value.List
-		for _, m := range v {
-			l = append(l, plain(m))
-		}
-		return l
-	case map[string]string:
-		return value.MapOf(v)
-	case args:
-		var entries []value.Entry
-		for k, e := range v {
-			entries = append(entries, value.Entry{Key: k, Value: plain(e)})
-		}
-		return value.NewMap(entries)
-	}
-	return v
-}
-
 func (w *world) request(k *resource.Kind, name string, a value.Struct) *resource.Request {
 	addr := value.NewAddress("", k.Name, name)
 	m := resource.Mark{Project: w.project, Address: addr}
-	for i, f := range k.Schema.Fields {
+	for i, f := range k.Schema.Fields() {
 		if mp, ok := value.Reveal(a[i]).(*value.Map); ok && f.Merge && mp != nil {
 			for _, e := range mp.Entries {
 				m.Keys = append(m.Keys, f.Name+":"+e.Key)
@@ -244,7 +204,7 @@ func (w *world) delete(k *resource.Kind, name string) {
 	if o == nil {
 		w.t.Fatalf("there is no %s %s", k.Name, name)
 	}
-	r := w.request(k, name, make(value.Struct, len(k.Schema.Fields)))
+	r := w.request(k, name, make(value.Struct, len(k.Schema.Fields())))
 	r.Live, r.Args = o, nil
 	for range 2 { // gone already is no error
 		if err := k.Handler.Delete(w.t.Context(), w.conn(k), r); err != nil {
@@ -254,19 +214,6 @@ func (w *world) delete(k *resource.Kind, name string) {
 	if w.find(k, name) != nil {
 		w.t.Errorf("%s %s is still there", k.Name, name)
 	}
-}
-
-// with returns a with some fields changed; nil removes one.
-func (a args) with(changes args) args {
-	out := maps.Clone(a)
-	for k, v := range changes {
-		if v == nil {
-			delete(out, k)
-		} else {
-			out[k] = v
-		}
-	}
-	return out
 }
 
 func (w *world) api(atLeast string) bool {
@@ -290,8 +237,8 @@ func contains(t *testing.T, err error, parts ...string) {
 // httpGet asks a published port until it answers.
 func httpGet(t *testing.T, url string) string {
 	t.Helper()
-	client := &http.Client{Timeout: 2 * time.Second}
-	for deadline := time.Now().Add(20 * time.Second); ; time.Sleep(50 * time.Millisecond) {
+	client := &http.Client{Timeout: 20 * time.Second}
+	for deadline := time.Now().Add(3 * time.Minute); ; time.Sleep(50 * time.Millisecond) {
 		resp, err := client.Get(url)
 		if err == nil {
 			body, err := io.ReadAll(resp.Body)

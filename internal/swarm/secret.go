@@ -4,10 +4,10 @@ import (
 	"context"
 	"crypto/rand"
 	"fmt"
-	"regexp"
 
 	"github.com/docker/docker/api/types/swarm"
 
+	"github.com/swarmscript/swarmscript/internal/pattern"
 	"github.com/swarmscript/swarmscript/internal/remote"
 	"github.com/swarmscript/swarmscript/internal/resource"
 	"github.com/swarmscript/swarmscript/internal/schema"
@@ -18,11 +18,13 @@ import (
 // value that is made once.
 type SecretSpec struct {
 	Name           string            `star:"name,required,pos,local" doc:"The name; each version's own name adds a part to it."`
-	Value          *string           `star:"value,secret,writeonly" doc:"The content."`
+	Value          *string           `star:"value,secret,writeonly,binary" doc:"The content."`
 	Generate       *int              `star:"generate,writeonly" min:"8" max:"4096" doc:"Make a random value of so many letters and digits, once, and keep it."`
 	Rotate         *string           `star:"rotate,writeonly" doc:"Any text, such as a date. Changing it makes a new version; a generated value is made anew."`
 	Driver         *string           `star:"driver,writeonly" flag:"--driver" doc:"The plugin that has the value, in place of the swarm."`
+	DriverOpts     map[string]string `star:"driver_opts,writeonly" doc:"Options of that plugin."`
 	TemplateDriver *string           `star:"template_driver,writeonly" flag:"--template-driver" doc:"Evaluate the value as a template; the driver is golang."`
+	PlainName      bool              `star:"plain_name,local" doc:"The first version has the name as it is, as docker gives it; those after it have a part added, as usual."`
 	Labels         map[string]string `star:"labels,merge" flag:"--label" doc:"Labels."`
 }
 
@@ -42,6 +44,7 @@ var SecretKind = &resource.Kind{
 	Versioned: true,
 	Out:       versionedOut,
 	Check:     checkSecret,
+	Warn:      func(args value.Struct) schema.Problems { return warnTemplate(secretSchema, "value", args) },
 	Handler:   secretHandler{},
 }
 
@@ -51,7 +54,7 @@ var versionedOut = []resource.Output{
 }
 
 // objectName is SwarmKit's rule.
-var objectName = regexp.MustCompile(`^[a-zA-Z0-9]+(?:[a-zA-Z0-9-_.]*[a-zA-Z0-9])?$`)
+var objectName = pattern.Of(`^[a-zA-Z0-9]+(?:[a-zA-Z0-9-_.]*[a-zA-Z0-9])?$`)
 
 // Sizes are SwarmKit's: data must be shorter.
 const (
@@ -73,6 +76,9 @@ func checkSecret(args value.Struct) schema.Problems {
 		ps = append(ps, &schema.Problem{Msg: "missing argument value", Hint: "or generate = 32 for a random value that is made once and kept"})
 	case len(from) > 1:
 		ps = append(ps, &schema.Problem{Path: from[1], Msg: "cannot be given beside " + from[0]})
+	}
+	if get("driver_opts") != nil && get("driver") == nil {
+		ps = append(ps, &schema.Problem{Path: "driver_opts", Msg: "needs driver"})
 	}
 	ps = append(ps, checkLabels("labels", get("labels"))...)
 	// Of a value's problems only its size is told.
@@ -98,11 +104,19 @@ type secretHandler struct{}
 // parameters: the value itself is made once and never read back.
 func (secretHandler) Version(args value.Struct, key []byte) (name, hash string, known bool) {
 	t, known := texts(secretSchema, args, "name", "value", "generate", "rotate", "driver", "template_driver")
+	if opts, ok := texts(secretSchema, args, "driver_opts"); !ok || opts[0] != "" {
+		t, known = append(t, opts...), known && ok
+	}
 	if !known || key == nil {
 		return "", "", false
 	}
 	sum := slow.sum(key, content(append([]string{"secret"}, t...)...))
 	return versionName(t[0], sum), fmt.Sprintf("%x", sum), true
+}
+
+// PlainName implements [resource.PlainNamer].
+func (secretHandler) PlainName(args value.Struct) (string, bool) {
+	return plainName(secretSchema, args)
 }
 
 // Base implements [resource.Versioner].
@@ -125,7 +139,7 @@ func (secretHandler) Create(ctx context.Context, c resource.Conn, r *resource.Re
 		s.Data = randomText(*spec.Generate)
 	}
 	if spec.Driver != nil {
-		s.Driver = &swarm.Driver{Name: *spec.Driver}
+		s.Driver = &swarm.Driver{Name: *spec.Driver, Options: spec.DriverOpts}
 	}
 	if spec.TemplateDriver != nil {
 		s.Templating = &swarm.Driver{Name: *spec.TemplateDriver}

@@ -3,15 +3,16 @@ package swarm
 import (
 	"fmt"
 	"net"
-	"regexp"
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
 	"time"
 
 	units "github.com/docker/go-units"
 
 	"github.com/swarmscript/swarmscript/internal/diag"
+	"github.com/swarmscript/swarmscript/internal/pattern"
 	"github.com/swarmscript/swarmscript/internal/resource"
 	"github.com/swarmscript/swarmscript/internal/schema"
 	"github.com/swarmscript/swarmscript/internal/value"
@@ -20,27 +21,29 @@ import (
 // serviceChecks find what the docker CLI and the swarm would refuse. Each is
 // made where one of its arguments is given: of 80 arguments a service has ten,
 // and looking for the others by their names was a tenth of a plan's time.
-var serviceChecks = checksOf(
-	check{checkServiceName, []string{"name"}},
-	check{checkEnv, []string{"env"}},
-	check{checkServiceLabels, []string{"labels", "container_labels"}},
-	check{checkSignal, []string{"stop_signal"}},
-	check{checkDNS, []string{"dns"}},
-	check{checkMode, []string{"mode", "max_concurrent"}},
-	check{checkCounts, []string{"replicas", "max_concurrent", "replicas_max_per_node"}},
-	check{checkCPU, []string{"limit_cpu"}},
-	check{checkMemory, []string{"limit_memory"}},
-	check{checkPolicies, []string{"update", "rollback", "restart"}},
-	check{checkHealth, []string{"healthcheck"}},
-	check{checkPorts, []string{"ports"}},
-	check{checkServiceMounts, []string{"mounts"}},
-	check{checkTargets, []string{"secrets", "configs", "networks"}},
-	check{checkLog, []string{"log_opts"}},
-	check{checkCaps, []string{"cap_add"}},
-	check{checkUlimits, []string{"ulimits"}},
-	check{checkCredentialSpec, []string{"credential_spec"}},
-	check{checkHostname, []string{"hostname"}},
-)
+var serviceChecks = sync.OnceValue(func() []indexedCheck {
+	return checksOf(
+		check{checkServiceName, []string{"name"}},
+		check{checkEnv, []string{"env"}},
+		check{checkServiceLabels, []string{"labels", "container_labels"}},
+		check{checkSignal, []string{"stop_signal"}},
+		check{checkDNS, []string{"dns"}},
+		check{checkMode, []string{"mode", "max_concurrent"}},
+		check{checkCounts, []string{"replicas", "max_concurrent", "replicas_max_per_node"}},
+		check{checkCPU, []string{"limit_cpu"}},
+		check{checkMemory, []string{"limit_memory", "reserve_memory"}},
+		check{checkPolicies, []string{"update", "rollback", "restart"}},
+		check{checkHealth, []string{"healthcheck"}},
+		check{checkPorts, []string{"ports"}},
+		check{checkServiceMounts, []string{"mounts"}},
+		check{checkTargets, []string{"secrets", "configs", "networks"}},
+		check{checkCaps, []string{"cap_add"}},
+		check{checkUlimits, []string{"ulimits"}},
+		check{checkCredentialSpec, []string{"credential_spec"}},
+		check{checkResolve, []string{"no_resolve_image"}},
+		check{checkHostname, []string{"hostname"}},
+	)
+})
 
 type check struct {
 	find   func(r reader, p *problems)
@@ -69,7 +72,7 @@ func checksOf(list ...check) []indexedCheck {
 
 func checkService(args value.Struct) schema.Problems {
 	r, p := reader{ServiceSchema, args}, &problems{}
-	for _, c := range serviceChecks {
+	for _, c := range serviceChecks() {
 		if slices.ContainsFunc(c.fields, func(i int) bool { return args[i] != nil }) {
 			c.find(r, p)
 		}
@@ -133,7 +136,7 @@ func checkSignal(r reader, p *problems) {
 		return
 	}
 	name := strings.TrimPrefix(strings.ToUpper(s), "SIG")
-	if slices.Contains(signals, name) || realtimeSignal.MatchString(name) {
+	if slices.Contains(signals, name) || realtimeSignal().MatchString(name) {
 		return
 	}
 	if n, err := strconv.Atoi(s); err == nil && n > 0 && n <= 64 {
@@ -142,7 +145,7 @@ func checkSignal(r reader, p *problems) {
 	p.list = append(p.list, &schema.Problem{Path: "stop_signal", Msg: fmt.Sprintf("got %q, want a signal such as SIGTERM", s), Hint: diag.DidYouMean(name, signals)})
 }
 
-var realtimeSignal = regexp.MustCompile(`^RT(MIN(\+([1-9]|1[0-5]))?|MAX(-([1-9]|1[0-4]))?)$`)
+var realtimeSignal = pattern.Of(`^RT(MIN(\+([1-9]|1[0-5]))?|MAX(-([1-9]|1[0-4]))?)$`)
 
 // checkDNS checks as the docker CLI does.
 func checkDNS(r reader, p *problems) {
@@ -150,12 +153,6 @@ func checkDNS(r reader, p *problems) {
 		if net.ParseIP(s) == nil {
 			p.add(fmt.Sprintf("dns[%d]", i), "got %q, want an IP address", s)
 		}
-	}
-}
-
-func checkLog(r reader, p *problems) {
-	if r.given("log_opts") && r.str("log_driver") == "" && r.raw("log_driver") == nil {
-		p.add("log_opts", "needs log_driver")
 	}
 }
 
@@ -196,6 +193,12 @@ func checkCredentialSpec(r reader, p *problems) {
 	}
 	if n > 1 {
 		p.add("credential_spec", "give one of config, file, registry")
+	}
+}
+
+func checkResolve(r reader, p *problems) {
+	if how := r.str("resolve_image"); r.bool("no_resolve_image") && how != "" && how != "never" {
+		p.add("no_resolve_image", "conflicts with resolve_image = %q", how)
 	}
 }
 
@@ -273,8 +276,10 @@ func checkMemory(r reader, p *problems) {
 	if limit > 0 && r.int("reserve_memory") > limit {
 		p.add("reserve_memory", "is above limit_memory")
 	}
-	if limit != 0 && limit < 4<<20 {
-		p.add("limit_memory", "want at least 4m")
+	for _, name := range []string{"limit_memory", "reserve_memory"} {
+		if n := r.int(name); n != 0 && n < 4<<20 {
+			p.add(name, "want at least 4m")
+		}
 	}
 }
 
@@ -305,7 +310,7 @@ func checkHealth(r reader, p *problems) {
 		return
 	}
 	if h.bool("disable") {
-		for i, f := range h.schema.Fields {
+		for i, f := range h.schema.Fields() {
 			if f.Name != "disable" && !f.Type.Same(h.args[i], f.Default) {
 				p.add("healthcheck."+f.Name, "conflicts with disable")
 			}

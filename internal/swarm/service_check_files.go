@@ -45,7 +45,7 @@ func checkMounts(r reader, p *problems) {
 				p.add(at, "source is %s, for which type is %q", ref.Address, want)
 			}
 		}
-		for i, f := range m.schema.Fields {
+		for i, f := range m.schema.Fields() {
 			of, _, ok := strings.Cut(f.Name, "_")
 			if ok && of != kind && kind != "" && !f.Type.Same(m.args[i], f.Default) {
 				p.add(at, "%s is for type %s, this is %s", f.Name, of, kind)

@@ -15,14 +15,14 @@ func TestServiceChecksLeaveNothingOut(t *testing.T) {
 	rnd := rand.New(rand.NewPCG(1, 2))
 	found := 0
 	for range 5000 {
-		args := make(value.Struct, len(ServiceSchema.Fields))
-		for i, f := range ServiceSchema.Fields {
+		args := make(value.Struct, len(ServiceSchema.Fields()))
+		for i, f := range ServiceSchema.Fields() {
 			if rnd.IntN(4) == 0 {
 				args[i] = anything(rnd, f.Type)
 			}
 		}
 		p := &problems{}
-		for _, c := range serviceChecks {
+		for _, c := range serviceChecks() {
 			c.find(reader{ServiceSchema, args}, p)
 		}
 		got, want := fmt.Sprint(checkService(args)), fmt.Sprint(p.list)
@@ -58,7 +58,7 @@ func anything(rnd *rand.Rand, t *schema.Type) value.Value {
 		return value.NewMap([]value.Entry{{Key: "a", Value: anything(rnd, t.Elem)}})
 	case schema.StructOf:
 		s := t.Struct.Defaults()
-		for i, f := range t.Struct.Fields {
+		for i, f := range t.Struct.Fields() {
 			if rnd.IntN(2) == 0 {
 				s[i] = anything(rnd, f.Type)
 			}

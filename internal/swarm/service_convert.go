@@ -1,6 +1,7 @@
 package swarm
 
 import (
+	"cmp"
 	"maps"
 	"slices"
 	"strings"
@@ -87,7 +88,7 @@ func toDocker(want, have value.Struct, live *swarm.ServiceSpec, ids liveIDs) (sw
 	}
 	out.TaskTemplate.ContainerSpec = &c
 	for _, c := range conversions {
-		if live != nil && !differs(c.fields, want, have) {
+		if live != nil && !differs(c.fields, want, have) || live == nil && leaves(c.fields, want) {
 			continue
 		}
 		if err := c.set(&s, &out, ids); err != nil {
@@ -95,6 +96,31 @@ func toDocker(want, have value.Struct, live *swarm.ServiceSpec, ids liveIDs) (sw
 		}
 	}
 	return out, nil
+}
+
+// leaves reports whether a new service's script says nothing of a part: then it
+// is left to the swarm, as the docker CLI does.
+func leaves(fields []string, want value.Struct) bool {
+	for _, name := range fields {
+		if f, _ := ServiceSchema.Field(name); want[f.Index] != nil || saidAnyway(name, want) {
+			return false
+		}
+	}
+	return true
+}
+
+// saidAnyway reports whether the docker CLI says an argument that nobody has
+// given. `docker stack deploy` leaves init to the engine's configuration.
+func saidAnyway(name string, want value.Struct) bool {
+	switch name {
+	case "mode", "endpoint_mode", "image":
+		return true
+	case "init":
+		labels, _ := (reader{ServiceSchema, want}).raw("labels").(*value.Map)
+		_, stack := labels.Get("com.docker.stack.namespace")
+		return !stack
+	}
+	return false
 }
 
 func differs(fields []string, want, have value.Struct) bool {
@@ -116,6 +142,11 @@ func differs(fields []string, want, have value.Struct) bool {
 // conversions has each field of ServiceSpec once, labels and what is local
 // aside.
 var conversions = slices.Concat(containerConversions, fileConversions, []conversion{
+	{ // nobody can read it back: [Conn.Inquire] finds out, and a label remembers
+		fields: []string{"registry_auth"},
+		get:    func(_ *swarm.ServiceSpec, s *ServiceSpec, _ liveNames) { s.RegistryAuth = "current" },
+		set:    func(*ServiceSpec, *swarm.ServiceSpec, liveIDs) error { return nil },
+	},
 	{
 		fields: []string{"mode", "replicas", "max_concurrent"},
 		get: func(d *swarm.ServiceSpec, s *ServiceSpec, _ liveNames) {
@@ -281,12 +312,16 @@ var conversions = slices.Concat(containerConversions, fileConversions, []convers
 		set: func(s *ServiceSpec, d *swarm.ServiceSpec, _ liveIDs) error {
 			d.TaskTemplate.RestartPolicy = &swarm.RestartPolicy{
 				Condition: swarm.RestartPolicyCondition(s.Restart.Condition),
-				Delay:     &s.Restart.Delay, MaxAttempts: &s.Restart.MaxAttempts, Window: &s.Restart.Window,
+				Delay:     &s.Restart.Delay, MaxAttempts: &s.Restart.MaxAttempts,
+			}
+			if s.Restart.Window != 0 { // otherwise left to the swarm, as the docker CLI does
+				d.TaskTemplate.RestartPolicy.Window = &s.Restart.Window
 			}
 			return nil
 		},
 	},
 	{
+		// Options alone are for whatever driver the engine has.
 		fields: []string{"log_driver", "log_opts"},
 		get: func(d *swarm.ServiceSpec, s *ServiceSpec, _ liveNames) {
 			if l := d.TaskTemplate.LogDriver; l != nil {
@@ -295,7 +330,7 @@ var conversions = slices.Concat(containerConversions, fileConversions, []convers
 		},
 		set: func(s *ServiceSpec, d *swarm.ServiceSpec, _ liveIDs) error {
 			d.TaskTemplate.LogDriver = nil
-			if s.LogDriver != "" {
+			if s.LogDriver != "" || len(s.LogOpts) > 0 {
 				d.TaskTemplate.LogDriver = &swarm.Driver{Name: s.LogDriver, Options: s.LogOpts}
 			}
 			return nil
@@ -322,6 +357,7 @@ var conversions = slices.Concat(containerConversions, fileConversions, []convers
 					TargetPort: uint32(p.Target), PublishedPort: uint32(p.Published),
 				})
 			}
+			slices.SortStableFunc(e.Ports, func(a, b swarm.PortConfig) int { return cmp.Compare(a.PublishedPort, b.PublishedPort) }) // as docker stack deploy
 			d.EndpointSpec = e
 			return nil
 		},

@@ -35,6 +35,7 @@ var containerConversions = []conversion{
 	plain("workdir", func(c *swarm.ContainerSpec) *string { return &c.Dir }, func(s *ServiceSpec) *string { return &s.Workdir }),
 	plain("stop_signal", func(c *swarm.ContainerSpec) *string { return &c.StopSignal }, func(s *ServiceSpec) *string { return &s.StopSignal }),
 	plain("tty", func(c *swarm.ContainerSpec) *bool { return &c.TTY }, func(s *ServiceSpec) *bool { return &s.TTY }),
+	plain("stdin_open", func(c *swarm.ContainerSpec) *bool { return &c.OpenStdin }, func(s *ServiceSpec) *bool { return &s.StdinOpen }),
 	plain("read_only", func(c *swarm.ContainerSpec) *bool { return &c.ReadOnly }, func(s *ServiceSpec) *bool { return &s.ReadOnly }),
 	plain("oom_score_adj", func(c *swarm.ContainerSpec) *int64 { return &c.OomScoreAdj }, func(s *ServiceSpec) *int64 { return &s.OomScoreAdj }),
 	plain("container_labels", func(c *swarm.ContainerSpec) *map[string]string { return &c.Labels }, func(s *ServiceSpec) *map[string]string { return &s.ContainerLabels }),

@@ -2,6 +2,8 @@ package swarm
 
 import (
 	"os"
+	"slices"
+	"strings"
 
 	"github.com/docker/docker/api/types/mount"
 	"github.com/docker/docker/api/types/swarm"
@@ -113,6 +115,8 @@ var fileConversions = []conversion{
 					refs = append(refs, &swarm.ConfigReference{ConfigID: id, ConfigName: want.Config, Runtime: &swarm.ConfigReferenceRuntimeTarget{}})
 				}
 			}
+			// As the docker CLI has them: tasks are compared by the bytes of their spec.
+			slices.SortStableFunc(refs, func(a, b *swarm.ConfigReference) int { return strings.Compare(a.ConfigName, b.ConfigName) })
 			c.Configs = refs
 			if cred != nil || had != nil {
 				c.Privileges = copyOf(had)

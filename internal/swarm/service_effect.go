@@ -13,7 +13,7 @@ import (
 
 // quiet are the arguments of which a change renews no task. Of constraints that
 // holds for the tasks whose nodes still match; the swarm moves the others.
-var quiet = []string{"labels", "replicas", "max_concurrent", "update", "rollback", "replicas_max_per_node", "constraints", "placement_prefs"}
+var quiet = []string{"labels", "replicas", "max_concurrent", "update", "rollback", "replicas_max_per_node", "constraints", "placement_prefs", "registry_auth"}
 
 // renews reports whether an update makes every task anew.
 func renews(list []schema.Change, restart bool) bool {
@@ -34,6 +34,14 @@ const defaultHealthInterval = 30 * time.Second
 
 // serviceEffect says what an update does to the tasks that run.
 func serviceEffect(live *resource.Object, args value.Struct, list []schema.Change, restart bool) string {
+	text := updateEffect(live, args, list, restart)
+	if live.Aside != "" && changes(list, "image") {
+		text += "; " + live.Aside
+	}
+	return text
+}
+
+func updateEffect(live *resource.Object, args value.Struct, list []schema.Change, restart bool) string {
 	e := newRollout(live, args)
 	switch {
 	case e.job:
@@ -55,7 +63,7 @@ func serviceEnding(live *resource.Object, anew bool) string {
 	case e.job || e.now == 0:
 		return ""
 	case anew:
-		return resource.Interrupted + " about " + about(e.down()) + ": deleted, then made anew"
+		return resource.Interrupted + " about " + resource.About(e.down()) + ": deleted, then made anew"
 	}
 	return stops(e.now)
 }
@@ -156,14 +164,14 @@ func (e rollout) rolling() string {
 		batch = renewed
 	}
 	if !e.startFirst && batch >= renewed {
-		return fmt.Sprintf("%s about %s: %s, stop-first", resource.Interrupted, about(e.down()), e.all(renewed))
+		return fmt.Sprintf("%s about %s: %s, stop-first", resource.Interrupted, resource.About(e.down()), e.all(renewed))
 	}
 	watch := e.monitor
 	if e.delay >= watch {
 		watch = e.delay + time.Second
 	}
 	rounds := time.Duration((renewed + batch - 1) / batch)
-	return fmt.Sprintf("rolling, %d at a time, about %s, %s", batch, about(rounds*(e.down()+e.delay)+watch), e.availability())
+	return fmt.Sprintf("rolling, %d at a time, about %s, %s", batch, resource.About(rounds*(e.down()+e.delay)+watch), e.availability())
 }
 
 // all says that what runs stops at one time.
@@ -194,19 +202,4 @@ func (e rollout) availability() string {
 		return "no interruption; " + ports + " moves to nodes where it is free"
 	}
 	return "no interruption but of each node's " + ports + " in turn"
-}
-
-// about is a time for a person: 40 s, 3 min 20 s.
-func about(d time.Duration) string {
-	s := int64(d.Round(time.Second) / time.Second)
-	switch m := s / 60; {
-	case s < 120:
-		return fmt.Sprintf("%d s", max(s, 1))
-	case m < 120 && s%60 > 0:
-		return fmt.Sprintf("%d min %d s", m, s%60)
-	case m < 120:
-		return fmt.Sprintf("%d min", m)
-	default:
-		return fmt.Sprintf("%d h %d min", m/60, m%60)
-	}
 }

@@ -2,7 +2,6 @@ package swarm
 
 import (
 	"testing"
-	"time"
 
 	"github.com/docker/docker/api/types/swarm"
 
@@ -108,17 +107,6 @@ func TestServiceEnding(t *testing.T) {
 	} {
 		if got := serviceEnding(liveWith(t, test.was, test.runs), test.anew); got != test.want {
 			t.Errorf("%v, anew %t, %d run: got %q, want %q", test.was, test.anew, test.runs, got, test.want)
-		}
-	}
-}
-
-func TestAbout(t *testing.T) {
-	for d, want := range map[time.Duration]string{
-		0: "1 s", 1400 * time.Millisecond: "1 s", 119 * time.Second: "119 s", 2 * time.Minute: "2 min",
-		200 * time.Second: "3 min 20 s", 3 * time.Hour: "3 h 0 min",
-	} {
-		if got := about(d); got != want {
-			t.Errorf("%s: got %s, want %s", d, got, want)
 		}
 	}
 }

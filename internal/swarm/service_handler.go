@@ -44,8 +44,7 @@ func (serviceHandler) Create(ctx context.Context, rc resource.Conn, r *resource.
 		}
 		spec.Name = serviceName(r)
 		spec.Labels = serviceLabels(r, nil, string(spec.TaskTemplate.ContainerSpec.Image))
-		c.services.pin(ctx, c, &spec, r)
-		auth, err := registryAuth(c, r.Args, spec.TaskTemplate.ContainerSpec.Image)
+		auth, err := c.prepareImage(ctx, &spec, r, true)
 		if err != nil {
 			return err
 		}
@@ -80,11 +79,8 @@ func (serviceHandler) Update(ctx context.Context, rc resource.Conn, r *resource.
 		if r.Restart {
 			spec.TaskTemplate.ForceUpdate++
 		}
-		auth := ""
-		if differs([]string{"image"}, r.Args, r.Live.Args) {
-			c.services.pin(ctx, c, &spec, r)
-		}
-		if auth, err = registryAuth(c, r.Args, spec.TaskTemplate.ContainerSpec.Image); err != nil {
+		auth, err := c.prepareImage(ctx, &spec, r, differs([]string{"image"}, r.Args, r.Live.Args))
+		if err != nil {
 			return err
 		}
 		// Without credentials of its own the update keeps those of the spec.
@@ -191,18 +187,30 @@ func serviceLabels(r *resource.Request, live *swarm.Service, image string) map[s
 			labels[e.Key] = value.Text(value.Reveal(e.Value))
 		}
 	}
+	sent := labels[labelAuth] // the update keeps the login that it has no other for
 	labels = r.Mark.Labels(labels)
+	if sent != "" {
+		labels[labelAuth] = sent
+	}
 	if tagAndDigest(image) {
 		labels[labelImage] = image
 	}
 	return labels
 }
 
-func registryAuth(c *Conn, args value.Struct, image string) (string, error) {
-	if creds := c.Credentials(); creds != nil && (reader{ServiceSchema, args}).bool("with_registry_auth") {
-		return creds.For(image)
+// prepareImage completes a spec by what its registry says, where it is another
+// image, and by the label of the login that goes with it, which it returns.
+func (c *Conn) prepareImage(ctx context.Context, spec *swarm.ServiceSpec, r *resource.Request, another bool) (auth string, err error) {
+	if another {
+		if err := c.pin(ctx, spec, r); err != nil {
+			return "", err
+		}
 	}
-	return "", nil
+	auth, label, err := c.registryAuth(ctx, r.Args, r.Mark.Project, spec.TaskTemplate.ContainerSpec.Image)
+	if label != "" {
+		spec.Labels[labelAuth] = label
+	}
+	return auth, err
 }
 
 // serviceErr says what an error means. A taken port is no taken name, though

@@ -4,6 +4,7 @@ import (
 	"slices"
 
 	"github.com/swarmscript/swarmscript/internal/resource"
+	"github.com/swarmscript/swarmscript/internal/schema"
 	"github.com/swarmscript/swarmscript/internal/value"
 )
 
@@ -21,9 +22,15 @@ var ServiceKind = &resource.Kind{
 	Spreads:  true,
 	Check:    checkService,
 	Complete: completeService,
+	Same:     sameService,
 	Effect:   serviceEffect,
 	Ending:   serviceEnding,
 	Handler:  serviceHandler{},
+}
+
+// sameService reports that a difference is none: what is kept is as it is.
+func sameService(_ *resource.Object, _ value.Struct, change schema.Change) bool {
+	return change.Field.Name == "registry_auth" && change.After == "kept"
 }
 
 // completeService fills in what one argument takes from another, and what

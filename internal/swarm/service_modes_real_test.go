@@ -12,6 +12,7 @@ import (
 // Both kinds of jobs: what they ask for reads back, is changed and repaired, and
 // each change runs them again. To become another mode is a replacement.
 func TestServiceJobs(t *testing.T) {
+	t.Parallel()
 	for _, v := range engines {
 		t.Run(v.String(), func(t *testing.T) {
 			t.Parallel()
@@ -101,6 +102,7 @@ func TestServiceMountTypes(t *testing.T) {
 
 // Generic resources are counted: what is reserved is not there for others.
 func TestServiceGenericResources(t *testing.T) {
+	t.Parallel()
 	for _, v := range engines {
 		t.Run(v.String(), func(t *testing.T) {
 			t.Parallel()

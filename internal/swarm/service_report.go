@@ -33,6 +33,9 @@ func (w *wait) report(ctx context.Context, c *Conn, summary string) error {
 	if f != nil {
 		t := f.last()
 		lines = append(lines, failingText(w.svc, f, w.host))
+		if checked(t) {
+			lines = append(lines, "it has a health check: an engine stops what does not pass it, and a program may then end with 0")
+		}
 		if hint := pullHint(c, w.r, t); hint != "" {
 			lines = append(lines, hint)
 		}
@@ -77,10 +80,20 @@ func pullHint(c *Conn, r *resource.Request, t *swarm.Task) string {
 		return ""
 	}
 	host := reference.Domain(named)
-	if (reader{ServiceSchema, r.Args}).bool("with_registry_auth") {
+	if sendsAuth(c, reader{ServiceSchema, r.Args}, image) {
 		return fmt.Sprintf("the node did not get it from %s: check that the image is there, and your credentials (docker login %s)", host, host)
 	}
 	return fmt.Sprintf("the node did not get it from %s, and was sent no credentials: with_registry_auth = True sends it yours", host)
+}
+
+// checked reports that a task which ended well may have been stopped because its
+// health check failed: the engine does not say so.
+func checked(t *swarm.Task) bool {
+	cs := t.Spec.ContainerSpec
+	if t.Status.State != swarm.TaskStateComplete || t.JobIteration != nil || cs == nil || cs.Healthcheck == nil {
+		return false
+	}
+	return len(cs.Healthcheck.Test) > 0 && cs.Healthcheck.Test[0] != "NONE"
 }
 
 // failingText says "task db.1 on wrk-1 exited with 1 (4 times in 52 s)".

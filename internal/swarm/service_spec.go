@@ -12,7 +12,7 @@ import (
 // from the script is reset.
 type ServiceSpec struct {
 	Name    string   `star:"name,required,pos,local" flag:"--name" doc:"The service's name."`
-	Image   ImageRef `star:"image,required" ref:"image.ref" flag:"IMAGE" doc:"The image. A tag is pinned to its digest when the service is made and when the tag changes, as the docker CLI does."`
+	Image   ImageRef `star:"image,required" ref:"image.ref,build" flag:"IMAGE" doc:"The image. A tag is pinned to its digest when the service is made and when the tag changes, as the docker CLI does."`
 	Command Words    `star:"command" flag:"COMMAND" doc:"Arguments of the entrypoint, in place of the image's; a string is split as a shell would."`
 
 	Mode          string `star:"mode,replace" enum:"replicated,global,replicated-job,global-job" default:"replicated" flag:"--mode" doc:"How many tasks there are: a number of replicas, or one on each node; jobs run to their end."`
@@ -29,6 +29,7 @@ type ServiceSpec struct {
 	Workdir         string             `star:"workdir" flag:"--workdir" doc:"Working directory in the container."`
 	Init            bool               `star:"init" flag:"--init" doc:"Run an init in each container that forwards signals and reaps processes."`
 	TTY             bool               `star:"tty" flag:"--tty" doc:"Allocate a pseudo-TTY."`
+	StdinOpen       bool               `star:"stdin_open" doc:"Keep the containers' standard input open, as compose files' stdin_open."`
 	ReadOnly        bool               `star:"read_only" flag:"--read-only" doc:"Mount the container's root file system read-only."`
 	StopSignal      string             `star:"stop_signal" flag:"--stop-signal" doc:"The signal that stops a container."`
 	StopGracePeriod time.Duration      `star:"stop_grace_period" default:"10s" min:"0" flag:"--stop-grace-period" doc:"Time between the stop signal and a kill."`
@@ -70,8 +71,10 @@ type ServiceSpec struct {
 	LogOpts      map[string]string `star:"log_opts" flag:"--log-opt" doc:"Options of the logging driver."`
 	EndpointMode string            `star:"endpoint_mode" enum:"vip,dnsrr" default:"vip" flag:"--endpoint-mode" doc:"How the service's name resolves: to one virtual address, or to the tasks' in turn."`
 
-	WithRegistryAuth bool `star:"with_registry_auth,local" flag:"--with-registry-auth" doc:"Send the registry's credentials to the nodes."`
-	NoResolveImage   bool `star:"no_resolve_image,local" flag:"--no-resolve-image" doc:"Do not ask the registry for the image's digest."`
+	ResolveImage     string `star:"resolve_image,local" enum:"always,changed,never" default:"changed" flag:"--resolve-image" doc:"When the registry is asked for the image's digest: when the reference changes, in every plan (another digest is then a change), or never. One that does not answer leaves the tag as it is, with a warning."`
+	NoResolveImage   bool   `star:"no_resolve_image,local" flag:"--no-resolve-image" doc:"The same as resolve_image = \"never\"."`
+	WithRegistryAuth *bool  `star:"with_registry_auth,local" flag:"--with-registry-auth" doc:"Send the registry's login to the nodes, so that they can pull. Left out: where registry() names it."`
+	RegistryAuth     string `star:"registry_auth" enum:"current,kept" default:"current" flag:"--with-registry-auth" doc:"Whether the login that the nodes have is sent again when registry() has another one, or when it is about to expire; no task restarts. kept sends it only along with other changes."`
 }
 
 // SchemaName names the kind.

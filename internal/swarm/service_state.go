@@ -2,20 +2,14 @@ package swarm
 
 import (
 	"context"
-	"errors"
-	"fmt"
 	"maps"
 	"strings"
 	"sync"
-	"time"
 
-	"github.com/distribution/reference"
 	"github.com/docker/docker/api/types/network"
-	"github.com/docker/docker/api/types/registry"
 	"github.com/docker/docker/api/types/swarm"
 
 	"github.com/swarmscript/swarmscript/internal/remote"
-	"github.com/swarmscript/swarmscript/internal/resource"
 	"github.com/swarmscript/swarmscript/internal/value"
 )
 
@@ -25,17 +19,10 @@ import (
 type serviceState struct {
 	mu      sync.Mutex
 	ids     liveIDs
-	images  map[string]*imageEntry
-	silent  map[string]bool // registries that did not answer in time
+	images  images
 	nets    map[string]*network.Summary
 	hosts   map[string]string // node ID -> host name
 	watcher watcher
-}
-
-type imageEntry struct {
-	once sync.Once
-	got  registry.DistributionInspect
-	err  error
 }
 
 // withIDs calls do with the IDs of the secrets, configs and networks that the
@@ -129,91 +116,6 @@ func knowsAll(m map[string]string, names []string) bool {
 		}
 	}
 	return true
-}
-
-// resolveTimeout bounds the question to a registry. Where name resolution is
-// black-holed an engine takes 20 seconds to give up.
-var resolveTimeout = 5 * time.Second
-
-// pin puts the digest of the image's tag into the spec, and the platforms that
-// the image is for, as the docker CLI does. An image that cannot be looked up
-// keeps its tag: a warning, since each node then pulls on its own.
-func (st *serviceState) pin(ctx context.Context, c *Conn, spec *swarm.ServiceSpec, r *resource.Request) {
-	if (reader{ServiceSchema, r.Args}).bool("no_resolve_image") {
-		return
-	}
-	image := spec.TaskTemplate.ContainerSpec.Image
-	named, err := reference.ParseNormalizedNamed(image)
-	if err != nil {
-		return // the engine will say so
-	}
-	got, err := st.inspect(ctx, c, image, reference.Domain(named))
-	if err != nil {
-		if ctx.Err() == nil {
-			warn(r, []string{fmt.Sprintf("the digest of image %s could not be looked up, so each node pulls the tag on its own: %v", image, err)})
-		}
-		return
-	}
-	if _, has := named.(reference.Canonical); !has {
-		if pinned, err := reference.WithDigest(named, got.Descriptor.Digest); err == nil {
-			spec.TaskTemplate.ContainerSpec.Image = reference.FamiliarString(pinned)
-		}
-	}
-	if len(got.Platforms) == 0 {
-		return
-	}
-	p := copyOf(spec.TaskTemplate.Placement)
-	p.Platforms = nil
-	for _, pl := range got.Platforms {
-		arch := pl.Architecture
-		if strings.EqualFold(arch, "arm") {
-			arch = "" // nodes say armv7l, images arm
-		}
-		p.Platforms = append(p.Platforms, swarm.Platform{Architecture: arch, OS: pl.OS})
-	}
-	spec.TaskTemplate.Placement = p
-}
-
-// inspect asks for an image once per connection, and no longer asks a registry
-// that did not answer in time.
-func (st *serviceState) inspect(ctx context.Context, c *Conn, image, host string) (registry.DistributionInspect, error) {
-	st.mu.Lock()
-	if st.images == nil {
-		st.images, st.silent = map[string]*imageEntry{}, map[string]bool{}
-	}
-	e := st.images[image]
-	if e == nil {
-		e = &imageEntry{}
-		st.images[image] = e
-	}
-	st.mu.Unlock()
-	e.once.Do(func() {
-		st.mu.Lock()
-		silent := st.silent[host]
-		st.mu.Unlock()
-		if silent {
-			e.err = fmt.Errorf("registry %s did not answer", host)
-			return
-		}
-		auth := ""
-		if creds := c.Credentials(); creds != nil {
-			if auth, e.err = creds.For(image); e.err != nil {
-				return
-			}
-		}
-		limited, cancel := context.WithTimeout(ctx, resolveTimeout)
-		defer cancel()
-		e.got, e.err = c.Docker().DistributionInspect(limited, image, auth)
-		if e.err != nil && errors.Is(limited.Err(), context.DeadlineExceeded) {
-			e.err = fmt.Errorf("registry %s did not answer in %s", host, resolveTimeout)
-			st.mu.Lock()
-			st.silent[host] = true
-			st.mu.Unlock()
-		} else {
-			e.err = remote.Err(e.err)
-		}
-	})
-	return e.got, e.err
 }
 
 // hostnames returns the host names of nodes by ID, asking again when one of

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"net"
 	"net/netip"
-	"regexp"
 	"strconv"
 	"strings"
 
@@ -18,6 +17,7 @@ import (
 	units "github.com/docker/go-units"
 	"github.com/google/shlex"
 
+	"github.com/swarmscript/swarmscript/internal/pattern"
 	"github.com/swarmscript/swarmscript/internal/schema"
 )
 
@@ -151,8 +151,8 @@ func (h HostEntry) Normal() (string, error) {
 type Constraint string
 
 var (
-	constraintKey   = regexp.MustCompile(`(?i)^[a-z_][a-z0-9\-_.]+$`)
-	constraintValue = regexp.MustCompile(`(?i)^[a-z0-9:\-_\s.*()?+\[\]\\^$|/]+$`)
+	constraintKey   = pattern.Of(`(?i)^[a-z_][a-z0-9\-_.]+$`)
+	constraintValue = pattern.Of(`(?i)^[a-z0-9:\-_\s.*()?+\[\]\\^$|/]+$`)
 )
 
 // Normal drops the spaces around the operator, and checks as the swarm does.
@@ -163,7 +163,7 @@ func (c Constraint) Normal() (string, error) {
 			continue
 		}
 		key, val = strings.TrimSpace(key), strings.TrimSpace(val)
-		if !constraintKey.MatchString(key) || !constraintValue.MatchString(val) {
+		if !constraintKey().MatchString(key) || !constraintValue().MatchString(val) {
 			break
 		}
 		return key + op + val, nil

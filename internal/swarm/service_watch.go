@@ -140,17 +140,16 @@ func look(ctx context.Context, c *Conn, waiting []*waiter) *snapshot {
 			byID.Del("id", id)
 		}
 	}
-	o := swarm.TaskListOptions{}
+	of := filters.NewArgs()
 	if filtered && services {
-		o.Filters = filters.NewArgs()
 		for _, id := range byID.Get("id") {
-			o.Filters.Add("service", id)
+			of.Add("service", id)
 		}
-		if o.Filters.Len() == 0 {
+		if of.Len() == 0 {
 			return snap
 		}
 	}
-	tasks, err := c.Docker().TaskList(ctx, o)
+	tasks, err := tasksOf(ctx, c, of)
 	if err != nil {
 		return &snapshot{err: remote.Err(err)}
 	}

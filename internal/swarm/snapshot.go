@@ -104,7 +104,16 @@ func read(ctx context.Context, d *remote.Docker, wantsKey bool, calls ...call) (
 	case guessed && guessErr == nil:
 		return s, nil
 	}
-	return s, s.readSwarm(ctx, d, calls)
+	return s, roleChanging(s.readSwarm(ctx, d, calls))
+}
+
+// roleChanging marks what an engine answers that has just said that it is a
+// manager: its role changes this moment, and it is to be asked again.
+func roleChanging(err error) error {
+	if err != nil && strings.Contains(err.Error(), "not a swarm manager") {
+		return fmt.Errorf("%w: its role in the swarm is changing: %w", resource.ErrTransient, err)
+	}
+	return err
 }
 
 // readSwarm reads the swarm that the engine manages, and the lists of those
@@ -177,7 +186,7 @@ func (s *Snapshot) Object() *resource.Object {
 	if s.Swarm == nil {
 		return &resource.Object{
 			Kind: "swarm", ID: "node " + s.Info.Swarm.NodeID, Name: "the swarm that this engine is a worker of",
-			Args: make(value.Struct, len(swarmSchema.Fields)), Native: s,
+			Args: make(value.Struct, len(swarmSchema.Fields())), Native: s,
 		}
 	}
 	sw := s.Swarm

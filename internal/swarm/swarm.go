@@ -5,7 +5,9 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"net/netip"
 	"reflect"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -85,8 +87,34 @@ var SwarmKind = &resource.Kind{
 		{Name: "unlock_key", Type: "string", Sensitive: true, Doc: "What unlocks a manager; empty without autolock."},
 	},
 	Check:   checkSwarm,
+	Same:    begunElsewhere,
 	Effect:  swarmEffect,
 	Handler: swarmHandler{},
+}
+
+// begunElsewhere is [resource.Kind.Same]: the addresses are those of the node that
+// the swarm began on. A script that names another of its members says what the
+// swarm would begin on, were it not there; it stays as it is.
+func begunElsewhere(live *resource.Object, args value.Struct, change schema.Change) bool {
+	if !slices.Contains([]string{"advertise_addr", "listen_addr", "data_path_addr"}, change.Field.Name) {
+		return false
+	}
+	s, ok := live.Native.(*Snapshot)
+	get, _ := fieldsOf(swarmSchema, args)
+	addr, given := value.Reveal(get("advertise_addr")).(string)
+	if !ok || !given {
+		return false
+	}
+	host := withoutPort(addr)
+	return host != withoutPort(orZero(s.spec().AdvertiseAddr)) && slices.ContainsFunc(s.Hand.lists.Nodes, func(n swarm.Node) bool { return nodeAddr(n) == host })
+}
+
+// withoutPort is the address in an address that may have a port.
+func withoutPort(addr string) string {
+	if host, _, err := net.SplitHostPort(addr); err == nil {
+		return host
+	}
+	return strings.Trim(addr, "[]")
 }
 
 // swarmEffect says what new tokens mean.
@@ -133,6 +161,8 @@ func checkAddresses(get func(string) value.Value) schema.Problems {
 		switch {
 		case s == "":
 			ps = append(ps, &schema.Problem{Path: name, Msg: "is empty"})
+		case isName(s), err == nil && isName(host):
+			ps = append(ps, &schema.Problem{Path: name, Msg: fmt.Sprintf("got %q, want an IP address or the name of a network interface", s), Hint: "a swarm looks no names up"})
 		case err == nil && name == "data_path_addr":
 			ps = append(ps, &schema.Problem{Path: name, Msg: "takes no port", Hint: "data_path_port is its own argument"})
 		case err == nil && host == "":
@@ -144,6 +174,13 @@ func checkAddresses(get func(string) value.Value) schema.Problems {
 		}
 	}
 	return ps
+}
+
+// isName reports whether a text is neither an address nor, as those have 15
+// letters at most, an interface.
+func isName(s string) bool {
+	_, err := netip.ParseAddr(strings.Trim(s, "[]"))
+	return err != nil && len(s) > 15 && !strings.Contains(s, ":")
 }
 
 type swarmHandler struct{}
@@ -298,19 +335,22 @@ func updateSwarm(ctx context.Context, api client.APIClient, live swarm.Swarm, to
 	}
 }
 
-// nodeErr is updateErr for a node. One that has just been promoted is for a
-// moment not found among the managers, which is not to be removed.
-func nodeErr(err error) error {
+// errNotYetManager says that a node which has just been promoted is not found
+// among the managers: it cannot be demoted before it is.
+var errNotYetManager = fmt.Errorf("%w: it is not among the managers yet", resource.ErrTransient)
+
+// roleErr finds that error in what an engine says.
+func roleErr(err error) error {
 	if err != nil && strings.Contains(err.Error(), "raft memberlist") {
-		return fmt.Errorf("%w: it is not among the managers yet", resource.ErrTransient)
+		return errNotYetManager
 	}
-	return updateErr(err)
+	return err
 }
 
 func updateNode(ctx context.Context, api client.APIClient, live swarm.Node, to swarm.NodeSpec) error {
 	seen := live.Spec
 	for try := 0; ; try++ {
-		err := nodeErr(api.NodeUpdate(ctx, live.ID, live.Version, to))
+		err := updateErr(roleErr(api.NodeUpdate(ctx, live.ID, live.Version, to)))
 		if !errors.Is(err, resource.ErrConflict) || try == specTries {
 			return err
 		}

@@ -40,13 +40,13 @@ func TestRealSwarm(t *testing.T) {
 		}
 
 		// What init alone can say forces a replacement.
-		w.wantDiff(k, "", first.with(args{
+		w.wantDiff(k, "", first.With(args{
 			"advertise_addr": "eth9", "listen_addr": "0.0.0.0:2377", "data_path_addr": "eth9", "data_path_port": 4791,
 			"default_addr_pool": []string{"10.40.0.0/16"}, "default_addr_pool_mask_length": 25,
 		}), "!advertise_addr", "!listen_addr", "!data_path_addr", "!data_path_port", "!default_addr_pool", "!default_addr_pool_mask_length")
 
 		// What update can say is changed in place.
-		next := first.with(args{
+		next := first.With(args{
 			"availability": "drain", "cert_expiry": "200h", "dispatcher_heartbeat": "8s", "max_snapshots": 3, "snapshot_interval": 8000,
 			"task_history_limit": 0, "autolock": true,
 		})
@@ -84,7 +84,7 @@ func TestRealSwarm(t *testing.T) {
 // delete2 deletes a kind of which there is one.
 func (w *world) delete2(k *resource.Kind) {
 	w.t.Helper()
-	r := w.request(k, "main", make(value.Struct, len(k.Schema.Fields)))
+	r := w.request(k, "main", make(value.Struct, len(k.Schema.Fields())))
 	r.Live = w.find(k, "")
 	for range 2 {
 		if err := k.Handler.Delete(w.t.Context(), w.eng, r); err != nil {
@@ -105,7 +105,7 @@ func TestRealSwarmTokens(t *testing.T) {
 			return [2]string{w.e.Docker("swarm", "join-token", "--quiet", "manager"), w.e.Docker("swarm", "join-token", "--quiet", "worker")}
 		}
 		base := args{"advertise_addr": w.e.Addr}
-		w.create(k, "main", base.with(args{"rotate_worker_token": "2026-11"}))
+		w.create(k, "main", base.With(args{"rotate_worker_token": "2026-11"}))
 		was := tokens()
 		for _, tt := range []struct {
 			worker, manager any
@@ -118,7 +118,7 @@ func TestRealSwarmTokens(t *testing.T) {
 			{"2026-12", "a", []string{"rotate_manager_token"}},
 			{"2027-01", "b", []string{"rotate_manager_token", "rotate_worker_token"}},
 		} {
-			a := base.with(args{"rotate_worker_token": tt.worker, "rotate_manager_token": tt.manager})
+			a := base.With(args{"rotate_worker_token": tt.worker, "rotate_manager_token": tt.manager})
 			w.wantDiff(k, "", a, tt.differs...)
 			w.update(k, "main", a)
 			now := tokens()
@@ -149,7 +149,7 @@ func TestRealSwarmAdopted(t *testing.T) {
 		a := args{"advertise_addr": w.e.Addr, "listen_addr": "0.0.0.0:2377", "data_path_port": 4789, "default_addr_pool_mask_length": 24, "default_addr_pool": []string{"10.0.0.0/8"}}
 		w.wantDiff(k, "", a)
 		w.update(k, "main", a)
-		w.wantDiff(k, "", a.with(args{"advertise_addr": "eth7"}), "!advertise_addr")
+		w.wantDiff(k, "", a.With(args{"advertise_addr": "eth7"}), "!advertise_addr")
 	})
 }
 
@@ -158,7 +158,7 @@ func TestRealSwarmExternalCA(t *testing.T) {
 		k := swarm.SwarmKind
 		a := args{"advertise_addr": w.e.Addr}
 		w.create(k, "main", a)
-		with := a.with(args{"external_ca": []args{{"url": "https://127.0.0.1:1/sign", "options": map[string]string{"a": "b"}}}})
+		with := a.With(args{"external_ca": []args{{"url": "https://127.0.0.1:1/sign", "options": map[string]string{"a": "b"}}}})
 		w.wantDiff(k, "", with, "external_ca")
 		w.update(k, "main", with)
 		w.wantDiff(k, "", a, "external_ca")

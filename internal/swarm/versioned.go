@@ -11,6 +11,7 @@ import (
 
 	"golang.org/x/crypto/scrypt"
 
+	"github.com/swarmscript/swarmscript/internal/pattern"
 	"github.com/swarmscript/swarmscript/internal/remote"
 	"github.com/swarmscript/swarmscript/internal/resource"
 	"github.com/swarmscript/swarmscript/internal/schema"
@@ -31,6 +32,12 @@ const (
 
 func versionName(declared string, sum []byte) string {
 	return declared + "-" + hex.EncodeToString(sum)[:hashDigits]
+}
+
+// plainName is the declared name where the first version shall have it.
+func plainName(s *schema.Struct, args value.Struct) (string, bool) {
+	r := reader{s, args}
+	return r.str("name"), r.bool("plain_name")
 }
 
 // versionBase is the declared part of a version's name. A name that no version
@@ -132,8 +139,26 @@ func checkName(kind string, v value.Value, max int) schema.Problems {
 	case len(name) > max:
 		return schema.Problems{{Path: "name", Msg: "is too long: " + count(len(name), "character") + ", and a " + kind +
 			"'s name has room for " + count(max, "character") + " beside its version"}}
-	case !objectName.MatchString(name):
+	case !objectName().MatchString(name):
 		return schema.Problems{{Path: "name", Msg: "want letters, digits, '_', '.' and '-', beginning and ending with a letter or digit"}}
+	}
+	return nil
+}
+
+// ofNode finds what a template asks of its node.
+var ofNode = pattern.Of(`\{\{[^}]*\.Node\.(Hostname|Platform)`)
+
+// warnTemplate tells of what engines leave empty in the templates of secrets and
+// configs: they evaluate them without the node's description.
+func warnTemplate(s *schema.Struct, field string, args value.Struct) schema.Problems {
+	get, _ := fieldsOf(s, args)
+	text, known := value.Reveal(get(field)).(string)
+	if !known || get("template_driver") == nil {
+		return nil
+	}
+	if m := ofNode().FindStringSubmatch(text); m != nil {
+		return schema.Problems{{Path: field, Msg: fmt.Sprintf("engines leave .Node.%s empty in a template of this kind", m[1]),
+			Hint: "{{.Node.ID}} is there; a service's hostname and env know both"}}
 	}
 	return nil
 }

@@ -21,7 +21,7 @@ func checkVolume(scope string, args value.Struct) schema.Problems {
 	}
 	if name, ok := get("name").(string); ok {
 		switch {
-		case len(name) < 2 || !localName.MatchString(name):
+		case len(name) < 2 || !localName().MatchString(name):
 			add("name", "", "got %q, want at least two letters, digits, '_', '.' and '-', beginning with a letter or digit", name)
 		case strings.HasPrefix(name, reservedVolume):
 			add("name", "", "got %q: names that begin with %s are the program's own", name, reservedVolume)

@@ -28,8 +28,8 @@ func TestRealVolume(t *testing.T) {
 		full := args{"name": "full", "labels": map[string]string{"tier": "web", "empty": ""},
 			"options": map[string]string{"type": "tmpfs", "device": "tmpfs", "o": "size=1m"}}
 		made := w.create(k, "full", full)
-		w.wantDiff(k, "full", full.with(args{"options": nil}), `!options["type"]`, `!options["device"]`, `!options["o"]`)
-		w.wantDiff(k, "full", full.with(args{"labels": map[string]string{"tier": "db"}}), `!labels["tier"]`, `!labels["empty"]`)
+		w.wantDiff(k, "full", full.With(args{"options": nil}), `!options["type"]`, `!options["device"]`, `!options["o"]`)
+		w.wantDiff(k, "full", full.With(args{"labels": map[string]string{"tier": "db"}}), `!labels["tier"]`, `!labels["empty"]`)
 		w.e.Restart()
 		if o := w.find(k, "full"); o.ID != made.ID {
 			t.Errorf("after a restart its ID is %s, it was %s", o.ID, made.ID)
@@ -130,15 +130,15 @@ func TestRealClusterVolume(t *testing.T) {
 		if len(o.Uses) != 1 {
 			t.Errorf("it uses %v", o.Uses)
 		}
-		w.wantDiff(k, "full", full.with(args{"secrets": nil}), `!secrets["token"]`)
-		w.wantDiff(k, "full", full.with(args{"secrets": map[string]string{"token": "other"}}), `!secrets["token"]`)
+		w.wantDiff(k, "full", full.With(args{"secrets": nil}), `!secrets["token"]`)
+		w.wantDiff(k, "full", full.With(args{"secrets": map[string]string{"token": "other"}}), `!secrets["token"]`)
 		r := w.request(k, "none", w.check(k, args{"name": "none", "driver": "csi", "secrets": map[string]string{"token": "not-there"}}))
 		_, err := k.Handler.Create(t.Context(), w.sw, r)
 		contains(t, err, `not-there`)
 
 		// The availability is what can change; by hand it drifts.
 		for _, a := range []string{"active", "drain", "pause"} {
-			w.update(k, "full", full.with(args{"availability": a}))
+			w.update(k, "full", full.With(args{"availability": a}))
 		}
 		w.e.Docker("volume", "update", "--availability", "drain", "full")
 		w.wantDiff(k, "full", full, "availability")

@@ -1,6 +1,7 @@
 package swarm
 
 import (
+	"slices"
 	"strings"
 	"testing"
 
@@ -42,7 +43,7 @@ func TestCheckVolume(t *testing.T) {
 		{"swarm", map[string]value.Value{"driver": "csi", "required_bytes": int64(2), "limit_bytes": int64(1)}, "is more than limit_bytes"},
 		{"swarm", map[string]value.Value{"driver": "csi", "required_bytes": int64(2), "limit_bytes": int64(0)}, ""},
 	} {
-		args := make(value.Struct, len(volumeSchema.Fields))
+		args := make(value.Struct, len(volumeSchema.Fields()))
 		_, set := fieldsOf(volumeSchema, args)
 		set("name", "data")
 		for name, v := range tt.args {
@@ -67,11 +68,22 @@ func TestCompleteVolume(t *testing.T) {
 		{"engine", nil, "local"}, {"engine", "sshfs:latest", "sshfs"}, {"engine", "sshfs:2", "sshfs:2"}, {"engine", "sshfs", "sshfs"},
 		{"swarm", nil, nil}, {"swarm", "csi:latest", "csi:latest"},
 	} {
-		args := make(value.Struct, len(volumeSchema.Fields))
+		args := make(value.Struct, len(volumeSchema.Fields()))
 		get, set := fieldsOf(volumeSchema, args)
 		set("driver", tt.in)
 		if completeVolume(tt.scope, args); get("driver") != tt.want {
 			t.Errorf("%s: the driver %v is %v, want %v", tt.scope, tt.in, get("driver"), tt.want)
 		}
+	}
+}
+
+// A swarm that an old engine leads is no warning on each plan.
+func TestMissingVolumes(t *testing.T) {
+	got := missingVolumes([]string{
+		"rpc error: code = Unimplemented desc = unknown method ListVolumes for service docker.swarmkit.v1.Control",
+		"plugin nfs does not answer",
+	})
+	if want := []string{"volumes may be missing: plugin nfs does not answer"}; !slices.Equal(got, want) {
+		t.Errorf("got %q, want %q", got, want)
 	}
 }

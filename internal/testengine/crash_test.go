@@ -46,7 +46,7 @@ func TestCrashedProcess(t *testing.T) {
 		t.Fatal("the process to be killed started no engine")
 	}
 	s := &slot{dir: dir}
-	for range 100 {
+	for range 3000 {
 		if s.leftPid() == 0 {
 			break
 		}

@@ -21,7 +21,7 @@ import (
 var bootScript string
 
 // startLimit is generous: a start takes half a second, but machines that run many tests at once are slow.
-const startLimit = 60 * time.Second
+const startLimit = 3 * time.Minute
 
 // A machine is the namespaces of an engine, from a boot to a power cut, and its folder, which outlives both.
 type machine struct {
@@ -167,7 +167,7 @@ func (m *machine) stop() {
 	signal(m.pid, sigTerm)
 	select {
 	case <-m.done:
-	case <-time.After(20 * time.Second):
+	case <-time.After(2 * time.Minute):
 	}
 	m.cut()
 }

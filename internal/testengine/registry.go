@@ -26,37 +26,89 @@ type Registry struct {
 
 // StartRegistry starts an empty registry for a test, which the engine trusts.
 func StartRegistry(e *Engine) *Registry {
+	e.tb.Helper()
+	r := newRegistry(e)
+	r.SetPassword(r.User, r.Password)
+	r.begin(fmt.Sprintf("  htpasswd: {realm: swarmtest, path: %q}\n", r.passwords()))
+	e.Trust(r)
+	return r
+}
+
+// StartTokenRegistry starts a registry that asks for a token of another server: at a realm, for a service, by an
+// issuer whose certificate is in a file.
+func StartTokenRegistry(e *Engine, realm, service, issuer, certificate string) *Registry {
+	e.tb.Helper()
+	r := newRegistry(e)
+	r.begin(fmt.Sprintf("  token: {realm: %q, service: %q, issuer: %q, rootcertbundle: %q}\n", realm, service, issuer, certificate))
+	e.Trust(r)
+	return r
+}
+
+func newRegistry(e *Engine) *Registry {
 	tb := e.tb
 	tb.Helper()
-	dir := tb.TempDir()
-	r := &Registry{Addr: net.JoinHostPort(bridgeIP, freePort(tb, bridgeIP)), User: "ann", Password: "correct horse", dir: dir, tb: tb}
-	certs := filepath.Join(dir, "tls")
+	r := &Registry{Addr: net.JoinHostPort(bridgeIP, freePort(tb, bridgeIP)), User: "ann", Password: "correct horse", dir: tb.TempDir(), tb: tb}
+	certs := filepath.Join(r.dir, "tls")
 	if err := makeCertificates(certs, bridgeIP); err != nil {
 		tb.Fatal(err)
 	}
 	r.CA = filepath.Join(certs, "ca.pem")
-	hash, err := bcrypt.GenerateFromPassword([]byte(r.Password), bcrypt.MinCost)
-	if err != nil {
-		tb.Fatal(err)
-	}
+	return r
+}
+
+// begin writes the configuration and starts the registry.
+func (r *Registry) begin(auth string) {
+	r.tb.Helper()
+	certs := filepath.Dir(r.CA)
 	config := fmt.Sprintf(`version: 0.1
 log: {level: info}
 storage:
+  delete: {enabled: true}
   filesystem: {rootdirectory: %q}
 http:
   addr: %q
   tls: {certificate: %q, key: %q}
 auth:
-  htpasswd: {realm: swarmtest, path: %q}
-`, filepath.Join(dir, "data"), r.Addr, filepath.Join(certs, "server.pem"), filepath.Join(certs, "server-key.pem"), filepath.Join(dir, "htpasswd"))
-	for name, text := range map[string]string{"htpasswd": r.User + ":" + string(hash) + "\n", "config.yml": config} {
-		if err := os.WriteFile(filepath.Join(dir, name), []byte(text), 0o600); err != nil {
-			tb.Fatal(err)
-		}
+%s`, filepath.Join(r.dir, "data"), r.Addr, filepath.Join(certs, "server.pem"), filepath.Join(certs, "server-key.pem"), auth)
+	if err := os.WriteFile(filepath.Join(r.dir, "config.yml"), []byte(config), 0o600); err != nil {
+		r.tb.Fatal(err)
 	}
 	r.Start()
+}
+
+func (r *Registry) passwords() string { return filepath.Join(r.dir, "htpasswd") }
+
+// SetPassword makes a user the only one that the registry knows. It looks into its file at its next start.
+func (r *Registry) SetPassword(user, password string) {
+	r.tb.Helper()
+	hash, err := bcrypt.GenerateFromPassword([]byte(password), bcrypt.MinCost)
+	if err != nil {
+		r.tb.Fatal(err)
+	}
+	if err := os.WriteFile(r.passwords(), []byte(user+":"+string(hash)+"\n"), 0o600); err != nil {
+		r.tb.Fatal(err)
+	}
+	r.User, r.Password = user, password
+}
+
+// RegistryAt is a registry that a test runs itself, at an address and with a certificate of [CertificatesOf]. The engine
+// trusts it.
+func RegistryAt(e *Engine, addr, ca, user, password string) *Registry {
+	e.tb.Helper()
+	r := &Registry{Addr: addr, User: user, Password: password, CA: ca, tb: e.tb}
 	e.Trust(r)
 	return r
+}
+
+// CertificatesOf makes an authority and what it signed for a server at an address: ca.pem, server.pem and server-key.pem in
+// the folder that it returns.
+func CertificatesOf(tb testing.TB, ip string) string {
+	tb.Helper()
+	dir := filepath.Join(tb.TempDir(), "tls")
+	if err := makeCertificates(dir, ip); err != nil {
+		tb.Fatal(err)
+	}
+	return dir
 }
 
 // Start starts the registry again after [Registry.Stop].
@@ -67,6 +119,14 @@ func (r *Registry) Start() {
 
 // Stop ends the registry: connections are refused.
 func (r *Registry) Stop() { r.stop() }
+
+// Distrust makes the engine refuse the registry's certificate.
+func (e *Engine) Distrust(r *Registry) {
+	e.tb.Helper()
+	if err := os.RemoveAll(e.slot.file(filepath.Join("certs.d", r.Addr))); err != nil {
+		e.tb.Fatal(err)
+	}
+}
 
 // Trust makes the engine accept a registry's certificate.
 func (e *Engine) Trust(r *Registry) {

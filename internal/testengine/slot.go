@@ -114,7 +114,7 @@ func (s *slot) clear() error {
 	}
 	// The veth pair and the mounts go with their namespaces, a moment after the last process.
 	var err error
-	for range 100 {
+	for range 1200 {
 		removeCgroups(s.cgroup())
 		if err = os.RemoveAll(s.dir); err == nil && len(cgroups(s.cgroup())) == 0 && !exists("/sys/class/net/"+s.link()) {
 			return nil

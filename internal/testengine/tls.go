@@ -82,11 +82,14 @@ func makeCertificates(dir, ip string) error {
 	return nil
 }
 
-// Certificates writes what [TLS] makes for an engine that nobody has, and returns the folder.
-func Certificates(tb testing.TB, dir string) string {
+// Nobody is the address of an engine that nobody has.
+const Nobody = "198.18.255.255"
+
+// Certificates writes what [TLS] makes, for an engine at an address, and returns the folder.
+func Certificates(tb testing.TB, dir, ip string) string {
 	tb.Helper()
 	dir = filepath.Join(dir, "tls")
-	if err := makeCertificates(dir, "198.18.255.255"); err != nil {
+	if err := makeCertificates(dir, ip); err != nil {
 		tb.Fatal(err)
 	}
 	return dir

@@ -21,6 +21,7 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -42,6 +43,8 @@ type Host struct {
 	Key     []byte // the private key of User, as PEM
 	KeyFile string
 	HostKey string // the public key of its sshd, a line of authorized_keys
+	Image   string
+	Base    string // the folder that the image was made of
 
 	machine *local.Machine
 	tb      testing.TB
@@ -93,7 +96,8 @@ func Prepare(ctx context.Context, log io.Writer) error {
 	return nil
 }
 
-func open() (*local.Site, error) { return local.Open(local.Config{Site: "test"}) }
+// open returns the site of all hosts, the same one for the whole process: it asks the computer's apt once.
+var open = sync.OnceValues(func() (*local.Site, error) { return local.Open(local.Config{Site: "test"}) })
 
 // Start boots a host from an image, "debian-12" or "debian-13", and destroys it at the test's end. It skips the test only
 // where hosts cannot be: away from Linux, or without root.
@@ -119,7 +123,8 @@ func Start(tb testing.TB, image string, opts ...Option) *Host {
 		owner.Close()
 		tb.Fatal(err)
 	}
-	h := &Host{Name: m.Name, Address: m.Address.String(), User: m.User, KeyFile: m.KeyFile(), HostKey: m.HostKey, machine: m, tb: tb}
+	h := &Host{Name: m.Name, Address: m.Address.String(), User: m.User, KeyFile: m.KeyFile(), HostKey: m.HostKey, Image: image, Base: m.Base,
+		machine: m, tb: tb}
 	tb.Cleanup(func() {
 		defer owner.Close()
 		h.do(m.Destroy)

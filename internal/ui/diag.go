@@ -13,7 +13,7 @@ import (
 // are. source returns the text of a file, nil where it is not known. Colour
 // carries nothing that the text does not.
 func Diagnostics(w io.Writer, list diag.List, source func(file string) []byte, color bool) {
-	p := printer{w: w, source: source, color: color, lines: map[string][]string{}}
+	Problems(w, list, source, color)
 	errors, warnings := 0, 0
 	for _, d := range list {
 		if d.Severity == diag.Warning {
@@ -21,7 +21,6 @@ func Diagnostics(w io.Writer, list diag.List, source func(file string) []byte, c
 		} else {
 			errors++
 		}
-		p.diagnostic(d)
 	}
 	var counts []string
 	if errors > 0 {
@@ -32,6 +31,14 @@ func Diagnostics(w io.Writer, list diag.List, source func(file string) []byte, c
 	}
 	if len(counts) > 0 {
 		fmt.Fprintln(w, strings.Join(counts, ", "))
+	}
+}
+
+// Problems writes problems as [Diagnostics] does, without how many there are.
+func Problems(w io.Writer, list diag.List, source func(file string) []byte, color bool) {
+	p := printer{w: w, source: source, color: color, lines: map[string][]string{}}
+	for _, d := range list {
+		p.diagnostic(d)
 	}
 }
 

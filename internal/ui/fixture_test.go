@@ -108,7 +108,7 @@ func lossy(k *resource.Kind) *resource.Kind     { k.DataLoss = "the data in it";
 
 // fields makes arguments from names and values, by turns.
 func fields(k *resource.Kind, pairs ...any) value.Struct {
-	args := make(value.Struct, len(k.Schema.Fields))
+	args := make(value.Struct, len(k.Schema.Fields()))
 	for i := 0; i < len(pairs); i += 2 {
 		f, ok := k.Schema.Field(pairs[i].(string))
 		if !ok {
@@ -148,7 +148,7 @@ func create(k *resource.Kind, name string, pairs ...any) *plan.Change {
 func differ(k *resource.Kind, name string, a plan.Action, live, want value.Struct) *plan.Change {
 	c := change(k, name, a)
 	full := make(value.Struct, len(live))
-	for i, f := range k.Schema.Fields {
+	for i, f := range k.Schema.Fields() {
 		if full[i] = live[i]; full[i] == nil {
 			full[i] = f.Default
 		}
@@ -177,12 +177,12 @@ func texts_(items ...string) value.List {
 
 func version(k *resource.Kind, name, old, next string) *plan.Change {
 	c := change(k, name, plan.NewVersion)
-	c.Live = &resource.Object{Kind: k.Name, Name: name + "-" + old, Args: make(value.Struct, len(k.Schema.Fields))}
+	c.Live = &resource.Object{Kind: k.Name, Name: name + "-" + old, Args: make(value.Struct, len(k.Schema.Fields()))}
 	if next != "" {
 		c.Name = name + "-" + next
 	}
-	c.Args = make(value.Struct, len(k.Schema.Fields))
-	f := k.Schema.Fields[0]
+	c.Args = make(value.Struct, len(k.Schema.Fields()))
+	f := k.Schema.Fields()[0]
 	if f.Secret {
 		c.Args[0] = value.Secret{V: hush}
 	} else {

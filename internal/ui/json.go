@@ -1,6 +1,7 @@
 package ui
 
 import (
+	"encoding/json"
 	"io"
 	"maps"
 	"slices"
@@ -8,6 +9,7 @@ import (
 	"strings"
 
 	"github.com/swarmscript/swarmscript/internal/diag"
+	"github.com/swarmscript/swarmscript/internal/lab/whatif/outcome"
 	"github.com/swarmscript/swarmscript/internal/plan"
 	"github.com/swarmscript/swarmscript/internal/resource"
 	"github.com/swarmscript/swarmscript/internal/schema"
@@ -46,7 +48,25 @@ const FormatVersion = "1.0"
 //	warnings[]           {severity, summary, detail, hint, range}
 //	unreachable          scope: why
 //	counts               {add, change, replace, delete, read, check, wait}
+//	simulation[]         with --simulate: package outcome's report of each swarm
 func PlanJSON(w io.Writer, p *plan.Plan, version string) error {
+	return writePlanJSON(w, p, version, nil)
+}
+
+// SimulatedPlanJSON writes a plan as [PlanJSON] does, and what it does to what
+// runs.
+func SimulatedPlanJSON(w io.Writer, p *plan.Plan, reports []*outcome.Report, version string) error {
+	if reports == nil {
+		reports = []*outcome.Report{}
+	}
+	text, err := json.Marshal(reports)
+	if err != nil {
+		return err
+	}
+	return writePlanJSON(w, p, version, text)
+}
+
+func writePlanJSON(w io.Writer, p *plan.Plan, version string, simulation []byte) error {
 	j := &jsonPrinter{out: out{w: w}}
 	j.b = append(j.b, `{"format_version":"`+FormatVersion+`","swarmscript_version":`...)
 	j.b = appendJSONString(j.b, version)
@@ -88,6 +108,10 @@ func PlanJSON(w io.Writer, p *plan.Plan, version string) error {
 	}
 	j.str(`},"counts":`)
 	j.b = appendCounts(j.b, p.Counts())
+	if simulation != nil {
+		j.str(`,"simulation":`)
+		j.b = append(j.b, simulation...)
+	}
 	j.str("}\n")
 	j.flush()
 	return j.err
@@ -133,7 +157,7 @@ func (j *jsonPrinter) resource(c *plan.Change) {
 	j.text("scope", c.Scope)
 	j.str(`,"change":{"actions":`)
 	j.str(actionsJSON[c.Action])
-	before, after := sides(c)
+	before, after := c.Sides()
 	s := schemaOf(c)
 	j.str(`,"before":`)
 	j.fields(s, before)
@@ -251,58 +275,6 @@ func schemaOf(c *plan.Change) *schema.Struct {
 	return c.Kind.Schema
 }
 
-// sides returns the arguments before and after a change, in full: what the
-// script leaves out is its default, or stays as it is.
-func sides(c *plan.Change) (before, after value.Struct) {
-	s := schemaOf(c)
-	if c.Live != nil {
-		before = c.Masked(c.Live.Args)
-	}
-	if c.Action.Drops() || c.Args == nil || s == nil {
-		return before, nil
-	}
-	after = make(value.Struct, len(s.Fields))
-	for i, f := range s.Fields {
-		v := c.Args[i]
-		if v == nil {
-			v = f.Default
-		}
-		if i < len(before) {
-			switch {
-			case v == nil:
-				v = before[i]
-			case f.Merge:
-				v = merged(f.Name, c, v, before[i])
-			}
-		}
-		if c.Decl != nil && i < len(c.Decl.Args) && !value.Sensitive(v) {
-			v = plan.Mask(f.Type, c.Decl.Args[i], v) // a live value that is kept
-		}
-		after[i] = v
-	}
-	return before, after
-}
-
-// merged is a map of which only some keys are ours, as it will be.
-func merged(field string, c *plan.Change, want, live value.Value) value.Value {
-	w, ok1 := want.(*value.Map)
-	l, ok2 := live.(*value.Map)
-	if !ok1 || !ok2 || l.Len() == 0 {
-		return want
-	}
-	owned := c.Live.Mark.Owned()[field]
-	var entries []value.Entry
-	for _, e := range l.Entries {
-		if !slices.Contains(owned, e.Key) {
-			entries = append(entries, e)
-		}
-	}
-	if w != nil {
-		entries = append(entries, w.Entries...) // of equal keys the last wins
-	}
-	return value.NewMap(entries)
-}
-
 func (j *jsonPrinter) outputs(p *plan.Plan) {
 	j.str(`,"output_changes":{`)
 	for i, o := range p.Outputs {
@@ -324,6 +296,9 @@ func (j *jsonPrinter) outputs(p *plan.Plan) {
 	}
 	j.str("}")
 }
+
+// DiagnosticJSON is a problem as all JSON of the program has it.
+func DiagnosticJSON(d *diag.Diagnostic) []byte { return appendDiagnostic(nil, d) }
 
 func appendDiagnostic(b []byte, d *diag.Diagnostic) []byte {
 	severity := "error"

@@ -103,7 +103,7 @@ func appendJSONValue(b []byte, t *schema.Type, v value.Value) []byte {
 
 func appendJSONFields(b []byte, s *schema.Struct, x value.Struct) []byte {
 	b = append(b, '{')
-	for i, f := range s.Fields {
+	for i, f := range s.Fields() {
 		if i > 0 {
 			b = append(b, ',')
 		}
@@ -173,7 +173,7 @@ func (has leafTest) any(t *schema.Type, v value.Value) bool {
 }
 
 func (has leafTest) anyField(s *schema.Struct, x value.Struct) bool {
-	for i, f := range s.Fields {
+	for i, f := range s.Fields() {
 		if i < len(x) && (has(f, x[i]) || has.any(f.Type, x[i])) {
 			return true
 		}
@@ -220,7 +220,7 @@ func (has leafTest) append(b []byte, t *schema.Type, v value.Value) []byte {
 func (has leafTest) appendFields(b []byte, s *schema.Struct, x value.Struct) []byte {
 	b = append(b, '{')
 	first := true
-	for i, f := range s.Fields {
+	for i, f := range s.Fields() {
 		if i >= len(x) {
 			break
 		}

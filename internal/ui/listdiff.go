@@ -107,7 +107,7 @@ func partner(s *schema.Struct, old value.Value, after value.List, come []int) in
 			continue
 		}
 		shared := 0
-		for i, f := range s.Fields {
+		for i, f := range s.Fields() {
 			if given(f, x[i]) && value.Equal(x[i], y[i]) {
 				shared++
 			}
@@ -124,7 +124,7 @@ func partner(s *schema.Struct, old value.Value, after value.List, come []int) in
 func structChange(s *schema.Struct, x, y value.Struct) string {
 	b := append([]byte(s.Name), '(')
 	first, named := true, false
-	for i, f := range s.Fields {
+	for i, f := range s.Fields() {
 		same := f.Type.Same(y[i], x[i])
 		if same && (named || !given(f, x[i])) {
 			continue

@@ -3,10 +3,10 @@ package ui
 import (
 	"encoding/json"
 	"io"
-	"regexp"
 	"strings"
 
 	"github.com/swarmscript/swarmscript/internal/operate"
+	"github.com/swarmscript/swarmscript/internal/pattern"
 )
 
 // LogOptions say how lines of logs are shown.
@@ -80,7 +80,7 @@ func (l *Logs) Line(line operate.Line) error {
 }
 
 // colorCode is an escape sequence that does nothing but colour.
-var colorCode = regexp.MustCompile(`^\x1b\[[0-9;]*m$`)
+var colorCode = pattern.Of(`^\x1b\[[0-9;]*m$`)
 
 // logText is a line as a terminal may get it: its colours, if there is to be
 // colour, and no other control characters but tabs.
@@ -98,7 +98,7 @@ func logText(s string, color bool) string {
 			n++
 		}
 		n = min(n+1, len(s))
-		if code := s[i:n]; color && colorCode.MatchString(code) {
+		if code := s[i:n]; color && colorCode().MatchString(code) {
 			b.WriteString(code)
 			colored = true
 		}

@@ -50,8 +50,7 @@ func PlanErrorJSON(w io.Writer, err error, version string) error {
 
 // ValidateJSON writes how a validation ended, as `terraform validate -json`
 // does: format_version, valid, error_count, warning_count, diagnostics.
-func ValidateJSON(w io.Writer, err error) error {
-	list := diag.From(err)
+func ValidateJSON(w io.Writer, list diag.List) error {
 	errors, warnings := 0, 0
 	b := []byte(`,"diagnostics":[`)
 	for i, d := range list {

@@ -67,14 +67,22 @@ func (pr *planPrinter) notes() {
 	}
 }
 
-// deferred says which scopes do not exist yet. It is not worth saying for
+// deferred says which scopes do not exist yet, or do not run. It is not worth saying for
 // each resource: in a first run it holds for all of them.
 func (pr *planPrinter) deferred() {
-	count := map[string]int{}
+	count, coming := map[string]int{}, map[string]bool{}
 	for _, c := range pr.p.Changes {
-		if c.Deferred && c.Changes() && c.Scope != "" {
-			count[c.Scope]++
+		coming[string(c.Address)] = c.Action == plan.Create
+	}
+	for _, c := range pr.p.Changes {
+		if !c.Deferred || !c.Changes() || c.Scope == "" {
+			continue
 		}
+		scope := c.Scope
+		if c.Decl != nil && c.Decl.On != "" && !coming[scope] { // what it stands on is what is missing
+			scope = c.Decl.On
+		}
+		count[scope]++
 	}
 	for _, scope := range slices.Sorted(maps.Keys(count)) {
 		n := count[scope]
@@ -82,7 +90,11 @@ func (pr *planPrinter) deferred() {
 		if n == 1 {
 			what = "the resource in it is"
 		}
-		pr.note(plain, "", clean(scope)+" does not exist yet; "+what+" compared again when it does")
+		why := " does not exist yet; "
+		if pr.p.Off[scope] {
+			why = " does not run now; "
+		}
+		pr.note(plain, "", clean(scope)+why+what+" compared again when it does")
 	}
 }
 

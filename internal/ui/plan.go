@@ -297,7 +297,7 @@ func letsGo(c *plan.Change) string {
 	}
 	s := "the " + c.Kind.Name + " stays, without our mark"
 	var keys []string
-	for _, field := range c.Kind.Schema.Merged {
+	for _, field := range c.Kind.Schema.Merged() {
 		keys = append(keys, c.Live.Mark.Owned()[field.Name]...)
 	}
 	if len(keys) > 0 {
@@ -311,7 +311,7 @@ func hidesContent(c *plan.Change) bool {
 	if c.Kind == nil {
 		return false
 	}
-	for i, f := range c.Kind.Schema.Fields {
+	for i, f := range c.Kind.Schema.Fields() {
 		if (f.WriteOnly || f.Secret) && i < len(c.Args) && c.Args[i] != nil {
 			return true
 		}
@@ -370,7 +370,7 @@ func (pr *planPrinter) collect(c *plan.Change) {
 		if c.Kind == nil {
 			return
 		}
-		for i, f := range c.Kind.Schema.Fields {
+		for i, f := range c.Kind.Schema.Fields() {
 			if i < len(c.Args) && given(f, c.Args[i]) {
 				pr.pairs = append(pr.pairs, pair{label: f.Name, field: f, value: c.Args[i]})
 			}

@@ -40,6 +40,9 @@ func TestPlanGolden(t *testing.T) {
 		create(networkKind, "wrk-0", "subnet", "10.0.0.0/24"), change(serviceKind, "wrk-1", plan.Release), change(networkKind, "wrk-2", plan.Release),
 	}}
 	released.Changes[0].Action, released.Changes[0].Deferred = plan.Update, true
+	joins := create(networkKind, "wrk-3", "subnet", "10.0.1.0/24") // into what is there
+	joins.Deferred, joins.Decl = true, &resource.Declaration{On: "docker.wrk-3"}
+	released.Changes = append(released.Changes, joins)
 	for i, keys := range [][]string{{"labels:tier", "labels:zone", "env:not-merged"}, nil} {
 		c := released.Changes[i+1]
 		c.Live, c.Reason = &resource.Object{Mark: resource.Mark{Project: "shop/staging", Keys: keys}}, "no longer declared"

@@ -45,7 +45,7 @@ func saved(t *testing.T, p *plan.Plan) (*plan.Plan, []byte) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if stale := plan.Differences(f.Plan, written, true); len(stale) > 0 {
+	if stale := plan.Differences(f.Plan, written, true, false); len(stale) > 0 {
 		t.Errorf("a plan differs from itself: %q", stale)
 	}
 	return f.Plan, data

@@ -65,8 +65,8 @@ func (m maker) value(t *schema.Type, hidden bool) value.Value {
 }
 
 func (m maker) fields(s *schema.Struct) value.Struct {
-	out := make(value.Struct, len(s.Fields))
-	for i, f := range s.Fields {
+	out := make(value.Struct, len(s.Fields()))
+	for i, f := range s.Fields() {
 		switch {
 		case f.Secret && m.IntN(2) == 0:
 			out[i] = hush // not wrapped: the field alone says that it is secret
@@ -133,7 +133,7 @@ func (m maker) plan() *plan.Plan {
 			c.Args = nil
 		case action != plan.Create && m.IntN(4) == 0: // lifecycle(ignore_changes = [...])
 			c.Args = slices.Clone(c.Args)
-			f := k.Schema.Fields[m.IntN(len(k.Schema.Fields))]
+			f := k.Schema.Fields()[m.IntN(len(k.Schema.Fields()))]
 			c.Args[f.Index] = live[f.Index]
 			c.Fields = slices.DeleteFunc(c.Fields, func(d schema.Change) bool { return d.Field == f })
 		}

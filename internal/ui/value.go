@@ -98,7 +98,7 @@ func appendStruct(b []byte, s *schema.Struct, x value.Struct) []byte {
 	}
 	b = append(append(b, s.Name...), '(')
 	first := true
-	for i, f := range s.Fields {
+	for i, f := range s.Fields() {
 		if !given(f, x[i]) {
 			continue
 		}
@@ -131,11 +131,11 @@ func given(f *schema.Field, v value.Value) bool {
 		return false
 	case value.List:
 		if len(x) == 0 {
-			return false
+			return f.Default == nil // none is not the same as left as it is
 		}
 	case *value.Map:
 		if x.Len() == 0 {
-			return false
+			return f.Default == nil
 		}
 	}
 	return f.Default == nil || !sameAsDefault(v, f.Default)

@@ -1,6 +1,7 @@
 package placement
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 	"strconv"
@@ -35,7 +36,7 @@ func (b *board) reason(s *Service, v int) string {
 		}
 	}
 	if !n.Runs(s.Platforms) {
-		return fmt.Sprintf("is %s/%s, the image is for %s", n.OS, commonArch(n.Arch), platforms(s.Platforms))
+		return fmt.Sprintf("is %s/%s, %s is for %s", n.OS, commonArch(n.Arch), cmp.Or(s.Image, "the image"), platforms(s.Platforms))
 	}
 	return "is " + n.away()
 }

@@ -96,6 +96,7 @@ type Service struct {
 	Settled bool
 
 	Constraints []string
+	Image       string // whose platforms they are, "" where that is plain
 	Platforms   []Platform
 	Ports       []Port // in host mode
 	MaxPerNode  int    // 0 for no limit

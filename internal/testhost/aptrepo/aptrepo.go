@@ -1,19 +1,20 @@
-// Package aptrepo gives tests a signed apt repository with Docker's packages: docker-ce, docker-ce-cli and containerd.io
-// under the names that Docker's own repository has, made of the programs that package testengine has built and those of
-// Debian. The versions differ in name only: all of them say that they are 28.5.2.
+// Package aptrepo gives tests signed apt repositories. That of [Serve] has Docker's packages: docker-ce, docker-ce-cli and
+// containerd.io under the names that Docker's own repository has, made of the programs that package testengine has built
+// and those of Debian. The versions differ in name only: all of them say that they are 28.5.2. That of [Debian] has a few
+// of Debian's packages, as they are.
 package aptrepo
 
 import (
 	"bytes"
-	"context"
 	"crypto"
 	"crypto/sha256"
 	"fmt"
+	"maps"
 	"net"
 	"net/http"
 	"os"
-	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -23,18 +24,9 @@ import (
 	"github.com/ProtonMail/go-crypto/openpgp/clearsign"
 	"github.com/ProtonMail/go-crypto/openpgp/packet"
 
-	"github.com/swarmscript/swarmscript/internal/testengine"
+	"github.com/swarmscript/swarmscript/internal/local"
 	"github.com/swarmscript/swarmscript/internal/testhost"
 )
-
-// Versions are those of docker-ce in the stable channel, the newest last; Test is the one that only the test channel has.
-var Versions = []string{"28.5.1", "28.5.2"}
-
-// Test is the version that only the channel test has.
-const Test = "29.0.0~rc.1"
-
-// full is a version as Docker's packages have it.
-func full(version string) string { return "5:" + version + "-1~debian.any~test" }
 
 // A Repo is a repository that hosts can reach.
 type Repo struct {
@@ -46,15 +38,26 @@ type Repo struct {
 	files  http.Handler
 }
 
-// Serve makes a repository, signed with a key of its own, at an address that a host reaches.
+// Serve makes a repository of Docker's packages, signed with a key of its own, at an address that a host reaches.
 func Serve(tb testing.TB, h *testhost.Host) *Repo {
 	tb.Helper()
-	pool, index := packages(tb)
+	pool := docker(tb)
+	channels := map[string]string{}
+	for _, channel := range []string{"stable", "test"} {
+		channels[channel] = read(tb, filepath.Join(pool, channel))
+	}
+	return serve(tb, h, pool,
+		suite{origin: "Docker", name: "bookworm", components: channels}, suite{origin: "Docker", name: "trixie", components: channels})
+}
+
+// serve makes a repository of the packages in a folder.
+func serve(tb testing.TB, h *testhost.Host, pool string, suites ...suite) *Repo {
+	tb.Helper()
 	signer := newKey(tb)
 	dir := tb.TempDir()
 	must(tb, os.Symlink(pool, filepath.Join(dir, "pool")))
-	for _, suite := range []string{"bookworm", "trixie"} {
-		writeSuite(tb, filepath.Join(dir, "dists", suite), suite, index, signer)
+	for _, s := range suites {
+		s.write(tb, dir, signer)
 	}
 	r := &Repo{Key: public(tb, signer), files: http.FileServer(http.Dir(dir))}
 	must(tb, os.WriteFile(filepath.Join(dir, "gpg"), []byte(r.Key), 0o644))
@@ -122,14 +125,20 @@ func public(tb testing.TB, e *openpgp.Entity) string {
 	return b.String() + "\n"
 }
 
-// writeSuite writes the lists of a suite and signs them.
-func writeSuite(tb testing.TB, dir, suite string, index map[string]string, signer *openpgp.Entity) {
+// A suite is a part of a repository: the lists of packages of its components.
+type suite struct {
+	origin, name string
+	components   map[string]string
+}
+
+// write writes the lists and signs them.
+func (s suite) write(tb testing.TB, repo string, signer *openpgp.Entity) {
 	tb.Helper()
-	release := fmt.Sprintf("Origin: Docker\nLabel: Docker CE\nSuite: %s\nCodename: %s\nArchitectures: amd64\nComponents: stable test\nDate: %s\nSHA256:\n",
-		suite, suite, time.Now().Add(-time.Hour).UTC().Format(time.RFC1123))
-	for _, channel := range []string{"stable", "test"} {
-		name := channel + "/binary-amd64/Packages"
-		text := index[channel]
+	dir := filepath.Join(repo, "dists", s.name)
+	release := fmt.Sprintf("Origin: %[1]s\nLabel: %[1]s\nSuite: %[2]s\nCodename: %[2]s\nArchitectures: amd64\nComponents: %[3]s\nDate: %[4]s\nSHA256:\n",
+		s.origin, s.name, strings.Join(slices.Sorted(maps.Keys(s.components)), " "), time.Now().Add(-time.Hour).UTC().Format(time.RFC1123))
+	for component, text := range s.components {
+		name := component + "/binary-amd64/Packages"
 		must(tb, os.MkdirAll(filepath.Dir(filepath.Join(dir, name)), 0o755))
 		must(tb, os.WriteFile(filepath.Join(dir, name), []byte(text), 0o644))
 		release += fmt.Sprintf(" %x %d %s\n", sha256.Sum256([]byte(text)), len(text), name)
@@ -143,44 +152,46 @@ func writeSuite(tb testing.TB, dir, suite string, index map[string]string, signe
 	must(tb, os.WriteFile(filepath.Join(dir, "InRelease"), b.Bytes(), 0o644))
 }
 
-// packages makes the packages once, in the user's cache folder, and returns where they are and the lists of the channels.
-func packages(tb testing.TB) (dir string, index map[string]string) {
+// cached is a folder in the user's cache folder, which make fills where it is not there. Test processes that come at once
+// wait for the first.
+func cached(tb testing.TB, name, recipe string, fill func(dir string)) string {
 	tb.Helper()
-	programs := filepath.Dir(testengine.CLI(tb))
 	base, err := os.UserCacheDir()
 	must(tb, err)
-	all := append(append([]string{}, Versions...), Test)
-	dir = filepath.Join(base, "swarmscript-test", fmt.Sprintf("debs-%x", sha256.Sum256([]byte(recipe()+strings.Join(all, " "))))[:30])
-	if _, err := os.Stat(dir); err != nil {
-		must(tb, os.MkdirAll(filepath.Dir(dir), 0o755))
-		part, err := os.MkdirTemp(filepath.Dir(dir), "part-")
+	base = filepath.Join(base, "swarmscript-test")
+	must(tb, os.MkdirAll(base, 0o755))
+	dir := filepath.Join(base, fmt.Sprintf("%s-%x", name, sha256.Sum256([]byte(recipe)))[:30])
+	lock := lock(tb, filepath.Join(base, name+".lock"))
+	defer lock.Close()
+	if _, err := os.Stat(dir); err == nil {
+		return dir
+	}
+	part, err := os.MkdirTemp(base, "part-")
+	must(tb, err)
+	defer os.RemoveAll(part)
+	must(tb, os.Chmod(part, 0o755))
+	fill(part)
+	must(tb, os.Rename(part, dir))
+	return dir
+}
+
+func lock(tb testing.TB, path string) *os.File {
+	tb.Helper()
+	for {
+		f, err := local.TryLock(path)
 		must(tb, err)
-		defer os.RemoveAll(part)
-		must(tb, os.Chmod(part, 0o755))
-		for _, v := range all {
-			for _, p := range versioned(programs, full(v)) {
-				p.build(tb, part)
-			}
+		if f != nil {
+			return f
 		}
-		containerd().build(tb, part)
-		if err := os.Rename(part, dir); err != nil { // another one was faster
-			_, err := os.Stat(dir)
-			must(tb, err)
-		}
+		time.Sleep(50 * time.Millisecond)
 	}
-	index = map[string]string{}
-	for _, p := range versioned(programs, full(Test)) {
-		index["test"] += p.entry(tb, dir)
-	}
-	for _, v := range Versions {
-		for _, p := range versioned(programs, full(v)) {
-			index["stable"] += p.entry(tb, dir)
-		}
-	}
-	c := containerd().entry(tb, dir)
-	index["stable"] += c
-	index["test"] += index["stable"]
-	return dir, index
+}
+
+func read(tb testing.TB, path string) string {
+	tb.Helper()
+	text, err := os.ReadFile(path)
+	must(tb, err)
+	return string(text)
 }
 
 func must(tb testing.TB, err error) {
@@ -188,57 +199,4 @@ func must(tb testing.TB, err error) {
 	if err != nil {
 		tb.Fatal(err)
 	}
-}
-
-// deb is a package to be made.
-type deb struct {
-	name, version, depends, conflicts string
-	files                             map[string]string // where each is, by where it is to be
-	texts                             map[string]string // contents
-	scripts                           map[string]string // postinst and the like
-}
-
-func (d deb) file() string {
-	return d.name + "_" + strings.NewReplacer(":", "-", "~", "-").Replace(d.version) + ".deb"
-}
-
-func (d deb) control() string {
-	return fmt.Sprintf("Package: %s\nVersion: %s\nArchitecture: amd64\nMaintainer: Test <test@example.com>\nDepends: %s\nConflicts: %s\nReplaces: %s\nDescription: made for a test\n",
-		d.name, d.version, d.depends, d.conflicts, d.conflicts)
-}
-
-func (d deb) build(tb testing.TB, to string) {
-	tb.Helper()
-	dir := tb.TempDir()
-	put := func(path, text string, mode os.FileMode) {
-		must(tb, os.MkdirAll(filepath.Dir(filepath.Join(dir, path)), 0o755))
-		must(tb, os.WriteFile(filepath.Join(dir, path), []byte(text), mode))
-	}
-	for path, from := range d.files {
-		text, err := os.ReadFile(from)
-		must(tb, err)
-		put(path, string(text), 0o755)
-	}
-	for path, text := range d.texts {
-		put(path, text, 0o644)
-	}
-	put("DEBIAN/control", d.control(), 0o644)
-	for name, text := range d.scripts {
-		put("DEBIAN/"+name, text, 0o755)
-	}
-	must(tb, os.Chmod(dir, 0o755))
-	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Minute)
-	defer cancel()
-	out, err := exec.CommandContext(ctx, "dpkg-deb", "--root-owner-group", "-Zgzip", "-z1", "-b", dir, filepath.Join(to, d.file())).CombinedOutput()
-	if err != nil {
-		tb.Fatalf("dpkg-deb: %v\n%s", err, out)
-	}
-}
-
-// entry is a package in a list of packages.
-func (d deb) entry(tb testing.TB, dir string) string {
-	tb.Helper()
-	text, err := os.ReadFile(filepath.Join(dir, d.file()))
-	must(tb, err)
-	return fmt.Sprintf("%sFilename: pool/%s\nSize: %d\nSHA256: %x\n\n", d.control(), d.file(), len(text), sha256.Sum256(text))
 }

@@ -1,0 +1,2 @@
+export SHOP=/srv/shop
+alias shoplog='journalctl -u shop'

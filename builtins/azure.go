@@ -1,0 +1,157 @@
+package builtins
+
+import (
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+
+	"go.starlark.net/starlark"
+
+	"github.com/swarmscript/swarmscript/internal/azure"
+	"github.com/swarmscript/swarmscript/internal/diag"
+	"github.com/swarmscript/swarmscript/internal/resource"
+	"github.com/swarmscript/swarmscript/internal/value"
+	"github.com/swarmscript/swarmscript/lang"
+)
+
+// azure(location, resource_group="", subscription="", tenant="", environment="",
+// open_ports=[], ssh_from="") is a resource group in Azure.
+func (r *Recorder) azure(thread *starlark.Thread, b *starlark.Builtin, args starlark.Tuple, kwargs []starlark.Tuple) (starlark.Value, error) {
+	var cfg azure.Config
+	var open *starlark.List
+	args, kwargs = plainArgs(thread, b, args, kwargs, "unknown", "location")
+	if err := starlark.UnpackArgs(b.Name(), args, kwargs, "location", &cfg.Location, "resource_group?", &cfg.ResourceGroup, "subscription?", &cfg.Subscription,
+		"tenant?", &cfg.Tenant, "environment?", &cfg.Environment, "open_ports?", &open, "ssh_from?", &cfg.SSHFrom); err != nil {
+		return nil, err
+	}
+	s, pos := lang.FromThread(thread), lang.CallPos(thread)
+	var ports []string
+	for i := 0; open != nil && i < open.Len(); i++ {
+		ports = append(ports, strings.Trim(open.Index(i).String(), `"`))
+	}
+	cfg.OpenPorts = strings.Join(ports, " ")
+	cfg = cfg.Normal()
+	for _, p := range cfg.Check() {
+		s.Report(thread, &diag.Diagnostic{Pos: argumentAt(s, pos, args, p.Path, slices.Index([]string{"location", "resource_group"}, p.Path)), Summary: "azure: " + p.Error(), Hint: p.Hint})
+	}
+	scope, problem := r.outermost(&resource.Scope{Address: cfg.Scope(), Type: "azure", Config: cfg, Pos: pos})
+	if problem != nil {
+		s.Report(thread, problem)
+	}
+	return &ProviderHandle{scope}, nil
+}
+
+// onlyAzure is the resource group that was declared, for what says none.
+func (r *Recorder) onlyAzure(c *call) (string, bool) {
+	var found []string
+	for addr, s := range r.scopes {
+		if s.Type == "azure" {
+			found = append(found, addr)
+		}
+	}
+	switch len(found) {
+	case 1:
+		return found[0], true
+	case 0:
+		return "", false
+	}
+	c.report("", -1, "%s: there are %d azure()", c.d.name, len(found)).Hint = "say which one with provider ="
+	return found[0], true
+}
+
+// completeAzure declares what machines in Azure need and the script does not: the
+// resource group of each azure(), and for machines that name no network one of all
+// of them, with a security group. Each is there under its usual name once the
+// script declares it itself.
+func (r *Recorder) completeAzure() (problems diag.List) {
+	in := map[string][]*resource.Declaration{}
+	for _, d := range r.program.Declarations {
+		if s := r.scopes[d.Scope]; s != nil && s.Type == "azure" {
+			in[d.Scope] = append(in[d.Scope], d)
+		}
+	}
+	for _, addr := range slices.Sorted(maps.Keys(in)) {
+		a := azureGroup{r: r, scope: addr, cfg: r.scopes[addr].Config.(azure.Config), pos: in[addr][0].Pos}
+		a.name = azure.NameOf(r.program.Project)
+		a.network(in[addr])
+		a.group()
+		problems = append(problems, a.problems...)
+	}
+	return problems
+}
+
+// azureGroup is a resource group whose declarations are completed.
+type azureGroup struct {
+	r        *Recorder
+	scope    string
+	cfg      azure.Config
+	name     string // of the project, as Azure takes it
+	pos      diag.Pos
+	problems diag.List
+}
+
+// declare declares what the script does not, and returns its address. One that it
+// declares itself, or only reads, is taken as it is.
+func (a *azureGroup) declare(kind *resource.Kind, name string, args map[string]value.Value) value.Address {
+	addr := value.NewAddress(a.scope, kind.Name, name)
+	if a.r.declared[addr] != nil {
+		return addr
+	}
+	d := &resource.Declaration{Address: addr, Kind: kind, Scope: a.scope, Args: make(value.Struct, len(kind.Schema.Fields())), Pos: a.pos}
+	args["name"] = name
+	for field, v := range args {
+		f, ok := kind.Schema.Field(field)
+		if !ok {
+			panic(fmt.Sprintf("azure: %s has no %s", kind.Name, field))
+		}
+		d.Args[f.Index] = v
+	}
+	if kind.Complete != nil {
+		kind.Complete(d.Args)
+	}
+	if p := a.r.add(d); p != nil {
+		a.problems = append(a.problems, p)
+	}
+	return addr
+}
+
+// network gives machines that name none the network of all of them.
+func (a *azureGroup) network(declared []*resource.Declaration) {
+	field, _ := azure.VMKind.Schema.Field("virtual_network")
+	nic, _ := azure.VMKind.Schema.Field("network_interface")
+	var without []*resource.Declaration
+	for _, d := range declared {
+		if d.Kind == azure.VMKind && !d.External && d.Args[field.Index] == nil && d.Args[nic.Index] == nil {
+			without = append(without, d)
+		}
+	}
+	if len(without) == 0 {
+		return
+	}
+	a.pos = without[0].Pos
+	network := value.NewAddress(a.scope, azure.NetworkKind.Name, a.name+"-vnet")
+	if a.r.declared[network] == nil {
+		group := a.declare(azure.SecurityGroupKind, a.name+"-nsg", map[string]value.Value{
+			"rules": azure.EncodeRules(azure.SwarmRules(a.cfg.SSHFrom, strings.Fields(a.cfg.OpenPorts))),
+		})
+		network = a.declare(azure.NetworkKind, a.name+"-vnet", map[string]value.Value{
+			"subnets": azure.EncodeNodes(value.Ref{Address: group, Output: "name", Type: "string"}),
+		})
+	}
+	for _, d := range without {
+		args := slices.Clone(d.Args)
+		args[field.Index] = value.Ref{Address: network, Output: "name", Type: "string"}
+		d.SetArgs(args)
+	}
+}
+
+// group declares the resource group, in which everything is.
+func (a *azureGroup) group() {
+	group := a.declare(azure.GroupKind, a.cfg.Group(a.r.program.Project), map[string]value.Value{})
+	for _, d := range a.r.program.Declarations {
+		if d.Scope == a.scope && d.Address != group && !slices.Contains(d.After, group) {
+			d.After = append(slices.Clone(d.After), group)
+		}
+	}
+}

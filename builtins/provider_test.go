@@ -1,0 +1,53 @@
+package builtins_test
+
+import (
+	"context"
+	"strings"
+	"testing"
+
+	"github.com/swarmscript/swarmscript/builtins"
+	"github.com/swarmscript/swarmscript/internal/registry"
+	"github.com/swarmscript/swarmscript/internal/resource"
+	"github.com/swarmscript/swarmscript/lang"
+)
+
+// A vm comes from where it says, else from where --provider says, else from the
+// lab; and a script that is all in labs needs no project.
+func TestProviders(t *testing.T) {
+	for _, tt := range []struct{ provider, src, want string }{
+		{"", `vm("m")`, "lab vm.m in lab.default"},
+		{"lab", `vm("m")`, "lab vm.m in lab.default"},
+		{"", `vm("m", provider = lab()); vm("n", provider = lab("two"))`, "lab vm.m in lab.default, vm.n in lab.two"},
+		{"", `vm("m", provider = None)`, "lab vm.m in lab.default"},
+		{"local", `vm("m")`, "the script declares no project"},
+		{"local", `project("p"); vm("m"); vm("n", provider = lab())`, "p vm.m in local.default, vm.n in lab.default"},
+		{"local", `project("p"); local(subnet = "10.9.0.0/16"); vm("m")`, "p vm.m in local.default"},
+		{"", `project("p"); vm("m", provider = local("x"))`, "p vm.m in local.x"},
+		{"", `host("h", "192.0.2.1"); vm("m")`, "the script declares no project"},
+		{"", `network("n", engine = engine())`, "the script declares no project"},
+		{"", `lookup("vm", "m")`, "lab vm.m in lab.default"},
+		{"", `project("p"); vm("m", provider = "lab")`, "vm: provider: got string, want lab()"},
+	} {
+		rec := builtins.NewRecorder(&builtins.Inputs{Provider: tt.provider}, registry.Kinds())
+		s := lang.NewSession(lang.Options{Root: t.TempDir(), Predeclared: rec.Predeclared()})
+		got := ""
+		if _, err := s.ExecSource(context.Background(), "x.star", []byte(tt.src)); err != nil {
+			got = err.Error()
+		} else if p, problems := rec.Program(); problems.Err() != nil {
+			got = problems.Err().Error()
+		} else {
+			got = p.Project + " " + strings.Join(declared(p), ", ")
+		}
+		if !strings.Contains(got, tt.want) {
+			t.Errorf("--provider %q, %s: got %s, want %s", tt.provider, tt.src, got, tt.want)
+		}
+	}
+}
+
+// declared are the declarations of a program, each with the scope that it is in.
+func declared(p *resource.Program) (out []string) {
+	for _, d := range p.Declarations {
+		out = append(out, string(d.Address)+" in "+d.Scope)
+	}
+	return out
+}

@@ -1,0 +1,164 @@
+package azure
+
+import (
+	"cmp"
+	"fmt"
+	"net/url"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/swarmscript/swarmscript/internal/diag"
+	"github.com/swarmscript/swarmscript/internal/pattern"
+	"github.com/swarmscript/swarmscript/internal/schema"
+	"github.com/swarmscript/swarmscript/internal/value"
+)
+
+// Config says which resource group a scope is. It can be compared.
+type Config struct {
+	Location      string // as Azure writes it: "westeurope"
+	ResourceGroup string // "": named after the project
+	Subscription  string // "": the environment's, or the only one
+	Tenant        string
+	Environment   string // "": AzurePublicCloud
+	// OpenPorts are what the security group lets in from everywhere that is made
+	// for machines which name none, and SSHFrom whence it lets SSH in.
+	OpenPorts string // ports, as in "80/tcp 443/tcp"
+	SSHFrom   string // "": everywhere
+}
+
+var (
+	groupName    = pattern.Of(`^[-\w._()]{1,89}[-\w_()]$|^[-\w_()]$`)
+	locationName = pattern.Of(`^[a-z][a-z0-9]+$`)
+	subscription = pattern.Of(`^[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}$`)
+	openPort     = pattern.Of(`^([0-9]{1,5})(-[0-9]{1,5})?(?:/(tcp|udp))?$`)
+)
+
+// Normal brings what a person writes to the form that Azure writes: "West Europe"
+// is westeurope.
+func (c Config) Normal() Config {
+	c.Location = strings.ToLower(strings.ReplaceAll(c.Location, " ", ""))
+	c.Subscription = strings.ToLower(c.Subscription)
+	var ports []string
+	for _, p := range strings.Fields(c.OpenPorts) {
+		if m := openPort().FindStringSubmatch(p); m != nil && m[3] == "" {
+			p += "/tcp"
+		}
+		ports = append(ports, p)
+	}
+	c.OpenPorts = strings.Join(ports, " ")
+	return c
+}
+
+// Check finds what is wrong with the arguments of azure().
+func (c Config) Check() schema.Problems {
+	var ps schema.Problems
+	add := func(path, format string, a ...any) *schema.Problem {
+		ps = append(ps, &schema.Problem{Path: path, Msg: fmt.Sprintf(format, a...)})
+		return ps[len(ps)-1]
+	}
+	switch {
+	case c.Location == "":
+		add("location", "is empty").Hint = `such as location = "westeurope"`
+	case !locationName().MatchString(c.Location):
+		add("location", "got %q, want a region as Azure names it, such as \"westeurope\"", c.Location)
+	}
+	if c.ResourceGroup != "" && !groupName().MatchString(c.ResourceGroup) {
+		add("resource_group", "got %q, want letters, digits, -, _, ., ( and ), 90 at most, and no . at its end", c.ResourceGroup)
+	}
+	if c.Subscription != "" && !subscription().MatchString(c.Subscription) {
+		add("subscription", "got %q, want its ID, as 00000000-0000-0000-0000-000000000000", c.Subscription)
+	}
+	if _, ok := clouds[c.Environment]; !ok && c.Environment != "" {
+		add("environment", "got %q, want one of %s", c.Environment, strings.Join(cloudNames, ", ")).Hint = diag.DidYouMean(c.Environment, cloudNames)
+	}
+	for _, p := range strings.Fields(c.OpenPorts) {
+		if !validPort(p) {
+			add("open_ports", "got %q, want a port, or a range of them, as in \"80\", \"8000-8010/tcp\", \"53/udp\"", p)
+		}
+	}
+	return ps
+}
+
+func validPort(p string) bool {
+	m := openPort().FindStringSubmatch(p)
+	if m == nil {
+		return false
+	}
+	from, _ := strconv.Atoi(m[1])
+	to := from
+	if m[2] != "" {
+		to, _ = strconv.Atoi(m[2][1:])
+	}
+	return 1 <= from && from <= to && to <= 65535
+}
+
+// Group is the name of the resource group of a project.
+func (c Config) Group(project string) string {
+	if c.ResourceGroup != "" {
+		return c.ResourceGroup
+	}
+	return NameOf(project)
+}
+
+// NameOf makes a name that Azure takes of a project's: its environment is set off
+// by a hyphen.
+func NameOf(project string) string {
+	name := strings.Map(func(r rune) rune {
+		switch {
+		case 'a' <= r && r <= 'z', 'A' <= r && r <= 'Z', '0' <= r && r <= '9', r == '-', r == '_':
+			return r
+		}
+		return '-'
+	}, project)
+	return strings.Trim(name, "-")
+}
+
+// Endpoint is the configuration as the inventory keeps it. It holds no credentials.
+func (c Config) Endpoint() string {
+	q := url.Values{}
+	for name, v := range c.fields() {
+		if *v != "" {
+			q.Set(name, *v)
+		}
+	}
+	return q.Encode()
+}
+
+// ParseEndpoint reads what [Config.Endpoint] wrote.
+func ParseEndpoint(s string) Config {
+	var c Config
+	q, err := url.ParseQuery(s)
+	if err != nil {
+		return c
+	}
+	for name, v := range c.fields() {
+		*v = q.Get(name)
+	}
+	return c
+}
+
+func (c *Config) fields() map[string]*string {
+	return map[string]*string{
+		"location": &c.Location, "resource_group": &c.ResourceGroup, "subscription": &c.Subscription, "tenant": &c.Tenant,
+		"environment": &c.Environment, "open_ports": &c.OpenPorts, "ssh_from": &c.SSHFrom,
+	}
+}
+
+var cloudNames = func() []string {
+	var names []string
+	for n := range clouds {
+		names = append(names, n)
+	}
+	slices.Sort(names)
+	return names
+}()
+
+// Scope is the address of the scope.
+func (c Config) Scope() string { return "azure." + cmp.Or(c.ResourceGroup, "default") }
+
+// groupAddress is the address of the resource group of a scope, which is declared
+// where the script does not do it.
+func groupAddress(scope, name string) value.Address {
+	return value.NewAddress(scope, GroupKind.Name, name)
+}

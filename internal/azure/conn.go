@@ -1,0 +1,244 @@
+package azure
+
+import (
+	"context"
+	"fmt"
+	"strings"
+	"sync"
+
+	"github.com/Azure/azure-sdk-for-go/sdk/resourcemanager/compute/armcompute/v8"
+	"github.com/Azure/azure-sdk-for-go/sdk/resourcemanager/network/armnetwork/v9"
+	"github.com/Azure/azure-sdk-for-go/sdk/resourcemanager/resources/armresources/v4"
+
+	"github.com/swarmscript/swarmscript/internal/resource"
+)
+
+// Conn is the scope of a resource group.
+type Conn struct {
+	cfg      Config
+	project  string
+	throttle *throttle
+
+	mu      sync.Mutex
+	clients *clients
+	skus    []sku             // of the location, once they were asked for
+	pins    map[string]string // image references with the version that latest means
+	zones   map[string]string // the zones that were chosen, by the machines' names
+	leaving bool              // the group is being deleted, and our lease with it
+}
+
+// Connect returns the scope. Nothing is contacted yet.
+func Connect(cfg Config, project string) *Conn {
+	return &Conn{cfg: cfg.Normal(), project: project, throttle: newThrottle(), pins: map[string]string{}, zones: map[string]string{}}
+}
+
+// Close implements [resource.Conn].
+func (c *Conn) Close() error { return nil }
+
+// Group is the name of the resource group.
+func (c *Conn) Group() string { return c.cfg.Group(c.project) }
+
+func (c *Conn) place(cl *clients) place { return place{cl.subscription, c.Group()} }
+
+// connOf is the group's connection, which all kinds of this package need, with its
+// clients.
+func connOf(ctx context.Context, rc resource.Conn) (*Conn, *clients, error) {
+	c, ok := rc.(*Conn)
+	if !ok {
+		return nil, nil, fmt.Errorf("this lives in azure(), not in a %T", rc)
+	}
+	cl, err := c.dial(ctx)
+	return c, cl, err
+}
+
+// live is all that there is in a group.
+type live struct {
+	group *armresources.ResourceGroup // nil where it does not exist
+	nets  []*armnetwork.VirtualNetwork
+	nsgs  []*armnetwork.SecurityGroup
+	ips   []*armnetwork.PublicIPAddress
+	nics  []*armnetwork.Interface
+	vms   []*armcompute.VirtualMachine
+	power map[string]string // by the lower-cased ID: "running", "deallocated"
+}
+
+// look reads all that there is, by one list of each type, at once.
+func (c *Conn) look(ctx context.Context, cl *clients) (*live, error) {
+	l, group := &live{power: map[string]string{}}, c.Group()
+	parts := []func() error{
+		func() error {
+			got, err := cl.groups.Get(ctx, group, nil)
+			if isMissing(err) {
+				return nil
+			}
+			l.group = &got.ResourceGroup
+			return explain(err)
+		},
+		func() (err error) {
+			l.nets, err = all(ctx, cl.nets.NewListPager(group, nil), func(p armnetwork.VirtualNetworksClientListResponse) []*armnetwork.VirtualNetwork { return p.Value })
+			return err
+		},
+		func() (err error) {
+			l.nsgs, err = all(ctx, cl.nsgs.NewListPager(group, nil), func(p armnetwork.SecurityGroupsClientListResponse) []*armnetwork.SecurityGroup { return p.Value })
+			return err
+		},
+		func() (err error) {
+			l.ips, err = all(ctx, cl.ips.NewListPager(group, nil), func(p armnetwork.PublicIPAddressesClientListResponse) []*armnetwork.PublicIPAddress { return p.Value })
+			return err
+		},
+		func() (err error) {
+			l.nics, err = all(ctx, cl.nics.NewListPager(group, nil), func(p armnetwork.InterfacesClientListResponse) []*armnetwork.Interface { return p.Value })
+			return err
+		},
+		func() (err error) {
+			l.vms, err = all(ctx, cl.vms.NewListPager(group, nil), func(p armcompute.VirtualMachinesClientListResponse) []*armcompute.VirtualMachine { return p.Value })
+			return err
+		},
+		func() error { return c.lookPower(ctx, cl, l.power) },
+	}
+	errs := make([]error, len(parts))
+	var wg sync.WaitGroup
+	for i, part := range parts {
+		wg.Go(func() { errs[i] = part() })
+	}
+	wg.Wait()
+	return l, firstError(errs)
+}
+
+// firstError is one of several that say the same: that a login was refused is told
+// once.
+func firstError(errs []error) error {
+	for _, err := range errs {
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// lookPower reads which machines run. The list of a group does not tell it: that of
+// the subscription does, of all machines at once.
+func (c *Conn) lookPower(ctx context.Context, cl *clients, power map[string]string) error {
+	list, err := all(ctx, cl.vms.NewListAllPager(&armcompute.VirtualMachinesClientListAllOptions{StatusOnly: ptr("true")}),
+		func(p armcompute.VirtualMachinesClientListAllResponse) []*armcompute.VirtualMachine { return p.Value })
+	for _, vm := range list {
+		if vm.Properties == nil || vm.Properties.InstanceView == nil {
+			continue
+		}
+		power[strings.ToLower(text(vm.ID))] = powerState(vm.Properties.InstanceView)
+	}
+	return err
+}
+
+func powerState(v *armcompute.VirtualMachineInstanceView) string {
+	for _, s := range v.Statuses {
+		if state, ok := strings.CutPrefix(text(s.Code), "PowerState/"); ok {
+			return state
+		}
+	}
+	return ""
+}
+
+// Observe implements [resource.Conn]. A group that is not there has nothing in it.
+func (c *Conn) Observe(ctx context.Context, q resource.Query) (*resource.Observation, error) {
+	cl, err := c.dial(ctx)
+	if err != nil {
+		return nil, err
+	}
+	l, err := c.look(ctx, cl)
+	if err != nil {
+		return nil, err
+	}
+	obs := &resource.Observation{Identity: "azure " + cl.subscription + "/" + strings.ToLower(c.Group())}
+	obs.Objects = c.objects(cl, l)
+	if err := c.measure(ctx, cl, q, obs); err != nil {
+		return nil, err
+	}
+	machines := "1 machine"
+	if len(l.vms) != 1 {
+		machines = fmt.Sprintf("%d machines", len(l.vms))
+	}
+	obs.Summary = fmt.Sprintf("%s in %s, subscription %s (%s), by %s", machines, c.Group(), cl.subscription, cl.from, cl.account.credential())
+	return obs, nil
+}
+
+// objects are the things of a group as the planner sees them. What belongs to a
+// machine, and came with it, is no object of its own.
+func (c *Conn) objects(cl *clients, l *live) []*resource.Object {
+	var out []*resource.Object
+	if l.group != nil {
+		out = append(out, c.groupObject(l.group))
+	}
+	for _, n := range l.nets {
+		out = append(out, c.networkObject(cl, n))
+	}
+	for _, g := range l.nsgs {
+		if !c.isLease(g) {
+			out = append(out, c.securityGroupObject(cl, g))
+		}
+	}
+	for _, ip := range l.ips {
+		if o := c.publicIPObject(ip); !partOfVM(o) {
+			out = append(out, o)
+		}
+	}
+	for _, n := range l.nics {
+		if o := c.interfaceObject(cl, l, n); !partOfVM(o) {
+			out = append(out, o)
+		}
+	}
+	for _, vm := range l.vms {
+		out = append(out, c.vmObject(cl, l, vm))
+	}
+	known := map[string]string{}
+	for _, o := range out {
+		known[strings.ToLower(o.Native.(*native).id)] = o.ID
+	}
+	for _, o := range out {
+		uses := o.Uses[:0]
+		for _, id := range o.Uses { // Azure's so far
+			if found := known[strings.ToLower(id)]; found != "" {
+				uses = append(uses, found)
+			}
+		}
+		o.Uses = uses
+	}
+	return out
+}
+
+// tagPart marks what Azure makes, and deletes, with a machine.
+const tagPart = "swarmscript.part"
+
+func partOfVM(o *resource.Object) bool {
+	n := o.Native.(*native)
+	return n.own[tagPart] != ""
+}
+
+// deletes is a handler's Delete of all kinds here.
+func deletes(ctx context.Context, rc resource.Conn, r *resource.Request, remove func(ctx context.Context, cl *clients, group, name string) error) error {
+	c, cl, err := connOf(ctx, rc)
+	if err != nil {
+		return err
+	}
+	n, err := nativeOf(r.Live)
+	if err != nil {
+		return err
+	}
+	id, err := ParseID(n.id)
+	if err != nil {
+		return err
+	}
+	return remove(telling(ctx, func(text string) { r.Progress(resource.Progress{Text: text}) }), cl, c.Group(), id.Name)
+}
+
+// absent returns [resource.ErrExists] where a resource is there: a PUT would write
+// over what is somebody else's.
+func absent(err error) error {
+	if isMissing(err) {
+		return nil
+	}
+	if err != nil {
+		return explain(err)
+	}
+	return resource.ErrExists
+}

@@ -1,0 +1,261 @@
+package azure
+
+import (
+	"bytes"
+	"cmp"
+	"context"
+	"crypto/tls"
+	"crypto/x509"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net"
+	"net/http"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/Azure/azure-sdk-for-go/sdk/azcore"
+	"github.com/Azure/azure-sdk-for-go/sdk/azcore/arm"
+	"github.com/Azure/azure-sdk-for-go/sdk/azcore/cloud"
+	"github.com/Azure/azure-sdk-for-go/sdk/azcore/policy"
+	"github.com/Azure/azure-sdk-for-go/sdk/azidentity"
+)
+
+// clouds are Azure's, by the names that docker-machine and az give them.
+var clouds = map[string]cloud.Configuration{
+	"AzurePublicCloud":       cloud.AzurePublic,
+	"AzureChinaCloud":        cloud.AzureChina,
+	"AzureUSGovernmentCloud": cloud.AzureGovernment,
+}
+
+// The variables that name another Azure Resource Manager, such as one to test
+// against: where it is, and whose certificates are trusted there. Its host gives
+// out the tokens, too.
+const (
+	EndpointVariable = "SWARMSCRIPT_AZURE_ENDPOINT"
+	CAVariable       = "SWARMSCRIPT_AZURE_CA_FILE"
+)
+
+// account is who we are to Azure.
+type account struct {
+	cred    azcore.TokenCredential
+	options arm.ClientOptions
+	tenant  string
+	custom  bool // another Azure than Microsoft's
+
+	mu    sync.Mutex
+	taken string // the name of the credential that was taken, "" before the first
+}
+
+// newAccount prepares the credentials of the environment. Nothing is contacted.
+func newAccount(cfg Config, throttle policy.Policy) (*account, error) {
+	conf := cloud.AzurePublic
+	if cfg.Environment != "" {
+		conf = clouds[cfg.Environment]
+	}
+	a := &account{tenant: cmp.Or(cfg.Tenant, os.Getenv("AZURE_TENANT_ID"), os.Getenv("ARM_TENANT_ID"))}
+	options := azcore.ClientOptions{Retry: policy.RetryOptions{MaxRetries: -1}, Telemetry: policy.TelemetryOptions{ApplicationID: "swarmscript"}}
+	if endpoint := strings.TrimSuffix(os.Getenv(EndpointVariable), "/"); endpoint != "" {
+		if !strings.HasPrefix(endpoint, "https://") {
+			return nil, fmt.Errorf("%s is %q, want https://host:port: tokens are sent over nothing else", EndpointVariable, endpoint)
+		}
+		a.custom = true
+		conf = cloud.Configuration{
+			ActiveDirectoryAuthorityHost: endpoint + "/",
+			Services: map[cloud.ServiceName]cloud.ServiceConfiguration{
+				cloud.ResourceManager: {Endpoint: endpoint, Audience: "https://management.core.windows.net/"},
+			},
+		}
+	}
+	if file := os.Getenv(CAVariable); file != "" {
+		client, err := trusting(file)
+		if err != nil {
+			return nil, err
+		}
+		options.Transport = client
+	}
+	options.Cloud = conf
+	chain, err := azidentity.NewChainedTokenCredential(a.chain(options), nil)
+	if err != nil {
+		return nil, err
+	}
+	a.cred = chain
+	a.options = arm.ClientOptions{ClientOptions: options}
+	a.options.PerCallPolicies = []policy.Policy{throttle}
+	return a, nil
+}
+
+// trusting is a client that trusts the authorities of a file beside the system's:
+// of this program's other connections, none does.
+func trusting(file string) (*http.Client, error) {
+	pem, err := os.ReadFile(file)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", CAVariable, err)
+	}
+	pool, err := x509.SystemCertPool()
+	if err != nil {
+		pool = x509.NewCertPool()
+	}
+	if !pool.AppendCertsFromPEM(pem) {
+		return nil, fmt.Errorf("%s: %s holds no certificate in PEM format", CAVariable, file)
+	}
+	t := http.DefaultTransport.(*http.Transport).Clone()
+	t.TLSClientConfig = &tls.Config{RootCAs: pool, MinVersion: tls.VersionTLS12}
+	t.MaxIdleConnsPerHost = 32
+	return &http.Client{Transport: t}, nil
+}
+
+// chain are the credentials in the order in which they are tried. One that is
+// there and is refused ends it: a person who gave it wants to know.
+func (a *account) chain(options azcore.ClientOptions) []azcore.TokenCredential {
+	var out []azcore.TokenCredential
+	add := func(name string, cred azcore.TokenCredential, err error) {
+		if err != nil {
+			cred = unavailable{fmt.Errorf("%s: %w", name, err)}
+		}
+		out = append(out, noted{name, cred, a})
+	}
+	env, err := a.environment(options)
+	add("the environment's service principal", env, err)
+	workload, err := azidentity.NewWorkloadIdentityCredential(&azidentity.WorkloadIdentityCredentialOptions{
+		ClientOptions: options, TenantID: a.tenant, DisableInstanceDiscovery: a.custom,
+	})
+	add("the workload's identity", workload, err)
+	managed := &azidentity.ManagedIdentityCredentialOptions{ClientOptions: options}
+	if id := cmp.Or(os.Getenv("AZURE_CLIENT_ID"), os.Getenv("ARM_CLIENT_ID")); id != "" {
+		managed.ID = azidentity.ClientID(id)
+	}
+	identity, err := azidentity.NewManagedIdentityCredential(managed)
+	if err == nil {
+		add("this machine's managed identity", onAzure{identity}, nil)
+	}
+	cli, err := azidentity.NewAzureCLICredential(&azidentity.AzureCLICredentialOptions{TenantID: a.tenant})
+	add("az login", cli, err)
+	azd, err := azidentity.NewAzureDeveloperCLICredential(&azidentity.AzureDeveloperCLICredentialOptions{TenantID: a.tenant})
+	add("azd auth login", azd, err)
+	return out
+}
+
+// environment is the credential that AZURE_* says, or ARM_* as Terraform calls it.
+func (a *account) environment(options azcore.ClientOptions) (azcore.TokenCredential, error) {
+	get := func(name string) string { return cmp.Or(os.Getenv("AZURE_"+name), os.Getenv("ARM_"+name)) }
+	id, secret, cert := get("CLIENT_ID"), get("CLIENT_SECRET"), get("CLIENT_CERTIFICATE_PATH")
+	switch {
+	case id == "" || secret == "" && cert == "":
+		return nil, errors.New("neither AZURE_CLIENT_ID and AZURE_CLIENT_SECRET nor ARM_CLIENT_ID and ARM_CLIENT_SECRET are set")
+	case a.tenant == "":
+		return nil, errors.New("AZURE_TENANT_ID is not set, nor ARM_TENANT_ID")
+	case secret != "":
+		return azidentity.NewClientSecretCredential(a.tenant, id, secret, &azidentity.ClientSecretCredentialOptions{
+			ClientOptions: options, DisableInstanceDiscovery: a.custom,
+		})
+	}
+	pem, err := os.ReadFile(cert)
+	if err != nil {
+		return nil, err
+	}
+	certs, key, err := azidentity.ParseCertificates(pem, []byte(get("CLIENT_CERTIFICATE_PASSWORD")))
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", cert, err)
+	}
+	return azidentity.NewClientCertificateCredential(a.tenant, id, certs, key, &azidentity.ClientCertificateCredentialOptions{
+		ClientOptions: options, DisableInstanceDiscovery: a.custom,
+	})
+}
+
+// noted remembers which credential was taken.
+type noted struct {
+	name string
+	azcore.TokenCredential
+	account *account
+}
+
+// GetToken implements [azcore.TokenCredential].
+func (n noted) GetToken(ctx context.Context, o policy.TokenRequestOptions) (azcore.AccessToken, error) {
+	t, err := n.TokenCredential.GetToken(ctx, o)
+	if err == nil {
+		n.account.mu.Lock()
+		n.account.taken = n.name
+		n.account.mu.Unlock()
+	}
+	return t, err
+}
+
+// credential is the name of the one that was taken.
+func (a *account) credential() string {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	return a.taken
+}
+
+// unavailable is a credential that the environment does not have.
+type unavailable struct{ err error }
+
+// GetToken implements [azcore.TokenCredential]: the chain goes on.
+func (u unavailable) GetToken(context.Context, policy.TokenRequestOptions) (azcore.AccessToken, error) {
+	return azcore.AccessToken{}, azidentity.NewCredentialUnavailableError(u.err.Error())
+}
+
+// onAzure is a machine's own identity. Where nothing of Azure answers there is
+// none: the SDK would take its time to find that out.
+type onAzure struct{ azcore.TokenCredential }
+
+// metadata is Azure's service inside of its machines.
+const metadata = "169.254.169.254:80"
+
+// GetToken implements [azcore.TokenCredential].
+func (o onAzure) GetToken(ctx context.Context, opts policy.TokenRequestOptions) (azcore.AccessToken, error) {
+	if os.Getenv("IDENTITY_ENDPOINT") == "" && os.Getenv("MSI_ENDPOINT") == "" {
+		d := net.Dialer{Timeout: 500 * time.Millisecond}
+		conn, err := d.DialContext(ctx, "tcp", metadata)
+		if err != nil {
+			return azcore.AccessToken{}, azidentity.NewCredentialUnavailableError("managed identity: this is no machine of Azure's")
+		}
+		_ = conn.Close()
+	}
+	return o.TokenCredential.GetToken(ctx, opts)
+}
+
+// givenSubscription is the subscription that the script or the environment says, or
+// the one that az works with; "" where nobody does.
+func givenSubscription(cfg Config) (id, from string) {
+	switch {
+	case cfg.Subscription != "":
+		return cfg.Subscription, "the script"
+	case os.Getenv("AZURE_SUBSCRIPTION_ID") != "":
+		return os.Getenv("AZURE_SUBSCRIPTION_ID"), "AZURE_SUBSCRIPTION_ID"
+	case os.Getenv("ARM_SUBSCRIPTION_ID") != "":
+		return os.Getenv("ARM_SUBSCRIPTION_ID"), "ARM_SUBSCRIPTION_ID"
+	}
+	dir := os.Getenv("AZURE_CONFIG_DIR")
+	if home, err := os.UserHomeDir(); dir == "" && err == nil {
+		dir = filepath.Join(home, ".azure")
+	}
+	data, err := os.ReadFile(filepath.Join(dir, "azureProfile.json"))
+	if err != nil {
+		return "", ""
+	}
+	return defaultSubscription(data), "az"
+}
+
+// defaultSubscription reads az's profile, which begins with a byte order mark.
+func defaultSubscription(profile []byte) string {
+	var p struct {
+		Subscriptions []struct {
+			ID        string `json:"id"`
+			IsDefault bool   `json:"isDefault"`
+		} `json:"subscriptions"`
+	}
+	if json.Unmarshal(bytes.TrimPrefix(profile, []byte("\xef\xbb\xbf")), &p) != nil {
+		return ""
+	}
+	for _, s := range p.Subscriptions {
+		if s.IsDefault {
+			return s.ID
+		}
+	}
+	return ""
+}

@@ -1,0 +1,171 @@
+package azure
+
+import (
+	"cmp"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"strings"
+
+	"github.com/Azure/azure-sdk-for-go/sdk/azcore"
+	"github.com/Azure/azure-sdk-for-go/sdk/azidentity"
+
+	"github.com/swarmscript/swarmscript/internal/pattern"
+	"github.com/swarmscript/swarmscript/internal/resource"
+)
+
+// Failure is what Azure refused, as it says it.
+type Failure struct {
+	Status  int
+	Code    string // "AuthorizationFailed"
+	Message string
+	Advice  string // what to do, "" where the message says it
+	kind    error  // of resource's, nil where none is meant
+}
+
+// Error says what Azure says, and what to do.
+func (f *Failure) Error() string {
+	s := f.Code
+	if f.Message != "" {
+		s += ": " + f.Message
+	}
+	if f.Advice != "" {
+		s += "; " + f.Advice
+	}
+	return s
+}
+
+// Unwrap tells what kind of error it is.
+func (f *Failure) Unwrap() error { return f.kind }
+
+// explain turns the SDK's errors, which show a whole exchange, into what a person
+// has to know. Nil stays nil.
+func explain(err error) error {
+	if err == nil {
+		return nil
+	}
+	var failed *Failure
+	if errors.As(err, &failed) {
+		return err
+	}
+	var resp *azcore.ResponseError
+	if errors.As(err, &resp) {
+		return explainResponse(resp)
+	}
+	if strings.Contains(err.Error(), "failed to acquire a token") { // the chain's own
+		return fmt.Errorf("azure: %w: %s", resource.ErrRefused, chainMessage(err))
+	}
+	var auth *azidentity.AuthenticationFailedError
+	if errors.As(err, &auth) {
+		return fmt.Errorf("azure: %w: %s", resource.ErrRefused, authMessage(auth))
+	}
+	if errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded) {
+		return err
+	}
+	return fmt.Errorf("azure: %w: %w", resource.ErrUnreachable, err)
+}
+
+func explainResponse(resp *azcore.ResponseError) error {
+	f := &Failure{Status: resp.StatusCode, Code: resp.ErrorCode}
+	if r := resp.RawResponse; r != nil && r.Body != nil {
+		body, _ := io.ReadAll(io.LimitReader(r.Body, 1<<20))
+		r.Body = io.NopCloser(strings.NewReader(string(body)))
+		code, message := readFailure(body)
+		f.Code, f.Message = cmp.Or(code, f.Code), message
+	}
+	if f.Code == "" {
+		f.Code = fmt.Sprintf("Azure answers %d %s", f.Status, http.StatusText(f.Status))
+	}
+	f.Advice, f.kind = judge(f.Status, f.Code, f.Message)
+	return f
+}
+
+// readFailure reads the body of an error, and of one that only holds others the
+// innermost.
+func readFailure(body []byte) (code, message string) {
+	type failure struct {
+		Code, Message string
+		Details       []json.RawMessage
+	}
+	var outer struct {
+		Error *failure
+		failure
+	}
+	if json.Unmarshal(body, &outer) != nil {
+		return "", ""
+	}
+	f := &outer.failure
+	if outer.Error != nil {
+		f = outer.Error
+	}
+	for len(f.Details) == 1 {
+		var inner failure
+		if json.Unmarshal(f.Details[0], &inner) != nil || inner.Code == "" || inner.Message == "" {
+			break
+		}
+		f = &inner
+	}
+	return f.Code, strings.TrimSpace(strings.ReplaceAll(f.Message, "\r\n", " "))
+}
+
+var missingAction = pattern.Of(`perform action '([^']+)'`)
+
+// judge says what a code means to us, and what a person can do about it.
+func judge(status int, code, message string) (advice string, kind error) {
+	switch {
+	case code == "AuthorizationFailed" || code == "LinkedAuthorizationFailed":
+		action := "what was asked for"
+		if m := missingAction().FindStringSubmatch(message); m != nil {
+			action = m[1]
+		}
+		return "have the login given a role with " + action + ", such as Contributor on the resource group", resource.ErrRefused
+	case status == http.StatusUnauthorized:
+		return "log in again: az login, or new AZURE_CLIENT_SECRET", resource.ErrRefused
+	case strings.Contains(code, "Quota") || strings.Contains(message, "quota"):
+		return "ask for more with az quota, or use another size or region", nil
+	case code == "SkuNotAvailable" || code == "ZonalAllocationFailed" || code == "AllocationFailed":
+		return "use another size, zone or region", nil
+	case code == "SubscriptionNotFound":
+		return "give one that the login sees: subscription =, or AZURE_SUBSCRIPTION_ID", resource.ErrRefused
+	case status == http.StatusNotFound:
+		return "", resource.ErrMissing
+	case status == http.StatusPreconditionFailed:
+		return "", resource.ErrConflict
+	case status == http.StatusTooManyRequests || status >= 500:
+		return "", resource.ErrTransient
+	}
+	return "", nil
+}
+
+// isMissing reports whether an error says that there is no such resource, or no
+// such group.
+func isMissing(err error) bool {
+	var resp *azcore.ResponseError
+	return errors.Is(err, resource.ErrMissing) || errors.As(err, &resp) && resp.StatusCode == http.StatusNotFound
+}
+
+var aadError = pattern.Of(`AADSTS\d+: [^"\\\r\n]+`)
+
+// authMessage is what Entra says of a login, in a line.
+func authMessage(err error) string {
+	if m := aadError().FindString(err.Error()); m != "" {
+		return strings.TrimSpace(m)
+	}
+	return oneLine(err.Error())
+}
+
+// chainMessage says why each of the credentials was not there.
+func chainMessage(err error) string {
+	if m := aadError().FindString(err.Error()); m != "" {
+		return strings.TrimSpace(m)
+	}
+	return "no login to Azure was found; run az login, or set AZURE_TENANT_ID, AZURE_CLIENT_ID and AZURE_CLIENT_SECRET"
+}
+
+func oneLine(s string) string {
+	line, _, _ := strings.Cut(strings.TrimSpace(s), "\n")
+	return line
+}

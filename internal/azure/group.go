@@ -1,0 +1,147 @@
+package azure
+
+import (
+	"context"
+	"fmt"
+	"strings"
+
+	"github.com/Azure/azure-sdk-for-go/sdk/resourcemanager/resources/armresources/v4"
+
+	"github.com/swarmscript/swarmscript/internal/resource"
+	"github.com/swarmscript/swarmscript/internal/schema"
+	"github.com/swarmscript/swarmscript/internal/value"
+)
+
+// GroupSpec is what a script says of the resource group of its azure().
+type GroupSpec struct {
+	Name string            `star:"name,required,pos,local" doc:"Its name: what azure(resource_group=) says, or the project's."`
+	Tags map[string]string `star:"tags,merge" doc:"Tags."`
+}
+
+// SchemaName implements [schema.Named].
+func (*GroupSpec) SchemaName() (string, string) {
+	return "resource_group", "The resource group of an `azure()`. It need not be declared: it is made where there is none, and one that exists without anybody's mark is used, and never deleted."
+}
+
+var groupSchema = schema.Of(GroupSpec{})
+
+// GroupKind is a resource group.
+var GroupKind = &resource.Kind{
+	Name:      "resource_group",
+	Schema:    groupSchema,
+	Scope:     "azure",
+	Rank:      1,
+	Keyless:   true,
+	TakesOver: true,
+	Out:       named,
+	Check: func(args value.Struct) schema.Problems {
+		p := &problemsOf{schema: groupSchema, args: args}
+		p.ps = append(p.ps, checkTags(p.get("tags"))...)
+		return p.done()
+	},
+	Handler: groupHandler{},
+}
+
+// named are the outputs that all kinds of Azure have.
+var named = []resource.Output{
+	{Name: "name", Type: "string", Stable: true, Arg: "name", Doc: "Its name."},
+	{Name: "id", Type: "string", Stable: true, Doc: "Its ID in Azure."},
+}
+
+func (c *Conn) groupObject(g *armresources.ResourceGroup) *resource.Object {
+	o := c.object(GroupKind, text(g.ID), "", text(g.Name), g.Tags, g)
+	if strings.EqualFold(o.Name, c.Group()) {
+		o.Name = c.Group() // Azure keeps the case of who made it
+	}
+	o.Out["name"] = o.Name
+	o.Args = groupSchema.Encode(&GroupSpec{Name: o.Name, Tags: o.Native.(*native).tags})
+	return o
+}
+
+func plainLocation(s string) string { return strings.ToLower(strings.ReplaceAll(s, " ", "")) }
+
+type groupHandler struct{}
+
+// Create implements [resource.Handler].
+func (h groupHandler) Create(ctx context.Context, rc resource.Conn, r *resource.Request) (*resource.Object, error) {
+	_, cl, err := connOf(ctx, rc)
+	if err != nil {
+		return nil, err
+	}
+	c := rc.(*Conn)
+	if name := r.Address.Name(); name != c.Group() {
+		return nil, fmt.Errorf("the resource group of this azure() is %s, not %s: azure(resource_group = %q)", c.Group(), name, name)
+	}
+	if _, err := cl.groups.Get(ctx, c.Group(), nil); absent(err) != nil {
+		return nil, absent(err)
+	}
+	return h.put(ctx, c, cl, r)
+}
+
+// Update implements [resource.Handler].
+func (h groupHandler) Update(ctx context.Context, rc resource.Conn, r *resource.Request) (*resource.Object, error) {
+	c, cl, err := connOf(ctx, rc)
+	if err != nil {
+		return nil, err
+	}
+	return h.put(ctx, c, cl, r)
+}
+
+func (groupHandler) put(ctx context.Context, c *Conn, cl *clients, r *resource.Request) (*resource.Object, error) {
+	var spec GroupSpec
+	if err := groupSchema.Decode(r.Args, &spec); err != nil {
+		return nil, err
+	}
+	location := c.cfg.Location
+	if r.Live != nil { // where it is cannot change
+		location = text(r.Live.Native.(*native).arm.(*armresources.ResourceGroup).Location)
+	}
+	got, err := cl.groups.CreateOrUpdate(ctx, c.Group(), armresources.ResourceGroup{Location: &location, Tags: tagsFor(r, spec.Tags, nil)}, nil)
+	if err != nil {
+		return nil, explain(err)
+	}
+	return c.groupObject(&got.ResourceGroup), nil
+}
+
+// Delete implements [resource.Handler]. All that is in a group goes with it: it
+// stays where that is not ours.
+func (groupHandler) Delete(ctx context.Context, rc resource.Conn, r *resource.Request) error {
+	c, cl, err := connOf(ctx, rc)
+	if err != nil {
+		return err
+	}
+	strangers, err := c.strangers(ctx, cl, r.Live.Mark.Project)
+	if err != nil {
+		return err
+	}
+	if len(strangers) > 0 {
+		return fmt.Errorf("resource group %s holds what is not this project's: %s; it is not deleted; move that, or delete the group with az group delete", c.Group(), strings.Join(strangers, ", "))
+	}
+	c.setLeaving(true)
+	poller, err := cl.groups.BeginDelete(ctx, c.Group(), nil)
+	if err := finishDelete(ctx, poller, err); err != nil {
+		c.setLeaving(false)
+		return err
+	}
+	return nil
+}
+
+// strangers are the resources of the group that do not carry the project's mark.
+func (c *Conn) strangers(ctx context.Context, cl *clients, project string) ([]string, error) {
+	list, err := all(ctx, cl.resources.NewListByResourceGroupPager(c.Group(), nil), func(p armresources.ClientListByResourceGroupResponse) []*armresources.GenericResourceExpanded {
+		return p.Value
+	})
+	var out []string
+	for _, r := range list {
+		if unpack(r.Tags)[resource.LabelProject] != project {
+			out = append(out, text(r.Type)+" "+text(r.Name))
+		}
+	}
+	return out, err
+}
+
+func (c *Conn) setLeaving(leaving bool) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.leaving = leaving
+}

@@ -1,0 +1,143 @@
+package azure
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net/http"
+	"time"
+
+	"github.com/Azure/azure-sdk-for-go/sdk/azcore/policy"
+	"github.com/Azure/azure-sdk-for-go/sdk/resourcemanager/network/armnetwork/v9"
+	"github.com/Azure/azure-sdk-for-go/sdk/resourcemanager/resources/armresources/v4"
+
+	"github.com/swarmscript/swarmscript/internal/resource"
+)
+
+// The lease is a network security group without rules and users, which costs
+// nothing: its tags say who holds it, and it is made, changed and deleted under its
+// etag. Azure's clock is that of its answers.
+
+// leaseName is the name of a project's lease. Another project may be in the group.
+func leaseName(project string) string {
+	sum := sha256.Sum256([]byte(project))
+	return "swarmscript-lease-" + hex.EncodeToString(sum[:6])
+}
+
+func (c *Conn) isLease(g *armnetwork.SecurityGroup) bool { return unpack(g.Tags)[tagLease] != "" }
+
+// ReadLease implements [resource.Leaser].
+func (c *Conn) ReadLease(ctx context.Context, project string) (*resource.Lease, time.Time, error) {
+	cl, err := c.dial(ctx)
+	if err != nil {
+		return nil, time.Time{}, err
+	}
+	var raw *http.Response
+	got, err := cl.nsgs.Get(policy.WithCaptureResponse(ctx, &raw), c.Group(), leaseName(project), nil)
+	now := serverTime(raw)
+	if isMissing(err) {
+		return nil, now, nil
+	}
+	if err != nil {
+		return nil, now, explain(err)
+	}
+	l, err := readLease(&got.SecurityGroup)
+	return l, now, err
+}
+
+// serverTime is Azure's clock, or ours where an answer does not tell.
+func serverTime(r *http.Response) time.Time {
+	if r != nil {
+		if t, err := http.ParseTime(r.Header.Get("Date")); err == nil {
+			return t
+		}
+	}
+	return time.Now()
+}
+
+func readLease(g *armnetwork.SecurityGroup) (*resource.Lease, error) {
+	var l resource.Lease
+	if err := json.Unmarshal([]byte(unpack(g.Tags)[tagLease]), &l); err != nil {
+		return nil, fmt.Errorf("the lease %s: %w; delete it if nobody is applying", text(g.Name), err)
+	}
+	l.Version = text(g.Etag)
+	return &l, nil
+}
+
+// WriteLease implements [resource.Leaser].
+func (c *Conn) WriteLease(ctx context.Context, project string, old, next *resource.Lease) (*resource.Lease, error) {
+	cl, err := c.dial(ctx)
+	if err != nil {
+		return nil, err
+	}
+	c.mu.Lock()
+	leaving := c.leaving
+	c.mu.Unlock()
+	if leaving { // and the lease with the group
+		return next, nil
+	}
+	name, header := leaseName(project), http.Header{}
+	header.Set("If-None-Match", "*")
+	if old != nil {
+		etag, _ := old.Version.(string)
+		header = http.Header{"If-Match": []string{etag}}
+	}
+	under := policy.WithHTTPHeader(ctx, header)
+	if next == nil {
+		poller, err := cl.nsgs.BeginDelete(under, c.Group(), name, nil)
+		return nil, conflict(finishDelete(ctx, poller, err))
+	}
+	if old == nil {
+		if err := c.makeGroup(ctx, cl, project); err != nil {
+			return nil, err
+		}
+	}
+	data, err := json.Marshal(next)
+	if err != nil {
+		return nil, err
+	}
+	g := armnetwork.SecurityGroup{
+		Location: &c.cfg.Location, Properties: &armnetwork.SecurityGroupPropertiesFormat{},
+		Tags: pack(map[string]string{resource.LabelProject: project, tagLease: string(data)}),
+	}
+	poller, err := cl.nsgs.BeginCreateOrUpdate(under, c.Group(), name, g, nil)
+	got, err := finish(ctx, poller, err)
+	if err != nil {
+		return nil, conflict(err)
+	}
+	written, err := readLease(&got.SecurityGroup)
+	if err == nil && written.Holder != next.Holder {
+		return nil, fmt.Errorf("the lease of %s: %w", project, resource.ErrConflict)
+	}
+	return written, err
+}
+
+// conflict says of a write to the lease that somebody else was faster: the etag has
+// changed, or their write is not done yet.
+func conflict(err error) error {
+	var f *Failure
+	if errors.As(err, &f) && (f.Status == http.StatusConflict || f.Status == http.StatusPreconditionFailed) {
+		return fmt.Errorf("%w: %w", resource.ErrConflict, err)
+	}
+	return err
+}
+
+// makeGroup makes the resource group where there is none, as its declaration would:
+// the lease is in it. The step that makes it then finds it.
+func (c *Conn) makeGroup(ctx context.Context, cl *clients, project string) error {
+	_, err := cl.groups.Get(ctx, c.Group(), nil)
+	if err = absent(err); errors.Is(err, resource.ErrExists) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	mark := resource.Mark{Project: project, Address: groupAddress(c.cfg.Scope(), c.Group())}
+	_, err = cl.groups.CreateOrUpdate(ctx, c.Group(), armresources.ResourceGroup{Location: &c.cfg.Location, Tags: pack(mark.Labels(nil))}, nil)
+	return explain(err)
+}
+
+var _ resource.Leaser = (*Conn)(nil)

@@ -1,0 +1,263 @@
+package azure
+
+import (
+	"context"
+	"fmt"
+	"net/netip"
+	"slices"
+	"strings"
+
+	"github.com/Azure/azure-sdk-for-go/sdk/resourcemanager/network/armnetwork/v9"
+
+	"github.com/swarmscript/swarmscript/internal/resource"
+	"github.com/swarmscript/swarmscript/internal/schema"
+	"github.com/swarmscript/swarmscript/internal/value"
+)
+
+// NetworkSpec is what a script says of a virtual network.
+type NetworkSpec struct {
+	Name         string            `star:"name,required,pos,local" doc:"Its name."`
+	AddressSpace []Prefix          `star:"address_space,set" doc:"Its ranges of addresses; [\"192.168.0.0/16\"] if left out. Keep clear of 10.0.0.0/8, of which swarms take their networks' unless told otherwise."`
+	Subnets      []Subnet          `star:"subnets,set" doc:"Its subnets, all of them; one named nodes with the first range if left out."`
+	Tags         map[string]string `star:"tags,merge" doc:"Tags."`
+}
+
+// Subnet is a part of a virtual network.
+type Subnet struct {
+	Name          string  `star:"name,required,pos,key" doc:"Its name."`
+	AddressPrefix Prefix  `star:"address_prefix,required,pos" doc:"Its range of addresses."`
+	SecurityGroup *string `star:"network_security_group" ref:"network_security_group.name" doc:"What may come in and go out: a network_security_group, or its name or ID."`
+	Outbound      bool    `star:"default_outbound_access" default:"true" doc:"Whether machines without a public address reach the internet."`
+}
+
+// SchemaName implements [schema.Named].
+func (*NetworkSpec) SchemaName() (string, string) {
+	return "virtual_network", "A virtual network of Azure, with its subnets."
+}
+
+// SchemaName implements [schema.Named].
+func (*Subnet) SchemaName() (string, string) { return "vnet_subnet", "A subnet of a virtual network." }
+
+// Prefix is a range of addresses, as 192.168.0.0/16.
+type Prefix string
+
+// Normal implements [schema.Normaler].
+func (p Prefix) Normal() (string, error) {
+	got, err := netip.ParsePrefix(string(p))
+	if err != nil {
+		return "", fmt.Errorf("got %q, want a range of addresses such as \"192.168.0.0/16\"", string(p))
+	}
+	if got.Masked() != got {
+		return "", fmt.Errorf("%s has bits beyond its mask: %s", p, got.Masked())
+	}
+	return got.String(), nil
+}
+
+// What a network has that says nothing else.
+const (
+	defaultSpace  = "192.168.0.0/16"
+	defaultSubnet = "nodes"
+)
+
+var networkSchema = schema.Of(NetworkSpec{})
+
+// NetworkKind is a virtual network.
+var NetworkKind = &resource.Kind{
+	Name:     "virtual_network",
+	Schema:   networkSchema,
+	Scope:    "azure",
+	Rank:     10,
+	Keyless:  true,
+	Out:      named,
+	Check:    checkNetwork,
+	Complete: completeNetwork,
+	Handler:  networkHandler{},
+}
+
+func checkNetwork(args value.Struct) schema.Problems {
+	p := &problemsOf{schema: networkSchema, args: args}
+	p.text("name", resourceName)
+	p.ps = append(p.ps, checkTags(p.get("tags"))...)
+	var spec NetworkSpec
+	if p.done() != nil || networkSchema.Decode(args, &spec) != nil || spec.AddressSpace == nil {
+		return p.done() // or not all is known yet
+	}
+	for i, s := range spec.Subnets {
+		within, err := netip.ParsePrefix(string(s.AddressPrefix))
+		if err == nil && !slices.ContainsFunc(spec.AddressSpace, func(r Prefix) bool { return holds(r, within) }) {
+			p.ps = append(p.ps, &schema.Problem{Path: fmt.Sprintf("subnets[%d].address_prefix", i), Msg: fmt.Sprintf("%s is not in the network's address_space", s.AddressPrefix)})
+		}
+	}
+	return p.done()
+}
+
+func holds(outer Prefix, inner netip.Prefix) bool {
+	o, err := netip.ParsePrefix(string(outer))
+	return err == nil && o.Bits() <= inner.Bits() && o.Contains(inner.Addr())
+}
+
+// resourceName says what is wrong with the name of a resource of Microsoft.Network.
+func resourceName(s string) string {
+	ok := len(s) <= 80 && s != "" && !strings.ContainsFunc(s, func(r rune) bool {
+		return !('a' <= r && r <= 'z' || 'A' <= r && r <= 'Z' || '0' <= r && r <= '9' || strings.ContainsRune("-_.", r))
+	}) && !strings.ContainsAny(s[:1], "-_.") && !strings.ContainsAny(s[len(s)-1:], "-.")
+	if ok {
+		return ""
+	}
+	return fmt.Sprintf("got %q, want letters, digits, -, _ and ., 80 at most, that begin with a letter or digit", s)
+}
+
+func completeNetwork(args value.Struct) {
+	space, _ := networkSchema.Field("address_space")
+	subnets, _ := networkSchema.Field("subnets")
+	if list, _ := args[space.Index].(value.List); args[space.Index] == nil || list != nil && len(list) == 0 {
+		args[space.Index] = value.List{defaultSpace}
+	}
+	list, ok := args[space.Index].(value.List)
+	if args[subnets.Index] != nil || !ok {
+		return
+	}
+	prefix, ok := list[0].(string)
+	if !ok {
+		return // not known yet
+	}
+	args[subnets.Index] = value.List{schema.Of(Subnet{}).Encode(&Subnet{Name: defaultSubnet, AddressPrefix: Prefix(prefix), Outbound: true})}
+}
+
+func (c *Conn) networkObject(cl *clients, n *armnetwork.VirtualNetwork) *resource.Object {
+	p := val(n.Properties)
+	o := c.object(NetworkKind, text(n.ID), text(p.ResourceGUID), text(n.Name), n.Tags, n)
+	spec := &NetworkSpec{Name: o.Name, Tags: o.Native.(*native).tags}
+	if p.AddressSpace != nil {
+		for _, a := range texts(p.AddressSpace.AddressPrefixes) {
+			spec.AddressSpace = append(spec.AddressSpace, Prefix(a))
+		}
+	}
+	for _, s := range p.Subnets {
+		sp := val(s.Properties)
+		sub := Subnet{Name: text(s.Name), AddressPrefix: Prefix(text(sp.AddressPrefix)), Outbound: sp.DefaultOutboundAccess == nil || *sp.DefaultOutboundAccess}
+		if sub.AddressPrefix == "" && len(sp.AddressPrefixes) > 0 {
+			sub.AddressPrefix = Prefix(text(sp.AddressPrefixes[0]))
+		}
+		if sp.NetworkSecurityGroup != nil {
+			sub.SecurityGroup = ptr(c.place(cl).short(text(sp.NetworkSecurityGroup.ID)))
+			o.Uses = append(o.Uses, text(sp.NetworkSecurityGroup.ID))
+		}
+		spec.Subnets = append(spec.Subnets, sub)
+	}
+	o.Args = networkSchema.Encode(spec)
+	settled(o, text(p.ProvisioningState))
+	return o
+}
+
+// settled says of an object what Azure says of its last operation.
+func settled(o *resource.Object, state string) {
+	switch state {
+	case "", "Succeeded":
+	case "Failed", "Canceled":
+		o.Unsettled, o.Stuck = "its last operation has failed", true
+	default:
+		o.Unsettled = strings.ToLower(state)
+	}
+}
+
+type networkHandler struct{}
+
+// Create implements [resource.Handler].
+func (h networkHandler) Create(ctx context.Context, rc resource.Conn, r *resource.Request) (*resource.Object, error) {
+	c, cl, err := connOf(ctx, rc)
+	if err != nil {
+		return nil, err
+	}
+	var spec NetworkSpec
+	if err := networkSchema.Decode(r.Args, &spec); err != nil {
+		return nil, err
+	}
+	if _, err := cl.nets.Get(ctx, c.Group(), spec.Name, nil); absent(err) != nil {
+		return nil, absent(err)
+	}
+	return h.put(ctx, c, cl, r, spec, nil)
+}
+
+// Update implements [resource.Handler]. A PUT of a network takes away the subnets
+// that it does not name, so that all are said each time; what we say nothing of in
+// one that stays is left as it is.
+func (h networkHandler) Update(ctx context.Context, rc resource.Conn, r *resource.Request) (*resource.Object, error) {
+	c, cl, err := connOf(ctx, rc)
+	if err != nil {
+		return nil, err
+	}
+	var spec NetworkSpec
+	if err := networkSchema.Decode(r.Args, &spec); err != nil {
+		return nil, err
+	}
+	now, err := cl.nets.Get(ctx, c.Group(), spec.Name, nil)
+	if err != nil {
+		return nil, explain(err)
+	}
+	return h.put(ctx, c, cl, r, spec, &now.VirtualNetwork)
+}
+
+func (networkHandler) put(ctx context.Context, c *Conn, cl *clients, r *resource.Request, spec NetworkSpec, now *armnetwork.VirtualNetwork) (*resource.Object, error) {
+	if now == nil {
+		now = &armnetwork.VirtualNetwork{Location: &c.cfg.Location}
+	}
+	if now.Properties == nil {
+		now.Properties = &armnetwork.VirtualNetworkPropertiesFormat{}
+	}
+	var space []string
+	for _, p := range spec.AddressSpace {
+		space = append(space, string(p))
+	}
+	now.Properties.AddressSpace = &armnetwork.AddressSpace{AddressPrefixes: pointers(space)}
+	before := map[string]*armnetwork.Subnet{}
+	for _, s := range now.Properties.Subnets {
+		before[text(s.Name)] = s
+	}
+	now.Properties.Subnets = nil
+	for _, want := range spec.Subnets {
+		s := before[want.Name]
+		if s == nil {
+			s = &armnetwork.Subnet{Name: ptr(want.Name)}
+		}
+		if s.Properties == nil {
+			s.Properties = &armnetwork.SubnetPropertiesFormat{}
+		}
+		s.Properties.AddressPrefix, s.Properties.AddressPrefixes = ptr(string(want.AddressPrefix)), nil
+		s.Properties.DefaultOutboundAccess = ptr(want.Outbound)
+		s.Properties.NetworkSecurityGroup = nil
+		if want.SecurityGroup != nil {
+			s.Properties.NetworkSecurityGroup = &armnetwork.SecurityGroup{ID: ptr(c.place(cl).full("Microsoft.Network/networkSecurityGroups", *want.SecurityGroup))}
+		}
+		now.Properties.Subnets = append(now.Properties.Subnets, s)
+	}
+	now.Tags = tagsFor(r, spec.Tags, nil)
+	poller, err := cl.nets.BeginCreateOrUpdate(telling(ctx, toProgress(r)), c.Group(), spec.Name, *now, nil)
+	got, err := finish(ctx, poller, err)
+	if err != nil {
+		return nil, err
+	}
+	return c.networkObject(cl, &got.VirtualNetwork), nil
+}
+
+func toProgress(r *resource.Request) func(string) {
+	return func(text string) { r.Progress(resource.Progress{Text: text}) }
+}
+
+// Delete implements [resource.Handler].
+func (networkHandler) Delete(ctx context.Context, rc resource.Conn, r *resource.Request) error {
+	return deletes(ctx, rc, r, func(ctx context.Context, cl *clients, group, name string) error {
+		poller, err := cl.nets.BeginDelete(ctx, group, name, nil)
+		return finishDelete(ctx, poller, err)
+	})
+}
+
+// EncodeNodes is the subnet of machines that name no network, as an argument, with
+// a reference to its security group.
+func EncodeNodes(group value.Ref) value.List {
+	s := schema.Of(Subnet{})
+	args := s.Encode(&Subnet{Name: defaultSubnet, AddressPrefix: defaultSpace, Outbound: true})
+	f, _ := s.Field("network_security_group")
+	args[f.Index] = group
+	return value.List{args}
+}

@@ -1,0 +1,300 @@
+package azure
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+
+	"github.com/Azure/azure-sdk-for-go/sdk/resourcemanager/compute/armcompute/v8"
+
+	"github.com/swarmscript/swarmscript/internal/diag"
+	"github.com/swarmscript/swarmscript/internal/resource"
+	"github.com/swarmscript/swarmscript/internal/schema"
+	"github.com/swarmscript/swarmscript/internal/value"
+)
+
+// usage is how much of a quota is used.
+type usage struct {
+	name  string // as a person knows it
+	used  int
+	limit int
+}
+
+// foresight is what a plan can be held against before anything is written: what the
+// location has, and what the subscription may have of it.
+type foresight struct {
+	location string
+	sizes    []sku
+	usages   map[string]usage // by the lower-cased name of the quota
+	images   map[string]error // what is wrong with an image, by its name
+}
+
+// Inquire implements [resource.Inquirer]. Azure is asked for sizes, quotas and
+// images where machines are to come, or to change; and then only for what they
+// need. What speaks against the plan, its forecast says.
+func (c *Conn) Inquire(ctx context.Context, q resource.Query, obs *resource.Observation) diag.List {
+	coming := c.coming(q, obs)
+	if len(coming) == 0 {
+		return nil
+	}
+	cl, err := c.dial(ctx)
+	if err != nil {
+		return c.notAsked(coming[0], err)
+	}
+	f := &foresight{location: c.cfg.Location, images: map[string]error{}}
+	if f.sizes, err = c.sizes(ctx, cl); err != nil {
+		return c.notAsked(coming[0], err)
+	}
+	if len(f.sizes) == 0 { // there is no such region, which the forecast says
+		obs.Forecaster = f
+		return nil
+	}
+	if f.usages, err = readUsages(ctx, cl, c.cfg.Location); err != nil {
+		return c.notAsked(coming[0], err)
+	}
+	for _, d := range coming {
+		if image, ok := argument(d, "image").(string); ok {
+			if _, err := c.pin(ctx, cl, Image(image)); err != nil {
+				f.images[image] = err
+			}
+		}
+	}
+	for _, o := range obs.Objects {
+		if n, ok := o.Native.(*native); ok && o.Kind == VMKind.Name {
+			n.sizes = f.sizes
+		}
+	}
+	c.spread(q.Declared, obs, f)
+	obs.Forecaster = f
+	return nil
+}
+
+func (c *Conn) notAsked(d *resource.Declaration, err error) diag.List {
+	return diag.List{{Pos: d.Pos, Severity: diag.Warning, Summary: "sizes, quotas and images were not checked: " + err.Error()}}
+}
+
+// coming are the declared machines that are not there, or are to be of another size.
+func (c *Conn) coming(q resource.Query, obs *resource.Observation) []*resource.Declaration {
+	size, _ := vmSchema.Field("size")
+	live := map[value.Address]*resource.Object{}
+	for _, o := range obs.Objects {
+		if o.Kind == VMKind.Name && o.Mark.Project == q.Project {
+			live[o.Mark.Address] = o
+		}
+	}
+	var out []*resource.Declaration
+	for _, d := range q.Declared {
+		if d.Kind != VMKind || d.External {
+			continue
+		}
+		o := live[d.Address]
+		want, has := argument(d, "size").(string)
+		if o == nil || has && !strings.EqualFold(want, asText(o.Args[size.Index])) {
+			out = append(out, d)
+		}
+	}
+	return out
+}
+
+func asText(v value.Value) string {
+	s, _ := value.Reveal(v).(string)
+	return s
+}
+
+func readUsages(ctx context.Context, cl *clients, location string) (map[string]usage, error) {
+	list, err := all(ctx, cl.usages.NewListPager(location, nil), func(p armcompute.UsageClientListResponse) []*armcompute.Usage { return p.Value })
+	out := map[string]usage{}
+	for _, u := range list {
+		if u.Name != nil {
+			out[strings.ToLower(text(u.Name.Value))] = usage{
+				name: cmp.Or(text(u.Name.LocalizedValue), text(u.Name.Value)), used: int(val(u.CurrentValue)), limit: int(val(u.Limit)),
+			}
+		}
+	}
+	return out, err
+}
+
+// spread chooses the zones of machines that are to come and do not say one.
+func (c *Conn) spread(declared []*resource.Declaration, obs *resource.Observation, f *foresight) {
+	zone, _ := vmSchema.Field("zone")
+	at := map[string]string{}
+	for _, o := range obs.Objects {
+		if o.Kind == VMKind.Name {
+			at[o.Name] = asText(o.Args[zone.Index])
+		}
+	}
+	var all []placed
+	for _, d := range declared {
+		if d.Kind != VMKind || d.External {
+			continue
+		}
+		p := placed{name: asText(argument(d, "name"))}
+		_, p.settled = at[p.name]
+		p.zone = cmp.Or(at[p.name], asText(argument(d, "zone")))
+		if s, ok := f.sizeFor(d.Args); ok {
+			p.zones = s.zones
+		}
+		all = append(all, p)
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.zones = spreadZones(all)
+}
+
+// placed is a machine and its zone, or those that it could be in.
+type placed struct {
+	name    string
+	zone    string // "" where it has none
+	settled bool   // it is there
+	zones   []string
+}
+
+// spreadZones chooses zones: of machines whose names differ only in their number,
+// each goes to the zone with the fewest of them. What is there stays where it is.
+func spreadZones(all []placed) map[string]string {
+	count := map[string]map[string]int{}
+	family := func(name string) map[string]int {
+		key := strings.TrimRight(name, "0123456789")
+		if count[key] == nil {
+			count[key] = map[string]int{}
+		}
+		return count[key]
+	}
+	for _, p := range all {
+		if p.zone != "" {
+			family(p.name)[p.zone]++
+		}
+	}
+	out := map[string]string{}
+	for _, p := range all {
+		if p.zone != "" || p.settled || len(p.zones) == 0 {
+			continue
+		}
+		has := family(p.name)
+		zone := slices.MinFunc(slices.Sorted(slices.Values(p.zones)), func(a, b string) int { return has[a] - has[b] })
+		out[p.name] = zone
+		has[zone]++
+	}
+	return out
+}
+
+// sizeFor is the size that arguments come to, as far as they are known.
+func (f *foresight) sizeFor(args value.Struct) (sku, bool) {
+	get := func(name string) value.Value {
+		field, _ := vmSchema.Field(name)
+		return value.Reveal(args[field.Index])
+	}
+	if name, ok := get("size").(string); ok {
+		return findSize(f.sizes, name)
+	}
+	return choose(f.sizes, f.wanted(get))
+}
+
+func (*foresight) wanted(get func(string) value.Value) want {
+	cpus, _ := get("cpus").(int64)
+	memory, _ := get("memory").(int64)
+	return want{cpus: int(cpus), memory: memory, zone: asText(get("zone"))}
+}
+
+// Forecast implements [resource.Forecaster].
+func (f *foresight) Forecast(list, _ []resource.Prospect) []resource.Finding {
+	var out []resource.Finding
+	grown := map[string]int{} // CPUs that are to come, by quota
+	whose := map[string]value.Address{}
+	for _, p := range list {
+		if p.Kind != VMKind.Name || !p.Changes || p.Schema != vmSchema {
+			continue
+		}
+		refuse := func(format string, a ...any) {
+			out = append(out, resource.Finding{Address: p.Address, Diagnostic: diag.Diagnostic{Severity: diag.Error, Summary: p.Title + ": " + fmt.Sprintf(format, a...)}})
+		}
+		isNew := p.Live == nil || p.Anew
+		if !isNew && !slices.ContainsFunc(p.Fields, func(c schema.Change) bool { return slices.Contains([]string{"size", "cpus", "memory"}, c.Field.Name) }) {
+			continue
+		}
+		s, problem := f.fit(p.Args)
+		if problem != "" {
+			refuse("%s", problem)
+			continue
+		}
+		image, _ := vmSchema.Field("image")
+		if err := f.images[asText(p.Args[image.Index])]; err != nil && isNew {
+			refuse("%s", err)
+		}
+		before := sku{}
+		if p.Live != nil {
+			before, _ = f.sizeFor(p.Live.Args)
+		}
+		for _, quota := range quotasOf(s, p.Args) {
+			n := s.cpus
+			if slices.Contains(quotasOf(before, p.Args), quota) {
+				n -= before.cpus
+			}
+			grown[quota] += n
+			whose[quota] = p.Address
+		}
+	}
+	for _, quota := range slices.Sorted(maps.Keys(grown)) {
+		u, known := f.usages[quota]
+		if known && grown[quota] > 0 && u.used+grown[quota] > u.limit {
+			out = append(out, resource.Finding{Address: whose[quota], Diagnostic: diag.Diagnostic{
+				Severity: diag.Error,
+				Summary:  fmt.Sprintf("the quota of %s in %s is too small", u.name, f.location),
+				Detail:   fmt.Sprintf("%d of %d are used, and the plan needs %d more", u.used, u.limit, grown[quota]),
+				Hint:     "ask for more with az quota, or use another size or region",
+			}})
+		}
+	}
+	return out
+}
+
+// fit is the size that a machine is to have, or why it cannot.
+func (f *foresight) fit(args value.Struct) (sku, string) {
+	get := func(name string) value.Value {
+		field, _ := vmSchema.Field(name)
+		return value.Reveal(args[field.Index])
+	}
+	s, ok := f.sizeFor(args)
+	name, given := get("size").(string)
+	zone := asText(get("zone"))
+	switch {
+	case len(f.sizes) == 0:
+		return s, fmt.Sprintf("there is no region %q, or it has no machines; az account list-locations shows what there is", f.location)
+	case !ok && given:
+		var names []string
+		for _, s := range f.sizes {
+			names = append(names, s.name)
+		}
+		problem := fmt.Sprintf("%s has no size %q", f.location, name)
+		if hint := diag.DidYouMean(name, names); hint != "" {
+			problem += " (" + hint + ")"
+		}
+		return s, problem
+	case !ok:
+		return s, noSize(f.wanted(get), f.location)
+	case s.refused != "":
+		return s, fmt.Sprintf("this subscription cannot have %s in %s (%s); use another size or region", s.name, f.location, s.refused)
+	case zone != "" && !slices.Contains(s.zones, zone):
+		in := "none"
+		if len(s.zones) > 0 {
+			in = strings.Join(s.zones, ", ")
+		}
+		return s, fmt.Sprintf("%s is not to be had in zone %s of %s; the zones that have it: %s", s.name, zone, f.location, in)
+	}
+	return s, ""
+}
+
+// quotasOf are the quotas that the CPUs of a machine count against.
+func quotasOf(s sku, args value.Struct) []string {
+	if s.name == "" {
+		return nil
+	}
+	spot, _ := vmSchema.Field("spot")
+	if value.Reveal(args[spot.Index]) == true {
+		return []string{"lowprioritycores"}
+	}
+	return []string{"cores", strings.ToLower(s.family)}
+}

@@ -1,0 +1,261 @@
+package azure
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/Azure/azure-sdk-for-go/sdk/resourcemanager/network/armnetwork/v9"
+
+	"github.com/swarmscript/swarmscript/internal/resource"
+	"github.com/swarmscript/swarmscript/internal/schema"
+	"github.com/swarmscript/swarmscript/internal/value"
+)
+
+// SecurityGroupSpec is what a script says of a network security group.
+type SecurityGroupSpec struct {
+	Name  string            `star:"name,required,pos,local" doc:"Its name."`
+	Rules []SecurityRule    `star:"rules,set" doc:"Its rules, all of them, beside Azure's own: those let in what comes from the network and from load balancers, and nothing else."`
+	Tags  map[string]string `star:"tags,merge" doc:"Tags."`
+}
+
+// SecurityRule is a rule of a network security group.
+type SecurityRule struct {
+	Name         string   `star:"name,required,pos,key" doc:"Its name."`
+	Priority     int      `star:"priority,required,pos" min:"100" max:"4096" doc:"Its place: the lowest number that fits decides."`
+	Direction    string   `star:"direction" default:"Inbound" enum:"Inbound,Outbound" doc:"Which way."`
+	Access       string   `star:"access" default:"Allow" enum:"Allow,Deny" doc:"What happens."`
+	Protocol     string   `star:"protocol" default:"Tcp" enum:"Tcp,Udp,Icmp,Esp,Ah,*" doc:"The protocol; Esp is what encrypted networks of a swarm use."`
+	Ports        []string `star:"ports,set" doc:"The ports, or ranges of them such as \"8000-8010\", that it is sent to; all if left out."`
+	Sources      []string `star:"sources,set" doc:"Whence: addresses, ranges, or a service tag such as \"VirtualNetwork\"; everywhere if left out."`
+	SourcePorts  []string `star:"source_ports,set" doc:"The ports that it is sent from; all if left out."`
+	Destinations []string `star:"destinations,set" doc:"Where to: addresses, ranges, or a service tag; everywhere if left out."`
+	Description  string   `star:"description" doc:"What it is for."`
+}
+
+// SchemaName implements [schema.Named].
+func (*SecurityGroupSpec) SchemaName() (string, string) {
+	return "network_security_group", "A network security group of Azure: what may come to the machines of a subnet, and leave them."
+}
+
+// SchemaName implements [schema.Named].
+func (*SecurityRule) SchemaName() (string, string) {
+	return "security_rule", "A rule of a network security group."
+}
+
+var securityGroupSchema = schema.Of(SecurityGroupSpec{})
+
+// SecurityGroupKind is a network security group.
+var SecurityGroupKind = &resource.Kind{
+	Name:    "network_security_group",
+	Schema:  securityGroupSchema,
+	Scope:   "azure",
+	Rank:    5,
+	Keyless: true,
+	Out:     named,
+	Check:   checkSecurityGroup,
+	Handler: securityGroupHandler{},
+}
+
+func checkSecurityGroup(args value.Struct) schema.Problems {
+	p := &problemsOf{schema: securityGroupSchema, args: args}
+	p.text("name", resourceName)
+	p.ps = append(p.ps, checkTags(p.get("tags"))...)
+	var spec SecurityGroupSpec
+	if securityGroupSchema.Decode(args, &spec) != nil {
+		return p.done() // not all is known yet
+	}
+	taken := map[string]string{}
+	for i, r := range spec.Rules {
+		path := fmt.Sprintf("rules[%d]", i)
+		if msg := resourceName(r.Name); msg != "" {
+			p.ps = append(p.ps, &schema.Problem{Path: path + ".name", Msg: msg})
+		}
+		place := r.Direction + " " + strconv.Itoa(r.Priority)
+		if other := taken[place]; other != "" {
+			p.ps = append(p.ps, &schema.Problem{Path: path + ".priority", Msg: fmt.Sprintf("%d is that of %s too: those of one direction differ", r.Priority, other)})
+		}
+		taken[place] = r.Name
+		for _, port := range slices.Concat(r.Ports, r.SourcePorts) {
+			if port != "*" && !validPort(port) || strings.Contains(port, "/") {
+				p.ps = append(p.ps, &schema.Problem{Path: path, Msg: fmt.Sprintf("got port %q, want \"80\" or \"8000-8010\"", port)})
+			}
+		}
+	}
+	return p.done()
+}
+
+// anything is what Azure calls no limit.
+const anything = "*"
+
+// several brings what Azure writes as one value or as several to a list: of no
+// limit it is empty.
+func several(one *string, more []*string) []string {
+	list := texts(more)
+	if text(one) != "" {
+		list = append(list, *one)
+	}
+	if slices.Contains(list, anything) {
+		return nil
+	}
+	return list
+}
+
+// oneOf is the inverse of several.
+func oneOf(list []string) (one *string, more []*string) {
+	switch len(list) {
+	case 0:
+		return ptr(anything), nil
+	case 1:
+		return &list[0], nil
+	}
+	return nil, pointers(list)
+}
+
+// arm is the rule as Azure takes it.
+func (r SecurityRule) arm() *armnetwork.SecurityRule {
+	p := &armnetwork.SecurityRulePropertiesFormat{
+		Priority: ptr(int32(r.Priority)), Direction: ptr(armnetwork.SecurityRuleDirection(r.Direction)),
+		Access: ptr(armnetwork.SecurityRuleAccess(r.Access)), Protocol: ptr(armnetwork.SecurityRuleProtocol(r.Protocol)),
+	}
+	if r.Description != "" {
+		p.Description = &r.Description
+	}
+	p.DestinationPortRange, p.DestinationPortRanges = oneOf(r.Ports)
+	p.SourcePortRange, p.SourcePortRanges = oneOf(r.SourcePorts)
+	p.SourceAddressPrefix, p.SourceAddressPrefixes = oneOf(r.Sources)
+	p.DestinationAddressPrefix, p.DestinationAddressPrefixes = oneOf(r.Destinations)
+	return &armnetwork.SecurityRule{Name: ptr(r.Name), Properties: p}
+}
+
+// readRule is the inverse of arm. Azure's own spellings of an enum vary.
+func readRule(r *armnetwork.SecurityRule) SecurityRule {
+	p := val(r.Properties)
+	return SecurityRule{
+		Name: text(r.Name), Priority: int(val(p.Priority)), Description: text(p.Description),
+		Direction: spelled(text(p.Direction), "Inbound", "Outbound"), Access: spelled(text(p.Access), "Allow", "Deny"),
+		Protocol:    spelled(text(p.Protocol), "Tcp", "Udp", "Icmp", "Esp", "Ah"),
+		Ports:       several(p.DestinationPortRange, p.DestinationPortRanges),
+		SourcePorts: several(p.SourcePortRange, p.SourcePortRanges),
+		Sources:     several(p.SourceAddressPrefix, p.SourceAddressPrefixes), Destinations: several(p.DestinationAddressPrefix, p.DestinationAddressPrefixes),
+	}
+}
+
+func spelled(s string, known ...string) string {
+	for _, k := range known {
+		if strings.EqualFold(s, k) {
+			return k
+		}
+	}
+	return s
+}
+
+func (c *Conn) securityGroupObject(_ *clients, g *armnetwork.SecurityGroup) *resource.Object {
+	p := val(g.Properties)
+	o := c.object(SecurityGroupKind, text(g.ID), text(p.ResourceGUID), text(g.Name), g.Tags, g)
+	spec := &SecurityGroupSpec{Name: o.Name, Tags: o.Native.(*native).tags}
+	for _, r := range p.SecurityRules {
+		spec.Rules = append(spec.Rules, readRule(r))
+	}
+	o.Args = securityGroupSchema.Encode(spec)
+	settled(o, text(p.ProvisioningState))
+	return o
+}
+
+type securityGroupHandler struct{}
+
+// Create implements [resource.Handler].
+func (h securityGroupHandler) Create(ctx context.Context, rc resource.Conn, r *resource.Request) (*resource.Object, error) {
+	c, cl, err := connOf(ctx, rc)
+	if err != nil {
+		return nil, err
+	}
+	var spec SecurityGroupSpec
+	if err := securityGroupSchema.Decode(r.Args, &spec); err != nil {
+		return nil, err
+	}
+	if _, err := cl.nsgs.Get(ctx, c.Group(), spec.Name, nil); absent(err) != nil {
+		return nil, absent(err)
+	}
+	return h.put(ctx, c, cl, r, spec)
+}
+
+// Update implements [resource.Handler].
+func (h securityGroupHandler) Update(ctx context.Context, rc resource.Conn, r *resource.Request) (*resource.Object, error) {
+	c, cl, err := connOf(ctx, rc)
+	if err != nil {
+		return nil, err
+	}
+	var spec SecurityGroupSpec
+	if err := securityGroupSchema.Decode(r.Args, &spec); err != nil {
+		return nil, err
+	}
+	return h.put(ctx, c, cl, r, spec)
+}
+
+func (securityGroupHandler) put(ctx context.Context, c *Conn, cl *clients, r *resource.Request, spec SecurityGroupSpec) (*resource.Object, error) {
+	g := armnetwork.SecurityGroup{Location: &c.cfg.Location, Tags: tagsFor(r, spec.Tags, nil), Properties: &armnetwork.SecurityGroupPropertiesFormat{SecurityRules: []*armnetwork.SecurityRule{}}}
+	if r.Live != nil {
+		g.Location = r.Live.Native.(*native).arm.(*armnetwork.SecurityGroup).Location
+	}
+	for _, rule := range spec.Rules {
+		g.Properties.SecurityRules = append(g.Properties.SecurityRules, rule.arm())
+	}
+	poller, err := cl.nsgs.BeginCreateOrUpdate(telling(ctx, toProgress(r)), c.Group(), spec.Name, g, nil)
+	got, err := finish(ctx, poller, err)
+	if err != nil {
+		return nil, err
+	}
+	return c.securityGroupObject(cl, &got.SecurityGroup), nil
+}
+
+// Delete implements [resource.Handler].
+func (securityGroupHandler) Delete(ctx context.Context, rc resource.Conn, r *resource.Request) error {
+	return deletes(ctx, rc, r, func(ctx context.Context, cl *clients, group, name string) error {
+		poller, err := cl.nsgs.BeginDelete(ctx, group, name, nil)
+		return finishDelete(ctx, poller, err)
+	})
+}
+
+// SwarmRules are the rules of a security group whose machines are a swarm: SSH from
+// where the script says, what a swarm needs from the network, what the script
+// opens, and nothing else. Azure's own rules would let the whole network in.
+func SwarmRules(sshFrom string, open []string) []SecurityRule {
+	network := []string{"VirtualNetwork"}
+	ssh := SecurityRule{Name: "ssh", Priority: 100, Direction: "Inbound", Access: "Allow", Protocol: "Tcp", Ports: []string{"22"}}
+	if sshFrom != "" {
+		ssh.Sources = []string{sshFrom}
+	}
+	rules := []SecurityRule{
+		ssh,
+		{Name: "swarm-managers", Priority: 110, Protocol: "Tcp", Ports: []string{"2377"}, Sources: network},
+		{Name: "swarm-gossip-tcp", Priority: 120, Protocol: "Tcp", Ports: []string{"7946"}, Sources: network},
+		{Name: "swarm-gossip-udp", Priority: 130, Protocol: "Udp", Ports: []string{"7946"}, Sources: network},
+		{Name: "swarm-data", Priority: 140, Protocol: "Udp", Ports: []string{"4789"}, Sources: network},
+		{Name: "swarm-encrypted", Priority: 150, Protocol: "Esp", Sources: network},
+		{Name: "ping", Priority: 160, Protocol: "Icmp", Sources: network},
+		{Name: "closed-within", Priority: 4096, Access: "Deny", Protocol: "*", Sources: network},
+	}
+	for i, p := range open {
+		port, proto, _ := strings.Cut(p, "/")
+		rules = append(rules, SecurityRule{
+			Name: "open-" + strings.ReplaceAll(p, "/", "-"), Priority: 1000 + i, Protocol: spelled(cmp.Or(proto, "tcp"), "Tcp", "Udp"), Ports: []string{port},
+		})
+	}
+	for i := range rules {
+		rules[i].Direction, rules[i].Access = "Inbound", cmp.Or(rules[i].Access, "Allow")
+	}
+	return rules
+}
+
+// EncodeRules are rules as an argument.
+func EncodeRules(rules []SecurityRule) value.List {
+	var out value.List
+	for _, r := range rules {
+		out = append(out, schema.Of(SecurityRule{}).Encode(&r))
+	}
+	return out
+}

@@ -1,0 +1,130 @@
+package azure
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/Azure/azure-sdk-for-go/sdk/resourcemanager/compute/armcompute/v8"
+	"github.com/Azure/azure-sdk-for-go/sdk/resourcemanager/network/armnetwork/v9"
+
+	"github.com/swarmscript/swarmscript/internal/host"
+	"github.com/swarmscript/swarmscript/internal/remote"
+	"github.com/swarmscript/swarmscript/internal/resource"
+)
+
+// readVM reads one machine, with its addresses.
+func (c *Conn) readVM(ctx context.Context, cl *clients, name string) (*resource.Object, error) {
+	got, err := cl.vms.Get(ctx, c.Group(), name, &armcompute.VirtualMachinesClientGetOptions{Expand: ptr(armcompute.InstanceViewTypesInstanceView)})
+	if err != nil {
+		return nil, explain(err)
+	}
+	l := &live{power: map[string]string{}}
+	if id, err := ParseID(nicID(&got.VirtualMachine)); err == nil {
+		nic, err := cl.nics.Get(ctx, id.Group, id.Name, nil)
+		if err != nil {
+			return nil, explain(err)
+		}
+		l.nics = append(l.nics, &nic.Interface)
+		if at := firstConfig(&nic.Interface).PublicIPAddress; at != nil {
+			if id, err := ParseID(text(at.ID)); err == nil {
+				ip, err := cl.ips.Get(ctx, id.Group, id.Name, nil)
+				if err != nil {
+					return nil, explain(err)
+				}
+				l.ips = []*armnetwork.PublicIPAddress{&ip.PublicIPAddress}
+			}
+		}
+	}
+	return c.vmObject(cl, l, &got.VirtualMachine), nil
+}
+
+// machineIn is the live machine that an object is.
+func machineIn(o *resource.Object) (*native, *machine, error) {
+	n, err := nativeOf(o)
+	if err != nil {
+		return nil, nil, err
+	}
+	m, ok := n.arm.(*machine)
+	if !ok {
+		return nil, nil, fmt.Errorf("%s: not observed as a machine in Azure", o.Name)
+	}
+	return n, m, nil
+}
+
+// Open implements [resource.Opener]: the machine over SSH. Its host key is known by
+// its tag.
+func (vmHandler) Open(_ context.Context, _ resource.Conn, o *resource.Object) (resource.Conn, error) {
+	n, m, err := machineIn(o)
+	if err != nil {
+		return nil, err
+	}
+	if !m.runs() {
+		return nil, fmt.Errorf("%s %w", o.Name, resource.ErrOff)
+	}
+	address := cmp.Or(m.publicIP, m.privateIP)
+	if address == "" {
+		return nil, fmt.Errorf("machine %s has no address yet, so it is %w", o.Name, resource.ErrUnreachable)
+	}
+	var user string
+	var keys []string
+	if m.vm.Properties != nil && m.vm.Properties.OSProfile != nil {
+		user, keys = text(m.vm.Properties.OSProfile.AdminUsername), publicKeys(m.vm.Properties.OSProfile)
+	}
+	to := remote.Machine{Address: address, Port: 22, User: user, KeyFile: ownKeyOf(keys), Jump: "none"}
+	if k := n.own[tagHostKey]; k != "" {
+		to.HostKeys = []string{k}
+	}
+	return host.Connect(to), nil
+}
+
+// Settle implements [resource.Settler]: a machine that was made or started can be
+// worked on once Azure is done with it, it lets us in, and its first boot is over.
+func (v vmHandler) Settle(ctx context.Context, rc resource.Conn, r *resource.Request, o *resource.Object) error {
+	c, cl, err := connOf(ctx, rc)
+	if err != nil {
+		return err
+	}
+	var spec VMSpec
+	if err := vmSchema.Decode(r.Args, &spec); err != nil || !spec.Running {
+		return err
+	}
+	if o, err = c.made(ctx, cl, r, o); err != nil {
+		return err
+	}
+	if r.Live != nil && r.Live.ID == o.ID && wasUp(r.Live) {
+		return nil // nobody has started it
+	}
+	conn, err := v.Open(ctx, rc, o)
+	if err != nil {
+		return err
+	}
+	defer conn.Close()
+	return conn.(*host.Conn).MadeReady(ctx, r)
+}
+
+// made waits for a machine that an earlier run asked for, and that Azure is still
+// at.
+func (c *Conn) made(ctx context.Context, cl *clients, r *resource.Request, o *resource.Object) (*resource.Object, error) {
+	for o.Unsettled != "" && !o.Stuck {
+		toProgress(r)("Azure is " + o.Unsettled + " it")
+		if err := pause(ctx, 2*time.Second); err != nil {
+			return nil, &resource.NotConverged{Address: r.Address, Summary: "is not made yet", Detail: "Azure is still " + o.Unsettled + " it"}
+		}
+		var err error
+		if o, err = c.readVM(ctx, cl, o.Name); err != nil {
+			return nil, err
+		}
+	}
+	if o.Stuck {
+		return nil, &resource.NotConverged{Address: r.Address, Summary: "was not made", Detail: "Azure says that " + o.Unsettled + "; az vm get-instance-view --name " + o.Name + " --resource-group " + c.Group() + " says why"}
+	}
+	return o, nil
+}
+
+// wasUp reports whether a machine ran when it was observed.
+func wasUp(o *resource.Object) bool {
+	_, m, err := machineIn(o)
+	return err == nil && m.runs() && o.Unsettled == ""
+}

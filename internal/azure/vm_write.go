@@ -1,0 +1,341 @@
+package azure
+
+import (
+	"cmp"
+	"context"
+	"encoding/base64"
+	"errors"
+	"fmt"
+	"maps"
+	"strings"
+
+	"github.com/Azure/azure-sdk-for-go/sdk/resourcemanager/compute/armcompute/v8"
+
+	"github.com/swarmscript/swarmscript/internal/resource"
+)
+
+// vmHandler acts on machines.
+type vmHandler struct{}
+
+// Create implements [resource.Handler]. It is one request: a crash after it leaves a
+// machine that is ours, which the next run waits for.
+func (vmHandler) Create(ctx context.Context, rc resource.Conn, r *resource.Request) (*resource.Object, error) {
+	c, cl, err := connOf(ctx, rc)
+	if err != nil {
+		return nil, err
+	}
+	var spec VMSpec
+	if err := vmSchema.Decode(r.Args, &spec); err != nil {
+		return nil, err
+	}
+	ctx = telling(ctx, toProgress(r))
+	vm, err := c.draft(ctx, cl, r, spec)
+	if err != nil {
+		return nil, err
+	}
+	poller, err := cl.vms.BeginCreateOrUpdate(ctx, c.Group(), spec.Name, vm, &armcompute.VirtualMachinesClientBeginCreateOrUpdateOptions{IfNoneMatch: ptr("*")})
+	if err := explain(err); errors.Is(err, resource.ErrConflict) {
+		return nil, fmt.Errorf("%w: %w", resource.ErrExists, err)
+	}
+	toProgress(r)("is made in Azure")
+	if _, err := finish(ctx, poller, err); err != nil {
+		return nil, err
+	}
+	if !spec.Running {
+		if err := stop(ctx, cl, c.Group(), spec.Name); err != nil {
+			return nil, err
+		}
+	}
+	return c.readVM(ctx, cl, spec.Name)
+}
+
+// draft is the request that makes a machine.
+func (c *Conn) draft(ctx context.Context, cl *clients, r *resource.Request, spec VMSpec) (armcompute.VirtualMachine, error) {
+	none := armcompute.VirtualMachine{}
+	size, err := c.sizeOf(ctx, cl, spec)
+	if err != nil {
+		return none, err
+	}
+	image, err := c.pin(ctx, cl, spec.Image)
+	if err != nil {
+		return none, err
+	}
+	key, err := newHostKey()
+	if err != nil {
+		return none, err
+	}
+	data, err := customData(key, val(spec.CustomData))
+	if err != nil {
+		return none, err
+	}
+	keys := []string{}
+	if spec.SSHKeys != nil {
+		for _, k := range *spec.SSHKeys {
+			keys = append(keys, string(k))
+		}
+	} else if keys, err = loginKeys(); err != nil {
+		return none, err
+	}
+	own := map[string]string{tagHostKey: key.public}
+	if spec.CustomData != nil {
+		own[tagCustomData] = hashData(*spec.CustomData, "")
+	}
+	vm := armcompute.VirtualMachine{
+		Location: &c.cfg.Location,
+		Tags:     tagsFor(r, spec.Tags, own),
+		Properties: &armcompute.VirtualMachineProperties{
+			HardwareProfile:    &armcompute.HardwareProfile{VMSize: ptr(armcompute.VirtualMachineSizeTypes(size))},
+			StorageProfile:     storage(spec, image),
+			OSProfile:          login(spec, keys, data),
+			NetworkProfile:     c.network(cl, spec, r.Mark.Project),
+			DiagnosticsProfile: &armcompute.DiagnosticsProfile{BootDiagnostics: &armcompute.BootDiagnostics{Enabled: &spec.BootDiagnostics}},
+		},
+	}
+	if len(spec.Identity) > 0 {
+		vm.Identity = identityOf(spec.Identity)
+	}
+	if zone := cmp.Or(val(spec.Zone), c.chosenZone(spec.Name)); zone != "" {
+		vm.Zones = []*string{&zone}
+	}
+	if spec.Spot {
+		vm.Properties.Priority = ptr(armcompute.VirtualMachinePriorityTypesSpot)
+		vm.Properties.EvictionPolicy = ptr(armcompute.VirtualMachineEvictionPolicyTypesDeallocate)
+		vm.Properties.BillingProfile = &armcompute.BillingProfile{MaxPrice: ptr(-1.0)} // up to what it costs otherwise
+	}
+	return vm, nil
+}
+
+func (c *Conn) chosenZone(name string) string {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.zones[name]
+}
+
+// sizeOf is the size that a script says, or the smallest that has what it wants.
+func (c *Conn) sizeOf(ctx context.Context, cl *clients, spec VMSpec) (string, error) {
+	if spec.Size != nil {
+		return *spec.Size, nil
+	}
+	list, err := c.sizes(ctx, cl)
+	if err != nil {
+		return "", err
+	}
+	return c.smallest(list, spec, "")
+}
+
+// smallest is the smallest size that has what a script wants, and that a machine can
+// be given that has another one now.
+func (c *Conn) smallest(list []sku, spec VMSpec, now string) (string, error) {
+	w := want{cpus: val(spec.CPUs), memory: int64(val(spec.Memory)), zone: val(spec.Zone)}
+	if s, ok := findSize(list, now); ok {
+		w.like = &s
+	}
+	s, ok := choose(list, w)
+	if !ok {
+		return "", fmt.Errorf("%s", noSize(w, c.cfg.Location))
+	}
+	return s.name, nil
+}
+
+func noSize(w want, location string) string {
+	var parts []string
+	if w.cpus > 0 {
+		parts = append(parts, fmt.Sprintf("%d CPUs", w.cpus))
+	}
+	if w.memory > 0 {
+		parts = append(parts, fmt.Sprintf("%.1f GiB of memory", float64(w.memory)/(1<<30)))
+	}
+	s := "no size of " + location + " has " + strings.Join(parts, " and ")
+	if w.zone != "" {
+		s += " in zone " + w.zone
+	}
+	return s + "; az vm list-skus shows what there is, size = takes any"
+}
+
+func storage(spec VMSpec, image Image) *armcompute.StorageProfile {
+	disk := &armcompute.OSDisk{
+		CreateOption: ptr(armcompute.DiskCreateOptionTypesFromImage),
+		DeleteOption: ptr(armcompute.DiskDeleteOptionTypesDelete),
+		ManagedDisk:  &armcompute.ManagedDiskParameters{StorageAccountType: ptr(armcompute.StorageAccountTypes(cmp.Or(val(spec.DiskType), "StandardSSD_LRS")))},
+	}
+	if spec.DiskSize != nil {
+		disk.DiskSizeGB = ptr(int32(*spec.DiskSize >> 30))
+	}
+	return &armcompute.StorageProfile{ImageReference: image.arm(), OSDisk: disk}
+}
+
+func login(spec VMSpec, keys []string, data []byte) *armcompute.OSProfile {
+	os := &armcompute.OSProfile{
+		ComputerName: &spec.Name, AdminUsername: &spec.User, CustomData: ptr(base64.StdEncoding.EncodeToString(data)),
+		LinuxConfiguration: &armcompute.LinuxConfiguration{DisablePasswordAuthentication: ptr(true), SSH: &armcompute.SSHConfiguration{}},
+	}
+	for _, k := range keys {
+		os.LinuxConfiguration.SSH.PublicKeys = append(os.LinuxConfiguration.SSH.PublicKeys,
+			&armcompute.SSHPublicKey{Path: ptr("/home/" + spec.User + "/.ssh/authorized_keys"), KeyData: ptr(k)})
+	}
+	return os
+}
+
+// network is the interface that the script declares, or one that comes and goes with
+// the machine.
+func (c *Conn) network(cl *clients, spec VMSpec, project string) *armcompute.NetworkProfile {
+	at := c.place(cl)
+	if spec.Interface != nil {
+		return &armcompute.NetworkProfile{NetworkInterfaces: []*armcompute.NetworkInterfaceReference{{
+			ID:         ptr(at.full(interfaceType, *spec.Interface)),
+			Properties: &armcompute.NetworkInterfaceReferenceProperties{Primary: ptr(true), DeleteOption: ptr(armcompute.DeleteOptionsDetach)},
+		}}}
+	}
+	part := pack(map[string]string{resource.LabelProject: project, tagPart: spec.Name})
+	ip := &armcompute.VirtualMachineNetworkInterfaceIPConfigurationProperties{
+		Primary: ptr(true),
+		Subnet:  &armcompute.SubResource{ID: ptr(at.subnetID(val(spec.VirtualNetwork), cmp.Or(val(spec.Subnet), defaultSubnet)))},
+	}
+	if spec.PublicIP == nil || *spec.PublicIP {
+		ip.PublicIPAddressConfiguration = &armcompute.VirtualMachinePublicIPAddressConfiguration{
+			Name: ptr(spec.Name + "-ip"), Tags: maps.Clone(part),
+			SKU: &armcompute.PublicIPAddressSKU{Name: ptr(armcompute.PublicIPAddressSKUNameStandard)},
+			Properties: &armcompute.VirtualMachinePublicIPAddressConfigurationProperties{
+				DeleteOption: ptr(armcompute.DeleteOptionsDelete), PublicIPAllocationMethod: ptr(armcompute.PublicIPAllocationMethodStatic),
+			},
+		}
+	}
+	return &armcompute.NetworkProfile{
+		NetworkAPIVersion: ptr(armcompute.NetworkAPIVersionTwoThousandTwenty1101),
+		NetworkInterfaceConfigurations: []*armcompute.VirtualMachineNetworkInterfaceConfiguration{{
+			Name: ptr(spec.Name + "-nic"), Tags: part,
+			Properties: &armcompute.VirtualMachineNetworkInterfaceConfigurationProperties{
+				Primary: ptr(true), DeleteOption: ptr(armcompute.DeleteOptionsDelete), EnableAcceleratedNetworking: ptr(val(spec.Accelerated)),
+				IPConfigurations: []*armcompute.VirtualMachineNetworkInterfaceIPConfiguration{{Name: ptr("main"), Properties: ip}},
+			},
+		}},
+	}
+}
+
+// Update implements [resource.Handler].
+func (vmHandler) Update(ctx context.Context, rc resource.Conn, r *resource.Request) (*resource.Object, error) {
+	c, cl, err := connOf(ctx, rc)
+	if err != nil {
+		return nil, err
+	}
+	n, err := nativeOf(r.Live)
+	if err != nil {
+		return nil, err
+	}
+	var spec, was VMSpec
+	if err := errors.Join(vmSchema.Decode(r.Args, &spec), vmSchema.Decode(r.Live.Args, &was)); err != nil {
+		return nil, err
+	}
+	ctx = telling(ctx, toProgress(r))
+	name, group := r.Live.Name, c.Group()
+	size, err := c.resized(ctx, cl, spec, was)
+	if err != nil {
+		return nil, err
+	}
+	grows := spec.DiskSize != nil && val(was.DiskSize) != *spec.DiskSize
+	running := was.Running
+	if running && (!spec.Running || grows) {
+		toProgress(r)("is deallocated")
+		if err := stop(ctx, cl, group, name); err != nil {
+			return nil, err
+		}
+		running = false
+	}
+	change := armcompute.VirtualMachineUpdate{Tags: tagsFor(r, spec.Tags, n.own), Properties: &armcompute.VirtualMachineProperties{
+		DiagnosticsProfile: &armcompute.DiagnosticsProfile{BootDiagnostics: &armcompute.BootDiagnostics{Enabled: &spec.BootDiagnostics}},
+	}}
+	if size != "" {
+		change.Properties.HardwareProfile = &armcompute.HardwareProfile{VMSize: ptr(armcompute.VirtualMachineSizeTypes(size))}
+	}
+	if strings.Join(spec.Identity, "\n") != strings.Join(was.Identity, "\n") {
+		change.Identity = identityOf(spec.Identity)
+	}
+	if grows {
+		if err := c.grow(ctx, cl, n, spec); err != nil {
+			return nil, err
+		}
+	}
+	off, err := modify(ctx, cl, group, name, change, running)
+	if err != nil {
+		return nil, err
+	}
+	running = running && !off
+	if spec.Running && !running {
+		toProgress(r)("boots")
+		poller, err := cl.vms.BeginStart(ctx, group, name, nil)
+		if _, err := finish(ctx, poller, err); err != nil {
+			return nil, err
+		}
+	}
+	return c.readVM(ctx, cl, name)
+}
+
+// modify changes a machine. Some sizes are only to be had on other hardware, where a
+// machine can go that is off: then it is deallocated, which is reported.
+func modify(ctx context.Context, cl *clients, group, name string, change armcompute.VirtualMachineUpdate, running bool) (off bool, err error) {
+	poller, err := cl.vms.BeginUpdate(ctx, group, name, change, nil)
+	_, err = finish(ctx, poller, err)
+	var f *Failure
+	if !running || change.Properties.HardwareProfile == nil || !errors.As(err, &f) || !elsewhere[f.Code] {
+		return false, err
+	}
+	tell(ctx, "is deallocated: its size is to be had on other hardware")
+	if err := stop(ctx, cl, group, name); err != nil {
+		return false, err
+	}
+	poller, err = cl.vms.BeginUpdate(ctx, group, name, change, nil)
+	_, err = finish(ctx, poller, err)
+	return true, err
+}
+
+// elsewhere are the codes of a size that a machine cannot have where it runs.
+var elsewhere = map[string]bool{"OperationNotAllowed": true, "AllocationFailed": true, "OverconstrainedAllocationRequest": true}
+
+// resized is the size that a machine gets, "" where it keeps its own.
+func (c *Conn) resized(ctx context.Context, cl *clients, spec, was VMSpec) (string, error) {
+	if spec.Size != nil {
+		if strings.EqualFold(*spec.Size, val(was.Size)) {
+			return "", nil
+		}
+		return *spec.Size, nil
+	}
+	if val(was.CPUs) >= val(spec.CPUs) && val(was.Memory) >= val(spec.Memory) {
+		return "", nil
+	}
+	spec.Zone = was.Zone
+	list, err := c.sizes(ctx, cl)
+	if err != nil {
+		return "", err
+	}
+	return c.smallest(list, spec, val(was.Size))
+}
+
+func stop(ctx context.Context, cl *clients, group, name string) error {
+	poller, err := cl.vms.BeginDeallocate(ctx, group, name, nil)
+	_, err = finish(ctx, poller, err)
+	return err
+}
+
+// grow gives a machine that is off a larger disk.
+func (c *Conn) grow(ctx context.Context, cl *clients, n *native, spec VMSpec) error {
+	m, ok := n.arm.(*machine)
+	if !ok || m.vm.Properties == nil || m.vm.Properties.StorageProfile == nil || m.vm.Properties.StorageProfile.OSDisk == nil || m.vm.Properties.StorageProfile.OSDisk.ManagedDisk == nil {
+		return fmt.Errorf("machine %s has no managed disk that could grow", spec.Name)
+	}
+	id, err := ParseID(text(m.vm.Properties.StorageProfile.OSDisk.ManagedDisk.ID))
+	if err != nil {
+		return err
+	}
+	poller, err := cl.disks.BeginUpdate(ctx, id.Group, id.Name, armcompute.DiskUpdate{Properties: &armcompute.DiskUpdateProperties{DiskSizeGB: ptr(int32(*spec.DiskSize >> 30))}}, nil)
+	_, err = finish(ctx, poller, err)
+	return err
+}
+
+// Delete implements [resource.Handler]. What came with the machine goes with it.
+func (vmHandler) Delete(ctx context.Context, rc resource.Conn, r *resource.Request) error {
+	toProgress(r)("is deleted, with its disk and its addresses")
+	return deletes(ctx, rc, r, func(ctx context.Context, cl *clients, group, name string) error {
+		poller, err := cl.vms.BeginDelete(ctx, group, name, nil)
+		return finishDelete(ctx, poller, err)
+	})
+}

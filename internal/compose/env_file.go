@@ -1,0 +1,75 @@
+package compose
+
+import (
+	"bytes"
+	"fmt"
+	"strings"
+
+	"github.com/compose-spec/compose-go/v2/dotenv"
+	"github.com/compose-spec/compose-go/v2/types"
+	"github.com/docker/cli/pkg/kvfile"
+
+	"github.com/swarmscript/swarmscript/internal/diag"
+)
+
+// envFiles adds to the environment of each service what its env files say. It is
+// said by environment where both say it, and by the last file that does.
+func (in *input) envFiles(p *types.Project) (problems diag.List) {
+	for _, name := range p.ServiceNames() {
+		s := p.Services[name]
+		own := s.Environment.Resolve(p.Environment.Resolve)
+		env := own.ToMapping()
+		for _, f := range s.EnvFiles {
+			if rel, ok := in.rel(f.Path); ok && !bool(f.Required) && !in.o.Exists(rel) {
+				continue
+			}
+			if err := in.envFile(f, env, p.Environment); err != nil {
+				problems = append(problems, &diag.Diagnostic{Pos: in.at("services", name, "env_file"), Summary: err.Error()})
+			}
+		}
+		s.Environment, s.EnvFiles = env.ToMappingWithEquals().OverrideBy(own), nil
+		p.Services[name] = s
+	}
+	return problems
+}
+
+// envFile reads one env file into env. Where its format is not said, it is read as
+// docker stack deploy does: what is behind the first = is the value, to the end of
+// the line, quotes and dollars too. Compose's own format is .env.
+func (in *input) envFile(f types.EnvFile, env, project types.Mapping) error {
+	data, err := in.content(f.Path)
+	if err != nil {
+		return err
+	}
+	lookup := func(name string) (string, bool) {
+		if v, ok := project.Resolve(name); ok {
+			return v, true
+		}
+		if v, ok := env[name]; ok {
+			return v, true
+		}
+		return in.lookup(name)
+	}
+	if f.Format != "" && f.Format != "raw" || !f.Required {
+		if f.Format != "" && f.Format != dotenv.DotEnv {
+			return fmt.Errorf("env_file: there is no format %q: want %s or raw", f.Format, dotenv.DotEnv)
+		}
+		return in.badVariables(f.Path, dotenv.ParseWithFormat(bytes.NewReader(data), f.Path, env, lookup, f.Format))
+	}
+	lines, err := kvfile.ParseFromReader(bytes.NewReader(data), lookup)
+	for _, line := range lines {
+		name, text, _ := strings.Cut(line, "=")
+		env[name] = text
+	}
+	return in.badVariables(f.Path, err)
+}
+
+func (in *input) badVariables(file string, err error) error {
+	if err == nil {
+		return nil
+	}
+	if rel, ok := in.rel(file); ok {
+		file = rel
+	}
+	return fmt.Errorf("%s is %s", file, variableErr(err))
+}

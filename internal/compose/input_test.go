@@ -1,0 +1,107 @@
+package compose
+
+import (
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+)
+
+// folder writes files into a folder of their own, and returns options that load
+// its compose.yml, and what has been read of it.
+func folder(t *testing.T, files map[string]string) (o Options, read map[string]bool) {
+	t.Helper()
+	outer := t.TempDir()
+	root := filepath.Join(outer, "root")
+	for name, text := range files {
+		p := filepath.Join(root, filepath.FromSlash(name))
+		if err := os.MkdirAll(filepath.Dir(p), 0o700); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(p, []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	read = map[string]bool{}
+	o = Options{Name: "shop", Root: root, Files: []string{"compose.yml"}}
+	o.Read = func(p string) ([]byte, error) {
+		read[p] = true
+		return reader(root)(p)
+	}
+	o.Exists = func(p string) bool { _, err := reader(root)(p); return err == nil }
+	return o, read
+}
+
+const plain = "services: {other: {image: swarmtest/web:1}}\n"
+
+// Paths of included and extended files are filled from .env as the rest is, and
+// each file that is loaded has been read as an input.
+func TestPathsFromDotenv(t *testing.T) {
+	o, read := folder(t, map[string]string{
+		".env": "DIR=parts\n",
+		"compose.yml": `
+include: ["${DIR}/x.yml", {path: "${DIR}/deep/y.yml", env_file: "${DIR}/y.env"}]
+services:
+  web: {extends: {file: "${DIR:-nowhere}/base.yml", service: base}}
+`,
+		"parts/x.yml":      plain,
+		"parts/base.yml":   "services: {base: {image: swarmtest/web:2}}\n",
+		"parts/y.env":      "NEXT=z\n",
+		"parts/deep/y.yml": "include: ['${NEXT}.yml']\n",
+		"parts/deep/z.yml": "services: {third: {image: swarmtest/web:3}}\n",
+	})
+	if got := len(load(t, o).Parts); got != 4 { // and the network
+		t.Errorf("there are %d parts, want 4", got)
+	}
+	for _, name := range []string{".env", "parts/x.yml", "parts/base.yml", "parts/y.env", "parts/deep/y.yml", "parts/deep/z.yml"} {
+		if !read[name] {
+			t.Errorf("%s was read past the script", name)
+		}
+	}
+}
+
+// Nothing outside the root is loaded, whoever says its path.
+func TestOnlyUnderTheRoot(t *testing.T) {
+	for name, text := range map[string]string{
+		"include": "include: ['${DIR:-.}/x.yml']\n",
+		"extends": "services: {web: {extends: {file: '${DIR:-.}/x.yml', service: other}}}\n",
+		"deep":    "include: [{path: a.yml, env_file: a.env}]\n",
+	} {
+		for _, dir := range []string{"..", "absolute"} {
+			t.Run(name+"/"+dir, func(t *testing.T) {
+				o, _ := folder(t, map[string]string{"compose.yml": text, "a.yml": "include: ['${DIR:-.}/x.yml']\n", "x.yml": plain})
+				outside := filepath.Dir(o.Root)
+				if err := os.WriteFile(filepath.Join(outside, "x.yml"), []byte(plain), 0o600); err != nil {
+					t.Fatal(err)
+				}
+				if dir == "absolute" {
+					dir = outside
+				}
+				for _, env := range []string{".env", "a.env"} {
+					if err := os.WriteFile(filepath.Join(o.Root, env), []byte("DIR="+dir+"\n"), 0o600); err != nil {
+						t.Fatal(err)
+					}
+				}
+				if s, _, problems := Load(t.Context(), o); s != nil || problems.Err() == nil {
+					t.Errorf("it is taken: %s", describe(s, o.Root))
+				}
+			})
+		}
+	}
+}
+
+// A file of variables holds passwords: what is wrong with it is told without them.
+func TestVariablesAreNotTold(t *testing.T) {
+	for _, text := range []string{"PW=\"s3cr3t\n", "PW='s3cr3t\n", "s3cr3t word=x\n", "s3cr3t!=1\n", "PW=${s3cr3t\n", "=s3cr3t\n"} {
+		for name, files := range map[string]map[string]string{
+			"dotenv":   {".env": text, "compose.yml": "services: {web: {image: 'x:${PW:-1}'}}\n"},
+			"env_file": {"a.env": text, "compose.yml": "services: {web: {image: x, env_file: a.env}}\n"},
+			"format":   {"a.env": text, "compose.yml": "services: {web: {image: x, env_file: [{path: a.env, format: .env}]}}\n"},
+		} {
+			o, _ := folder(t, files)
+			if _, _, problems := Load(t.Context(), o); strings.Contains(problems.Error(), "s3cr3t") {
+				t.Errorf("%s with %q: %v", name, text, problems)
+			}
+		}
+	}
+}

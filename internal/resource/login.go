@@ -1,0 +1,46 @@
+package resource
+
+import (
+	"strings"
+
+	"github.com/swarmscript/swarmscript/internal/diag"
+)
+
+// DockerHub is the host of images whose names say none.
+const DockerHub = "docker.io"
+
+// RegistryHost brings the names of a registry to the one that images have.
+func RegistryHost(host string) string {
+	switch host = strings.ToLower(host); host {
+	case "index.docker.io", "registry-1.docker.io", "registry.hub.docker.com":
+		return DockerHub
+	}
+	return host
+}
+
+// Login is what a script says of a registry of images: registry(). Password,
+// IdentityToken are never shown.
+type Login struct {
+	Host string // as the names of its images begin; "docker.io" for Docker Hub
+	// Username and Password, or IdentityToken, are the script's own. Without them
+	// those of Helper, the name of a credential helper, or of docker's own
+	// configuration are meant.
+	Username, Password, IdentityToken, Helper string
+	// CA is certificates in PEM format that the registry's is checked against, and
+	// Insecure leaves that out, where this program asks it. Engines have settings
+	// of their own.
+	CA       string
+	Insecure bool
+	Pos      diag.Pos
+}
+
+// Fixed reports whether the script itself has the login: it is the same for
+// everybody who applies it.
+func (l *Login) Fixed() bool { return l.Password != "" || l.IdentityToken != "" }
+
+// Same reports whether two calls say the same of a registry.
+func (l *Login) Same(o *Login) bool {
+	a, b := *l, *o
+	a.Pos, b.Pos = diag.Pos{}, diag.Pos{}
+	return a == b
+}
