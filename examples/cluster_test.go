@@ -32,7 +32,7 @@ func TestCluster(t *testing.T) {
 		want := slices.Concat(slices.Repeat([]string{"Ready:manager"}, managers), slices.Repeat([]string{"Ready:"}, workers))
 		// A new leader takes nodes for unknown until they have reported to it.
 		s.eventually(fmt.Sprint("the nodes are ", want), func() bool {
-			got := strings.Fields(s.on("mgr-0", `docker node ls --format '{{.Status}}:{{.ManagerStatus}}' | sed 's/Leader/manager/; s/Reachable/manager/' | sort -r`, nil))
+			got := strings.Fields(s.on("mgr-0", `docker node ls --format '{{.Status}}:{{.ManagerStatus}}' | sed 's/Leader/manager/; s/Reachable/manager/' | sort -r || true`, nil))
 			return slices.Equal(got, want)
 		})
 	}
@@ -102,7 +102,7 @@ func TestCluster(t *testing.T) {
 		}
 	}
 	s.eventually("the others see that it is gone", func() bool {
-		return strings.Contains(s.on("mgr-0", "docker node ls", nil), "Unreachable")
+		return strings.Contains(s.on("mgr-0", "docker node ls || true", nil), "Unreachable")
 	})
 	for _, other := range others {
 		if err := local.Heal(t.Context(), cut, s.machine(other)); err != nil {
@@ -110,7 +110,9 @@ func TestCluster(t *testing.T) {
 		}
 	}
 	s.eventually("it is back", func() bool {
-		return !strings.Contains(s.on("mgr-0", "docker node ls", nil), "Unreachable")
+		// While the managers find one another no leader answers, for a moment.
+		got := s.on("mgr-0", "docker node ls || true", nil)
+		return got != "" && !strings.Contains(got, "Unreachable")
 	})
 	s.settled()
 

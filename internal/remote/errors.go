@@ -88,10 +88,10 @@ func classOf(err error, msg string) []error {
 	case has("already exists", "name conflicts with an existing object", "is already in use by",
 		"already part of a swarm", "is already present"):
 		return []error{resource.ErrExists}
-	case has("does not have a leader", "no leader"):
+	case has("does not have a leader", "no leader", "no elected cluster leader"):
 		return []error{resource.ErrUnreachable, resource.ErrTransient}
 	case has("leader may have changed", "leadership", "context deadline exceeded", "connection is shutting down", "transport is closing", "error while dialing",
-		"raft: stopped", "request timed out", "node is not ready"):
+		"lost leader status", "raft: failed to process the request: node is stopped", "not yet part of a raft cluster", "request timed out", "node is not ready"):
 		return []error{resource.ErrTransient}
 	case has("no route to host", "i/o timeout", "unexpected eof", "connection reset"):
 		return []error{resource.ErrTransient}

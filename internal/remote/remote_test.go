@@ -175,6 +175,9 @@ func TestErr(t *testing.T) {
 		{`Error response from daemon: This node is already part of a swarm. Use "docker swarm leave" to leave this swarm and join another one.`, resource.ErrExists},
 		{"Error response from daemon: rpc error: code = Unknown desc = The swarm does not have a leader. It's possible that too few managers are online.", resource.ErrUnreachable},
 		{"Error response from daemon: rpc error: code = DeadlineExceeded desc = context deadline exceeded", resource.ErrTransient},
+		{"Error response from daemon: rpc error: code = Unknown desc = raft: failed to process the request: node lost leader status", resource.ErrTransient},
+		{"Error response from daemon: rpc error: code = Unknown desc = raft: failed to process the request: node is stopped", resource.ErrTransient},
+		{"Error response from daemon: rpc error: code = Unknown desc = raft: no elected cluster leader", resource.ErrUnreachable},
 		{"Error response from daemon: invalid name", nil},
 	} {
 		err := Err(errors.New(tt.text))

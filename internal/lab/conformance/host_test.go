@@ -120,3 +120,13 @@ func engines(release, api string, v testengine.Version) backend {
 }
 
 func (a *answer) String() string { return fmt.Sprintf("%d %s", a.status, bytes.TrimSpace(a.body)) }
+
+// leaderless tells that no manager could answer, as there was no leader to ask.
+func (a *answer) leaderless() bool {
+	for _, words := range []string{"lost leader status", "does not have a leader", "no elected cluster leader", "context deadline exceeded"} {
+		if a.status >= 500 && strings.Contains(a.message, words) {
+			return true
+		}
+	}
+	return false
+}
