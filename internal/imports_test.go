@@ -38,7 +38,7 @@ var (
 		{"internal/remote", data},
 		{"internal/build", []string{"internal/remote", "internal/diag"}},
 		{"internal/engine", append([]string{"internal/remote", "internal/oci", "internal/swarm", "internal/build"}, data...)},
-		{"internal/host", append([]string{"internal/remote", "internal/engine"}, data...)},
+		{"internal/host", append([]string{"internal/remote", "internal/engine", "internal/certificate"}, data...)},
 		{"internal/sshkey", nil},
 		{"internal/local", append([]string{"internal/remote", "internal/host", "internal/sshkey"}, data...)},
 		{"internal/lab/api", nil},
@@ -50,7 +50,8 @@ var (
 		{"internal/lab/sshd", []string{"internal/lab/debian"}},
 		{"internal/lab/world", []string{"internal/lab/api", "internal/lab/store", "internal/lab/wire", "internal/lab/cluster", "internal/lab/engine", "internal/lab/debian", "internal/lab/sshd", "internal/sshkey"}},
 		{"internal/lab/serve", []string{"internal/lab"}},
-		{"internal/azure/emulator", nil},
+		{"internal/azure/emulator", []string{"internal/certificate"}},
+		{"internal/certificate", nil},
 		{"internal/azure/machines", []string{"internal/azure/emulator", "internal/lab", "internal/local"}},
 		{"internal/swarm/placement", nil},
 		{"internal/oci", nil},
@@ -105,7 +106,7 @@ func TestImports(t *testing.T) {
 
 // isLeaf reports whether a rule without packages means none, not any.
 func isLeaf(pkg string) bool {
-	return slices.Contains([]string{"internal/value", "internal/diag", "internal/pattern", "internal/oci", "internal/sshkey", "internal/swarm/placement", "internal/lab/api", "internal/lab/store", "internal/lab/wire", "internal/lab/whatif/outcome", "internal/azure/emulator"}, pkg)
+	return slices.Contains([]string{"internal/value", "internal/diag", "internal/pattern", "internal/certificate", "internal/oci", "internal/sshkey", "internal/swarm/placement", "internal/lab/api", "internal/lab/store", "internal/lab/wire", "internal/lab/whatif/outcome"}, pkg)
 }
 
 func within(pkg string, list []string) bool {
