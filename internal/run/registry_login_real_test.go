@@ -247,10 +247,10 @@ func TestRegistryTokenExpires(t *testing.T) {
 
 	// Now there is.
 	running := w.tasks("web")
-	change(time.Now().Add(12 * time.Hour))
+	change(time.Now().Add(12*time.Hour + 30*time.Minute))
 	p = reached(t, opts)
 	wants(t, show(p.Plan), `registry_auth: "expired at`, "nothing restarts")
-	wants(t, warned(p), "expires at", "11 h 59 min", "apply again before then")
+	wants(t, warned(p), "expires at", "in 12 h ", "apply again before then")
 	p.Close()
 	applyAll(t, opts)
 	w.noChange(t, opts)
