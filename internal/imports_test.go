@@ -40,7 +40,8 @@ var (
 		{"internal/engine", append([]string{"internal/remote", "internal/oci", "internal/swarm", "internal/build"}, data...)},
 		{"internal/host", append([]string{"internal/remote", "internal/engine", "internal/certificate"}, data...)},
 		{"internal/sshkey", nil},
-		{"internal/local", append([]string{"internal/remote", "internal/host", "internal/sshkey"}, data...)},
+		{"internal/packetfilter", nil},
+		{"internal/local", append([]string{"internal/remote", "internal/host", "internal/sshkey", "internal/packetfilter"}, data...)},
 		{"internal/lab/api", nil},
 		{"internal/lab/store", nil},
 		{"internal/lab/wire", nil},
@@ -50,9 +51,9 @@ var (
 		{"internal/lab/sshd", []string{"internal/lab/debian"}},
 		{"internal/lab/world", []string{"internal/lab/api", "internal/lab/store", "internal/lab/wire", "internal/lab/cluster", "internal/lab/engine", "internal/lab/debian", "internal/lab/sshd", "internal/sshkey"}},
 		{"internal/lab/serve", []string{"internal/lab"}},
-		{"internal/azure/emulator", []string{"internal/certificate"}},
+		{"internal/azure/emulator", []string{"internal/packetfilter", "internal/certificate"}},
 		{"internal/certificate", nil},
-		{"internal/azure/machines", []string{"internal/azure/emulator", "internal/lab", "internal/local"}},
+		{"internal/azure/machines", []string{"internal/azure/emulator", "internal/lab", "internal/local", "internal/packetfilter", "internal/resource"}},
 		{"internal/swarm/placement", nil},
 		{"internal/oci", nil},
 		{"internal/swarm", append([]string{"internal/remote", "internal/oci", "internal/swarm/placement"}, data...)},
@@ -106,7 +107,7 @@ func TestImports(t *testing.T) {
 
 // isLeaf reports whether a rule without packages means none, not any.
 func isLeaf(pkg string) bool {
-	return slices.Contains([]string{"internal/value", "internal/diag", "internal/pattern", "internal/certificate", "internal/oci", "internal/sshkey", "internal/swarm/placement", "internal/lab/api", "internal/lab/store", "internal/lab/wire", "internal/lab/whatif/outcome"}, pkg)
+	return slices.Contains([]string{"internal/value", "internal/diag", "internal/pattern", "internal/certificate", "internal/packetfilter", "internal/oci", "internal/sshkey", "internal/swarm/placement", "internal/lab/api", "internal/lab/store", "internal/lab/wire", "internal/lab/whatif/outcome"}, pkg)
 }
 
 func within(pkg string, list []string) bool {
