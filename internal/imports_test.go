@@ -80,6 +80,9 @@ func TestImports(t *testing.T) {
 			if strings.HasPrefix(imp, "go.starlark.net") && !within(pkg, starlark) {
 				t.Errorf("%s imports %s: only %v may", pkg, imp, starlark)
 			}
+			if strings.HasPrefix(imp, "github.com/Azure/") && strings.HasSuffix(imp, "/fake") {
+				t.Errorf("%s imports %s: the SDK's fakes are 17 MB, and for tests", pkg, imp)
+			}
 			own, ok := strings.CutPrefix(imp, module)
 			if !ok || own == "internal/pattern" {
 				continue

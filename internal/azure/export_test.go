@@ -10,6 +10,7 @@ import (
 
 	armruntime "github.com/Azure/azure-sdk-for-go/sdk/azcore/arm/runtime"
 	"github.com/Azure/azure-sdk-for-go/sdk/azcore/cloud"
+	"github.com/Azure/azure-sdk-for-go/sdk/azcore/policy"
 	"github.com/Azure/azure-sdk-for-go/sdk/azcore/runtime"
 )
 
@@ -65,3 +66,21 @@ func (c *Conn) Send(ctx context.Context, method, path, version string, body any)
 type nopCloser struct{ *bytes.Reader }
 
 func (nopCloser) Close() error { return nil }
+
+// Watch has a policy see each request to Azure, and its answer. Where there is no
+// login nothing is sent to Resource Manager that could be seen.
+func (c *Conn) Watch(ctx context.Context, p policy.Policy) error {
+	cl, err := c.dial(ctx)
+	if err != nil {
+		return err
+	}
+	cl.account.options.PerCallPolicies = append(cl.account.options.PerCallPolicies, p)
+	watched, err := newClients(cl.subscription, cl.from, cl.account)
+	if err != nil {
+		return err
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.clients = watched
+	return nil
+}

@@ -26,6 +26,7 @@ type story struct {
 	*testing.T
 	ctx    context.Context
 	server *azuretest.Server
+	wire   *wire // which sees what is sent
 	last   *apply.Result
 	stop   func(apply.Event) bool // ends an apply in the middle
 }
@@ -38,7 +39,7 @@ func newStory(t *testing.T, options ...azuretest.Option) *story {
 	t.Setenv("HOME", t.TempDir())
 	t.Setenv("XDG_CONFIG_HOME", t.TempDir())
 	t.Setenv("SSH_AUTH_SOCK", "")
-	s := &story{T: t, ctx: t.Context(), server: azuretest.Start(t, options...)}
+	s := &story{T: t, ctx: t.Context(), server: azuretest.Start(t, options...), wire: newWire(t.Errorf)}
 	s.server.Setenv(t)
 	return s
 }
@@ -63,6 +64,12 @@ func (s *story) program(src string) *resource.Program {
 	return p
 }
 
+// connect returns a connection whose requests the fakes see.
+func (s *story) connect(cfg azure.Config, project string) (*azure.Conn, error) {
+	conn := azure.Connect(cfg, project)
+	return conn, conn.Watch(s.ctx, s.wire)
+}
+
 // look connects to the group of a program and reads it, as a plan does.
 func (s *story) look(p *resource.Program) (map[string]*apply.Scope, error) {
 	scopes := map[string]*apply.Scope{}
@@ -71,7 +78,10 @@ func (s *story) look(p *resource.Program) (map[string]*apply.Scope, error) {
 		if !ok {
 			continue // the machines
 		}
-		conn := azure.Connect(cfg, p.Project)
+		conn, err := s.connect(cfg, p.Project)
+		if err != nil {
+			return nil, err
+		}
 		obs, err := conn.Observe(s.ctx, p.Query(scope.Address))
 		if err != nil {
 			return nil, err
@@ -520,7 +530,10 @@ func TestRefusedLogins(t *testing.T) {
 func TestLease(t *testing.T) {
 	s := newStory(t)
 	cfg := azure.Config{Location: "westeurope", ResourceGroup: "shop-test"}
-	a, b := azure.Connect(cfg, "shop/test"), azure.Connect(cfg, "shop/test")
+	a, err := s.connect(cfg, "shop/test")
+	s.must(err)
+	b, err := s.connect(cfg, "shop/test")
+	s.must(err)
 	held := func(holder string) *resource.Lease {
 		return &resource.Lease{Holder: holder, Why: "a test", Expires: time.Now().Add(time.Minute).UTC()}
 	}

@@ -159,7 +159,7 @@ func newID() string {
 
 // touch gives a record a new etag, after any change, where its kind has etags.
 func (t *tx) touch(r *record) {
-	if k := kinds[r.path().kind()]; k != nil && !k.plain {
+	if k := kinds[r.path().kind()]; k != nil && !k.plain && !k.etagless {
 		r.Body["etag"] = `W/"` + newID() + `"`
 	}
 }
