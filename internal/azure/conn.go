@@ -59,6 +59,7 @@ type live struct {
 	ips   []*armnetwork.PublicIPAddress
 	nics  []*armnetwork.Interface
 	vms   []*armcompute.VirtualMachine
+	sets  []*armcompute.AvailabilitySet
 	power map[string]string // by the lower-cased ID: "running", "deallocated"
 }
 
@@ -92,6 +93,10 @@ func (c *Conn) look(ctx context.Context, cl *clients) (*live, error) {
 		},
 		func() (err error) {
 			l.vms, err = all(ctx, cl.vms.NewListPager(group, nil), func(p armcompute.VirtualMachinesClientListResponse) []*armcompute.VirtualMachine { return p.Value })
+			return err
+		},
+		func() (err error) {
+			l.sets, err = all(ctx, cl.sets.NewListPager(group, nil), func(p armcompute.AvailabilitySetsClientListResponse) []*armcompute.AvailabilitySet { return p.Value })
 			return err
 		},
 		func() error { return c.lookPower(ctx, cl, l.power) },
@@ -186,6 +191,9 @@ func (c *Conn) objects(cl *clients, l *live) []*resource.Object {
 		if o := c.interfaceObject(cl, l, n); !partOfVM(o) {
 			out = append(out, o)
 		}
+	}
+	for _, s := range l.sets {
+		out = append(out, c.availabilitySetObject(s))
 	}
 	for _, vm := range l.vms {
 		out = append(out, c.vmObject(cl, l, vm))

@@ -134,7 +134,7 @@ func (c *Conn) spread(declared []*resource.Declaration, obs *resource.Observatio
 		p := placed{name: asText(argument(d, "name"))}
 		_, p.settled = at[p.name]
 		p.zone = cmp.Or(at[p.name], asText(argument(d, "zone")))
-		if s, ok := f.sizeFor(d.Args); ok {
+		if s, ok := f.sizeFor(d.Args); ok && argument(d, "availability_set") == nil {
 			p.zones = s.zones
 		}
 		all = append(all, p)

@@ -23,6 +23,7 @@ type VMSpec struct {
 	SSHKeys         *[]local.SSHKey   `star:"ssh_keys,set,replace" doc:"Public keys that may log in as the user; those of whoever makes the machine if left out."`
 	CustomData      *string           `star:"custom_data,replace" doc:"What cloud-init does at the first boot: a script, or #cloud-config. Its hash is kept in a tag, so it is no place for a password."`
 	Zone            *string           `star:"zone,replace" enum:"1,2,3" doc:"Its availability zone. Left out, machines whose names differ only in their number are spread over those that the size has."`
+	AvailabilitySet *string           `star:"availability_set,replace" ref:"availability_set.name" doc:"The availability_set that it is in, or its name or ID: in place of a zone."`
 	VirtualNetwork  *string           `star:"virtual_network,replace" ref:"virtual_network.name" doc:"Its network: a virtual_network, or its name or ID. Left out, it is the one of all machines of the project, which is made."`
 	Subnet          *string           `star:"subnet,replace" doc:"The subnet of that network; nodes if left out."`
 	PublicIP        *bool             `star:"public_ip,replace" doc:"Whether it has a public address; true if left out. Without one it is reached at its private_ip."`
@@ -114,6 +115,10 @@ func checkVM(args value.Struct) schema.Problems {
 		}
 	}
 	clash("size", "cpus", "memory")
+	clash("availability_set", "zone")
+	if p.get("availability_set") != nil && p.get("spot") == true {
+		p.ps = append(p.ps, &schema.Problem{Path: "spot", Msg: "cannot be given beside availability_set: Azure takes no spot machine into one"})
+	}
 	clash("network_interface", "virtual_network", "subnet", "public_ip", "accelerated_networking")
 	if n, ok := p.get("os_disk_size").(int64); ok && n%(1<<30) != 0 {
 		p.ps = append(p.ps, &schema.Problem{Path: "os_disk_size", Msg: "want whole GiB, as \"64g\""})
@@ -153,7 +158,7 @@ func sameVM(live *resource.Object, _ value.Struct, c schema.Change) bool {
 		return sameImage(b, a)
 	case "size", "subnet":
 		return strings.EqualFold(a, b)
-	case "virtual_network", "network_interface":
+	case "virtual_network", "network_interface", "availability_set":
 		n, ok := live.Native.(*native)
 		if !ok {
 			return strings.EqualFold(a, b)

@@ -88,6 +88,10 @@ func (c *Conn) vmObject(cl *clients, l *live, vm *armcompute.VirtualMachine) *re
 		spec.Zone = vm.Zones[0]
 		out(o, "zone", text(vm.Zones[0]))
 	}
+	if p.AvailabilitySet != nil {
+		spec.AvailabilitySet = ptr(c.place(cl).short(text(p.AvailabilitySet.ID)))
+		o.Uses = append(o.Uses, text(p.AvailabilitySet.ID))
+	}
 	if hash := n.own[tagCustomData]; hash != "" {
 		spec.CustomData = &hash
 	}

@@ -94,7 +94,9 @@ func (c *Conn) draft(ctx context.Context, cl *clients, r *resource.Request, spec
 	if len(spec.Identity) > 0 {
 		vm.Identity = identityOf(spec.Identity)
 	}
-	if zone := cmp.Or(val(spec.Zone), c.chosenZone(spec.Name)); zone != "" {
+	if spec.AvailabilitySet != nil {
+		vm.Properties.AvailabilitySet = &armcompute.SubResource{ID: ptr(c.place(cl).full(availabilitySetType, *spec.AvailabilitySet))}
+	} else if zone := cmp.Or(val(spec.Zone), c.chosenZone(spec.Name)); zone != "" {
 		vm.Zones = []*string{&zone}
 	}
 	if spec.Spot {

@@ -40,6 +40,7 @@ func Kinds() []*resource.Kind {
 		azure.GroupKind,
 		azure.NetworkKind,
 		azure.SecurityGroupKind,
+		azure.AvailabilitySetKind,
 		azure.PublicIPKind,
 		azure.InterfaceKind,
 	}

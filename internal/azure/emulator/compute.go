@@ -59,7 +59,7 @@ func putAvailabilitySet(w *write) error {
 	props := w.props()
 	delete(props, "virtualMachines")
 	fill(ensure(w.rec.Body, "sku"), "name", "Classic")
-	for key, limit := range map[string]int{"platformFaultDomainCount": 3, "platformUpdateDomainCount": 20} {
+	for key, limit := range map[string]int{"platformFaultDomainCount": faultDomains(w.rec.location()), "platformUpdateDomainCount": 20} {
 		fill(props, key, keep(w.was(), key, map[string]any{"platformFaultDomainCount": float64(2), "platformUpdateDomainCount": float64(5)}[key]))
 		if n := number(props, key); n < 1 || n > limit {
 			return errParameter(key, "The specified value %d of %s must fall in the range 1 to %d.", n, key, limit)
