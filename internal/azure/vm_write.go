@@ -188,7 +188,7 @@ func (c *Conn) network(cl *clients, spec VMSpec, project string) *armcompute.Net
 			Properties: &armcompute.NetworkInterfaceReferenceProperties{Primary: ptr(true), DeleteOption: ptr(armcompute.DeleteOptionsDetach)},
 		}}}
 	}
-	part := pack(map[string]string{resource.LabelProject: project, tagPart: spec.Name})
+	part := partTags(spec, project)
 	ip := &armcompute.VirtualMachineNetworkInterfaceIPConfigurationProperties{
 		Primary: ptr(true),
 		Subnet:  &armcompute.SubResource{ID: ptr(at.subnetID(val(spec.VirtualNetwork), cmp.Or(val(spec.Subnet), defaultSubnet)))},
@@ -214,13 +214,21 @@ func (c *Conn) network(cl *clients, spec VMSpec, project string) *armcompute.Net
 	}
 }
 
+// partTags are the tags of what comes and goes with a machine: its own too.
+func partTags(spec VMSpec, project string) map[string]*string {
+	labels := map[string]string{}
+	maps.Copy(labels, spec.Tags)
+	labels[resource.LabelProject], labels[tagPart] = project, spec.Name
+	return pack(labels)
+}
+
 // Update implements [resource.Handler].
 func (vmHandler) Update(ctx context.Context, rc resource.Conn, r *resource.Request) (*resource.Object, error) {
 	c, cl, err := connOf(ctx, rc)
 	if err != nil {
 		return nil, err
 	}
-	n, err := nativeOf(r.Live)
+	n, m, err := machineIn(r.Live)
 	if err != nil {
 		return nil, err
 	}
@@ -262,6 +270,11 @@ func (vmHandler) Update(ctx context.Context, rc resource.Conn, r *resource.Reque
 		return nil, err
 	}
 	running = running && !off
+	if tags := ownTags(was.Tags, r.Live.Mark); !maps.Equal(tags, spec.Tags) {
+		if err := c.retag(ctx, cl, m, tags, spec.Tags); err != nil {
+			return nil, err
+		}
+	}
 	if spec.Running && !running {
 		toProgress(r)("boots")
 		poller, err := cl.vms.BeginStart(ctx, group, name, nil)
@@ -321,10 +334,10 @@ func stop(ctx context.Context, cl *clients, group, name string) error {
 // grow gives a machine that is off a larger disk.
 func (c *Conn) grow(ctx context.Context, cl *clients, n *native, spec VMSpec) error {
 	m, ok := n.arm.(*machine)
-	if !ok || m.vm.Properties == nil || m.vm.Properties.StorageProfile == nil || m.vm.Properties.StorageProfile.OSDisk == nil || m.vm.Properties.StorageProfile.OSDisk.ManagedDisk == nil {
+	if !ok || osDiskID(m.vm) == "" {
 		return fmt.Errorf("machine %s has no managed disk that could grow", spec.Name)
 	}
-	id, err := ParseID(text(m.vm.Properties.StorageProfile.OSDisk.ManagedDisk.ID))
+	id, err := ParseID(osDiskID(m.vm))
 	if err != nil {
 		return err
 	}
