@@ -24,6 +24,7 @@ type Conn struct {
 	skus    []sku             // of the location, once they were asked for
 	pins    map[string]string // image references with the version that latest means
 	zones   map[string]string // the zones that were chosen, by the machines' names
+	places  map[string]string // and those of their data disks
 	leaving bool              // the group is being deleted, and our lease with it
 }
 
@@ -60,6 +61,7 @@ type live struct {
 	nics  []*armnetwork.Interface
 	vms   []*armcompute.VirtualMachine
 	sets  []*armcompute.AvailabilitySet
+	disks []*armcompute.Disk
 	power map[string]string // by the lower-cased ID: "running", "deallocated"
 }
 
@@ -97,6 +99,10 @@ func (c *Conn) look(ctx context.Context, cl *clients) (*live, error) {
 		},
 		func() (err error) {
 			l.sets, err = all(ctx, cl.sets.NewListPager(group, nil), func(p armcompute.AvailabilitySetsClientListResponse) []*armcompute.AvailabilitySet { return p.Value })
+			return err
+		},
+		func() (err error) {
+			l.disks, err = all(ctx, cl.disks.NewListByResourceGroupPager(group, nil), func(p armcompute.DisksClientListByResourceGroupResponse) []*armcompute.Disk { return p.Value })
 			return err
 		},
 		func() error { return c.lookPower(ctx, cl, l.power) },
@@ -194,6 +200,11 @@ func (c *Conn) objects(cl *clients, l *live) []*resource.Object {
 	}
 	for _, s := range l.sets {
 		out = append(out, c.availabilitySetObject(s))
+	}
+	for _, d := range l.disks {
+		if isDataDisk(d) {
+			out = append(out, c.diskObject(l, d))
+		}
 	}
 	for _, vm := range l.vms {
 		out = append(out, c.vmObject(cl, l, vm))

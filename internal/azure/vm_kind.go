@@ -32,6 +32,7 @@ type VMSpec struct {
 	Spot            bool              `star:"spot,replace" doc:"Whether it costs less, and may be taken away at any time: for workers."`
 	DiskSize        *schema.Size      `star:"os_disk_size" doc:"The size of its disk, as \"64g\"; the image's if left out. It can only grow, and is off for that while."`
 	DiskType        *string           `star:"os_disk_type,replace" enum:"Standard_LRS,StandardSSD_LRS,StandardSSD_ZRS,Premium_LRS,Premium_ZRS" doc:"What its disk is; StandardSSD_LRS if left out."`
+	DataDisks       []DataDisk        `star:"data_disks,set" doc:"Disks that it has beside its own, all of them. They come and go in place, and outlive the machine."`
 	BootDiagnostics bool              `star:"boot_diagnostics" default:"true" doc:"Whether Azure keeps what it says when it boots: az vm boot-diagnostics get-boot-log."`
 	Identity        []string          `star:"identity,set" doc:"Identities that what runs on it may log in to Azure with: \"system\" for one of its own, or IDs of others."`
 	Running         bool              `star:"running" default:"true" doc:"Whether it runs. False deallocates it: it costs nothing then but its disk."`
@@ -126,6 +127,7 @@ func checkVM(args value.Struct) schema.Problems {
 	if keys, ok := p.get("ssh_keys").(value.List); ok && len(keys) == 0 {
 		p.ps = append(p.ps, &schema.Problem{Path: "ssh_keys", Msg: "is empty: nobody could log in", Hint: "leave it out for the keys of whoever makes the machine"})
 	}
+	checkDisks(p)
 	p.ps = append(p.ps, checkTags(p.get("tags"))...)
 	return p.done()
 }
@@ -142,7 +144,10 @@ func completeVM(args value.Struct) {
 
 // sameVM reports that a difference is none: of another spelling, of a size that has
 // enough, of custom data by its hash.
-func sameVM(live *resource.Object, _ value.Struct, c schema.Change) bool {
+func sameVM(live *resource.Object, args value.Struct, c schema.Change) bool {
+	if c.Field.Name == "data_disks" {
+		return sameDisks(live, args)
+	}
 	before, after := value.Reveal(c.Before), value.Reveal(c.After)
 	if n, ok := after.(int64); ok && (c.Field.Name == "cpus" || c.Field.Name == "memory") {
 		has, known := before.(int64)

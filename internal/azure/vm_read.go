@@ -82,6 +82,8 @@ func (c *Conn) vmObject(cl *clients, l *live, vm *armcompute.VirtualMachine) *re
 		out(o, "size", *spec.Size)
 	}
 	c.readStorage(spec, p.StorageProfile)
+	disks, ids := c.place(cl).readDisks(p.StorageProfile)
+	spec.DataDisks, o.Uses = disks, append(o.Uses, ids...)
 	readLogin(spec, p.OSProfile)
 	c.readNetwork(cl, spec, o, m)
 	if len(vm.Zones) > 0 {

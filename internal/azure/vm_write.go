@@ -33,6 +33,11 @@ func (vmHandler) Create(ctx context.Context, rc resource.Conn, r *resource.Reque
 	if err != nil {
 		return nil, err
 	}
+	for _, d := range vm.Properties.StorageProfile.DataDisks {
+		if err := c.freed(ctx, cl, text(d.ManagedDisk.ID)); err != nil {
+			return nil, err
+		}
+	}
 	poller, err := cl.vms.BeginCreateOrUpdate(ctx, c.Group(), spec.Name, vm, &armcompute.VirtualMachinesClientBeginCreateOrUpdateOptions{IfNoneMatch: ptr("*")})
 	if err := explain(err); errors.Is(err, resource.ErrConflict) {
 		return nil, fmt.Errorf("%w: %w", resource.ErrExists, err)
@@ -85,7 +90,7 @@ func (c *Conn) draft(ctx context.Context, cl *clients, r *resource.Request, spec
 		Tags:     tagsFor(r, spec.Tags, own),
 		Properties: &armcompute.VirtualMachineProperties{
 			HardwareProfile:    &armcompute.HardwareProfile{VMSize: ptr(armcompute.VirtualMachineSizeTypes(size))},
-			StorageProfile:     storage(spec, image),
+			StorageProfile:     c.place(cl).storage(spec, image),
 			OSProfile:          login(spec, keys, data),
 			NetworkProfile:     c.network(cl, spec, r.Mark.Project),
 			DiagnosticsProfile: &armcompute.DiagnosticsProfile{BootDiagnostics: &armcompute.BootDiagnostics{Enabled: &spec.BootDiagnostics}},
@@ -107,12 +112,6 @@ func (c *Conn) draft(ctx context.Context, cl *clients, r *resource.Request, spec
 	return vm, nil
 }
 
-func (c *Conn) chosenZone(name string) string {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	return c.zones[name]
-}
-
 // sizeOf is the size that a script says, or the smallest that has what it wants.
 func (c *Conn) sizeOf(ctx context.Context, cl *clients, spec VMSpec) (string, error) {
 	if spec.Size != nil {
@@ -128,7 +127,7 @@ func (c *Conn) sizeOf(ctx context.Context, cl *clients, spec VMSpec) (string, er
 // smallest is the smallest size that has what a script wants, and that a machine can
 // be given that has another one now.
 func (c *Conn) smallest(list []sku, spec VMSpec, now string) (string, error) {
-	w := want{cpus: val(spec.CPUs), memory: int64(val(spec.Memory)), zone: val(spec.Zone)}
+	w := want{cpus: val(spec.CPUs), memory: int64(val(spec.Memory)), zone: val(spec.Zone), disks: len(spec.DataDisks)}
 	if s, ok := findSize(list, now); ok {
 		w.like = &s
 	}
@@ -154,7 +153,7 @@ func noSize(w want, location string) string {
 	return s + "; az vm list-skus shows what there is, size = takes any"
 }
 
-func storage(spec VMSpec, image Image) *armcompute.StorageProfile {
+func (p place) storage(spec VMSpec, image Image) *armcompute.StorageProfile {
 	disk := &armcompute.OSDisk{
 		CreateOption: ptr(armcompute.DiskCreateOptionTypesFromImage),
 		DeleteOption: ptr(armcompute.DiskDeleteOptionTypesDelete),
@@ -163,7 +162,7 @@ func storage(spec VMSpec, image Image) *armcompute.StorageProfile {
 	if spec.DiskSize != nil {
 		disk.DiskSizeGB = ptr(int32(*spec.DiskSize >> 30))
 	}
-	return &armcompute.StorageProfile{ImageReference: image.arm(), OSDisk: disk}
+	return &armcompute.StorageProfile{ImageReference: image.arm(), OSDisk: disk, DataDisks: p.armDisks(spec.DataDisks, nil)}
 }
 
 func login(spec VMSpec, keys []string, data []byte) *armcompute.OSProfile {
@@ -270,6 +269,11 @@ func (vmHandler) Update(ctx context.Context, rc resource.Conn, r *resource.Reque
 		return nil, err
 	}
 	running = running && !off
+	if !sameDisks(r.Live, r.Args) {
+		if err := c.attach(ctx, cl, name, spec.DataDisks, was.DataDisks); err != nil {
+			return nil, err
+		}
+	}
 	if tags := ownTags(was.Tags, r.Live.Mark); !maps.Equal(tags, spec.Tags) {
 		if err := c.retag(ctx, cl, m, tags, spec.Tags); err != nil {
 			return nil, err

@@ -192,6 +192,10 @@ var Proofs = map[string][]Proof{
 	"availability_set": {
 		{roundTrip, "TestAvailabilitySet", azureParts, emulated}, {drift, "TestAvailabilitySet", azureParts, emulated}, {replacement, "TestAvailabilitySet", azureParts, emulated},
 	},
+	"disk": {
+		{roundTrip, "TestDisk", azureDisks, emulated}, {drift, "TestDisk", azureDisks, emulated}, {replacement, "TestDisk", azureDisks, emulated},
+		{"attached and detached in place, moved to another machine, outliving its own", "TestDataDisks", azureDisks, emulated},
+	},
 	"public_ip":         append(azureProofs(), Proof{replacement, "TestEveryArgument", azureStory, emulated}),
 	"network_interface": append(azureProofs(), Proof{replacement, "TestEveryArgument", azureStory, emulated}),
 	"file":              hostProofs("file", "TestFile", bookworm),
@@ -290,6 +294,7 @@ const (
 const (
 	azureStory = "internal/azure/story_test.go"
 	azureParts = "internal/azure/parts_story_test.go"
+	azureDisks = "internal/azure/disk_story_test.go"
 )
 
 // azureProofs are those of a kind in Azure that is changed in place.

@@ -41,6 +41,7 @@ func Kinds() []*resource.Kind {
 		azure.NetworkKind,
 		azure.SecurityGroupKind,
 		azure.AvailabilitySetKind,
+		azure.DiskKind,
 		azure.PublicIPKind,
 		azure.InterfaceKind,
 	}
