@@ -34,6 +34,7 @@ type clients struct {
 	nics      *armnetwork.InterfacesClient
 	vms       *armcompute.VirtualMachinesClient
 	disks     *armcompute.DisksClient
+	sets      *armcompute.AvailabilitySetsClient
 	images    *armcompute.VirtualMachineImagesClient
 	skus      *armcompute.ResourceSKUsClient
 	usages    *armcompute.UsageClient
@@ -50,7 +51,7 @@ func newClients(subscription, from string, a *account) (*clients, error) {
 		subscription: subscription, from: from, account: a,
 		groups: groups.NewResourceGroupsClient(), resources: groups.NewClient(),
 		nets: nets.NewVirtualNetworksClient(), nsgs: nets.NewSecurityGroupsClient(), ips: nets.NewPublicIPAddressesClient(), nics: nets.NewInterfacesClient(),
-		vms: vms.NewVirtualMachinesClient(), disks: vms.NewDisksClient(), images: vms.NewVirtualMachineImagesClient(),
+		vms: vms.NewVirtualMachinesClient(), disks: vms.NewDisksClient(), sets: vms.NewAvailabilitySetsClient(), images: vms.NewVirtualMachineImagesClient(),
 		skus: vms.NewResourceSKUsClient(), usages: vms.NewUsageClient(),
 	}, nil
 }

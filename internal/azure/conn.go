@@ -27,6 +27,7 @@ type Conn struct {
 	skus    []sku             // of the location, once they were asked for
 	pins    map[string]string // image references with the version that latest means
 	zones   map[string]string // the zones that were chosen, by the machines' names
+	places  map[string]string // and those of their data disks
 	leaving bool              // the group is being deleted, and our lease with it
 }
 
@@ -63,6 +64,8 @@ type live struct {
 	ips   []*armnetwork.PublicIPAddress
 	nics  []*armnetwork.Interface
 	vms   []*armcompute.VirtualMachine
+	sets  []*armcompute.AvailabilitySet
+	disks []*armcompute.Disk
 	power map[string]string // by the lower-cased ID: "running", "deallocated"
 }
 
@@ -88,6 +91,14 @@ func (c *Conn) look(ctx context.Context, cl *clients) (*live, error) {
 		},
 		func() (err error) {
 			l.vms, err = all(ctx, cl.vms.NewListPager(group, nil), func(p armcompute.VirtualMachinesClientListResponse) []*armcompute.VirtualMachine { return p.Value })
+			return err
+		},
+		func() (err error) {
+			l.sets, err = all(ctx, cl.sets.NewListPager(group, nil), func(p armcompute.AvailabilitySetsClientListResponse) []*armcompute.AvailabilitySet { return p.Value })
+			return err
+		},
+		func() (err error) {
+			l.disks, err = all(ctx, cl.disks.NewListByResourceGroupPager(group, nil), func(p armcompute.DisksClientListByResourceGroupResponse) []*armcompute.Disk { return p.Value })
 			return err
 		},
 	}
@@ -202,6 +213,14 @@ func (c *Conn) objects(cl *clients, l *live) []*resource.Object {
 	for _, n := range l.nics {
 		if o := c.interfaceObject(cl, l, n); !partOfVM(o) {
 			out = append(out, o)
+		}
+	}
+	for _, s := range l.sets {
+		out = append(out, c.availabilitySetObject(s))
+	}
+	for _, d := range l.disks {
+		if isDataDisk(d) {
+			out = append(out, c.diskObject(l, d))
 		}
 	}
 	for _, vm := range l.vms {

@@ -109,6 +109,10 @@ func (s *story) look(p *resource.Program) (map[string]*apply.Scope, error) {
 }
 
 func (s *story) build(src string, destroy bool) (*plan.Plan, map[string]*apply.Scope, error) {
+	return s.buildWith(src, plan.Options{Destroy: destroy, AllowDataLoss: true})
+}
+
+func (s *story) buildWith(src string, o plan.Options) (*plan.Plan, map[string]*apply.Scope, error) {
 	p := s.program(src)
 	scopes, err := s.look(p)
 	if err != nil {
@@ -123,7 +127,7 @@ func (s *story) build(src string, destroy bool) (*plan.Plan, map[string]*apply.S
 			states[scope.Address] = &plan.ScopeState{Scope: scope, Status: plan.Absent}
 		}
 	}
-	made, problems := plan.Build(plan.Input{Program: p, Scopes: states, Kinds: registry.Kind, Options: plan.Options{Destroy: destroy, AllowDataLoss: true}})
+	made, problems := plan.Build(plan.Input{Program: p, Scopes: states, Kinds: registry.Kind, Options: o})
 	if err := problems.Err(); err != nil {
 		return nil, nil, err
 	}

@@ -191,15 +191,22 @@ var Proofs = map[string][]Proof{
 		Proof{"one that nobody marks is used and kept, and one with others' things in it stays", "TestOthersThings", azureStory, emulated}),
 	"virtual_network":        azureProofs(),
 	"network_security_group": azureProofs(),
-	"public_ip":              append(azureProofs(), Proof{replacement, "TestEveryArgument", azureStory, emulated}),
-	"network_interface":      append(azureProofs(), Proof{replacement, "TestEveryArgument", azureStory, emulated}),
-	"file":                   hostProofs("file", "TestFile", bookworm),
-	"directory":              hostProofs("file", "TestDirectory", bookworm),
-	"package":                hostProofs("package", "TestPackage", hosts),
-	"command":                hostProofs("command", "TestCommand", bookworm),
-	"systemd_unit":           hostProofs("unit", "TestUnit", hosts),
-	"sysctl":                 hostProofs("sysctl", "TestSysctl", bookworm),
-	"user":                   hostProofs("user", "TestUser", hosts),
+	"availability_set": {
+		{roundTrip, "TestAvailabilitySet", azureParts, emulated}, {drift, "TestAvailabilitySet", azureParts, emulated}, {replacement, "TestAvailabilitySet", azureParts, emulated},
+	},
+	"disk": {
+		{roundTrip, "TestDisk", azureDisks, emulated}, {drift, "TestDisk", azureDisks, emulated}, {replacement, "TestDisk", azureDisks, emulated},
+		{"attached and detached in place, moved to another machine, outliving its own", "TestDataDisks", azureDisks, emulated},
+	},
+	"public_ip":         append(azureProofs(), Proof{replacement, "TestEveryArgument", azureStory, emulated}),
+	"network_interface": append(azureProofs(), Proof{replacement, "TestEveryArgument", azureStory, emulated}),
+	"file":              hostProofs("file", "TestFile", bookworm),
+	"directory":         hostProofs("file", "TestDirectory", bookworm),
+	"package":           hostProofs("package", "TestPackage", hosts),
+	"command":           hostProofs("command", "TestCommand", bookworm),
+	"systemd_unit":      hostProofs("unit", "TestUnit", hosts),
+	"sysctl":            hostProofs("sysctl", "TestSysctl", bookworm),
+	"user":              hostProofs("user", "TestUser", hosts),
 	"firewall": append(hostProofs("firewall", "TestFirewall", bookworm),
 		Proof{"rules that cut us off are refused", "TestFirewallAdmits", "internal/host/pure_test.go", noEngine},
 		Proof{"members of a swarm join, leave and are made anew behind firewalls", "TestFirewalls", "internal/run/firewall_real_test.go", hosts},
@@ -286,7 +293,11 @@ const (
 	contentTest = "internal/swarm/content_real_test.go"
 )
 
-const azureStory = "internal/azure/story_test.go"
+const (
+	azureStory = "internal/azure/story_test.go"
+	azureParts = "internal/azure/parts_story_test.go"
+	azureDisks = "internal/azure/disk_story_test.go"
+)
 
 // azureProofs are those of a kind in Azure that is changed in place.
 func azureProofs() []Proof {

@@ -40,6 +40,8 @@ func Kinds() []*resource.Kind {
 		azure.GroupKind,
 		azure.NetworkKind,
 		azure.SecurityGroupKind,
+		azure.AvailabilitySetKind,
+		azure.DiskKind,
 		azure.PublicIPKind,
 		azure.InterfaceKind,
 	}

@@ -86,7 +86,7 @@ func TestMachineOfParts(t *testing.T) {
 	if *disk.Properties.DiskState != armcompute.DiskStateUnattached {
 		t.Errorf("the disk is %s", *disk.Properties.DiskState)
 	}
-	set, err := c.compute.NewAvailabilitySetsClient().CreateOrUpdate(c.ctx, "rg", "set", armcompute.AvailabilitySet{Location: to.Ptr(westeurope)}, nil)
+	set, err := c.compute.NewAvailabilitySetsClient().CreateOrUpdate(c.ctx, "rg", "set", armcompute.AvailabilitySet{Location: to.Ptr(westeurope), SKU: &armcompute.SKU{Name: to.Ptr("Aligned")}}, nil)
 	c.must(err)
 
 	vm := machine("db", subnet)
