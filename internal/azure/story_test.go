@@ -54,13 +54,25 @@ func (s *story) must(err error) {
 // none is waited for.
 func (s *story) program(src string) *resource.Program {
 	s.Helper()
+	p, err := s.evaluate(src)
+	s.must(err)
+	return p
+}
+
+// refused is why a script is none.
+func (s *story) refused(src string) error {
+	_, err := s.evaluate(src)
+	return err
+}
+
+func (s *story) evaluate(src string) (*resource.Program, error) {
 	rec := builtins.NewRecorder(&builtins.Inputs{}, registry.Kinds())
 	session := lang.NewSession(lang.Options{Root: s.TempDir(), Predeclared: rec.Predeclared()})
-	_, err := session.ExecSource(s.ctx, "x.star", []byte(src))
-	s.must(err)
+	if _, err := session.ExecSource(s.ctx, "x.star", []byte(src)); err != nil {
+		return nil, err
+	}
 	p, problems := rec.Program()
-	s.must(problems.Err())
-	return p
+	return p, problems.Err()
 }
 
 // look connects to the group of a program and reads it, as a plan does.

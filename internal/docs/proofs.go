@@ -190,14 +190,22 @@ var Proofs = map[string][]Proof{
 	"virtual_network":        azureProofs(),
 	"network_security_group": azureProofs(),
 	"public_ip":              append(azureProofs(), Proof{replacement, "TestEveryArgument", azureStory, emulated}),
-	"network_interface":      append(azureProofs(), Proof{replacement, "TestEveryArgument", azureStory, emulated}),
-	"file":                   hostProofs("file", "TestFile", bookworm),
-	"directory":              hostProofs("file", "TestDirectory", bookworm),
-	"package":                hostProofs("package", "TestPackage", hosts),
-	"command":                hostProofs("command", "TestCommand", bookworm),
-	"systemd_unit":           hostProofs("unit", "TestUnit", hosts),
-	"sysctl":                 hostProofs("sysctl", "TestSysctl", bookworm),
-	"user":                   hostProofs("user", "TestUser", hosts),
+	"load_balancer": {
+		{roundTrip, "TestBalancer", balancerStory, emulated},
+		{drift, "TestBalancerDrift", balancerStory, emulated},
+		{replacement, "TestBalancerMembers", balancerStory, emulated},
+		{"machines join, are made anew in its pool and leave it before they go", "TestBalancerMembers", balancerStory, emulated},
+		{"follows what services publish", "TestBalancerFollows", balancerStory, noEngine},
+		{"ended in the middle, gone on with", "TestBalancerResumed", balancerStory, emulated},
+	},
+	"network_interface": append(azureProofs(), Proof{replacement, "TestEveryArgument", azureStory, emulated}),
+	"file":              hostProofs("file", "TestFile", bookworm),
+	"directory":         hostProofs("file", "TestDirectory", bookworm),
+	"package":           hostProofs("package", "TestPackage", hosts),
+	"command":           hostProofs("command", "TestCommand", bookworm),
+	"systemd_unit":      hostProofs("unit", "TestUnit", hosts),
+	"sysctl":            hostProofs("sysctl", "TestSysctl", bookworm),
+	"user":              hostProofs("user", "TestUser", hosts),
 	"firewall": append(hostProofs("firewall", "TestFirewall", bookworm),
 		Proof{"rules that cut us off are refused", "TestFirewallAdmits", "internal/host/pure_test.go", noEngine},
 		Proof{"members of a swarm join, leave and are made anew behind firewalls", "TestFirewalls", "internal/run/firewall_real_test.go", hosts},
@@ -284,7 +292,10 @@ const (
 	contentTest = "internal/swarm/content_real_test.go"
 )
 
-const azureStory = "internal/azure/story_test.go"
+const (
+	azureStory    = "internal/azure/story_test.go"
+	balancerStory = "internal/azure/balancer_test.go"
+)
 
 // azureProofs are those of a kind in Azure that is changed in place.
 func azureProofs() []Proof {

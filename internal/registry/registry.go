@@ -42,6 +42,7 @@ func Kinds() []*resource.Kind {
 		azure.SecurityGroupKind,
 		azure.PublicIPKind,
 		azure.InterfaceKind,
+		azure.BalancerKind,
 	}
 	return append(kinds, host.Kinds()...)
 }

@@ -71,6 +71,10 @@ type Kind struct {
 	// Busy is set where an object that is used cannot be deleted: replacing it
 	// replaces its users too.
 	Busy bool
+	// Loose is set where an object keeps nothing that it uses from being deleted, as a
+	// load balancer its machines: an update lets go of what goes before that does, and
+	// what is made anew it has again by itself.
+	Loose bool
 	// Restarts is set where lifecycle(replace_on=) renews what runs, not the
 	// object: an update with Request.Restart, in place of a replacement.
 	Restarts bool
