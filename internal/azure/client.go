@@ -32,6 +32,7 @@ type clients struct {
 	nsgs      *armnetwork.SecurityGroupsClient
 	ips       *armnetwork.PublicIPAddressesClient
 	nics      *armnetwork.InterfacesClient
+	balancers *armnetwork.LoadBalancersClient
 	vms       *armcompute.VirtualMachinesClient
 	disks     *armcompute.DisksClient
 	sets      *armcompute.AvailabilitySetsClient
@@ -51,7 +52,8 @@ func newClients(subscription, from string, a *account) (*clients, error) {
 		subscription: subscription, from: from, account: a,
 		groups: groups.NewResourceGroupsClient(), resources: groups.NewClient(),
 		nets: nets.NewVirtualNetworksClient(), nsgs: nets.NewSecurityGroupsClient(), ips: nets.NewPublicIPAddressesClient(), nics: nets.NewInterfacesClient(),
-		vms: vms.NewVirtualMachinesClient(), disks: vms.NewDisksClient(), sets: vms.NewAvailabilitySetsClient(), images: vms.NewVirtualMachineImagesClient(),
+		balancers: nets.NewLoadBalancersClient(),
+		vms:       vms.NewVirtualMachinesClient(), disks: vms.NewDisksClient(), sets: vms.NewAvailabilitySetsClient(), images: vms.NewVirtualMachineImagesClient(),
 		skus: vms.NewResourceSKUsClient(), usages: vms.NewUsageClient(),
 	}, nil
 }

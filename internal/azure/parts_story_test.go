@@ -6,11 +6,8 @@ import (
 	"testing"
 	"time"
 
-	"github.com/swarmscript/swarmscript/builtins"
 	"github.com/swarmscript/swarmscript/internal/azure"
-	"github.com/swarmscript/swarmscript/internal/registry"
 	"github.com/swarmscript/swarmscript/internal/resource"
-	"github.com/swarmscript/swarmscript/lang"
 )
 
 // told makes each change of a script, which has to be planned as it is said, and
@@ -76,18 +73,6 @@ func TestPartsThatClash(t *testing.T) {
 			t.Errorf("%s: %s, want %s", src, err, want)
 		}
 	}
-}
-
-// problems are what is wrong with a script by itself.
-func (s *story) problems(src string) error {
-	s.Helper()
-	rec := builtins.NewRecorder(&builtins.Inputs{}, registry.Kinds())
-	session := lang.NewSession(lang.Options{Root: s.TempDir(), Predeclared: rec.Predeclared()})
-	if _, err := session.ExecSource(s.ctx, "x.star", []byte(src)); err != nil {
-		return err
-	}
-	_, problems := rec.Program()
-	return problems.Err()
 }
 
 // The tags of an azure() are on all that is made, and compared as a resource's own

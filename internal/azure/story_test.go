@@ -69,13 +69,25 @@ func (s *story) must(err error) {
 // none is waited for.
 func (s *story) program(src string) *resource.Program {
 	s.Helper()
+	p, err := s.evaluate(src)
+	s.must(err)
+	return p
+}
+
+// problems are what is wrong with a script by itself.
+func (s *story) problems(src string) error {
+	_, err := s.evaluate(src)
+	return err
+}
+
+func (s *story) evaluate(src string) (*resource.Program, error) {
 	rec := builtins.NewRecorder(&builtins.Inputs{}, registry.Kinds())
 	session := lang.NewSession(lang.Options{Root: s.TempDir(), Predeclared: rec.Predeclared()})
-	_, err := session.ExecSource(s.ctx, "x.star", []byte(src))
-	s.must(err)
+	if _, err := session.ExecSource(s.ctx, "x.star", []byte(src)); err != nil {
+		return nil, err
+	}
 	p, problems := rec.Program()
-	s.must(problems.Err())
-	return p
+	return p, problems.Err()
 }
 
 // connect returns a connection whose requests the fakes see.

@@ -209,6 +209,8 @@ func (c *Conn) network(cl *clients, spec VMSpec, project string) *armcompute.Net
 	ip := &armcompute.VirtualMachineNetworkInterfaceIPConfigurationProperties{
 		Primary: ptr(true),
 		Subnet:  &armcompute.SubResource{ID: ptr(at.subnetID(val(spec.VirtualNetwork), cmp.Or(val(spec.Subnet), defaultSubnet)))},
+
+		LoadBalancerBackendAddressPools: c.poolsOf(spec.Name),
 	}
 	if spec.PublicIP == nil || *spec.PublicIP {
 		ip.PublicIPAddressConfiguration = &armcompute.VirtualMachinePublicIPAddressConfiguration{

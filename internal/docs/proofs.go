@@ -198,7 +198,15 @@ var Proofs = map[string][]Proof{
 		{roundTrip, "TestDisk", azureDisks, emulated}, {drift, "TestDisk", azureDisks, emulated}, {replacement, "TestDisk", azureDisks, emulated},
 		{"attached and detached in place, moved to another machine, outliving its own", "TestDataDisks", azureDisks, emulated},
 	},
-	"public_ip":         append(azureProofs(), Proof{replacement, "TestEveryArgument", azureStory, emulated}),
+	"public_ip": append(azureProofs(), Proof{replacement, "TestEveryArgument", azureStory, emulated}),
+	"load_balancer": {
+		{roundTrip, "TestBalancer", balancerStory, emulated},
+		{drift, "TestBalancerDrift", balancerStory, emulated},
+		{replacement, "TestBalancerMembers", balancerStory, emulated},
+		{"machines join, are made anew in its pool and leave it before they go", "TestBalancerMembers", balancerStory, emulated},
+		{"follows what services publish", "TestBalancerFollows", balancerStory, noEngine},
+		{"ended in the middle, gone on with", "TestBalancerResumed", balancerStory, emulated},
+	},
 	"network_interface": append(azureProofs(), Proof{replacement, "TestEveryArgument", azureStory, emulated}),
 	"file":              hostProofs("file", "TestFile", bookworm),
 	"directory":         hostProofs("file", "TestDirectory", bookworm),
@@ -294,9 +302,10 @@ const (
 )
 
 const (
-	azureStory = "internal/azure/story_test.go"
-	azureParts = "internal/azure/parts_story_test.go"
-	azureDisks = "internal/azure/disk_story_test.go"
+	azureStory    = "internal/azure/story_test.go"
+	azureParts    = "internal/azure/parts_story_test.go"
+	azureDisks    = "internal/azure/disk_story_test.go"
+	balancerStory = "internal/azure/balancer_test.go"
 )
 
 // azureProofs are those of a kind in Azure that is changed in place.

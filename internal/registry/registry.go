@@ -44,6 +44,7 @@ func Kinds() []*resource.Kind {
 		azure.DiskKind,
 		azure.PublicIPKind,
 		azure.InterfaceKind,
+		azure.BalancerKind,
 	}
 	return append(kinds, host.Kinds()...)
 }
