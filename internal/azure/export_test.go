@@ -14,6 +14,9 @@ import (
 	"github.com/Azure/azure-sdk-for-go/sdk/azcore/runtime"
 )
 
+// NoRegistry is what an error of a connection to a registry is said to be.
+var NoRegistry = noRegistry
+
 // Send does by hand what somebody else might do to a resource of the group:
 // path is what comes after the group's ID.
 func (c *Conn) Send(ctx context.Context, method, path, version string, body any) (map[string]any, error) {
