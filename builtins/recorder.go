@@ -154,6 +154,7 @@ func (r *Recorder) Program() (*resource.Program, diag.List) {
 	r.orderByName()
 	problems = append(problems, r.ownLookups()...)
 	problems = append(problems, r.oneSwarmEach()...)
+	problems = append(problems, r.oneBuildEach()...)
 	problems = append(problems, r.completeAzure()...)
 	problems = append(problems, r.openFirewalls()...)
 	r.followCopies()

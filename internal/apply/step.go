@@ -71,6 +71,10 @@ func (e *executor) step(ctx context.Context, n *plan.Node, turn *turn) (*plan.Ch
 		return did, err
 	}
 	turn.free()
+	if made != nil { // what it has become meanwhile is known to those that use it
+		own := *made
+		made = &own
+	}
 	if err := e.settle(ctx, done, s, made); err != nil {
 		return did, err
 	}

@@ -63,7 +63,7 @@ func (c *Conn) dial(ctx context.Context) (*clients, error) {
 	if c.clients != nil {
 		return c.clients, nil
 	}
-	a, err := newAccount(c.cfg, c.throttle)
+	a, err := newAccount(c.cfg, c.throttle, c.through)
 	if err != nil {
 		return nil, err
 	}

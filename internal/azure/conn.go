@@ -6,6 +6,7 @@ import (
 	"strings"
 	"sync"
 
+	"github.com/Azure/azure-sdk-for-go/sdk/azcore/policy"
 	"github.com/Azure/azure-sdk-for-go/sdk/resourcemanager/compute/armcompute/v8"
 	"github.com/Azure/azure-sdk-for-go/sdk/resourcemanager/network/armnetwork/v9"
 	"github.com/Azure/azure-sdk-for-go/sdk/resourcemanager/resources/armresources/v4"
@@ -17,7 +18,9 @@ import (
 type Conn struct {
 	cfg      Config
 	project  string
-	throttle *throttle
+	throttle *Throttle
+	through  policy.Transporter // nil: the network
+	rolls    rolls
 
 	mu      sync.Mutex
 	clients *clients
@@ -27,9 +30,10 @@ type Conn struct {
 	leaving bool              // the group is being deleted, and our lease with it
 }
 
-// Connect returns the scope. Nothing is contacted yet.
-func Connect(cfg Config, project string) *Conn {
-	return &Conn{cfg: cfg.Normal(), project: project, throttle: newThrottle(), pins: map[string]string{}, zones: map[string]string{}}
+// Connect returns the scope. Nothing is contacted yet. All connections of a run are
+// given the same throttle.
+func Connect(cfg Config, project string, throttle *Throttle) *Conn {
+	return &Conn{cfg: cfg.Normal(), project: project, throttle: throttle, pins: map[string]string{}, zones: map[string]string{}}
 }
 
 // Close implements [resource.Conn].
@@ -83,6 +87,19 @@ func (c *Conn) look(ctx context.Context, cl *clients) (*live, error) {
 			return err
 		},
 		func() (err error) {
+			l.vms, err = all(ctx, cl.vms.NewListPager(group, nil), func(p armcompute.VirtualMachinesClientListResponse) []*armcompute.VirtualMachine { return p.Value })
+			return err
+		},
+	}
+	return l, atOnce(append(parts, c.around(ctx, cl, l)...))
+}
+
+// around are the lists that tell of machines what their own does not: their
+// addresses, and whether they run.
+func (c *Conn) around(ctx context.Context, cl *clients, l *live) []func() error {
+	group := c.Group()
+	return []func() error{
+		func() (err error) {
 			l.ips, err = all(ctx, cl.ips.NewListPager(group, nil), func(p armnetwork.PublicIPAddressesClientListResponse) []*armnetwork.PublicIPAddress { return p.Value })
 			return err
 		},
@@ -90,19 +107,19 @@ func (c *Conn) look(ctx context.Context, cl *clients) (*live, error) {
 			l.nics, err = all(ctx, cl.nics.NewListPager(group, nil), func(p armnetwork.InterfacesClientListResponse) []*armnetwork.Interface { return p.Value })
 			return err
 		},
-		func() (err error) {
-			l.vms, err = all(ctx, cl.vms.NewListPager(group, nil), func(p armcompute.VirtualMachinesClientListResponse) []*armcompute.VirtualMachine { return p.Value })
-			return err
-		},
 		func() error { return c.lookPower(ctx, cl, l.power) },
 	}
+}
+
+// atOnce runs requests that are independent.
+func atOnce(parts []func() error) error {
 	errs := make([]error, len(parts))
 	var wg sync.WaitGroup
 	for i, part := range parts {
 		wg.Go(func() { errs[i] = part() })
 	}
 	wg.Wait()
-	return l, firstError(errs)
+	return firstError(errs)
 }
 
 // firstError is one of several that say the same: that a login was refused is told

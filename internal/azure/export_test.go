@@ -17,6 +17,12 @@ import (
 // NoRegistry is what an error of a connection to a registry is said to be.
 var NoRegistry = noRegistry
 
+// Through has it send its requests to something else than the network.
+func (c *Conn) Through(t policy.Transporter) *Conn {
+	c.through = t
+	return c
+}
+
 // Send does by hand what somebody else might do to a resource of the group:
 // path is what comes after the group's ID.
 func (c *Conn) Send(ctx context.Context, method, path, version string, body any) (map[string]any, error) {

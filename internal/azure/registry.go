@@ -44,7 +44,7 @@ const (
 // Issue implements [resource.Issuer]: a token of Entra's is exchanged for the
 // registry's own, which holds for about three hours.
 func (r Registry) Issue(ctx context.Context, l *resource.Login) (username, password string, err error) {
-	a, err := newAccount(r.Config, nil) // nothing is asked of Resource Manager
+	a, err := newAccount(r.Config, nil, nil) // nothing is asked of Resource Manager
 	if err != nil {
 		return "", "", err
 	}

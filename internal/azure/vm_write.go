@@ -7,8 +7,10 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"net/http"
 	"strings"
 
+	"github.com/Azure/azure-sdk-for-go/sdk/azcore/policy"
 	"github.com/Azure/azure-sdk-for-go/sdk/resourcemanager/compute/armcompute/v8"
 
 	"github.com/swarmscript/swarmscript/internal/resource"
@@ -33,20 +35,36 @@ func (vmHandler) Create(ctx context.Context, rc resource.Conn, r *resource.Reque
 	if err != nil {
 		return nil, err
 	}
-	poller, err := cl.vms.BeginCreateOrUpdate(ctx, c.Group(), spec.Name, vm, &armcompute.VirtualMachinesClientBeginCreateOrUpdateOptions{IfNoneMatch: ptr("*")})
-	if err := explain(err); errors.Is(err, resource.ErrConflict) {
+	var answer *http.Response
+	poller, err := cl.vms.BeginCreateOrUpdate(policy.WithCaptureResponse(ctx, &answer), c.Group(), spec.Name, vm, &armcompute.VirtualMachinesClientBeginCreateOrUpdateOptions{IfNoneMatch: ptr("*")})
+	switch err = explain(err); {
+	case errors.Is(err, resource.ErrConflict):
 		return nil, fmt.Errorf("%w: %w", resource.ErrExists, err)
-	}
-	toProgress(r)("is made in Azure")
-	if _, err := finish(ctx, poller, err); err != nil {
+	case err != nil:
 		return nil, err
 	}
-	if !spec.Running {
-		if err := stop(ctx, cl, c.Group(), spec.Name); err != nil {
+	toProgress(r)("is made in Azure")
+	waits(r)
+	o, err := c.made(ctx, cl, spec.Name, operation{asked: operationOf(poller), every: interval(answer)})
+	if err != nil || spec.Running {
+		return o, err
+	}
+	if r.Turn != nil {
+		if err := r.Turn(ctx); err != nil {
 			return nil, err
 		}
 	}
+	if err := stop(ctx, cl, c.Group(), spec.Name); err != nil {
+		return nil, err
+	}
 	return c.readVM(ctx, cl, spec.Name)
+}
+
+// waits lets others write: of this step Azure has all that it needs.
+func waits(r *resource.Request) {
+	if r.Waits != nil {
+		r.Waits()
+	}
 }
 
 // draft is the request that makes a machine.
@@ -335,7 +353,15 @@ func (c *Conn) grow(ctx context.Context, cl *clients, n *native, spec VMSpec) er
 func (vmHandler) Delete(ctx context.Context, rc resource.Conn, r *resource.Request) error {
 	toProgress(r)("is deleted, with its disk and its addresses")
 	return deletes(ctx, rc, r, func(ctx context.Context, cl *clients, group, name string) error {
-		poller, err := cl.vms.BeginDelete(ctx, group, name, nil)
-		return finishDelete(ctx, poller, err)
+		var answer *http.Response
+		poller, err := cl.vms.BeginDelete(policy.WithCaptureResponse(ctx, &answer), group, name, nil)
+		switch err = explain(err); {
+		case isMissing(err):
+			return nil
+		case err != nil:
+			return err
+		}
+		waits(r)
+		return rc.(*Conn).gone(ctx, cl, name, operation{asked: operationOf(poller), every: interval(answer)})
 	})
 }

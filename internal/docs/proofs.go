@@ -184,6 +184,8 @@ var Proofs = map[string][]Proof{
 		{"in azure(): what is refused is said before the first write", "TestRefusedBeforeTheFirstWrite", azureStory, emulated},
 		{"in azure(): ended in the middle, gone on with, nothing left", "TestResumed", azureStory, emulated},
 		{"in azure(): an Azure that is busy is asked again, and nothing is made twice", "TestBusyAzure", azureStory, emulated},
+		{"in azure(): two hundred, where each tenth request is too many: in time, by few requests, each made once", "TestHundredsOfMachines", "internal/azure/hundreds_test.go", emulated},
+		{"in azure(): what is being made when an apply ends is waited for by the next", "TestMachineIsTakenUp", "internal/azure/machines/story_test.go", "the emulator of Azure, with machines of a lab"},
 	},
 	"resource_group": append(azureProofs(),
 		Proof{"one that nobody marks is used and kept, and one with others' things in it stays", "TestOthersThings", azureStory, emulated}),

@@ -341,21 +341,24 @@ func TestUnreachableGoes(t *testing.T) {
 }
 
 // An engine that is stopped: where its step starts it, what is in it is compared
-// again in the same apply; where nothing does, it is not planned. Whatever it
-// holds is not lost unasked.
+// again in the same apply, as where it is only starting; where nothing does, it is
+// not planned. Whatever it holds is not lost unasked.
 func TestStoppedEngine(t *testing.T) {
 	c := cluster{declared: "ab", there: "ab", joined: "a", hosts: true}
-	down := false
+	down, starts := false, false
 	c.change = func(in *Input) {
 		machine := in.Scopes[in.Scopes["docker.a"].Scope.Parent]
 		for _, o := range machine.Obs.Objects {
-			o.Stuck, o.Unsettled = down, "it is down"
+			if o.Stuck = down; down || starts {
+				o.Unsettled = "it is down"
+			}
 		}
 		for _, addr := range []string{"docker.a", "swarm.main"} {
 			in.Scopes[addr] = &ScopeState{Scope: in.Scopes[addr].Scope, Status: Absent, Off: true, Err: resource.ErrOff}
 		}
 	}
-	for _, down = range []bool{true, false} {
+	for _, state := range [][2]bool{{true, false}, {false, true}, {false, false}} {
+		down, starts = state[0], state[1]
 		p, problems := Build(c.input())
 		if p == nil {
 			t.Fatal(problems)
@@ -364,8 +367,8 @@ func TestStoppedEngine(t *testing.T) {
 			switch ch.Address {
 			case "docker.a", "docker.b":
 			default:
-				if blocked := ch.Blocked == "docker.a does not run" || strings.HasSuffix(ch.Blocked, "cannot be reached"); ch.Deferred != down || blocked == down {
-					t.Errorf("the engine's step starts it: %v; %s %s: deferred %v, blocked %q", down, ch.Action, ch.Address, ch.Deferred, ch.Blocked)
+				if blocked := ch.Blocked == "docker.a does not run" || strings.HasSuffix(ch.Blocked, "cannot be reached"); ch.Deferred == blocked || blocked == (down || starts) {
+					t.Errorf("the engine's step starts it: %v, it starts: %v; %s %s: deferred %v, blocked %q", down, starts, ch.Action, ch.Address, ch.Deferred, ch.Blocked)
 				}
 			}
 		}

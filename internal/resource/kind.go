@@ -239,7 +239,8 @@ type SlowVersioner interface {
 // Settler is implemented by handlers whose objects converge after the write.
 type Settler interface {
 	// Settle returns when the object has converged, or a [*NotConverged] that
-	// says why it has not.
+	// says why it has not. o is its own: what it writes there, such as an address
+	// that was not known before, those see who use the object.
 	Settle(ctx context.Context, c Conn, r *Request, o *Object) error
 }
 

@@ -11,6 +11,8 @@ import (
 	"path/filepath"
 	"sync"
 	"time"
+
+	"github.com/swarmscript/swarmscript/internal/packetfilter"
 )
 
 // Options say what an emulator is like. All may be left out but URL.
@@ -78,12 +80,15 @@ type Emulator struct {
 	ctx     context.Context
 	cancel  context.CancelFunc
 	running sync.WaitGroup
+
+	filtering sync.Mutex                     // of filters; taken before mu
+	filters   map[string]packetfilter.Filter // what is around machines, as far as it is known
 }
 
 // New makes an emulator, or opens that of a folder, whose operations go on.
 func New(opts Options) (*Emulator, error) {
 	complete(&opts)
-	e := &Emulator{opts: opts, buckets: newBuckets(*opts.Limits), signing: opts.signingKey()}
+	e := &Emulator{opts: opts, filters: map[string]packetfilter.Filter{}, buckets: newBuckets(*opts.Limits), signing: opts.signingKey()}
 	for _, f := range opts.Faults {
 		e.Fault(f)
 	}

@@ -78,7 +78,7 @@ func init() {
 		},
 		nicKind: {
 			name: "Microsoft.Network/networkInterfaces", parts: map[string]string{"ipconfigurations": "ipConfigurations"},
-			put: putNIC, inUse: nicInUse, render: renderNIC,
+			put: putNIC, inUse: nicInUse, render: renderNIC, work: workNetwork,
 		},
 		addressKind: {
 			name: "Microsoft.Network/publicIPAddresses",
@@ -86,11 +86,11 @@ func init() {
 		},
 		networkKind: {
 			name: "Microsoft.Network/virtualNetworks", parts: map[string]string{"subnets": "subnets"},
-			put: putNetwork, inUse: networkInUse, render: renderNetwork,
+			put: putNetwork, inUse: networkInUse, render: renderNetwork, work: workNetwork,
 		},
 		securityKind: {
 			name: "Microsoft.Network/networkSecurityGroups", parts: map[string]string{"securityrules": "securityRules"},
-			put: putSecurity, inUse: securityInUse, render: renderSecurity,
+			put: putSecurity, inUse: securityInUse, render: renderSecurity, work: workNetwork,
 		},
 		balancerKind: {
 			name: "Microsoft.Network/loadBalancers",
