@@ -174,7 +174,7 @@ func (r *Recorder) Program() (*resource.Program, diag.List) {
 	for _, name := range slices.Sorted(maps.Keys(r.scopes)) {
 		p.Scopes = append(p.Scopes, r.scopes[name])
 	}
-	p.Logins = slices.SortedFunc(slices.Values(r.logins), func(a, b *resource.Login) int { return strings.Compare(a.Host, b.Host) })
+	p.Logins = r.issuedLogins()
 	p.Outputs = nil
 	for _, o := range r.inputs.Outputs() {
 		p.Outputs = append(p.Outputs, resource.OutputValue(o))

@@ -14,6 +14,9 @@ import (
 	"github.com/Azure/azure-sdk-for-go/sdk/azcore/runtime"
 )
 
+// NoRegistry is what an error of a connection to a registry is said to be.
+var NoRegistry = noRegistry
+
 // Through has it send its requests to something else than the network.
 func (c *Conn) Through(t policy.Transporter) *Conn {
 	c.through = t
