@@ -55,6 +55,9 @@ func explain(err error) error {
 	if errors.As(err, &resp) {
 		return explainResponse(resp)
 	}
+	if m := dialError().FindString(err.Error()); m != "" { // nobody was there to refuse a login
+		return fmt.Errorf("azure: %w: %s", resource.ErrUnreachable, strings.SplitN(m, ". To troubleshoot", 2)[0])
+	}
 	if strings.Contains(err.Error(), "failed to acquire a token") { // the chain's own
 		return fmt.Errorf("azure: %w: %s", resource.ErrRefused, chainMessage(err))
 	}
@@ -146,6 +149,9 @@ func isMissing(err error) bool {
 	var resp *azcore.ResponseError
 	return errors.Is(err, resource.ErrMissing) || errors.As(err, &resp) && resp.StatusCode == http.StatusNotFound
 }
+
+// dialError is what Go says where no connection is made. The SDK keeps the text alone.
+var dialError = pattern.Of(`(dial (tcp|udp) |lookup )[^\n]*`)
 
 var aadError = pattern.Of(`AADSTS\d+: [^"\\\r\n]+`)
 

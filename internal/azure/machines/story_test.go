@@ -2,6 +2,8 @@ package machines_test
 
 import (
 	"context"
+	"errors"
+	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
@@ -137,8 +139,14 @@ func (s *azureStory) write(text string) {
 	must(s.T, os.WriteFile(s.file, []byte(text), 0o600))
 }
 
-// apply plans and applies as the program does.
+// apply applies, which must go well.
 func (s *azureStory) apply(destroy bool) {
+	s.Helper()
+	must(s.T, s.try(destroy))
+}
+
+// try plans and applies as the program does, and returns what went wrong.
+func (s *azureStory) try(destroy bool) error {
 	s.Helper()
 	ctx, cancel := context.WithTimeout(s.Context(), 10*time.Minute)
 	defer cancel()
@@ -147,15 +155,12 @@ func (s *azureStory) apply(destroy bool) {
 	defer p.Close()
 	s.Logf("observed %s", p.Observed)
 	s.last, err = p.Apply(ctx, run.ApplyOptions{Why: "a test"})
-	must(s.T, err)
 	for _, r := range s.last.Steps {
 		if r.Outcome != apply.OK {
-			s.Errorf("%s: %s %v", r.Change.Address, r.Change.Action, r.Err)
+			err = errors.Join(err, fmt.Errorf("%s: %s %w", r.Change.Address, r.Change.Action, r.Err))
 		}
 	}
-	if s.Failed() {
-		s.FailNow()
-	}
+	return err
 }
 
 func must(t *testing.T, err error) {
