@@ -10,7 +10,7 @@ import (
 
 // maxNodes bounds what a file comes to when its aliases are written out: a few
 // lines of aliases of aliases are otherwise more than any memory holds.
-const maxNodes = 1_000_000
+const maxNodes = 250_000
 
 // maxDepth bounds how deep values lie in values, aliases written out: each place is
 // told by the way to it, which takes the square of that.

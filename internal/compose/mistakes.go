@@ -171,6 +171,8 @@ func (d *document) misfit(e *jsonschema.ValidationError, spec *specification) (p
 	}
 	p := &diag.Diagnostic{Pos: d.pos(n)}
 	switch k := e.ErrorKind.(type) {
+	case *kind.InvalidJsonValue: // its keys are no text, which is told of each
+		return nil
 	case *kind.AdditionalProperties:
 		known := spec.propertiesAt(e.SchemaURL)
 		for _, key := range k.Properties {
