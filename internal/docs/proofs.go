@@ -93,6 +93,7 @@ var Proofs = map[string][]Proof{
 		{"both builders: stages, arguments, `.dockerignore`, links, a `RUN` that fails", "TestRealBuild", "internal/build/real_test.go", engines},
 		{"secrets and agents, and that secrets are in no layer and no output", "TestRealBuildKit", "internal/build/real_test.go", engines},
 		{"over SSH, more at once than it carries", "TestRealBuildSSH", "internal/run/build_real_test.go", newest},
+		{"as compose files say it: pushed, one image of several services, secrets", "TestRealStackBuild", "internal/run/stack_build_real_test.go", engines},
 		{"a build that is cancelled", "TestRealCancel", "internal/build/real_test.go", engines},
 		{"pushed to the swarm's own registry, and a service of it rolls with its content", "TestRegistry", "examples/applications_test.go", "a real engine, 28.5.2"},
 	},
