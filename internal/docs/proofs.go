@@ -101,7 +101,7 @@ var Proofs = map[string][]Proof{
 		{roundTrip, "TestRealImageCopy", copyTest, engines},
 		{drift, "TestRealImageCopy", copyTest, engines},
 		{replacement, "TestRealImageCopy", copyTest, engines},
-		{"between engines of both releases, in each direction: nothing is sent that is there, a connection that breaks", "TestRealImageCopy", copyTest, engines},
+		{"between engines of both releases, in each direction: nothing is sent that is there, layers of other images neither, a connection that breaks", "TestRealImageCopy", copyTest, engines},
 		{"full disks, and images for other platforms", "TestRealImageCopyRefused", copyTest, engines},
 		{"a service on two nodes rolls with what it is built from, a node that is down keeps it from nothing", "TestRealImageCopyService", copyTest, engines},
 		{"over SSH, more at once than are copied at once", "TestRealImageCopySSH", copyTest, engines},
