@@ -89,6 +89,19 @@ func TestSomeMachinesFail(t *testing.T) {
 	})
 }
 
+// An operation that ends with what Azure says may be tried again is, whatever it is on.
+func TestOperationsThatMayBeTriedAgain(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newQuickStory(t)
+		for _, action := range []string{"networkSecurityGroups/write", "virtualNetworks/write", "virtualMachines/write", "virtualMachines/delete", "virtualNetworks/delete"} {
+			s.server.Fault(emulator.Fault{Action: "*/" + action, Times: 2, Fail: "RetryableError"})
+		}
+		src := head + "[vm('web-%d' % i, provider = az) for i in range(3)]"
+		s.apply(src)
+		s.destroy(src)
+	})
+}
+
 // within does something in half as much time again, and returns the requests that it
 // took. None was beyond the limits, but for those at the beginning, when we do not know
 // yet that others send requests too.
