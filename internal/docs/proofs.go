@@ -41,13 +41,14 @@ func neededOf(k *resource.Kind) []string {
 }
 
 const (
-	engines  = "real engines: 28.5.2 and 20.10"
-	newest   = "a real engine: 28.5.2"
-	hosts    = "real machines: Debian 12 and 13"
-	bookworm = "a real machine: Debian 12"
-	noEngine = "no engine"
-	emulated = "the emulator of Azure"
-	labHosts = "the lab"
+	engines    = "real engines: 28.5.2 and 20.10"
+	newest     = "a real engine: 28.5.2"
+	hosts      = "real machines: Debian 12 and 13"
+	bookworm   = "a real machine: Debian 12"
+	noEngine   = "no engine"
+	emulated   = "the emulator of Azure"
+	labInAzure = "the emulator of Azure, with machines of a lab"
+	labHosts   = "the lab"
 )
 
 // Proofs are the proofs of each kind. A test checks that the functions are in
@@ -186,7 +187,8 @@ var Proofs = map[string][]Proof{
 		{"in azure(): ended in the middle, gone on with, nothing left", "TestResumed", azureStory, emulated},
 		{"in azure(): an Azure that is busy is asked again, and nothing is made twice", "TestBusyAzure", azureStory, emulated},
 		{"in azure(): two hundred, where each tenth request is too many: in time, by few requests, each made once", "TestHundredsOfMachines", "internal/azure/hundreds_test.go", emulated},
-		{"in azure(): what is being made when an apply ends is waited for by the next", "TestMachineIsTakenUp", "internal/azure/machines/story_test.go", "the emulator of Azure, with machines of a lab"},
+		{"in azure(): what is being made when an apply ends is waited for by the next", "TestMachineIsTakenUp", "internal/azure/machines/story_test.go", labInAzure},
+		{"in azure(): killed at random moments, run again: each is made once, and nothing is left over", "TestAzureSoak", "internal/run/azure_soak_test.go", labInAzure},
 	},
 	"resource_group": append(azureProofs(),
 		Proof{"one that nobody marks is used and kept, and one with others' things in it stays", "TestOthersThings", azureStory, emulated}),
