@@ -93,7 +93,7 @@ func (v vmHandler) Settle(ctx context.Context, rc resource.Conn, r *resource.Req
 	if o, err = c.made(ctx, cl, r, o); err != nil {
 		return err
 	}
-	if r.Live != nil && r.Live.ID == o.ID && wasUp(r.Live) {
+	if r.Live != nil && r.Live.ID == o.ID && wasUp(r.Live) && !bootedAnew(r.Live, o) {
 		return nil // nobody has started it
 	}
 	conn, err := v.Open(ctx, rc, o)
@@ -121,6 +121,12 @@ func (c *Conn) made(ctx context.Context, cl *clients, r *resource.Request, o *re
 		return nil, &resource.NotConverged{Address: r.Address, Summary: "was not made", Detail: "Azure says that " + o.Unsettled + "; az vm get-instance-view --name " + o.Name + " --resource-group " + c.Group() + " says why"}
 	}
 	return o, nil
+}
+
+// bootedAnew reports whether what was changed of a machine made it boot.
+func bootedAnew(before, now *resource.Object) bool {
+	disk, _ := vmSchema.Field("os_disk_size")
+	return before.Out["size"] != now.Out["size"] || before.Args[disk.Index] != now.Args[disk.Index]
 }
 
 // wasUp reports whether a machine ran when it was observed.

@@ -129,6 +129,7 @@ func (b *builder) link() (again bool) {
 	}
 	b.linkSequences(g)
 	b.linkSpreads(g, do)
+	b.linkRests(do)
 	b.linkHosts(pure, do, destroy)
 	b.linkGates(g, do)
 	b.linkClosing(closing, pure, do)

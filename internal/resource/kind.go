@@ -247,6 +247,17 @@ type Settler interface {
 	Settle(ctx context.Context, c Conn, r *Request, o *Object) error
 }
 
+// Rester is implemented by handlers of kinds on whose objects others run: nodes of a
+// swarm, whose machines are switched off for a while.
+type Rester interface {
+	// Rest returns when nothing runs on an object any more that can run elsewhere, or
+	// why it cannot be spared.
+	Rest(ctx context.Context, c Conn, r *Request) error
+	// Wake returns when an object is back as it was before. It is called whatever has
+	// come of Rest.
+	Wake(ctx context.Context, c Conn, r *Request) error
+}
+
 // Opener is implemented by handlers of kinds that open a scope.
 type Opener interface {
 	// Open connects to the scope that a live object opens. The connection may
