@@ -59,6 +59,7 @@ func TestSwarmInAzure(t *testing.T) {
 type azureStory struct {
 	*testing.T
 	file string
+	vars []string
 	last *apply.Result
 }
 
@@ -83,14 +84,7 @@ output("address", mgr.public_ip)
 // apply plans and applies as the program does.
 func (s *azureStory) apply(destroy bool) {
 	s.Helper()
-	ctx, cancel := context.WithTimeout(s.Context(), 10*time.Minute)
-	defer cancel()
-	p, err := run.Plan(ctx, run.Options{File: s.file, Destroy: destroy, AllowDataLoss: destroy, Timeout: 5 * time.Minute})
-	must(s.T, err)
-	defer p.Close()
-	s.Logf("observed %s", p.Observed)
-	s.last, err = p.Apply(ctx, run.ApplyOptions{Why: "a test"})
-	must(s.T, err)
+	s.try(destroy, nil)
 	for _, r := range s.last.Steps {
 		if r.Outcome != apply.OK {
 			s.Errorf("%s: %s %v", r.Change.Address, r.Change.Action, r.Err)
@@ -98,6 +92,25 @@ func (s *azureStory) apply(destroy bool) {
 	}
 	if s.Failed() {
 		s.FailNow()
+	}
+}
+
+// try does so until an event says stop, however it ends.
+func (s *azureStory) try(destroy bool, stop func(apply.Event) bool) {
+	s.Helper()
+	ctx, cancel := context.WithTimeout(s.Context(), 10*time.Minute)
+	defer cancel()
+	p, err := run.Plan(ctx, run.Options{File: s.file, Vars: s.vars, Destroy: destroy, AllowDataLoss: destroy, Timeout: 5 * time.Minute})
+	must(s.T, err)
+	defer p.Close()
+	s.Logf("observed %s", p.Observed)
+	s.last, err = p.Apply(ctx, run.ApplyOptions{Why: "a test", Sink: func(e apply.Event) {
+		if stop != nil && stop(e) {
+			cancel()
+		}
+	}})
+	if stop == nil {
+		must(s.T, err)
 	}
 }
 
