@@ -130,6 +130,7 @@ var Proofs = map[string][]Proof{
 		{"labels, drains and releases, on three nodes", "TestStoryNodes", nodeStory, newest},
 		{"roles, and the quorum, on four nodes", "TestStoryManagers", nodeStory, newest},
 		{"a swarm grows from nothing, is mended, shrinks and goes", "TestStoryMembers", memberStory, engines},
+		{"they rest while their machines are off", "TestExampleSwarm", swarmStory, labHosts},
 		{"a machine that has died is taken out of the script", "TestStoryMemberDead", memberStory, engines},
 		{"from one manager to five and back, one made anew", "TestRealManagers", leaveTest, engines},
 		{"answers that are lost meanwhile", "TestRealMemberAnswerLost", memberTest, "a real engine: 20.10"},
@@ -185,6 +186,7 @@ var Proofs = map[string][]Proof{
 		{"in azure(): drift", "TestDrift", azureStory, emulated},
 		{"in azure(): what is refused is said before the first write", "TestRefusedBeforeTheFirstWrite", azureStory, emulated},
 		{"in azure(): ended in the middle, gone on with, nothing left", "TestResumed", azureStory, emulated},
+		{"in azure(): another size behind a drain, cut short and gone on with; made anew one after another", "TestExampleSwarm", swarmStory, emulated},
 		{"in azure(): an Azure that is busy is asked again, and nothing is made twice", "TestBusyAzure", azureStory, emulated},
 		{"in azure(): two hundred, where each tenth request is too many: in time, by few requests, each made once", "TestHundredsOfMachines", "internal/azure/hundreds_test.go", emulated},
 		{"in azure(): what is being made when an apply ends is waited for by the next", "TestMachineIsTakenUp", "internal/azure/machines/story_test.go", labInAzure},
@@ -207,6 +209,7 @@ var Proofs = map[string][]Proof{
 		{drift, "TestBalancerDrift", balancerStory, emulated},
 		{replacement, "TestBalancerMembers", balancerStory, emulated},
 		{"machines join, are made anew in its pool and leave it before they go", "TestBalancerMembers", balancerStory, emulated},
+		{"follows a swarm whose workers come and go", "TestExampleSwarm", swarmStory, emulated},
 		{"follows what services publish", "TestBalancerFollows", balancerStory, noEngine},
 		{"ended in the middle, gone on with", "TestBalancerResumed", balancerStory, emulated},
 	},
@@ -309,6 +312,7 @@ const (
 	azureParts    = "internal/azure/parts_story_test.go"
 	azureDisks    = "internal/azure/disk_story_test.go"
 	balancerStory = "internal/azure/balancer_test.go"
+	swarmStory    = "internal/azure/machines/swarm_test.go"
 )
 
 // azureProofs are those of a kind in Azure that is changed in place.
