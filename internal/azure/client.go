@@ -26,18 +26,19 @@ type clients struct {
 	from         string // who said so
 	account      *account
 
-	groups    *armresources.ResourceGroupsClient
-	resources *armresources.Client
-	nets      *armnetwork.VirtualNetworksClient
-	nsgs      *armnetwork.SecurityGroupsClient
-	ips       *armnetwork.PublicIPAddressesClient
-	nics      *armnetwork.InterfacesClient
-	vms       *armcompute.VirtualMachinesClient
-	disks     *armcompute.DisksClient
-	sets      *armcompute.AvailabilitySetsClient
-	images    *armcompute.VirtualMachineImagesClient
-	skus      *armcompute.ResourceSKUsClient
-	usages    *armcompute.UsageClient
+	groups     *armresources.ResourceGroupsClient
+	resources  *armresources.Client
+	nets       *armnetwork.VirtualNetworksClient
+	nsgs       *armnetwork.SecurityGroupsClient
+	ips        *armnetwork.PublicIPAddressesClient
+	nics       *armnetwork.InterfacesClient
+	vms        *armcompute.VirtualMachinesClient
+	disks      *armcompute.DisksClient
+	sets       *armcompute.AvailabilitySetsClient
+	extensions *armcompute.VirtualMachineExtensionsClient
+	images     *armcompute.VirtualMachineImagesClient
+	skus       *armcompute.ResourceSKUsClient
+	usages     *armcompute.UsageClient
 }
 
 func newClients(subscription, from string, a *account) (*clients, error) {
@@ -51,7 +52,7 @@ func newClients(subscription, from string, a *account) (*clients, error) {
 		subscription: subscription, from: from, account: a,
 		groups: groups.NewResourceGroupsClient(), resources: groups.NewClient(),
 		nets: nets.NewVirtualNetworksClient(), nsgs: nets.NewSecurityGroupsClient(), ips: nets.NewPublicIPAddressesClient(), nics: nets.NewInterfacesClient(),
-		vms: vms.NewVirtualMachinesClient(), disks: vms.NewDisksClient(), sets: vms.NewAvailabilitySetsClient(), images: vms.NewVirtualMachineImagesClient(),
+		vms: vms.NewVirtualMachinesClient(), disks: vms.NewDisksClient(), sets: vms.NewAvailabilitySetsClient(), extensions: vms.NewVirtualMachineExtensionsClient(), images: vms.NewVirtualMachineImagesClient(),
 		skus: vms.NewResourceSKUsClient(), usages: vms.NewUsageClient(),
 	}, nil
 }

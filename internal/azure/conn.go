@@ -2,6 +2,7 @@ package azure
 
 import (
 	"context"
+	"crypto/sha256"
 	"fmt"
 	"strings"
 	"sync"
@@ -25,12 +26,15 @@ type Conn struct {
 	pins    map[string]string // image references with the version that latest means
 	zones   map[string]string // the zones that were chosen, by the machines' names
 	places  map[string]string // and those of their data disks
-	leaving bool              // the group is being deleted, and our lease with it
+	hashes  *slowHashes
+	leaving bool // the group is being deleted, and our lease with it
 }
 
 // Connect returns the scope. Nothing is contacted yet.
 func Connect(cfg Config, project string) *Conn {
-	return &Conn{cfg: cfg.Normal(), project: project, throttle: newThrottle(), pins: map[string]string{}, zones: map[string]string{}}
+	c := &Conn{cfg: cfg.Normal(), project: project, throttle: newThrottle(), pins: map[string]string{}, zones: map[string]string{}}
+	c.hashes = &slowHashes{salt: project + "/" + strings.ToLower(c.Group()), sums: map[[sha256.Size]byte]string{}}
+	return c
 }
 
 // Close implements [resource.Conn].
@@ -113,7 +117,10 @@ func (c *Conn) look(ctx context.Context, cl *clients) (*live, error) {
 		wg.Go(func() { errs[i] = part() })
 	}
 	wg.Wait()
-	return l, firstError(errs)
+	if err := firstError(errs); err != nil {
+		return nil, err
+	}
+	return l, c.lookExtensions(ctx, cl, l.vms)
 }
 
 // firstError is one of several that say the same: that a login was refused is told
@@ -208,6 +215,7 @@ func (c *Conn) objects(cl *clients, l *live) []*resource.Object {
 	}
 	for _, vm := range l.vms {
 		out = append(out, c.vmObject(cl, l, vm))
+		out = append(out, c.extensionObjects(vm)...)
 	}
 	known := map[string]string{}
 	for _, o := range out {

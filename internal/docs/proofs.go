@@ -196,6 +196,12 @@ var Proofs = map[string][]Proof{
 		{roundTrip, "TestDisk", azureDisks, emulated}, {drift, "TestDisk", azureDisks, emulated}, {replacement, "TestDisk", azureDisks, emulated},
 		{"attached and detached in place, moved to another machine, outliving its own", "TestDataDisks", azureDisks, emulated},
 	},
+	"vm_extension": {
+		{roundTrip, "TestExtension", azureExtensions, emulated}, {drift, "TestExtension", azureExtensions, emulated}, {replacement, "TestExtension", azureExtensions, emulated},
+		{"one that fails is a failed step with what it says, and is tried again", "TestExtensionThatFails", azureExtensions, emulated},
+		{"protected settings are compared and never told", "TestProtectedSettings", azureExtensions, emulated},
+		{"CustomScript runs on the machine", "TestCustomScript", "internal/azure/machines/extension_story_test.go", "the emulator of Azure, its machines in the lab"},
+	},
 	"public_ip":         append(azureProofs(), Proof{replacement, "TestEveryArgument", azureStory, emulated}),
 	"network_interface": append(azureProofs(), Proof{replacement, "TestEveryArgument", azureStory, emulated}),
 	"file":              hostProofs("file", "TestFile", bookworm),
@@ -292,9 +298,10 @@ const (
 )
 
 const (
-	azureStory = "internal/azure/story_test.go"
-	azureParts = "internal/azure/parts_story_test.go"
-	azureDisks = "internal/azure/disk_story_test.go"
+	azureStory      = "internal/azure/story_test.go"
+	azureParts      = "internal/azure/parts_story_test.go"
+	azureDisks      = "internal/azure/disk_story_test.go"
+	azureExtensions = "internal/azure/extension_story_test.go"
 )
 
 // azureProofs are those of a kind in Azure that is changed in place.

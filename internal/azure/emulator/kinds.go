@@ -65,7 +65,10 @@ func init() {
 			name: "Microsoft.Compute/virtualMachines", names: vmName,
 			put: putVM, drop: dropVM, render: renderVM, work: workVM,
 		},
-		extensionKind: {name: "Microsoft.Compute/virtualMachines/extensions", put: putExtension},
+		extensionKind: {
+			name: "Microsoft.Compute/virtualMachines/extensions",
+			put:  putExtension, inUse: extensionInUse, work: workExtension,
+		},
 		diskKind: {
 			name: "Microsoft.Compute/disks", byLocation: true,
 			put: putDisk, inUse: diskInUse, render: renderDisk,
