@@ -82,10 +82,46 @@ func (r *Recorder) onlyAzure(c *call) (string, bool) {
 	case 1:
 		return found[0], true
 	case 0:
+		if r.inputs.Provider == "azure" {
+			return r.azureOfEnvironment(c)
+		}
 		return "", false
 	}
 	c.report("", -1, "%s: there are %d azure()", c.d.name, len(found)).Hint = "say which one with provider ="
 	return found[0], true
+}
+
+// locationVariables name the region that --provider azure takes, as az has its default
+// and azd the environment's.
+var locationVariables = []string{"AZURE_DEFAULTS_LOCATION", "AZURE_LOCATION"}
+
+// azureOfEnvironment is the resource group of a script that declares none: the
+// project's, in the region of the environment.
+func (r *Recorder) azureOfEnvironment(c *call) (string, bool) {
+	for _, name := range locationVariables {
+		text, ok := "", false
+		if r.inputs.Env != nil {
+			text, ok = r.inputs.Env(name)
+		}
+		if !ok || text == "" {
+			c.s.Record("env", name, nil, false)
+			continue
+		}
+		c.s.Record("env", name, []byte(text), false)
+		cfg := azure.Config{Location: text}.Normal()
+		for _, p := range cfg.Check() {
+			c.report("", -1, "%s: %s: %s", c.d.name, name, p.Error()).Hint = p.Hint
+			return "", false
+		}
+		scope, problem := r.outermost(&resource.Scope{Address: cfg.Scope(), Type: "azure", Config: cfg, Pos: c.pos})
+		if problem != nil {
+			c.s.Report(c.thread, problem)
+		}
+		return scope.Address, true
+	}
+	p := c.report("", -1, "%s: --provider azure does not know in which region: %s is not set, nor %s", c.d.name, locationVariables[0], locationVariables[1])
+	p.Hint = `set it, as AZURE_DEFAULTS_LOCATION=westeurope, or declare azure("westeurope")`
+	return "", false
 }
 
 // completeAzure declares what machines in Azure need and the script does not: the

@@ -262,8 +262,9 @@ func (r *Recorder) scopeFor(c *call, v starlark.Value) (string, bool) {
 		case "swarm":
 			return r.onlySwarm(c)
 		}
-		if addr, ok := r.defaultProvider(c); ok {
-			return addr, true
+		said := c.said
+		if addr, ok := r.defaultProvider(c); ok || c.said != said { // which says why there is none
+			return addr, ok
 		}
 		c.report("", -1, "%s: missing argument %s", c.d.name, arg).Hint = scopeWanted[c.kind.Scope]
 		return "", false

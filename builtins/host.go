@@ -188,7 +188,7 @@ func localScope(cfg local.Config, pos diag.Pos) *resource.Scope {
 
 // Providers are where a vm() comes from that does not say it, by the names of the
 // flag --provider; the first one where that is not given.
-var Providers = []string{"lab", "local"}
+var Providers = []string{"lab", "local", "azure"}
 
 // defaultProvider is the scope of a vm() without provider=.
 func (r *Recorder) defaultProvider(c *call) (string, bool) {

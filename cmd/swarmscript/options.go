@@ -24,11 +24,17 @@ func inputFlags(cmd *cobra.Command, o *run.Options) {
 	f := cmd.Flags()
 	f.StringArrayVar(&o.Vars, "var", nil, "set a variable of the script, as `NAME=VALUE`; may be repeated")
 	f.StringArrayVar(&o.VarFiles, "var-file", nil, "set variables from a TOML, JSON or YAML `FILE`; may be repeated, the last one wins")
-	f.StringVar(&o.Provider, "provider", "", "where a vm() comes from that does not say it: `NAME` is "+strings.Join(run.Providers, " or ")+"; "+run.Providers[0]+" if left out")
+	f.StringVar(&o.Provider, "provider", "", "where a vm() comes from that does not say it: `NAME` is "+providerNames()+"; "+run.Providers[0]+" if left out")
 	labFlag(f, &o.Lab)
 	_ = cmd.MarkFlagFilename("var-file", "toml", "json", "yaml", "yml")
 	_ = cmd.RegisterFlagCompletionFunc("provider", cobra.FixedCompletions(run.Providers, cobra.ShellCompDirectiveNoFileComp))
 	_ = cmd.MarkFlagDirname("lab")
+}
+
+// providerNames are the names that --provider takes, for a person.
+func providerNames() string {
+	last := len(run.Providers) - 1
+	return strings.Join(run.Providers[:last], ", ") + " or " + run.Providers[last]
 }
 
 // labFlag is that of every verb that may need a lab.
@@ -87,7 +93,7 @@ func (a *app) settings(cmd *cobra.Command, o *run.Options) error {
 		}
 	}
 	if o.Provider != "" && !slices.Contains(run.Providers, o.Provider) {
-		return usagef(cmd.CommandPath(), diag.DidYouMean(o.Provider, run.Providers), "--provider %s: want %s", o.Provider, strings.Join(run.Providers, " or "))
+		return usagef(cmd.CommandPath(), diag.DidYouMean(o.Provider, run.Providers), "--provider %s: want %s", o.Provider, providerNames())
 	}
 	if o.Lab != "" {
 		dir, err := filepath.Abs(o.Lab) // a saved plan may be applied elsewhere

@@ -26,19 +26,20 @@ type clients struct {
 	from         string // who said so
 	account      *account
 
-	groups    *armresources.ResourceGroupsClient
-	resources *armresources.Client
-	nets      *armnetwork.VirtualNetworksClient
-	nsgs      *armnetwork.SecurityGroupsClient
-	ips       *armnetwork.PublicIPAddressesClient
-	nics      *armnetwork.InterfacesClient
-	balancers *armnetwork.LoadBalancersClient
-	vms       *armcompute.VirtualMachinesClient
-	disks     *armcompute.DisksClient
-	sets      *armcompute.AvailabilitySetsClient
-	images    *armcompute.VirtualMachineImagesClient
-	skus      *armcompute.ResourceSKUsClient
-	usages    *armcompute.UsageClient
+	groups     *armresources.ResourceGroupsClient
+	resources  *armresources.Client
+	nets       *armnetwork.VirtualNetworksClient
+	nsgs       *armnetwork.SecurityGroupsClient
+	ips        *armnetwork.PublicIPAddressesClient
+	nics       *armnetwork.InterfacesClient
+	balancers  *armnetwork.LoadBalancersClient
+	vms        *armcompute.VirtualMachinesClient
+	disks      *armcompute.DisksClient
+	sets       *armcompute.AvailabilitySetsClient
+	extensions *armcompute.VirtualMachineExtensionsClient
+	images     *armcompute.VirtualMachineImagesClient
+	skus       *armcompute.ResourceSKUsClient
+	usages     *armcompute.UsageClient
 }
 
 func newClients(subscription, from string, a *account) (*clients, error) {
@@ -53,7 +54,7 @@ func newClients(subscription, from string, a *account) (*clients, error) {
 		groups: groups.NewResourceGroupsClient(), resources: groups.NewClient(),
 		nets: nets.NewVirtualNetworksClient(), nsgs: nets.NewSecurityGroupsClient(), ips: nets.NewPublicIPAddressesClient(), nics: nets.NewInterfacesClient(),
 		balancers: nets.NewLoadBalancersClient(),
-		vms:       vms.NewVirtualMachinesClient(), disks: vms.NewDisksClient(), sets: vms.NewAvailabilitySetsClient(), images: vms.NewVirtualMachineImagesClient(),
+		vms:       vms.NewVirtualMachinesClient(), disks: vms.NewDisksClient(), sets: vms.NewAvailabilitySetsClient(), extensions: vms.NewVirtualMachineExtensionsClient(), images: vms.NewVirtualMachineImagesClient(),
 		skus: vms.NewResourceSKUsClient(), usages: vms.NewUsageClient(),
 	}, nil
 }

@@ -2,6 +2,7 @@ package azure
 
 import (
 	"context"
+	"crypto/sha256"
 	"fmt"
 	"strings"
 	"sync"
@@ -29,13 +30,16 @@ type Conn struct {
 	zones   map[string]string   // the zones that were chosen, by the machines' names
 	places  map[string]string   // and those of their data disks
 	pools   map[string][]string // of load balancers, by the names of machines that shall be in them
+	hashes  *slowHashes         // of protected settings
 	leaving bool                // the group is being deleted, and our lease with it
 }
 
 // Connect returns the scope. Nothing is contacted yet. All connections of a run are
 // given the same throttle.
 func Connect(cfg Config, project string, throttle *Throttle) *Conn {
-	return &Conn{cfg: cfg.Normal(), project: project, throttle: throttle, pins: map[string]string{}, zones: map[string]string{}}
+	c := &Conn{cfg: cfg.Normal(), project: project, throttle: throttle, pins: map[string]string{}, zones: map[string]string{}}
+	c.hashes = &slowHashes{salt: project + "/" + strings.ToLower(c.Group()), sums: map[[sha256.Size]byte]string{}}
+	return c
 }
 
 // Close implements [resource.Conn].
@@ -109,7 +113,10 @@ func (c *Conn) look(ctx context.Context, cl *clients) (*live, error) {
 			return err
 		},
 	}
-	return l, atOnce(append(parts, c.around(ctx, cl, l)...))
+	if err := atOnce(append(parts, c.around(ctx, cl, l)...)); err != nil {
+		return nil, err
+	}
+	return l, c.lookExtensions(ctx, cl, l.vms)
 }
 
 // around are the lists that tell of machines what their own does not: their
@@ -245,6 +252,7 @@ func (c *Conn) objects(cl *clients, l *live) []*resource.Object {
 	}
 	for _, vm := range l.vms {
 		out = append(out, c.vmObject(cl, l, vm))
+		out = append(out, c.extensionObjects(vm)...)
 	}
 	for _, lb := range l.balancers {
 		out = append(out, c.balancerObject(cl, l, lb))

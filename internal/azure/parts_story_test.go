@@ -60,13 +60,16 @@ set = availability_set("front", fault_domains = 3, update_domains = 7, tags = {"
 func TestPartsThatClash(t *testing.T) {
 	s := newStory(t)
 	for src, want := range map[string]string{
-		`vm("a", provider = az, availability_set = "s", zone = "1")`:    "zone: cannot be given beside availability_set",
-		`vm("a", provider = az, availability_set = "s", spot = True)`:   "takes no spot machine",
-		`availability_set("s", fault_domains = 4)`:                      "fault_domains",
-		`azure("westus", resource_group = "b", tags = {"a": 1})`:        "want a text",
-		`azure("westus", resource_group = "b", tags = {"a/b": "1"})`:    "none of",
-		`azure("westus", resource_group = "b", tags = {1: "1"})`:        "got int as a name",
-		`availability_set("-", tags = {"swarmscript.project": "mine"})`: "is ours",
+		`vm("a", provider = az, availability_set = "s", zone = "1")`:                                 "zone: cannot be given beside availability_set",
+		`vm("a", provider = az, availability_set = "s", spot = True)`:                                "takes no spot machine",
+		`availability_set("s", fault_domains = 4)`:                                                   "fault_domains",
+		`azure("westus", resource_group = "b", tags = {"a": 1})`:                                     "want a text",
+		`azure("westus", resource_group = "b", tags = {"a/b": "1"})`:                                 "none of",
+		`azure("westus", resource_group = "b", tags = {1: "1"})`:                                     "got int as a name",
+		`vm_extension("web", "x", settings = {"a": [env("B", "c", sensitive = True)]})`:              "protected_settings take it",
+		`vm_extension("web", "x", settings = {"script": "a"}, protected_settings = {"script": "b"})`: "what shall run is in protected_settings too",
+		`vm_extension("web", "x", version = "two")`:                                                  "want MAJOR.MINOR",
+		`availability_set("-", tags = {"swarmscript.project": "mine"})`:                              "is ours",
 	} {
 		err := fmt.Sprint(s.problems(head + src))
 		if !strings.Contains(err, want) {

@@ -16,6 +16,7 @@ import (
 const (
 	tagHostKey    = "swarmscript.host_key"    // the public half of a machine's SSH host key
 	tagCustomData = "swarmscript.custom_data" // a hash of a machine's custom data
+	tagProtected  = "swarmscript.protected"   // hashes of an extension's protected settings
 	tagLease      = "swarmscript.lease"
 )
 
@@ -119,7 +120,7 @@ func (c *Conn) object(kind *resource.Kind, id, unique, name string, tags map[str
 	mark, rest := resource.ReadMark(labels)
 	n := &native{id: id, tags: rest, own: map[string]string{}, arm: arm}
 	for k, v := range labels {
-		if k == tagHostKey || k == tagCustomData || k == tagPart {
+		if k == tagHostKey || k == tagCustomData || k == tagProtected || k == tagPart {
 			n.own[k] = v
 		}
 	}

@@ -160,10 +160,10 @@ func (c *Conn) attach(ctx context.Context, cl *clients, name string, want, had [
 	return write(goal)
 }
 
-// How often, and for how long, a disk is looked at that another machine has.
+// How often, and how far apart, something is looked at that may go in this very run.
 const (
-	diskLooks = 30
-	diskPause = 2 * time.Second
+	goingLooks = 30
+	goingPause = 2 * time.Second
 )
 
 // freed waits for a disk that another machine has, which may let go of it in this
@@ -173,7 +173,7 @@ func (c *Conn) freed(ctx context.Context, cl *clients, disk string) error {
 	if err != nil {
 		return err
 	}
-	for range diskLooks {
+	for range goingLooks {
 		got, err := cl.disks.Get(ctx, id.Group, id.Name, nil)
 		if err != nil {
 			return explain(err)
@@ -183,7 +183,7 @@ func (c *Conn) freed(ctx context.Context, cl *clients, disk string) error {
 			return nil
 		}
 		tell(ctx, fmt.Sprintf("waits for disk %s, which %s has", id.Name, owner[strings.LastIndexByte(owner, '/')+1:]))
-		if err := pause(ctx, diskPause); err != nil {
+		if err := pause(ctx, goingPause); err != nil {
 			return err
 		}
 	}

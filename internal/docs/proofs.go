@@ -203,6 +203,12 @@ var Proofs = map[string][]Proof{
 		{roundTrip, "TestDisk", azureDisks, emulated}, {drift, "TestDisk", azureDisks, emulated}, {replacement, "TestDisk", azureDisks, emulated},
 		{"attached and detached in place, moved to another machine, outliving its own", "TestDataDisks", azureDisks, emulated},
 	},
+	"vm_extension": {
+		{roundTrip, "TestExtension", azureExtensions, emulated}, {drift, "TestExtension", azureExtensions, emulated}, {replacement, "TestExtension", azureExtensions, emulated},
+		{"one that fails is a failed step with what it says, and is tried again", "TestExtensionThatFails", azureExtensions, emulated},
+		{"protected settings are compared and never told", "TestProtectedSettings", azureExtensions, emulated},
+		{"CustomScript runs on the machine", "TestCustomScript", "internal/azure/machines/extension_story_test.go", "the emulator of Azure, its machines in the lab"},
+	},
 	"public_ip": append(azureProofs(), Proof{replacement, "TestEveryArgument", azureStory, emulated}),
 	"load_balancer": {
 		{roundTrip, "TestBalancer", balancerStory, emulated},
@@ -308,11 +314,12 @@ const (
 )
 
 const (
-	azureStory    = "internal/azure/story_test.go"
-	azureParts    = "internal/azure/parts_story_test.go"
-	azureDisks    = "internal/azure/disk_story_test.go"
-	balancerStory = "internal/azure/balancer_test.go"
-	swarmStory    = "internal/azure/machines/swarm_test.go"
+	azureStory      = "internal/azure/story_test.go"
+	azureParts      = "internal/azure/parts_story_test.go"
+	azureDisks      = "internal/azure/disk_story_test.go"
+	balancerStory   = "internal/azure/balancer_test.go"
+	swarmStory      = "internal/azure/machines/swarm_test.go"
+	azureExtensions = "internal/azure/extension_story_test.go"
 )
 
 // azureProofs are those of a kind in Azure that is changed in place.

@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"io"
 	"maps"
-	"math"
 	"slices"
 	"strconv"
 	"strings"
@@ -64,7 +63,7 @@ func parseDaemon(text []byte) (*value.Map, error) {
 	if _, err := dec.Token(); !errors.Is(err, io.EOF) {
 		return nil, fmt.Errorf("%s is damaged: something follows its last brace", daemonFile)
 	}
-	return fromJSON(v).(*value.Map), nil
+	return value.FromJSON(v).(*value.Map), nil
 }
 
 // jsonError says on which line an error of the JSON decoder is.
@@ -78,63 +77,6 @@ func jsonError(text []byte, err error) string {
 	}
 	before := text[:max(0, min(int(syntax.Offset)-1, len(text)))]
 	return fmt.Sprintf("line %d: %v", 1+bytes.Count(before, []byte("\n")), err)
-}
-
-// fromJSON makes plain values of what a decoder made.
-func fromJSON(v any) value.Value {
-	switch v := v.(type) {
-	case json.Number:
-		if n, err := strconv.ParseInt(v.String(), 10, 64); err == nil {
-			return n
-		}
-		f, _ := v.Float64() // a number that is too large is infinite
-		if math.Trunc(f) == f && math.Abs(f) < 1<<53 {
-			return int64(f)
-		}
-		return f
-	case []any:
-		l := make(value.List, len(v))
-		for i, e := range v {
-			l[i] = fromJSON(e)
-		}
-		return l
-	case map[string]any:
-		entries := make([]value.Entry, 0, len(v))
-		for k, e := range v {
-			entries = append(entries, value.Entry{Key: k, Value: fromJSON(e)})
-		}
-		return value.NewMap(entries)
-	}
-	return v
-}
-
-// toJSON is the reverse of fromJSON.
-func toJSON(v value.Value) (any, error) {
-	switch v := value.Reveal(v).(type) {
-	case nil, bool, int64, float64, string:
-		return v, nil
-	case value.List:
-		l := make([]any, len(v))
-		for i, e := range v {
-			var err error
-			if l[i], err = toJSON(e); err != nil {
-				return nil, err
-			}
-		}
-		return l, nil
-	case *value.Map:
-		m := make(map[string]any, v.Len())
-		for i := range v.Len() {
-			e, err := toJSON(v.Entries[i].Value)
-			if err != nil {
-				return nil, err
-			}
-			m[v.Entries[i].Key] = e
-		}
-		return m, nil
-	default:
-		return nil, fmt.Errorf("%T is not plain data", v)
-	}
 }
 
 // mergeDaemon returns daemon.json with our settings in it, without those that we
@@ -170,7 +112,7 @@ func mergeDaemon(text []byte, ours *value.Map, drop []string, version string) ([
 	}
 	plain := make(map[string]any, len(next))
 	for _, key := range slices.Sorted(maps.Keys(next)) {
-		if plain[key], err = toJSON(next[key]); err != nil {
+		if plain[key], err = value.ToJSON(next[key]); err != nil {
 			return nil, nothing, fmt.Errorf("daemon[%q]: %w", key, err)
 		}
 	}

@@ -338,7 +338,7 @@ func (b *builder) caseOf(d *resource.Declaration, ix *Index) Case {
 	c.Absent = c.Absent || b.anew(d.Scope)
 	b.needs(d, func(a value.Address) {
 		used := b.changes[a]
-		if used == nil || used.Action != Replace || !used.Kind.Busy && !(used.Kind.Together && used.Kind == d.Kind) || !refersTo(d, a) && !usesNow(c.Ours, used.Live) {
+		if used == nil || used.Action != Replace || !goesWith(d.Kind, used.Kind) || !refersTo(d, a) && !usesNow(c.Ours, used.Live) {
 			return
 		}
 		if c.Replaced == "" || c.ReplacedMaybe { // a definite one decides
@@ -346,6 +346,12 @@ func (b *builder) caseOf(d *resource.Declaration, ix *Index) Case {
 		}
 	})
 	return c
+}
+
+// goesWith reports whether objects of a kind are replaced with those of another that
+// they use.
+func goesWith(k, used *resource.Kind) bool {
+	return used.Busy || k.Within == used.Name || used.Together && used == k
 }
 
 func refersTo(d *resource.Declaration, a value.Address) bool {

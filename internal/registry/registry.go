@@ -42,6 +42,7 @@ func Kinds() []*resource.Kind {
 		azure.SecurityGroupKind,
 		azure.AvailabilitySetKind,
 		azure.DiskKind,
+		azure.ExtensionKind,
 		azure.PublicIPKind,
 		azure.InterfaceKind,
 		azure.BalancerKind,

@@ -71,6 +71,9 @@ type Kind struct {
 	// Busy is set where an object that is used cannot be deleted: replacing it
 	// replaces its users too.
 	Busy bool
+	// Within is the kind of what an object lives in, in its own scope, and ends
+	// with: it is made anew with that.
+	Within string
 	// Loose is set where an object keeps nothing that it uses from being deleted, as a
 	// load balancer its machines: an update lets go of what goes before that does, and
 	// what is made anew it has again by itself.

@@ -118,29 +118,3 @@ func renderAvailabilitySet(t *tx, r *record, body object) {
 	}
 	body["properties"].(object)["virtualMachines"] = out
 }
-
-// putExtension checks an extension of a virtual machine. Nothing of it runs here.
-func putExtension(w *write) error {
-	props := w.props()
-	vm := w.get(w.path.parent().key())
-	if vm.Power != powerRunning {
-		return conflict("OperationNotAllowed", "Cannot modify extensions in the VM when the VM is not running.")
-	}
-	if vm.Operation != "" {
-		return w.busy(vm)
-	}
-	for _, k := range []string{"publisher", "type", "typeHandlerVersion"} {
-		if text(props, k) == "" {
-			return errParameter(k, "Required parameter '%s' is missing (null).", k)
-		}
-		if was := text(w.was(), k); was != "" && k != "typeHandlerVersion" && was != text(props, k) {
-			return conflict("PropertyChangeNotAllowed", "Changing property '%s' is not allowed.", k).on(k)
-		}
-	}
-	if s := props["protectedSettings"]; s != nil {
-		w.rec.Secret = object{"protectedSettings": s}
-		delete(props, "protectedSettings")
-	}
-	fill(props, "autoUpgradeMinorVersion", false)
-	return nil
-}

@@ -18,10 +18,11 @@ import (
 // filtering is machines of which only the filters around them are there. They are
 // at other addresses than those that Azure gave them.
 type filtering struct {
-	mu      sync.Mutex
-	at      map[string]string
-	filters map[string]packetfilter.Filter
-	told    int
+	emulator.Runner // no machine has an extension
+	mu              sync.Mutex
+	at              map[string]string
+	filters         map[string]packetfilter.Filter
+	told            int
 }
 
 func (f *filtering) Boot(_ context.Context, m emulator.Machine) (emulator.Booted, error) {

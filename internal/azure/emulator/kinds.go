@@ -67,7 +67,10 @@ func init() {
 			name: "Microsoft.Compute/virtualMachines", names: vmName,
 			put: putVM, drop: dropVM, render: renderVM, work: workVM,
 		},
-		extensionKind: {name: "Microsoft.Compute/virtualMachines/extensions", etagless: true, put: putExtension},
+		extensionKind: {
+			name: "Microsoft.Compute/virtualMachines/extensions", etagless: true,
+			put: putExtension, inUse: extensionInUse, work: workExtension,
+		},
 		diskKind: {
 			name: "Microsoft.Compute/disks", byLocation: true, etagless: true,
 			put: putDisk, inUse: diskInUse, render: renderDisk,

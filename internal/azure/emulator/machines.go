@@ -18,6 +18,7 @@ type Machines interface {
 	Resize(ctx context.Context, id string, size Size) error
 	// Delete ends a machine and removes it. One that is gone is no error.
 	Delete(ctx context.Context, id string) error
+	Runner
 	// Close lets go of what is held here. Machines go on.
 	Close() error
 }

@@ -120,7 +120,7 @@ func TestMachineOfParts(t *testing.T) {
 
 	// Its extensions are shown with it, without what is secret.
 	ep, err := c.compute.NewVirtualMachineExtensionsClient().BeginCreateOrUpdate(c.ctx, "rg", "db", "script", armcompute.VirtualMachineExtension{Location: to.Ptr(westeurope), Properties: &armcompute.VirtualMachineExtensionProperties{
-		Publisher: to.Ptr("Microsoft.Azure.Extensions"), Type: to.Ptr("CustomScript"), TypeHandlerVersion: to.Ptr("2.1"), ProtectedSettings: map[string]any{"secret": "x"},
+		Publisher: to.Ptr("Microsoft.Azure.Extensions"), Type: to.Ptr("CustomScript"), TypeHandlerVersion: to.Ptr("2.1"), ProtectedSettings: map[string]any{"commandToExecute": "true"},
 	}}, nil)
 	if got := done(c, ep, err); got.Properties.ProtectedSettings != nil {
 		t.Error("what is secret is told")

@@ -103,6 +103,9 @@ func (t *tx) render(r *record, expand string) object {
 	if strings.EqualFold(expand, "instanceView") && r.path().kind() == vmKind {
 		body["properties"].(object)["instanceView"] = t.view(r)
 	}
+	if strings.EqualFold(expand, "instanceView") && r.path().kind() == extensionKind {
+		body["properties"].(object)["instanceView"] = extensionView(r)
+	}
 	return body
 }
 

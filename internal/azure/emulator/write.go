@@ -10,11 +10,12 @@ import (
 // A write is the PUT or PATCH of a resource, while it is being checked.
 type write struct {
 	*tx
-	path path
-	kind *kind
-	old  *record // nil: it is new
-	rec  *record // what it is to be: hooks complete it
-	op   *operation
+	path  path
+	kind  *kind
+	old   *record // nil: it is new
+	rec   *record // what it is to be: hooks complete it
+	patch bool    // a PATCH: what it leaves out stays
+	op    *operation
 }
 
 // props are the properties that are to be.
@@ -57,7 +58,7 @@ func (t *tx) write(c *call) (*answer, error) {
 	if err := checkConditions(c.Header, old != nil, etagOf(old)); err != nil {
 		return nil, err
 	}
-	w := &write{tx: t, path: c.path, kind: k, old: old}
+	w := &write{tx: t, path: c.path, kind: k, old: old, patch: c.Method == http.MethodPatch}
 	w.rec = &record{ID: c.path.id(), Body: cloneObject(c.body)}
 	if old != nil {
 		w.rec = old.clone()

@@ -152,18 +152,9 @@ const (
 func run(ctx context.Context, m *machine, script string) error {
 	ctx, cancel := context.WithTimeout(ctx, bootLimit)
 	defer cancel()
-	a, err := m.access()
+	client, a, err := reach(ctx, m)
 	if err != nil {
 		return err
-	}
-	client, err := dial(ctx, a)
-	for err != nil {
-		select {
-		case <-ctx.Done():
-			return err
-		case <-time.After(200 * time.Millisecond):
-		}
-		client, err = dial(ctx, a)
 	}
 	defer client.Close()
 	stop := context.AfterFunc(ctx, func() { client.Close() })
@@ -180,6 +171,24 @@ func run(ctx context.Context, m *machine, script string) error {
 		return fmt.Errorf("%w: %s", err, strings.TrimSpace(string(out)))
 	}
 	return nil
+}
+
+// reach waits until a machine's SSH server answers.
+func reach(ctx context.Context, m *machine) (*ssh.Client, access, error) {
+	a, err := m.access()
+	if err != nil {
+		return nil, a, err
+	}
+	client, err := dial(ctx, a)
+	for err != nil {
+		select {
+		case <-ctx.Done():
+			return nil, a, err
+		case <-time.After(200 * time.Millisecond):
+		}
+		client, err = dial(ctx, a)
+	}
+	return client, a, nil
 }
 
 func dial(ctx context.Context, a access) (*ssh.Client, error) {

@@ -89,6 +89,11 @@ func life(t *testing.T, machines emulator.Machines) {
 	}}
 	const check = "test \"$(cat /etc/taken)\" = once\ntest -f /etc/ran\n"
 	must(t, run(ctx, reach, check))
+	ran, err := machines.Run(ctx, id, "id -u\necho \"it's\" wrong >&2\nexit 7\n")
+	must(t, err)
+	if ran != (emulator.Ran{Status: 7, Stdout: "0\n", Stderr: "it's wrong\n"}) {
+		t.Errorf("a script ran as %+v", ran)
+	}
 	must(t, machines.Power(ctx, id, emulator.Stop))
 	must(t, machines.Resize(ctx, id, emulator.Size{CPUs: 2, Memory: 2 << 30}))
 	must(t, machines.Power(ctx, id, emulator.Start))
