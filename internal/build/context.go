@@ -34,7 +34,7 @@ type Context struct {
 
 // Open returns the context in a folder, by the path of the Dockerfile in it. What
 // it leaves out is in the ignore file beside the Dockerfile, as in
-// web.Dockerfile.dockerignore, or else in .dockerignore.
+// web.Dockerfile.dockerignore, or else in .dockerignore; .swarmscript always is.
 func Open(dir, dockerfile string) (*Context, error) {
 	dockerfile = path.Clean(filepath.ToSlash(dockerfile))
 	if !filepath.IsLocal(filepath.FromSlash(dockerfile)) {
@@ -86,10 +86,14 @@ func ignores(root *os.Root, dockerfile string) ([]string, error) {
 		if err != nil {
 			return nil, fmt.Errorf("%s: %w", name, err)
 		}
-		return patterns, nil
+		return append(patterns, ownFolder), nil
 	}
-	return nil, nil
+	return []string{ownFolder}, nil
 }
+
+// ownFolder is where applies and labs keep what is theirs, keys too. It is written
+// while an image is built, and belongs in none.
+const ownFolder = "**/.swarmscript"
 
 // maxEntries is how many digests are told one by one. With more files those of a
 // folder are told together.

@@ -50,7 +50,7 @@ func digests(t testing.TB, dir, dockerfile string) map[string]string {
 func TestContext(t *testing.T) {
 	files := map[string]string{
 		"Dockerfile": "FROM scratch", "a.log": "x", "keep.log": "x", "src/main.go": "x", "src/deep/b.log": "x", "node_modules/m/index.js": "x", "docs/readme.md": "x", "docs/api.md": "x",
-		"link": "->src/main.go", "broken": "->/nowhere",
+		"link": "->src/main.go", "broken": "->/nowhere", ".swarmscript/lab/key": "x", "src/.swarmscript/inventory.json": "x",
 	}
 	for _, tt := range []struct{ ignore, want string }{
 		{"", ".dockerignore Dockerfile a.log broken docs/ docs/api.md docs/readme.md keep.log link node_modules/ node_modules/m/ node_modules/m/index.js src/ src/deep/ src/deep/b.log src/main.go"},
@@ -58,6 +58,7 @@ func TestContext(t *testing.T) {
 		{"**/*.log\n!keep.log\n/node_modules/\ndocs\n!docs/api.md", ".dockerignore Dockerfile broken docs/ docs/api.md keep.log link src/ src/deep/ src/main.go"},
 		{"*\n!src/main.go", "Dockerfile src/ src/main.go"},
 		{"# all\n*\n", "Dockerfile"},
+		{"*\n!.swarmscript\n!src/**", "Dockerfile src/ src/deep/ src/deep/b.log src/main.go"},
 	} {
 		files[".dockerignore"] = tt.ignore
 		got := slices.Sorted(maps.Keys(digests(t, folder(t, files), "Dockerfile")))

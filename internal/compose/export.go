@@ -218,9 +218,12 @@ func (e *exporter) declarations(scope string) {
 // leftOut tells what a stack file says nothing of: those of a kind together.
 func (e *exporter) leftOut(what string, list []*resource.Declaration) {
 	d := &diag.Diagnostic{Severity: diag.Warning, Pos: list[0].Pos, Summary: "left out: " + someOf(list)}
-	if strings.HasPrefix(what, "of stack ") {
+	switch {
+	case strings.HasPrefix(what, "of stack "):
 		d.Summary, d.Hint = d.Summary+", "+what, "--stack writes it"
-	} else {
+	case sectionOf[what] != "":
+		d.Hint = "it is not of the swarm that the file is for"
+	default:
 		d.Hint = "a stack file has no " + what
 	}
 	e.out.Warnings = append(e.out.Warnings, d)

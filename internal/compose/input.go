@@ -108,7 +108,10 @@ func (in *input) readFile(file string, sc scope, from diag.Pos) (problems diag.L
 
 func (in *input) isEnd(err error) bool { return err.Error() == "EOF" }
 
-var yamlLine = pattern.Of(`^yaml: line (\d+): `)
+var (
+	yamlLine   = pattern.Of(`^yaml: line (\d+): `)
+	yamlAnchor = pattern.Of(`^yaml: unknown anchor '(.+)' referenced`)
+)
 
 // syntax is a mistake of YAML, at its line.
 func (in *input) syntax(file string, err error) *diag.Diagnostic {
@@ -117,6 +120,10 @@ func (in *input) syntax(file string, err error) *diag.Diagnostic {
 	if m := yamlLine().FindStringSubmatch(text); m != nil {
 		fmt.Sscan(m[1], &d.Pos.Line)
 		text = strings.TrimPrefix(text, m[0])
+	}
+	if m := yamlAnchor().FindStringSubmatch(text); m != nil { // it does not say where
+		before, _, _ := strings.Cut(string(in.texts[file]), "*"+m[1])
+		d.Pos.Line += strings.Count(before, "\n")
 	}
 	d.Summary = "this is not YAML: " + strings.TrimPrefix(oneLine(errors.New(text)), "yaml: ")
 	return d

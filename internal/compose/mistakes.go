@@ -228,21 +228,25 @@ func (d *document) node(place []string) *yaml.Node {
 }
 
 // dangling are the names of networks, volumes, secrets, configs and services that
-// services have, and that are not there.
+// services have, or their builds, and that are not there.
 func (in *input) dangling() (problems diag.List) {
 	for _, d := range in.docs {
 		for _, s := range pairs(child(d.top(), "services")) {
-			for _, section := range []string{"networks", "secrets", "configs", "depends_on"} {
-				of := strings.Replace(section, "depends_on", "services", 1)
-				for _, n := range names(child(s.value, section)) {
-					if strings.Contains(n.Value, "$") || slices.Contains(in.all(of), n.Value) || section == "networks" && n.Value == "default" {
+			check := func(what, of string, list *yaml.Node) {
+				for _, n := range names(list) {
+					if strings.Contains(n.Value, "$") || slices.Contains(in.all(of), n.Value) || of == "networks" && n.Value == "default" {
 						continue
 					}
-					p := &diag.Diagnostic{Pos: d.pos(n), Summary: fmt.Sprintf("service %q names the %s %q, which the files do not have", s.key.Value, strings.TrimSuffix(of, "s"), n.Value)}
+					p := &diag.Diagnostic{Pos: d.pos(n), Summary: fmt.Sprintf("%s %q names the %s %q, which the files do not have", what, s.key.Value, strings.TrimSuffix(of, "s"), n.Value)}
 					p.Hint = diag.DidYouMean(n.Value, in.all(of))
 					problems = append(problems, p)
 				}
 			}
+			for _, section := range []string{"networks", "secrets", "configs"} {
+				check("service", section, child(s.value, section))
+			}
+			check("service", "services", child(s.value, "depends_on"))
+			check("the build of service", "secrets", child(child(s.value, "build"), "secrets"))
 		}
 	}
 	return problems

@@ -34,6 +34,13 @@ func (in *input) values(d *document) (problems diag.List) {
 				add(n, "as in 8080:80, or 8080:80/udp", "services.%s.ports[%d]: %s", s.key.Value, i, oneLine(err))
 			}
 		}
+		for _, section := range []string{"configs", "secrets"} {
+			for i, n := range listed(child(s.value, section)) {
+				if n = resolve(n); n.Kind == yaml.MappingNode && child(n, "source") == nil {
+					add(n, "its key source names one of the file's "+section, "services.%s.%s[%d] has no source", s.key.Value, section, i)
+				}
+			}
+		}
 		test := listed(child(child(s.value, "healthcheck"), "test"))
 		if len(test) == 0 {
 			continue

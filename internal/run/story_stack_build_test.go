@@ -55,3 +55,17 @@ services:
 		f.PlanFails("service web has no image")
 	})
 }
+
+// An image of the folder that the script is in, as compose files have it: what applies
+// keep there is no part of it.
+func TestStoryBuildHere(t *testing.T) {
+	onNewest(t, func(f *fixture) {
+		f.File("Dockerfile", "FROM swarmtest/web:1\nCOPY . /srv/\n")
+		f.File("shop.yml", "services:\n  web: {build: ., stop_grace_period: 1s}\n")
+		f.Script(`stack("story-here", files = ["shop.yml"])`)
+		f.Repaired("+ network.story-here_default", "+ build.story-here-web", "+ service.story-here_web")
+		if _, err := os.Stat(filepath.Join(f.dir, ".swarmscript")); err != nil {
+			t.Error(err) // it would prove nothing
+		}
+	})
+}
