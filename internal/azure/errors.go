@@ -133,6 +133,8 @@ func judge(status int, code, message string) (advice string, kind error) {
 		return "use another size, zone or region", nil
 	case code == "SubscriptionNotFound":
 		return "give one that the login sees: subscription =, or AZURE_SUBSCRIPTION_ID", resource.ErrRefused
+	case busyCodes[code]: // what an operation ended with: the step is tried again
+		return "", resource.ErrTransient
 	case status == http.StatusNotFound:
 		return "", resource.ErrMissing
 	case status == http.StatusPreconditionFailed:

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/Azure/azure-sdk-for-go/sdk/azcore/policy"
+	"github.com/Azure/azure-sdk-for-go/sdk/azcore/runtime"
 	"github.com/Azure/azure-sdk-for-go/sdk/resourcemanager/network/armnetwork/v9"
 	"github.com/Azure/azure-sdk-for-go/sdk/resourcemanager/resources/armresources/v4"
 
@@ -88,7 +89,10 @@ func (c *Conn) WriteLease(ctx context.Context, project string, old, next *resour
 	under := policy.WithHTTPHeader(ctx, header)
 	if next == nil {
 		poller, err := cl.nsgs.BeginDelete(under, c.Group(), name, nil)
-		return nil, conflict(finishDelete(ctx, poller, err))
+		if _, err = soon(ctx, poller, err); isMissing(err) {
+			return nil, nil
+		}
+		return nil, conflict(err)
 	}
 	if old == nil {
 		if err := c.makeGroup(ctx, cl, project); err != nil {
@@ -99,12 +103,11 @@ func (c *Conn) WriteLease(ctx context.Context, project string, old, next *resour
 	if err != nil {
 		return nil, err
 	}
-	g := armnetwork.SecurityGroup{
-		Location: &c.cfg.Location, Properties: &armnetwork.SecurityGroupPropertiesFormat{},
-		Tags: pack(map[string]string{resource.LabelProject: project, tagLease: string(data)}),
-	}
+	labels := c.cfg.DefaultTags() // which a policy may ask for
+	labels[resource.LabelProject], labels[tagLease] = project, string(data)
+	g := armnetwork.SecurityGroup{Location: &c.cfg.Location, Properties: &armnetwork.SecurityGroupPropertiesFormat{}, Tags: pack(labels)}
 	poller, err := cl.nsgs.BeginCreateOrUpdate(under, c.Group(), name, g, nil)
-	got, err := finish(ctx, poller, err)
+	got, err := soon(ctx, poller, err)
 	if err != nil {
 		return nil, conflict(err)
 	}
@@ -113,6 +116,22 @@ func (c *Conn) WriteLease(ctx context.Context, project string, old, next *resour
 		return nil, fmt.Errorf("the lease of %s: %w", project, resource.ErrConflict)
 	}
 	return written, err
+}
+
+// soon waits for an operation, which it asks after each second, whatever Azure says:
+// a lease that is made or renewed too late is lost.
+func soon[T any](ctx context.Context, p *runtime.Poller[T], err error) (T, error) {
+	for err == nil && !p.Done() {
+		if _, err = p.Poll(ctx); err == nil && !p.Done() {
+			err = pause(ctx, time.Second)
+		}
+	}
+	if err != nil {
+		var none T
+		return none, explain(err)
+	}
+	got, err := p.Result(ctx)
+	return got, explain(err)
 }
 
 // conflict says of a write to the lease that somebody else was faster: the etag has
@@ -135,8 +154,11 @@ func (c *Conn) makeGroup(ctx context.Context, cl *clients, project string) error
 	if err != nil {
 		return err
 	}
-	mark := resource.Mark{Project: project, Address: groupAddress(c.cfg.Scope(), c.Group())}
-	_, err = cl.groups.CreateOrUpdate(ctx, c.Group(), armresources.ResourceGroup{Location: &c.cfg.Location, Tags: pack(mark.Labels(nil))}, nil)
+	mark, tags := resource.Mark{Project: project, Address: groupAddress(c.cfg.Scope(), c.Group())}, c.cfg.DefaultTags()
+	for _, name := range sorted(tags) {
+		mark.Keys = append(mark.Keys, "tags:"+name)
+	}
+	_, err = cl.groups.CreateOrUpdate(ctx, c.Group(), armresources.ResourceGroup{Location: &c.cfg.Location, Tags: pack(mark.Labels(tags))}, nil)
 	return explain(err)
 }
 

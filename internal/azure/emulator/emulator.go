@@ -32,6 +32,8 @@ type Options struct {
 	OperationTime time.Duration
 	// PollEvery is what Retry-After asks of those who wait for an operation.
 	PollEvery time.Duration
+	// RegistryLogin is how long a login to a container registry holds; 0 is Azure's.
+	RegistryLogin time.Duration
 	// PageSize is how many a list has at most before its nextLink; 0 is Azure's.
 	PageSize int
 	// Limits are the token buckets; nil has Azure's.
@@ -159,7 +161,7 @@ func newID() string {
 
 // touch gives a record a new etag, after any change, where its kind has etags.
 func (t *tx) touch(r *record) {
-	if k := kinds[r.path().kind()]; k != nil && !k.plain {
+	if k := kinds[r.path().kind()]; k != nil && !k.plain && !k.etagless {
 		r.Body["etag"] = `W/"` + newID() + `"`
 	}
 }

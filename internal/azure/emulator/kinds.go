@@ -24,6 +24,8 @@ type kind struct {
 	// plain is set where a resource has neither a state nor an etag, and a PUT says
 	// 200 always.
 	plain bool
+	// etagless is set where it has a state, and no etag.
+	etagless bool
 	// byLocation is set where operations are told by a Location only.
 	byLocation bool
 
@@ -65,9 +67,9 @@ func init() {
 			name: "Microsoft.Compute/virtualMachines", names: vmName,
 			put: putVM, drop: dropVM, render: renderVM, work: workVM,
 		},
-		extensionKind: {name: "Microsoft.Compute/virtualMachines/extensions", put: putExtension},
+		extensionKind: {name: "Microsoft.Compute/virtualMachines/extensions", etagless: true, put: putExtension},
 		diskKind: {
-			name: "Microsoft.Compute/disks", byLocation: true,
+			name: "Microsoft.Compute/disks", byLocation: true, etagless: true,
 			put: putDisk, inUse: diskInUse, render: renderDisk,
 		},
 		availabilitySetKind: {
@@ -99,7 +101,7 @@ func init() {
 			put: putBalancer, drop: dropBalancer, render: renderBalancer,
 		},
 		"microsoft.managedidentity/userassignedidentities": {
-			name: "Microsoft.ManagedIdentity/userAssignedIdentities", instant: true, put: putIdentity,
+			name: "Microsoft.ManagedIdentity/userAssignedIdentities", instant: true, etagless: true, put: putIdentity,
 		},
 	}
 	for key, k := range maps.Clone(kinds) {

@@ -35,7 +35,7 @@ func TestRandom(t *testing.T) {
 				t.Fatal(err)
 			}
 			defer e.Close()
-			w := &world{T: t, Emulator: e, rand: rand.New(rand.NewPCG(seed, 0)), token: e.sign(&DefaultApp), there: map[string]bool{}}
+			w := &world{T: t, Emulator: e, rand: rand.New(rand.NewPCG(seed, 0)), token: e.sign(&DefaultApp, armAudience), there: map[string]bool{}}
 			for range 200 {
 				w.step()
 				w.running.Wait()
@@ -98,6 +98,8 @@ func (w *world) step() {
 		}
 		props["addressSpace"] = object{"addressPrefixes": []any{"10.0.0.0/16"}}
 		props["subnets"] = []any{object{"name": "nodes", "properties": s}}[:w.rand.IntN(2)]
+	case "set":
+		body["sku"] = object{"name": "Aligned"}
 	case "disk":
 		props["creationData"], props["diskSizeGB"] = object{"createOption": "Empty"}, 8
 	case "ip":

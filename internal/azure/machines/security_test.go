@@ -37,7 +37,7 @@ func TestSecurityGroupOfRealMachines(t *testing.T) {
 	s := &azureStory{T: t, file: filepath.Join(t.TempDir(), "cluster.star")}
 
 	s.closing("2377-tcp", "")
-	err = s.try(false)
+	err = s.try(false, nil)
 	if err == nil || !strings.Contains(err.Error(), "2377") {
 		t.Fatalf("without 2377/tcp: %v", err)
 	}
