@@ -1,6 +1,7 @@
 package local
 
 import (
+	"net"
 	"testing"
 	"time"
 
@@ -46,6 +47,24 @@ func TestFilter(t *testing.T) {
 	}
 	y.must(a.answers(y.ctx))
 	see(true, false, false)
+
+	// What is neither tcp nor udp: the machine counts what arrives.
+	y.must(a.SetFilter(y.ctx, packetfilter.Filter{In: []packetfilter.Chain{{{Allow: true, Protocol: "esp"}}}}))
+	for protocol, name := range map[string]string{"50": "esp", "51": "ah", "1": "icmp"} {
+		y.sh(a, "iptables -A INPUT -p "+protocol+" -m comment --comment "+name)
+		conn, err := net.Dial("ip4:"+protocol, a.Address.String())
+		y.must(err)
+		_, err = conn.Write(make([]byte, 64))
+		y.must(err)
+		conn.Close()
+		want := "0"
+		if name == "esp" {
+			want = "1"
+		}
+		if got := y.sh(a, "iptables -nvxL INPUT | awk '/ "+name+" /{ print $1 }'"); got != want {
+			t.Errorf("of %s %s arrived, want %s", name, got, want)
+		}
+	}
 	y.clear()
 	y.nothingLeft()
 }
