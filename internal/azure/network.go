@@ -150,8 +150,11 @@ func (c *Conn) networkObject(cl *clients, n *armnetwork.VirtualNetwork) *resourc
 	return o
 }
 
-// creating is what settled says of what is being made.
-const creating = "creating"
+// What settled says of what Azure is making, and taking away.
+const (
+	creating = "creating"
+	deleting = "deleting"
+)
 
 // settled says of an object what Azure says of its last operation.
 func settled(o *resource.Object, state string) {

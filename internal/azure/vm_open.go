@@ -69,6 +69,8 @@ func (vmHandler) Open(_ context.Context, _ resource.Conn, o *resource.Object) (r
 	switch {
 	case o.Unsettled == creating:
 		return nil, fmt.Errorf("%s %w yet: Azure is creating it", o.Name, resource.ErrOff)
+	case o.Unsettled == deleting:
+		return nil, fmt.Errorf("%s %w for long: Azure is deleting it", o.Name, resource.ErrOff)
 	case !m.runs() || noMachines():
 		return nil, fmt.Errorf("%s %w", o.Name, resource.ErrOff)
 	}

@@ -112,6 +112,9 @@ func (s *azureSoak) check(round int) {
 	s.converged(round)
 	there := map[string]int{}
 	for _, r := range s.server.List(s, "/resources", "2021-04-01") {
+		if strings.HasPrefix(r["name"].(string), "swarmscript-lease-") {
+			continue // of a run that died, after which there was nothing to do: it expires
+		}
 		there[strings.ToLower(r["type"].(string))]++
 	}
 	n := len(s.declared)

@@ -62,13 +62,15 @@ func (v *victim) killed(round int, verb string) {
 		}
 		after := time.Duration(5+v.rand.IntN(limit)) * time.Millisecond
 		ctx, cancel := context.WithTimeout(context.Background(), after)
-		out, err := v.applying(ctx, verb).CombinedOutput()
+		cmd := v.applying(ctx, verb)
+		out, err := cmd.CombinedOutput()
 		died := ctx.Err() != nil && err != nil
 		cancel()
-		if died {
+		switch {
+		case died:
 			v.kills++
 			v.Logf("round %d: %s was killed after %s", round, verb, after)
-		} else if err != nil {
+		case err != nil && cmd.ProcessState.ExitCode() != apply.ExitUnreachable: // as in finish
 			v.Fatalf("round %d: %s: %v\n%s", round, verb, err, out)
 		}
 	}

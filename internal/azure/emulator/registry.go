@@ -87,8 +87,8 @@ func (r *registry) exchange(w http.ResponseWriter, req *http.Request) {
 		refuseRegistry(w, http.StatusUnauthorized, "UNAUTHORIZED", "authentication required, visit https://aka.ms/acr/authorization for more information.")
 		return
 	}
-	for _, hit := range r.e.faults.pick(pull, r.service, func(f *Fault) bool { return f.Status != 0 }) {
-		code, message := "UNAUTHORIZED", "authentication required, visit https://aka.ms/acr/authorization for more information."
+	if hits := r.e.faults.pick(pull, r.service, func(f *Fault) bool { return f.Status != 0 }); len(hits) > 0 {
+		hit, code, message := hits[0], "UNAUTHORIZED", "authentication required, visit https://aka.ms/acr/authorization for more information."
 		switch {
 		case hit.Status == http.StatusForbidden:
 			code, message = "DENIED", "client with IP '203.0.113.7' is not allowed access. Refer https://aka.ms/acr/firewall to grant access."
