@@ -59,15 +59,21 @@ func TestLeaseOutlasts(t *testing.T) {
 		if err := h.Outlast(t.Context(), 20*LeaseTTL, neverLost(t)); err != nil {
 			t.Fatal(err)
 		}
-		s.before = func(context.Context, string) error { return resource.ErrUnreachable }
+		answers := func(before func(context.Context, string) error) {
+			s.mu.Lock()
+			defer s.mu.Unlock()
+			s.before = before
+		}
+		answers(func(context.Context, string) error { return resource.ErrUnreachable })
 		time.Sleep(5 * LeaseTTL)
 		if err := h.Outlast(t.Context(), LeaseTTL, neverLost(t)); !errors.Is(err, resource.ErrUnreachable) {
 			t.Errorf("what does not answer: %v", err)
 		}
-		s.before = nil
+		answers(nil)
 		if err := h.Outlast(t.Context(), LeaseTTL, neverLost(t)); err != nil {
 			t.Error(err)
 		}
+		synctest.Wait()
 		before := s.writes
 		time.Sleep(10 * LeaseTTL)
 		synctest.Wait()
