@@ -58,6 +58,9 @@ type Input struct {
 	// Closing is called before a scope is taken away with the resource that opens
 	// it: its lease goes too. May be nil.
 	Closing func(addr string)
+	// Away is called before the machine of a scope is off for a while, and when it is
+	// back: a lease that is kept there cannot be renewed meanwhile. May be nil.
+	Away func(ctx context.Context, addr string, off bool) error
 	// Backoff is the first pause before something transient is tried again; 0
 	// means 250 ms. It doubles up to 16 times that.
 	Backoff time.Duration

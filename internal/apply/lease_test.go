@@ -50,6 +50,42 @@ func TestLeaseIsKeptAndReleased(t *testing.T) {
 	})
 }
 
+// A lease outlasts what keeps it being off for a while, and lasts as long as others
+// once that is back; where it cannot be written it stays as it was.
+func TestLeaseOutlasts(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := &store{}
+		h := acquire(t, s, options("ann"))
+		if err := h.Outlast(t.Context(), 20*LeaseTTL, neverLost(t)); err != nil {
+			t.Fatal(err)
+		}
+		answers := func(before func(context.Context, string) error) {
+			s.mu.Lock()
+			defer s.mu.Unlock()
+			s.before = before
+		}
+		answers(func(context.Context, string) error { return resource.ErrUnreachable })
+		time.Sleep(5 * LeaseTTL)
+		if err := h.Outlast(t.Context(), LeaseTTL, neverLost(t)); !errors.Is(err, resource.ErrUnreachable) {
+			t.Errorf("what does not answer: %v", err)
+		}
+		answers(nil)
+		if err := h.Outlast(t.Context(), LeaseTTL, neverLost(t)); err != nil {
+			t.Error(err)
+		}
+		synctest.Wait()
+		before := s.writes
+		time.Sleep(10 * LeaseTTL)
+		synctest.Wait()
+		if s.writes-before != 30 || s.holder() != "ann" {
+			t.Errorf("back, it was written %d times, held by %q; want one write in a third of its life", s.writes-before, s.holder())
+		}
+		if err := h.Release(t.Context()); err != nil || s.holder() != "" {
+			t.Errorf("released: %v, held by %q", err, s.holder())
+		}
+	})
+}
+
 // A lease outlives the context it was taken under: a cancelled run still holds
 // it while its steps end, and gives it back.
 func TestLeaseOutlivesCancellation(t *testing.T) {

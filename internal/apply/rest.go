@@ -13,6 +13,7 @@ type rest struct {
 	e     *executor
 	c     *plan.Change
 	begun []func(context.Context) error // how it is woken
+	away  bool                          // that the machine goes off was told
 }
 
 // wakeTime is how long what rests may take to be woken where the step itself has
@@ -37,6 +38,12 @@ func (r *rest) begin(ctx context.Context, turn *turn) error {
 		req := r.request(c)
 		r.begun = append(r.begun, func(ctx context.Context) error { return rester.Wake(ctx, conn, req) })
 		if err := rester.Rest(ctx, conn, req); err != nil {
+			return err
+		}
+	}
+	if r.e.in.Away != nil {
+		r.away = true
+		if err := r.e.in.Away(ctx, string(r.c.Address), true); err != nil {
 			return err
 		}
 	}
@@ -66,6 +73,9 @@ func (r *rest) end(ctx context.Context, err error) error {
 		if werr := wake(ctx); err == nil {
 			err = werr
 		}
+	}
+	if r.away { // a lease that lasts too long is given back all the same
+		_ = r.e.in.Away(ctx, string(r.c.Address), false)
 	}
 	return err
 }

@@ -129,7 +129,7 @@ func (b *builder) link() (again bool) {
 	}
 	b.linkSequences(g)
 	b.linkSpreads(g, do)
-	b.linkRests(do)
+	b.linkRests(g, do)
 	b.linkHosts(pure, do, destroy)
 	b.linkGates(g, do)
 	b.linkClosing(closing, pure, do)

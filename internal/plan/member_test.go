@@ -486,6 +486,9 @@ func TestRests(t *testing.T) {
 		}
 	}
 	after := func(a, b value.Address) bool { return slices.Contains(do[a].Deps, do[b].ID) }
+	if !after("swarm.main/service.web", "vm.c") {
+		t.Error("the service does not wait until all are back")
+	}
 	if !after("vm.c", "vm.b") || after("vm.d", "vm.b") || after("vm.d", "vm.c") {
 		t.Error("the machines of the swarm are not switched off one after another, or one that is in none waits for them")
 	}

@@ -34,8 +34,9 @@ func switchesOff(c *Change) bool {
 	return c.Kind.Opens != "" && c.Action == Update && c.Blocked == "" && strings.HasPrefix(c.Effect, resource.Interrupted)
 }
 
-// linkRests lets machines be switched off one after another, of one swarm.
-func (b *builder) linkRests(do map[value.Address]*Node) {
+// linkRests lets machines be switched off one after another, of one swarm. What is
+// spread over its nodes waits until all are back, unless they come after it.
+func (b *builder) linkRests(g *Graph, do map[value.Address]*Node) {
 	last := map[string]*Node{}
 	for _, c := range b.plan.Changes {
 		var scopes []string
@@ -46,6 +47,17 @@ func (b *builder) linkRests(do map[value.Address]*Node) {
 		for _, scope := range slices.Compact(scopes) {
 			do[c.Address].after(last[scope])
 			last[scope] = do[c.Address]
+		}
+	}
+	early := map[int]bool{}
+	for _, n := range last {
+		for _, id := range g.before(n, func(c *Change) bool { return c.Kind.Spreads }) {
+			early[id] = true
+		}
+	}
+	for _, c := range b.plan.Changes {
+		if n := do[c.Address]; c.Kind.Spreads && !c.Action.Drops() && !early[n.ID] {
+			n.after(last[c.Scope])
 		}
 	}
 }

@@ -1,6 +1,7 @@
 package run
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"maps"
@@ -100,6 +101,26 @@ func (l *leases) abandonOn(machine string, store resource.Leaser) {
 	}
 	l.mu.Unlock()
 	l.abandon(store)
+}
+
+// awayTime is how long the machine may be off that keeps a lease.
+const awayTime = 15 * time.Minute
+
+// outlast lets the lease of a scope last for as long as its machine may be off, or as
+// long as it does otherwise.
+func (l *leases) outlast(ctx context.Context, store resource.Leaser, off bool) error {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	lasts := cmp.Or(l.opts.TTL, apply.LeaseTTL)
+	if off {
+		lasts = awayTime
+	}
+	for _, h := range l.held {
+		if h.Store() == store {
+			return h.Outlast(ctx, lasts, l.lost)
+		}
+	}
+	return nil
 }
 
 // dropOn forgets the leases that went with a machine: who would give them back

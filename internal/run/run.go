@@ -341,6 +341,7 @@ func (p *Planned) run(ctx context.Context, opts ApplyOptions, leases *leases) *a
 		Options: p.planOptions(),
 		Detach:  p.opts.Detach, Timeout: p.opts.Timeout, Sink: opts.Sink, Stop: opts.Stop,
 		Closing: func(addr string) { p.closing(addr, leases) },
+		Away:    func(ctx context.Context, addr string, off bool) error { return p.away(ctx, addr, leases, off) },
 		Opened: func(ctx context.Context, addr string, opener *resource.Object, s *apply.Scope) error {
 			if store, ok := s.Conn.(resource.Leaser); ok && leases != nil && !leases.covers(s.State.Scope) {
 				if _, err := leases.take(ctx, leaser{leaseName(s.State.Scope, opener.ID), store}); err != nil {
@@ -369,6 +370,20 @@ func (p *Planned) closing(machine string, leases *leases) {
 			leases.abandonOn(machine, store)
 		}
 	}
+}
+
+// away has the leases outlast that machine, of which one may be its swarm's.
+func (p *Planned) away(ctx context.Context, machine string, leases *leases, off bool) error {
+	if leases == nil {
+		return nil
+	}
+	var errs []error
+	for _, addr := range p.view.inside(machine) {
+		if store, ok := p.view.scope(addr).Conn.(resource.Leaser); ok {
+			errs = append(errs, leases.outlast(ctx, store, off))
+		}
+	}
+	return errors.Join(errs...)
 }
 
 // letGo forgets the scopes that were taken away, with what was in them: their

@@ -3,6 +3,7 @@ package machines_test
 import (
 	"fmt"
 	"net/http"
+	"os"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -49,6 +50,7 @@ func TestExampleSwarm(t *testing.T) {
 
 	// Another size, in place.
 	s.became(4, "Standard_B2ms")
+	s.moved()
 	if got := s.changed("vm"); len(got) != 4 || got[0] != "update vm.wrk-0" {
 		t.Errorf("another size: %v", got)
 	}
@@ -63,13 +65,29 @@ func TestExampleSwarm(t *testing.T) {
 		t.Errorf("%v are drained", rests)
 	}
 	s.became(2, "Standard_B4ms")
+	s.moved()
 	if got := s.changed("node"); !slices.Equal(got, []string{"update node.wrk-0"}) {
 		t.Errorf("after an apply that was ended: %v", got)
 	}
 	// One that only another machine can have, as it has no temporary disk.
 	s.became(2, "Standard_D2s_v5")
+	s.moved()
 	if got := s.changed("vm"); len(got) != 2 || got[0] != "replace vm.wrk-0" {
 		t.Errorf("a size without a temporary disk: %v", got)
+	}
+
+	// A service that publishes another port gets its rule in the same apply.
+	s.edit(`ports = [port(80, published = 8080)]`, `ports = [port(80, published = 8080), port(443, published = 8443)]`)
+	s.became(2, "Standard_D2s_v5")
+	if got := slices.Concat(s.changed("service"), s.changed("load_balancer"), s.changed("network_security_group")); !slices.Equal(got,
+		[]string{"update service.web", "update load_balancer.front", "update network_security_group.azure-swarm-demo-nsg"}) {
+		t.Errorf("another port: %v", got)
+	}
+	// The managers too, one after another, the swarm being theirs to keep.
+	s.edit(`vm("mgr-%d" % i, provider = cloud)`, `vm("mgr-%d" % i, provider = cloud, size = "Standard_B2ms")`)
+	s.became(2, "Standard_D2s_v5")
+	if got := s.changed("vm"); !slices.Equal(got, []string{"update vm.mgr-0", "update vm.mgr-1", "update vm.mgr-2"}) {
+		t.Errorf("another size of the managers: %v", got)
 	}
 
 	s.apply(true)
@@ -84,6 +102,18 @@ func TestExampleSwarm(t *testing.T) {
 type exampleStory struct {
 	azureStory
 	lab *lab.Lab
+}
+
+// edit goes on with another text of the example.
+func (s *exampleStory) edit(old, now string) {
+	s.Helper()
+	text, err := os.ReadFile(s.file)
+	must(s.T, err)
+	if !strings.Contains(string(text), old) {
+		s.Fatalf("the example has no %s", old)
+	}
+	s.file = filepath.Join(s.TempDir(), "cluster.star")
+	must(s.T, os.WriteFile(s.file, []byte(strings.Replace(string(text), old, now, 1)), 0o600))
 }
 
 // became applies the example, so many workers of a size, and looks whether that is
@@ -145,7 +175,14 @@ func (s *exampleStory) nodes(workers int) {
 	if len(list) != 3+workers {
 		s.Errorf("there are %d nodes, want 3 and %d", len(list), workers)
 	}
-	// Every task that ended was moved: nothing was switched off under one.
+}
+
+// moved looks whether every task that ended was moved: nothing was switched off, or
+// taken away, under one.
+func (s *exampleStory) moved() {
+	s.Helper()
+	c := s.manager()
+	defer c.Close()
 	tasks, err := c.TaskList(s.Context(), swarm.TaskListOptions{})
 	must(s.T, err)
 	for _, task := range tasks {
