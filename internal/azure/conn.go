@@ -24,10 +24,11 @@ type Conn struct {
 
 	mu      sync.Mutex
 	clients *clients
-	skus    []sku             // of the location, once they were asked for
-	pins    map[string]string // image references with the version that latest means
-	zones   map[string]string // the zones that were chosen, by the machines' names
-	leaving bool              // the group is being deleted, and our lease with it
+	skus    []sku                              // of the location, once they were asked for
+	pins    map[string]string                  // image references with the version that latest means
+	plans   map[Image]*armcompute.PurchasePlan // that images are sold under; nil: none
+	zones   map[string]string                  // the zones that were chosen, by the machines' names
+	leaving bool                               // the group is being deleted, and our lease with it
 }
 
 // Connect returns the scope. Nothing is contacted yet. All connections of a run are

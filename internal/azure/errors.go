@@ -128,6 +128,10 @@ func judge(status int, code, message string) (advice string, kind error) {
 		return "ask for more with az quota, or use another size or region", nil
 	case code == "SkuNotAvailable" || code == "ZonalAllocationFailed" || code == "AllocationFailed":
 		return "use another size, zone or region", nil
+	case code == "MarketplacePurchaseEligibilityFailed":
+		return "accept them with az vm image terms accept", nil
+	case code == "DnsRecordInUse":
+		return "use another dns_label", nil
 	case code == "SubscriptionNotFound":
 		return "give one that the login sees: subscription =, or AZURE_SUBSCRIPTION_ID", resource.ErrRefused
 	case status == http.StatusNotFound:

@@ -182,6 +182,9 @@ var Proofs = map[string][]Proof{
 		{"in azure(): round trip of every argument, replacement", "TestEveryArgument", azureStory, emulated},
 		{"in azure(): drift", "TestDrift", azureStory, emulated},
 		{"in azure(): what is refused is said before the first write", "TestRefusedBeforeTheFirstWrite", azureStory, emulated},
+		{"in azure(): rights that are missing are said before the first write", "TestMissingRights", azureRefused, emulated},
+		{"in azure(): an image that is sold under terms", "TestImageThatIsSold", azureRefused, emulated},
+		{"in azure(): each request is one that the SDK's own fake servers take", "TestWire", "internal/azure/wire_story_test.go", emulated},
 		{"in azure(): ended in the middle, gone on with, nothing left", "TestResumed", azureStory, emulated},
 		{"in azure(): an Azure that is busy is asked again, and nothing is made twice", "TestBusyAzure", azureStory, emulated},
 		{"in azure(): two hundred, where each tenth request is too many: in time, by few requests, each made once", "TestHundredsOfMachines", "internal/azure/hundreds_test.go", emulated},
@@ -191,15 +194,16 @@ var Proofs = map[string][]Proof{
 		Proof{"one that nobody marks is used and kept, and one with others' things in it stays", "TestOthersThings", azureStory, emulated}),
 	"virtual_network":        azureProofs(),
 	"network_security_group": azureProofs(),
-	"public_ip":              append(azureProofs(), Proof{replacement, "TestEveryArgument", azureStory, emulated}),
-	"network_interface":      append(azureProofs(), Proof{replacement, "TestEveryArgument", azureStory, emulated}),
-	"file":                   hostProofs("file", "TestFile", bookworm),
-	"directory":              hostProofs("file", "TestDirectory", bookworm),
-	"package":                hostProofs("package", "TestPackage", hosts),
-	"command":                hostProofs("command", "TestCommand", bookworm),
-	"systemd_unit":           hostProofs("unit", "TestUnit", hosts),
-	"sysctl":                 hostProofs("sysctl", "TestSysctl", bookworm),
-	"user":                   hostProofs("user", "TestUser", hosts),
+	"public_ip": append(azureProofs(), Proof{replacement, "TestEveryArgument", azureStory, emulated},
+		Proof{"a name in DNS that somebody else has is said before the first write", "TestLabelThatIsTaken", azureRefused, emulated}),
+	"network_interface": append(azureProofs(), Proof{replacement, "TestEveryArgument", azureStory, emulated}),
+	"file":              hostProofs("file", "TestFile", bookworm),
+	"directory":         hostProofs("file", "TestDirectory", bookworm),
+	"package":           hostProofs("package", "TestPackage", hosts),
+	"command":           hostProofs("command", "TestCommand", bookworm),
+	"systemd_unit":      hostProofs("unit", "TestUnit", hosts),
+	"sysctl":            hostProofs("sysctl", "TestSysctl", bookworm),
+	"user":              hostProofs("user", "TestUser", hosts),
 	"firewall": append(hostProofs("firewall", "TestFirewall", bookworm),
 		Proof{"rules that cut us off are refused", "TestFirewallAdmits", "internal/host/pure_test.go", noEngine},
 		Proof{"members of a swarm join, leave and are made anew behind firewalls", "TestFirewalls", "internal/run/firewall_real_test.go", hosts},
@@ -287,6 +291,9 @@ const (
 )
 
 const azureStory = "internal/azure/story_test.go"
+
+// azureRefused are the stories of what cannot be.
+const azureRefused = "internal/azure/refused_story_test.go"
 
 // azureProofs are those of a kind in Azure that is changed in place.
 func azureProofs() []Proof {
