@@ -16,13 +16,14 @@ import (
 )
 
 // azure(location, resource_group="", subscription="", tenant="", environment="",
-// open_ports=[], ssh_from="") is a resource group in Azure.
+// open_ports=[], ssh_from="", tags={}) is a resource group in Azure.
 func (r *Recorder) azure(thread *starlark.Thread, b *starlark.Builtin, args starlark.Tuple, kwargs []starlark.Tuple) (starlark.Value, error) {
 	var cfg azure.Config
 	var open *starlark.List
+	var tags *starlark.Dict
 	args, kwargs = plainArgs(thread, b, args, kwargs, "unknown", "location")
 	if err := starlark.UnpackArgs(b.Name(), args, kwargs, "location", &cfg.Location, "resource_group?", &cfg.ResourceGroup, "subscription?", &cfg.Subscription,
-		"tenant?", &cfg.Tenant, "environment?", &cfg.Environment, "open_ports?", &open, "ssh_from?", &cfg.SSHFrom); err != nil {
+		"tenant?", &cfg.Tenant, "environment?", &cfg.Environment, "open_ports?", &open, "ssh_from?", &cfg.SSHFrom, "tags?", &tags); err != nil {
 		return nil, err
 	}
 	s, pos := lang.FromThread(thread), lang.CallPos(thread)
@@ -31,7 +32,7 @@ func (r *Recorder) azure(thread *starlark.Thread, b *starlark.Builtin, args star
 		ports = append(ports, strings.Trim(open.Index(i).String(), `"`))
 	}
 	cfg.OpenPorts = strings.Join(ports, " ")
-	cfg = cfg.Normal()
+	cfg = cfg.Normal().WithTags(azureTags(s, thread, tags))
 	for _, p := range cfg.Check() {
 		s.Report(thread, &diag.Diagnostic{Pos: argumentAt(s, pos, args, p.Path, slices.Index([]string{"location", "resource_group"}, p.Path)), Summary: "azure: " + p.Error(), Hint: p.Hint})
 	}
@@ -40,6 +41,33 @@ func (r *Recorder) azure(thread *starlark.Thread, b *starlark.Builtin, args star
 		s.Report(thread, problem)
 	}
 	return &ProviderHandle{scope}, nil
+}
+
+// azureTags are the tags of all that is made. They say where things are counted, and
+// are shown: texts that are known now.
+func azureTags(s *lang.Session, thread *starlark.Thread, tags *starlark.Dict) map[string]string {
+	if tags == nil {
+		return nil
+	}
+	out := map[string]string{}
+	for _, item := range tags.Items() {
+		name, ok := item[0].(starlark.String)
+		text, problem := textNow(item[1])
+		switch {
+		case !ok:
+			problem = fmt.Sprintf("got %s as a name, want a text", item[0].Type())
+		case problem == "" && isSecret(item[1]):
+			problem = fmt.Sprintf("%q is sensitive, and tags are shown", string(name))
+		case problem != "":
+			problem = fmt.Sprintf("%q: %s", string(name), problem)
+		}
+		if problem != "" {
+			s.Report(thread, &diag.Diagnostic{Pos: s.ExpandArg(lang.CallPos(thread), "tags", -1), Summary: "azure: tags: " + problem})
+			continue
+		}
+		out[string(name)] = text
+	}
+	return out
 }
 
 // onlyAzure is the resource group that was declared, for what says none.
@@ -74,7 +102,7 @@ func (r *Recorder) completeAzure() (problems diag.List) {
 	for _, addr := range slices.Sorted(maps.Keys(in)) {
 		a := azureGroup{r: r, scope: addr, cfg: r.scopes[addr].Config.(azure.Config), pos: in[addr][0].Pos}
 		a.name = azure.NameOf(r.program.Project)
-		a.network(in[addr])
+		a.network(in[addr], a.balancers(in[addr]))
 		a.group()
 		problems = append(problems, a.problems...)
 	}
@@ -116,8 +144,9 @@ func (a *azureGroup) declare(kind *resource.Kind, name string, args map[string]v
 	return addr
 }
 
-// network gives machines that name none the network of all of them.
-func (a *azureGroup) network(declared []*resource.Declaration) {
+// network gives machines that name none the network of all of them, whose security
+// group lets in what load balancers send to those ports.
+func (a *azureGroup) network(declared []*resource.Declaration, balanced []string) {
 	field, _ := azure.VMKind.Schema.Field("virtual_network")
 	nic, _ := azure.VMKind.Schema.Field("network_interface")
 	var without []*resource.Declaration
@@ -133,7 +162,7 @@ func (a *azureGroup) network(declared []*resource.Declaration) {
 	network := value.NewAddress(a.scope, azure.NetworkKind.Name, a.name+"-vnet")
 	if a.r.declared[network] == nil {
 		group := a.declare(azure.SecurityGroupKind, a.name+"-nsg", map[string]value.Value{
-			"rules": azure.EncodeRules(azure.SwarmRules(a.cfg.SSHFrom, strings.Fields(a.cfg.OpenPorts))),
+			"rules": azure.EncodeRules(azure.SwarmRules(a.cfg.SSHFrom, strings.Fields(a.cfg.OpenPorts), balanced)),
 		})
 		network = a.declare(azure.NetworkKind, a.name+"-vnet", map[string]value.Value{
 			"subnets": azure.EncodeNodes(value.Ref{Address: group, Output: "name", Type: "string"}),
@@ -150,6 +179,9 @@ func (a *azureGroup) network(declared []*resource.Declaration) {
 func (a *azureGroup) group() {
 	group := a.declare(azure.GroupKind, a.cfg.Group(a.r.program.Project), map[string]value.Value{})
 	for _, d := range a.r.program.Declarations {
+		if d.Scope == a.scope && !d.External && a.cfg.Tags != "" {
+			d.SetArgs(a.cfg.AddTags(d.Kind, d.Args))
+		}
 		if d.Scope == a.scope && d.Address != group && !slices.Contains(d.After, group) {
 			d.After = append(slices.Clone(d.After), group)
 		}

@@ -32,8 +32,10 @@ type clients struct {
 	nsgs      *armnetwork.SecurityGroupsClient
 	ips       *armnetwork.PublicIPAddressesClient
 	nics      *armnetwork.InterfacesClient
+	balancers *armnetwork.LoadBalancersClient
 	vms       *armcompute.VirtualMachinesClient
 	disks     *armcompute.DisksClient
+	sets      *armcompute.AvailabilitySetsClient
 	images    *armcompute.VirtualMachineImagesClient
 	skus      *armcompute.ResourceSKUsClient
 	usages    *armcompute.UsageClient
@@ -51,7 +53,8 @@ func newClients(subscription, from string, a *account) (*clients, error) {
 		subscription: subscription, from: from, account: a,
 		groups: groups.NewResourceGroupsClient(), resources: groups.NewClient(),
 		nets: nets.NewVirtualNetworksClient(), nsgs: nets.NewSecurityGroupsClient(), ips: nets.NewPublicIPAddressesClient(), nics: nets.NewInterfacesClient(),
-		vms: vms.NewVirtualMachinesClient(), disks: vms.NewDisksClient(), images: vms.NewVirtualMachineImagesClient(),
+		balancers: nets.NewLoadBalancersClient(),
+		vms:       vms.NewVirtualMachinesClient(), disks: vms.NewDisksClient(), sets: vms.NewAvailabilitySetsClient(), images: vms.NewVirtualMachineImagesClient(),
 		skus: vms.NewResourceSKUsClient(), usages: vms.NewUsageClient(), names: nets.NewManagementClient(),
 	}, nil
 }

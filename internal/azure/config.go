@@ -2,6 +2,7 @@ package azure
 
 import (
 	"cmp"
+	"encoding/json"
 	"fmt"
 	"net/url"
 	"slices"
@@ -10,6 +11,7 @@ import (
 
 	"github.com/swarmscript/swarmscript/internal/diag"
 	"github.com/swarmscript/swarmscript/internal/pattern"
+	"github.com/swarmscript/swarmscript/internal/resource"
 	"github.com/swarmscript/swarmscript/internal/schema"
 	"github.com/swarmscript/swarmscript/internal/value"
 )
@@ -25,6 +27,27 @@ type Config struct {
 	// for machines which name none, and SSHFrom whence it lets SSH in.
 	OpenPorts string // ports, as in "80/tcp 443/tcp"
 	SSHFrom   string // "": everywhere
+	// Tags are put on all that is made here: a JSON object, "" where there are none.
+	Tags string
+}
+
+// WithTags returns the configuration with tags for all that is made.
+func (c Config) WithTags(tags map[string]string) Config {
+	c.Tags = ""
+	if len(tags) > 0 {
+		data, _ := json.Marshal(tags) // texts can be written; the keys are in order
+		c.Tags = string(data)
+	}
+	return c
+}
+
+// DefaultTags are the tags of all that is made.
+func (c Config) DefaultTags() map[string]string {
+	tags := map[string]string{}
+	if c.Tags != "" {
+		_ = json.Unmarshal([]byte(c.Tags), &tags) // as WithTags wrote it
+	}
+	return tags
 }
 
 var (
@@ -77,7 +100,37 @@ func (c Config) Check() schema.Problems {
 			add("open_ports", "got %q, want a port, or a range of them, as in \"80\", \"8000-8010/tcp\", \"53/udp\"", p)
 		}
 	}
-	return ps
+	return append(ps, checkTags(tagsValue(c.DefaultTags()))...)
+}
+
+// tagsValue are tags as an argument.
+func tagsValue(tags map[string]string) *value.Map {
+	var entries []value.Entry
+	for _, name := range sorted(tags) {
+		entries = append(entries, value.Entry{Key: name, Value: tags[name]})
+	}
+	return value.NewMap(entries)
+}
+
+// AddTags returns arguments of a kind in Azure with those tags of all that is made
+// which they do not say themselves.
+func (c Config) AddTags(kind *resource.Kind, args value.Struct) value.Struct {
+	f, has := kind.Schema.Field("tags")
+	if !has || c.Tags == "" {
+		return args
+	}
+	own, ok := args[f.Index].(*value.Map)
+	if !ok && args[f.Index] != nil {
+		return args
+	}
+	entries := slices.Clone(tagsValue(c.DefaultTags()).Entries)
+	entries = slices.DeleteFunc(entries, func(e value.Entry) bool { _, said := own.Get(e.Key); return said })
+	if own != nil {
+		entries = append(entries, own.Entries...)
+	}
+	args = slices.Clone(args)
+	args[f.Index] = value.NewMap(entries)
+	return args
 }
 
 func validPort(p string) bool {

@@ -26,9 +26,11 @@ type Conn struct {
 	clients *clients
 	skus    []sku                              // of the location, once they were asked for
 	pins    map[string]string                  // image references with the version that latest means
-	plans   map[Image]*armcompute.PurchasePlan // that images are sold under; nil: none
 	zones   map[string]string                  // the zones that were chosen, by the machines' names
+	places  map[string]string                  // and those of their data disks
+	pools   map[string][]string                // of load balancers, by the names of machines that shall be in them
 	leaving bool                               // the group is being deleted, and our lease with it
+	plans   map[Image]*armcompute.PurchasePlan // that images are sold under; nil: none
 }
 
 // Connect returns the scope. Nothing is contacted yet. All connections of a run are
@@ -64,7 +66,11 @@ type live struct {
 	ips   []*armnetwork.PublicIPAddress
 	nics  []*armnetwork.Interface
 	vms   []*armcompute.VirtualMachine
+	sets  []*armcompute.AvailabilitySet
+	disks []*armcompute.Disk
 	power map[string]string // by the lower-cased ID: "running", "deallocated"
+
+	balancers []*armnetwork.LoadBalancer
 }
 
 // look reads all that there is, by one list of each type, at once.
@@ -88,7 +94,19 @@ func (c *Conn) look(ctx context.Context, cl *clients) (*live, error) {
 			return err
 		},
 		func() (err error) {
-			l.vms, err = all(ctx, cl.vms.NewListPager(group, nil), func(p armcompute.VirtualMachinesClientListResponse) []*armcompute.VirtualMachine { return p.Value })
+			l.vms, err = listVMs(ctx, cl, group)
+			return err
+		},
+		func() (err error) {
+			l.sets, err = all(ctx, cl.sets.NewListPager(group, nil), func(p armcompute.AvailabilitySetsClientListResponse) []*armcompute.AvailabilitySet { return p.Value })
+			return err
+		},
+		func() (err error) {
+			l.disks, err = all(ctx, cl.disks.NewListByResourceGroupPager(group, nil), func(p armcompute.DisksClientListByResourceGroupResponse) []*armcompute.Disk { return p.Value })
+			return err
+		},
+		func() (err error) {
+			l.balancers, err = all(ctx, cl.balancers.NewListPager(group, nil), func(p armnetwork.LoadBalancersClientListResponse) []*armnetwork.LoadBalancer { return p.Value })
 			return err
 		},
 	}
@@ -101,11 +119,11 @@ func (c *Conn) around(ctx context.Context, cl *clients, l *live) []func() error 
 	group := c.Group()
 	return []func() error{
 		func() (err error) {
-			l.ips, err = all(ctx, cl.ips.NewListPager(group, nil), func(p armnetwork.PublicIPAddressesClientListResponse) []*armnetwork.PublicIPAddress { return p.Value })
+			l.ips, err = listPublicIPs(ctx, cl, group)
 			return err
 		},
 		func() (err error) {
-			l.nics, err = all(ctx, cl.nics.NewListPager(group, nil), func(p armnetwork.InterfacesClientListResponse) []*armnetwork.Interface { return p.Value })
+			l.nics, err = listInterfaces(ctx, cl, group)
 			return err
 		},
 		func() error { return c.lookPower(ctx, cl, l.power) },
@@ -121,6 +139,18 @@ func atOnce(parts []func() error) error {
 	}
 	wg.Wait()
 	return firstError(errs)
+}
+
+func listPublicIPs(ctx context.Context, cl *clients, group string) ([]*armnetwork.PublicIPAddress, error) {
+	return all(ctx, cl.ips.NewListPager(group, nil), func(p armnetwork.PublicIPAddressesClientListResponse) []*armnetwork.PublicIPAddress { return p.Value })
+}
+
+func listInterfaces(ctx context.Context, cl *clients, group string) ([]*armnetwork.Interface, error) {
+	return all(ctx, cl.nics.NewListPager(group, nil), func(p armnetwork.InterfacesClientListResponse) []*armnetwork.Interface { return p.Value })
+}
+
+func listVMs(ctx context.Context, cl *clients, group string) ([]*armcompute.VirtualMachine, error) {
+	return all(ctx, cl.vms.NewListPager(group, nil), func(p armcompute.VirtualMachinesClientListResponse) []*armcompute.VirtualMachine { return p.Value })
 }
 
 // firstError is one of several that say the same: that a login was refused is told
@@ -169,6 +199,7 @@ func (c *Conn) Observe(ctx context.Context, q resource.Query) (*resource.Observa
 	}
 	obs := &resource.Observation{Identity: "azure " + cl.subscription + "/" + strings.ToLower(c.Group())}
 	obs.Objects = c.objects(cl, l)
+	c.readPools(cl, q, l)
 	if err := c.measure(ctx, cl, q, obs); err != nil {
 		return nil, err
 	}
@@ -205,8 +236,19 @@ func (c *Conn) objects(cl *clients, l *live) []*resource.Object {
 			out = append(out, o)
 		}
 	}
+	for _, s := range l.sets {
+		out = append(out, c.availabilitySetObject(s))
+	}
+	for _, d := range l.disks {
+		if isDataDisk(d) {
+			out = append(out, c.diskObject(l, d))
+		}
+	}
 	for _, vm := range l.vms {
 		out = append(out, c.vmObject(cl, l, vm))
+	}
+	for _, lb := range l.balancers {
+		out = append(out, c.balancerObject(cl, l, lb))
 	}
 	known := map[string]string{}
 	for _, o := range out {

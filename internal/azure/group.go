@@ -39,7 +39,23 @@ var GroupKind = &resource.Kind{
 		p.ps = append(p.ps, checkTags(p.get("tags"))...)
 		return p.done()
 	},
+	Same:    sameGroup,
 	Handler: groupHandler{},
+}
+
+// sameGroup reports that a group which nobody marks may lack the tags of all that is
+// made: it was not made here, and is only used.
+func sameGroup(live *resource.Object, _ value.Struct, c schema.Change) bool {
+	n, ok := live.Native.(*native)
+	if !ok || live.Mark.Project != "" || c.Field.Name != "tags" {
+		return false
+	}
+	for name, v := range n.defaults {
+		if c.Path == fmt.Sprintf("tags[%q]", name) && value.Reveal(c.After) == v {
+			return true
+		}
+	}
+	return false
 }
 
 // named are the outputs that all kinds of Azure have.
@@ -54,6 +70,7 @@ func (c *Conn) groupObject(g *armresources.ResourceGroup) *resource.Object {
 		o.Name = c.Group() // Azure keeps the case of who made it
 	}
 	o.Out["name"] = o.Name
+	o.Native.(*native).defaults = c.cfg.DefaultTags()
 	o.Args = groupSchema.Encode(&GroupSpec{Name: o.Name, Tags: o.Native.(*native).tags})
 	return o
 }

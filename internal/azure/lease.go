@@ -99,10 +99,9 @@ func (c *Conn) WriteLease(ctx context.Context, project string, old, next *resour
 	if err != nil {
 		return nil, err
 	}
-	g := armnetwork.SecurityGroup{
-		Location: &c.cfg.Location, Properties: &armnetwork.SecurityGroupPropertiesFormat{},
-		Tags: pack(map[string]string{resource.LabelProject: project, tagLease: string(data)}),
-	}
+	labels := c.cfg.DefaultTags() // which a policy may ask for
+	labels[resource.LabelProject], labels[tagLease] = project, string(data)
+	g := armnetwork.SecurityGroup{Location: &c.cfg.Location, Properties: &armnetwork.SecurityGroupPropertiesFormat{}, Tags: pack(labels)}
 	poller, err := cl.nsgs.BeginCreateOrUpdate(under, c.Group(), name, g, nil)
 	got, err := finish(ctx, poller, err)
 	if err != nil {
@@ -135,8 +134,11 @@ func (c *Conn) makeGroup(ctx context.Context, cl *clients, project string) error
 	if err != nil {
 		return err
 	}
-	mark := resource.Mark{Project: project, Address: groupAddress(c.cfg.Scope(), c.Group())}
-	_, err = cl.groups.CreateOrUpdate(ctx, c.Group(), armresources.ResourceGroup{Location: &c.cfg.Location, Tags: pack(mark.Labels(nil))}, nil)
+	mark, tags := resource.Mark{Project: project, Address: groupAddress(c.cfg.Scope(), c.Group())}, c.cfg.DefaultTags()
+	for _, name := range sorted(tags) {
+		mark.Keys = append(mark.Keys, "tags:"+name)
+	}
+	_, err = cl.groups.CreateOrUpdate(ctx, c.Group(), armresources.ResourceGroup{Location: &c.cfg.Location, Tags: pack(mark.Labels(tags))}, nil)
 	return explain(err)
 }
 

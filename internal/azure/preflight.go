@@ -40,6 +40,9 @@ type foresight struct {
 // need. What speaks against the plan, its forecast says.
 func (c *Conn) Inquire(ctx context.Context, q resource.Query, obs *resource.Observation) diag.List {
 	coming, made := c.coming(q, obs), toMake(q, obs)
+	if len(coming) == 0 {
+		c.spread(q.Declared, obs, nil)
+	}
 	if len(coming) == 0 && len(made) == 0 {
 		return nil
 	}
@@ -124,72 +127,11 @@ func readUsages(ctx context.Context, cl *clients, location string) (map[string]u
 	return out, err
 }
 
-// spread chooses the zones of machines that are to come and do not say one.
-func (c *Conn) spread(declared []*resource.Declaration, obs *resource.Observation, f *foresight) {
-	zone, _ := vmSchema.Field("zone")
-	at := map[string]string{}
-	for _, o := range obs.Objects {
-		if o.Kind == VMKind.Name {
-			at[o.Name] = asText(o.Args[zone.Index])
-		}
-	}
-	var all []placed
-	for _, d := range declared {
-		if d.Kind != VMKind || d.External {
-			continue
-		}
-		p := placed{name: asText(argument(d, "name"))}
-		_, p.settled = at[p.name]
-		p.zone = cmp.Or(at[p.name], asText(argument(d, "zone")))
-		if s, ok := f.sizeFor(d.Args); ok {
-			p.zones = s.zones
-		}
-		all = append(all, p)
-	}
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	c.zones = spreadZones(all)
-}
-
-// placed is a machine and its zone, or those that it could be in.
-type placed struct {
-	name    string
-	zone    string // "" where it has none
-	settled bool   // it is there
-	zones   []string
-}
-
-// spreadZones chooses zones: of machines whose names differ only in their number,
-// each goes to the zone with the fewest of them. What is there stays where it is.
-func spreadZones(all []placed) map[string]string {
-	count := map[string]map[string]int{}
-	family := func(name string) map[string]int {
-		key := strings.TrimRight(name, "0123456789")
-		if count[key] == nil {
-			count[key] = map[string]int{}
-		}
-		return count[key]
-	}
-	for _, p := range all {
-		if p.zone != "" {
-			family(p.name)[p.zone]++
-		}
-	}
-	out := map[string]string{}
-	for _, p := range all {
-		if p.zone != "" || p.settled || len(p.zones) == 0 {
-			continue
-		}
-		has := family(p.name)
-		zone := slices.MinFunc(slices.Sorted(slices.Values(p.zones)), func(a, b string) int { return has[a] - has[b] })
-		out[p.name] = zone
-		has[zone]++
-	}
-	return out
-}
-
 // sizeFor is the size that arguments come to, as far as they are known.
 func (f *foresight) sizeFor(args value.Struct) (sku, bool) {
+	if f == nil {
+		return sku{}, false
+	}
 	get := func(name string) value.Value {
 		field, _ := vmSchema.Field(name)
 		return value.Reveal(args[field.Index])
@@ -197,7 +139,16 @@ func (f *foresight) sizeFor(args value.Struct) (sku, bool) {
 	if name, ok := get("size").(string); ok {
 		return findSize(f.sizes, name)
 	}
-	return choose(f.sizes, f.wanted(get))
+	w := f.wanted(get)
+	w.disks = disksOf(args)
+	return choose(f.sizes, w)
+}
+
+// disksOf is how many data disks a machine is to have.
+func disksOf(args value.Struct) int {
+	field, _ := vmSchema.Field("data_disks")
+	list, _ := value.Reveal(args[field.Index]).(value.List)
+	return len(list)
 }
 
 func (*foresight) wanted(get func(string) value.Value) want {
@@ -222,7 +173,9 @@ func (f *foresight) Forecast(list, _ []resource.Prospect) []resource.Finding {
 			out = append(out, resource.Finding{Address: p.Address, Diagnostic: diag.Diagnostic{Severity: diag.Error, Summary: p.Title + ": " + fmt.Sprintf(format, a...)}})
 		}
 		isNew := p.Live == nil || p.Anew
-		if !isNew && !slices.ContainsFunc(p.Fields, func(c schema.Change) bool { return slices.Contains([]string{"size", "cpus", "memory"}, c.Field.Name) }) {
+		if !isNew && !slices.ContainsFunc(p.Fields, func(c schema.Change) bool {
+			return slices.Contains([]string{"size", "cpus", "memory", "data_disks"}, c.Field.Name)
+		}) {
 			continue
 		}
 		s, problem := f.fit(p.Args)
@@ -287,6 +240,8 @@ func (f *foresight) fit(args value.Struct) (sku, string) {
 		return s, noSize(f.wanted(get), f.location)
 	case s.refused != "":
 		return s, fmt.Sprintf("this subscription cannot have %s in %s (%s); use another size or region", s.name, f.location, s.refused)
+	case s.disks > 0 && disksOf(args) > s.disks:
+		return s, fmt.Sprintf("%s takes %d data disks at most, not %d; use another size", s.name, s.disks, disksOf(args))
 	case zone != "" && !slices.Contains(s.zones, zone):
 		in := "none"
 		if len(s.zones) > 0 {

@@ -18,12 +18,15 @@ type right struct{ Actions, NotActions []string }
 
 // writes are the rights that making or changing something takes, by its kind.
 var writes = map[string]string{
-	GroupKind.Name:         "Microsoft.Resources/subscriptions/resourceGroups/write",
-	NetworkKind.Name:       networkType + "/write",
-	SecurityGroupKind.Name: securityGroupType + "/write",
-	PublicIPKind.Name:      publicIPType + "/write",
-	InterfaceKind.Name:     interfaceType + "/write",
-	VMKind.Name:            "Microsoft.Compute/virtualMachines/write",
+	GroupKind.Name:           "Microsoft.Resources/subscriptions/resourceGroups/write",
+	NetworkKind.Name:         networkType + "/write",
+	SecurityGroupKind.Name:   securityGroupType + "/write",
+	PublicIPKind.Name:        publicIPType + "/write",
+	InterfaceKind.Name:       interfaceType + "/write",
+	VMKind.Name:              "Microsoft.Compute/virtualMachines/write",
+	DiskKind.Name:            diskType + "/write",
+	AvailabilitySetKind.Name: availabilitySetType + "/write",
+	BalancerKind.Name:        balancerType + "/write",
 }
 
 // allow reports whether one of the roles has a right.

@@ -24,6 +24,7 @@ type sku struct {
 	refused  string // why this subscription cannot have it, "" where it can
 	premium  bool
 	arm64    bool
+	disks    int  // data disks at most; 0: not told
 	temp     bool // it has a temporary disk, which a resize can neither give nor take
 	confined bool // for special uses: GPUs, confidential computing
 }
@@ -40,6 +41,8 @@ func readSKU(r *armcompute.ResourceSKU, location string) sku {
 		case "MemoryGB":
 			gb, _ := strconv.ParseFloat(v, 64)
 			s.memory = int64(math.Round(gb * (1 << 30)))
+		case "MaxDataDiskCount":
+			s.disks, _ = strconv.Atoi(v)
 		case "PremiumIO":
 			s.premium = strings.EqualFold(v, "true")
 		case "MaxResourceVolumeMB":
@@ -112,11 +115,12 @@ type want struct {
 	cpus   int   // 0: any
 	memory int64 // bytes; 0: any
 	zone   string
+	disks  int  // data disks
 	like   *sku // a size that a resize can come from; nil: any
 }
 
 func (w want) fits(s sku) bool {
-	return (w.like == nil || s.temp == w.like.temp) && s.cpus >= w.cpus && s.memory >= w.memory && (w.zone == "" || slices.Contains(s.zones, w.zone))
+	return (w.like == nil || s.temp == w.like.temp) && s.cpus >= w.cpus && s.memory >= w.memory && (s.disks == 0 || s.disks >= w.disks) && (w.zone == "" || slices.Contains(s.zones, w.zone))
 }
 
 // families are the series that are chosen from where a script says no size, the

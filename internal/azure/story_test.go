@@ -69,13 +69,25 @@ func (s *story) must(err error) {
 // none is waited for.
 func (s *story) program(src string) *resource.Program {
 	s.Helper()
+	p, err := s.evaluate(src)
+	s.must(err)
+	return p
+}
+
+// problems are what is wrong with a script by itself.
+func (s *story) problems(src string) error {
+	_, err := s.evaluate(src)
+	return err
+}
+
+func (s *story) evaluate(src string) (*resource.Program, error) {
 	rec := builtins.NewRecorder(&builtins.Inputs{}, registry.Kinds())
 	session := lang.NewSession(lang.Options{Root: s.TempDir(), Predeclared: rec.Predeclared()})
-	_, err := session.ExecSource(s.ctx, "x.star", []byte(src))
-	s.must(err)
+	if _, err := session.ExecSource(s.ctx, "x.star", []byte(src)); err != nil {
+		return nil, err
+	}
 	p, problems := rec.Program()
-	s.must(problems.Err())
-	return p
+	return p, problems.Err()
 }
 
 // connect returns a connection whose requests the fakes see.
@@ -109,6 +121,10 @@ func (s *story) look(p *resource.Program) (map[string]*apply.Scope, error) {
 }
 
 func (s *story) build(src string, destroy bool) (*plan.Plan, map[string]*apply.Scope, error) {
+	return s.buildWith(src, plan.Options{Destroy: destroy, AllowDataLoss: true})
+}
+
+func (s *story) buildWith(src string, o plan.Options) (*plan.Plan, map[string]*apply.Scope, error) {
 	p := s.program(src)
 	scopes, err := s.look(p)
 	if err != nil {
@@ -123,7 +139,7 @@ func (s *story) build(src string, destroy bool) (*plan.Plan, map[string]*apply.S
 			states[scope.Address] = &plan.ScopeState{Scope: scope, Status: plan.Absent}
 		}
 	}
-	made, problems := plan.Build(plan.Input{Program: p, Scopes: states, Kinds: registry.Kind, Options: plan.Options{Destroy: destroy, AllowDataLoss: true}})
+	made, problems := plan.Build(plan.Input{Program: p, Scopes: states, Kinds: registry.Kind, Options: o})
 	if err := problems.Err(); err != nil {
 		return nil, nil, err
 	}

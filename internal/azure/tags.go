@@ -88,6 +88,17 @@ func tagsFor(r *resource.Request, declared map[string]string, own map[string]str
 	return pack(out)
 }
 
+// ownTags are those of live tags that we have set.
+func ownTags(live map[string]string, m resource.Mark) map[string]string {
+	out := map[string]string{}
+	for _, name := range m.Owned()["tags"] {
+		if v, ok := live[name]; ok {
+			out[name] = v
+		}
+	}
+	return out
+}
+
 // native is what the handlers need of a live object.
 type native struct {
 	id   string            // Azure's
@@ -95,6 +106,8 @@ type native struct {
 	tags map[string]string // those that are not ours
 	own  map[string]string // ours beside the mark
 	arm  any               // the SDK's struct
+	// defaults are the tags of all that is made, of a group.
+	defaults map[string]string
 	// sizes are those of the region, of a machine, where they were asked for.
 	sizes []sku
 }

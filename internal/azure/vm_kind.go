@@ -23,6 +23,7 @@ type VMSpec struct {
 	SSHKeys         *[]local.SSHKey   `star:"ssh_keys,set,replace" doc:"Public keys that may log in as the user; those of whoever makes the machine if left out."`
 	CustomData      *string           `star:"custom_data,replace" doc:"What cloud-init does at the first boot: a script, or #cloud-config. Its hash is kept in a tag, so it is no place for a password."`
 	Zone            *string           `star:"zone,replace" enum:"1,2,3" doc:"Its availability zone. Left out, machines whose names differ only in their number are spread over those that the size has."`
+	AvailabilitySet *string           `star:"availability_set,replace" ref:"availability_set.name" doc:"The availability_set that it is in, or its name or ID: in place of a zone."`
 	VirtualNetwork  *string           `star:"virtual_network,replace" ref:"virtual_network.name" doc:"Its network: a virtual_network, or its name or ID. Left out, it is the one of all machines of the project, which is made."`
 	Subnet          *string           `star:"subnet,replace" doc:"The subnet of that network; nodes if left out."`
 	PublicIP        *bool             `star:"public_ip,replace" doc:"Whether it has a public address; true if left out. Without one it is reached at its private_ip."`
@@ -31,6 +32,7 @@ type VMSpec struct {
 	Spot            bool              `star:"spot,replace" doc:"Whether it costs less, and may be taken away at any time: for workers."`
 	DiskSize        *schema.Size      `star:"os_disk_size" doc:"The size of its disk, as \"64g\"; the image's if left out. It can only grow, and is off for that while."`
 	DiskType        *string           `star:"os_disk_type,replace" enum:"Standard_LRS,StandardSSD_LRS,StandardSSD_ZRS,Premium_LRS,Premium_ZRS" doc:"What its disk is; StandardSSD_LRS if left out."`
+	DataDisks       []DataDisk        `star:"data_disks,set" doc:"Disks that it has beside its own, all of them. They come and go in place, and outlive the machine."`
 	BootDiagnostics bool              `star:"boot_diagnostics" default:"true" doc:"Whether Azure keeps what it says when it boots: az vm boot-diagnostics get-boot-log."`
 	Identity        []string          `star:"identity,set" doc:"Identities that what runs on it may log in to Azure with: \"system\" for one of its own, or IDs of others."`
 	Running         bool              `star:"running" default:"true" doc:"Whether it runs. False deallocates it: it costs nothing then but its disk."`
@@ -114,6 +116,10 @@ func checkVM(args value.Struct) schema.Problems {
 		}
 	}
 	clash("size", "cpus", "memory")
+	clash("availability_set", "zone")
+	if p.get("availability_set") != nil && p.get("spot") == true {
+		p.ps = append(p.ps, &schema.Problem{Path: "spot", Msg: "cannot be given beside availability_set: Azure takes no spot machine into one"})
+	}
 	clash("network_interface", "virtual_network", "subnet", "public_ip", "accelerated_networking")
 	if n, ok := p.get("os_disk_size").(int64); ok && n%(1<<30) != 0 {
 		p.ps = append(p.ps, &schema.Problem{Path: "os_disk_size", Msg: "want whole GiB, as \"64g\""})
@@ -121,6 +127,7 @@ func checkVM(args value.Struct) schema.Problems {
 	if keys, ok := p.get("ssh_keys").(value.List); ok && len(keys) == 0 {
 		p.ps = append(p.ps, &schema.Problem{Path: "ssh_keys", Msg: "is empty: nobody could log in", Hint: "leave it out for the keys of whoever makes the machine"})
 	}
+	checkDisks(p)
 	p.ps = append(p.ps, checkTags(p.get("tags"))...)
 	return p.done()
 }
@@ -137,7 +144,10 @@ func completeVM(args value.Struct) {
 
 // sameVM reports that a difference is none: of another spelling, of a size that has
 // enough, of custom data by its hash.
-func sameVM(live *resource.Object, _ value.Struct, c schema.Change) bool {
+func sameVM(live *resource.Object, args value.Struct, c schema.Change) bool {
+	if c.Field.Name == "data_disks" {
+		return sameDisks(live, args)
+	}
 	before, after := value.Reveal(c.Before), value.Reveal(c.After)
 	if n, ok := after.(int64); ok && (c.Field.Name == "cpus" || c.Field.Name == "memory") {
 		has, known := before.(int64)
@@ -153,7 +163,7 @@ func sameVM(live *resource.Object, _ value.Struct, c schema.Change) bool {
 		return sameImage(b, a)
 	case "size", "subnet":
 		return strings.EqualFold(a, b)
-	case "virtual_network", "network_interface":
+	case "virtual_network", "network_interface", "availability_set":
 		n, ok := live.Native.(*native)
 		if !ok {
 			return strings.EqualFold(a, b)

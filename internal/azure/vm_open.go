@@ -95,7 +95,7 @@ func (v vmHandler) Settle(ctx context.Context, rc resource.Conn, r *resource.Req
 	if err = c.taken(ctx, cl, r, o); err != nil {
 		return err
 	}
-	if r.Live != nil && r.Live.ID == o.ID && wasUp(r.Live) {
+	if r.Live != nil && r.Live.ID == o.ID && wasUp(r.Live) && !bootedAnew(r.Live, o) {
 		return nil // nobody has started it
 	}
 	conn, err := v.Open(ctx, rc, o)
@@ -124,6 +124,12 @@ func (c *Conn) taken(ctx context.Context, cl *clients, r *resource.Request, o *r
 		return &resource.NotConverged{Address: r.Address, Summary: "was not made", Detail: "Azure says that " + o.Unsettled + "; az vm get-instance-view --name " + o.Name + " --resource-group " + c.Group() + " says why"}
 	}
 	return nil
+}
+
+// bootedAnew reports whether what was changed of a machine made it boot.
+func bootedAnew(before, now *resource.Object) bool {
+	disk, _ := vmSchema.Field("os_disk_size")
+	return before.Out["size"] != now.Out["size"] || before.Args[disk.Index] != now.Args[disk.Index]
 }
 
 // wasUp reports whether a machine ran when it was observed.

@@ -82,11 +82,17 @@ func (c *Conn) vmObject(cl *clients, l *live, vm *armcompute.VirtualMachine) *re
 		out(o, "size", *spec.Size)
 	}
 	c.readStorage(spec, p.StorageProfile)
+	disks, ids := c.place(cl).readDisks(p.StorageProfile)
+	spec.DataDisks, o.Uses = disks, append(o.Uses, ids...)
 	readLogin(spec, p.OSProfile)
 	c.readNetwork(cl, spec, o, m)
 	if len(vm.Zones) > 0 {
 		spec.Zone = vm.Zones[0]
 		out(o, "zone", text(vm.Zones[0]))
+	}
+	if p.AvailabilitySet != nil {
+		spec.AvailabilitySet = ptr(c.place(cl).short(text(p.AvailabilitySet.ID)))
+		o.Uses = append(o.Uses, text(p.AvailabilitySet.ID))
 	}
 	if hash := n.own[tagCustomData]; hash != "" {
 		spec.CustomData = &hash

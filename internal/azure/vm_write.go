@@ -35,6 +35,11 @@ func (vmHandler) Create(ctx context.Context, rc resource.Conn, r *resource.Reque
 	if err != nil {
 		return nil, err
 	}
+	for _, d := range vm.Properties.StorageProfile.DataDisks {
+		if err := c.freed(ctx, cl, text(d.ManagedDisk.ID)); err != nil {
+			return nil, err
+		}
+	}
 	var answer *http.Response
 	poller, err := cl.vms.BeginCreateOrUpdate(policy.WithCaptureResponse(ctx, &answer), c.Group(), spec.Name, vm, &armcompute.VirtualMachinesClientBeginCreateOrUpdateOptions{IfNoneMatch: ptr("*")})
 	switch err = explain(err); {
@@ -107,7 +112,7 @@ func (c *Conn) draft(ctx context.Context, cl *clients, r *resource.Request, spec
 		Tags:     tagsFor(r, spec.Tags, own),
 		Properties: &armcompute.VirtualMachineProperties{
 			HardwareProfile:    &armcompute.HardwareProfile{VMSize: ptr(armcompute.VirtualMachineSizeTypes(size))},
-			StorageProfile:     storage(spec, image),
+			StorageProfile:     c.place(cl).storage(spec, image),
 			OSProfile:          login(spec, keys, data),
 			NetworkProfile:     c.network(cl, spec, r.Mark.Project),
 			DiagnosticsProfile: &armcompute.DiagnosticsProfile{BootDiagnostics: &armcompute.BootDiagnostics{Enabled: &spec.BootDiagnostics}},
@@ -119,7 +124,9 @@ func (c *Conn) draft(ctx context.Context, cl *clients, r *resource.Request, spec
 	if len(spec.Identity) > 0 {
 		vm.Identity = identityOf(spec.Identity)
 	}
-	if zone := cmp.Or(val(spec.Zone), c.chosenZone(spec.Name)); zone != "" {
+	if spec.AvailabilitySet != nil {
+		vm.Properties.AvailabilitySet = &armcompute.SubResource{ID: ptr(c.place(cl).full(availabilitySetType, *spec.AvailabilitySet))}
+	} else if zone := cmp.Or(val(spec.Zone), c.chosenZone(spec.Name)); zone != "" {
 		vm.Zones = []*string{&zone}
 	}
 	if spec.Spot {
@@ -128,12 +135,6 @@ func (c *Conn) draft(ctx context.Context, cl *clients, r *resource.Request, spec
 		vm.Properties.BillingProfile = &armcompute.BillingProfile{MaxPrice: ptr(-1.0)} // up to what it costs otherwise
 	}
 	return vm, nil
-}
-
-func (c *Conn) chosenZone(name string) string {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	return c.zones[name]
 }
 
 // sizeOf is the size that a script says, or the smallest that has what it wants.
@@ -151,7 +152,7 @@ func (c *Conn) sizeOf(ctx context.Context, cl *clients, spec VMSpec) (string, er
 // smallest is the smallest size that has what a script wants, and that a machine can
 // be given that has another one now.
 func (c *Conn) smallest(list []sku, spec VMSpec, now string) (string, error) {
-	w := want{cpus: val(spec.CPUs), memory: int64(val(spec.Memory)), zone: val(spec.Zone)}
+	w := want{cpus: val(spec.CPUs), memory: int64(val(spec.Memory)), zone: val(spec.Zone), disks: len(spec.DataDisks)}
 	if s, ok := findSize(list, now); ok {
 		w.like = &s
 	}
@@ -177,7 +178,7 @@ func noSize(w want, location string) string {
 	return s + "; az vm list-skus shows what there is, size = takes any"
 }
 
-func storage(spec VMSpec, image Image) *armcompute.StorageProfile {
+func (p place) storage(spec VMSpec, image Image) *armcompute.StorageProfile {
 	disk := &armcompute.OSDisk{
 		CreateOption: ptr(armcompute.DiskCreateOptionTypesFromImage),
 		DeleteOption: ptr(armcompute.DiskDeleteOptionTypesDelete),
@@ -186,7 +187,7 @@ func storage(spec VMSpec, image Image) *armcompute.StorageProfile {
 	if spec.DiskSize != nil {
 		disk.DiskSizeGB = ptr(int32(*spec.DiskSize >> 30))
 	}
-	return &armcompute.StorageProfile{ImageReference: image.arm(), OSDisk: disk}
+	return &armcompute.StorageProfile{ImageReference: image.arm(), OSDisk: disk, DataDisks: p.armDisks(spec.DataDisks, nil)}
 }
 
 func login(spec VMSpec, keys []string, data []byte) *armcompute.OSProfile {
@@ -211,10 +212,12 @@ func (c *Conn) network(cl *clients, spec VMSpec, project string) *armcompute.Net
 			Properties: &armcompute.NetworkInterfaceReferenceProperties{Primary: ptr(true), DeleteOption: ptr(armcompute.DeleteOptionsDetach)},
 		}}}
 	}
-	part := pack(map[string]string{resource.LabelProject: project, tagPart: spec.Name})
+	part := partTags(spec, project)
 	ip := &armcompute.VirtualMachineNetworkInterfaceIPConfigurationProperties{
 		Primary: ptr(true),
 		Subnet:  &armcompute.SubResource{ID: ptr(at.subnetID(val(spec.VirtualNetwork), cmp.Or(val(spec.Subnet), defaultSubnet)))},
+
+		LoadBalancerBackendAddressPools: c.poolsOf(spec.Name),
 	}
 	if spec.PublicIP == nil || *spec.PublicIP {
 		ip.PublicIPAddressConfiguration = &armcompute.VirtualMachinePublicIPAddressConfiguration{
@@ -237,13 +240,21 @@ func (c *Conn) network(cl *clients, spec VMSpec, project string) *armcompute.Net
 	}
 }
 
+// partTags are the tags of what comes and goes with a machine: its own too.
+func partTags(spec VMSpec, project string) map[string]*string {
+	labels := map[string]string{}
+	maps.Copy(labels, spec.Tags)
+	labels[resource.LabelProject], labels[tagPart] = project, spec.Name
+	return pack(labels)
+}
+
 // Update implements [resource.Handler].
 func (vmHandler) Update(ctx context.Context, rc resource.Conn, r *resource.Request) (*resource.Object, error) {
 	c, cl, err := connOf(ctx, rc)
 	if err != nil {
 		return nil, err
 	}
-	n, err := nativeOf(r.Live)
+	n, m, err := machineIn(r.Live)
 	if err != nil {
 		return nil, err
 	}
@@ -285,6 +296,16 @@ func (vmHandler) Update(ctx context.Context, rc resource.Conn, r *resource.Reque
 		return nil, err
 	}
 	running = running && !off
+	if !sameDisks(r.Live, r.Args) {
+		if err := c.attach(ctx, cl, name, spec.DataDisks, was.DataDisks); err != nil {
+			return nil, err
+		}
+	}
+	if tags := ownTags(was.Tags, r.Live.Mark); !maps.Equal(tags, spec.Tags) {
+		if err := c.retag(ctx, cl, m, tags, spec.Tags); err != nil {
+			return nil, err
+		}
+	}
 	if spec.Running && !running {
 		toProgress(r)("boots")
 		poller, err := cl.vms.BeginStart(ctx, group, name, nil)
@@ -344,10 +365,10 @@ func stop(ctx context.Context, cl *clients, group, name string) error {
 // grow gives a machine that is off a larger disk.
 func (c *Conn) grow(ctx context.Context, cl *clients, n *native, spec VMSpec) error {
 	m, ok := n.arm.(*machine)
-	if !ok || m.vm.Properties == nil || m.vm.Properties.StorageProfile == nil || m.vm.Properties.StorageProfile.OSDisk == nil || m.vm.Properties.StorageProfile.OSDisk.ManagedDisk == nil {
+	if !ok || osDiskID(m.vm) == "" {
 		return fmt.Errorf("machine %s has no managed disk that could grow", spec.Name)
 	}
-	id, err := ParseID(text(m.vm.Properties.StorageProfile.OSDisk.ManagedDisk.ID))
+	id, err := ParseID(osDiskID(m.vm))
 	if err != nil {
 		return err
 	}

@@ -42,7 +42,7 @@ var functions = []function{
 		{"site", "string", "", "A set of machines apart from all others, with a bridge of its own; small letters and digits. Left out: the one that all projects share."},
 		{"subnet", "string", "", "Where the site has its addresses, as `10.213.0.0/16`; one that the computer has no route into is chosen."},
 	}},
-	{"azure", `azure(location, resource_group="", subscription="", tenant="", environment="", open_ports=[], ssh_from="")`, "A resource group in Microsoft Azure: what `vm()` takes as `provider`, and what its networks live in. Who logs in is found as Azure's own tools do: `AZURE_CLIENT_ID` and its like, or `ARM_*`; a workload's or a machine's identity; `az login`; `azd auth login`.", []argument{
+	{"azure", `azure(location, resource_group="", subscription="", tenant="", environment="", open_ports=[], ssh_from="", tags={})`, "A resource group in Microsoft Azure: what `vm()` takes as `provider`, and what its networks live in. Who logs in is found as Azure's own tools do: `AZURE_CLIENT_ID` and its like, or `ARM_*`; a workload's or a machine's identity; `az login`; `azd auth login`.", []argument{
 		{"location", "string", "", "The region, such as `westeurope`."},
 		{"resource_group", "string", `""`, "Its name. Left out: the project's, with its environment. It is made where there is none."},
 		{"subscription", "string", `""`, "The subscription's ID. Left out: `AZURE_SUBSCRIPTION_ID`, `ARM_SUBSCRIPTION_ID`, the one that `az` works with, or the only one that the login sees."},
@@ -50,6 +50,7 @@ var functions = []function{
 		{"environment", "string", `""`, "`AzurePublicCloud`, `AzureUSGovernmentCloud` or `AzureChinaCloud`."},
 		{"open_ports", "list of string", "[]", "Ports that are open to everybody on machines that name no network, as `80`, `8000-8010/tcp`, `53/udp`."},
 		{"ssh_from", "string", `""`, "Whence those machines let SSH in: an address or a range of them. Left out: from everywhere."},
+		{"tags", "map of string", "{}", "Tags of all that is made here. Each resource's own `tags` come before them."},
 	}},
 	{"registry", `registry(host, username="", password="", identity_token="", helper="", ca="", insecure=False, provider=None)`, "The login for a registry of images: what the script's services, containers, images and builds use to pull and push. Without a login of its own it is what `docker login` has kept: `DOCKER_CONFIG`, its credential store and helpers. The nodes get it with every service whose image is in the registry. Its handle has `host`, and `image(name)` for the name of an image there.", []argument{
 		{"host", "string", "", "What the names of its images begin with, such as `registry.example.com` or `10.0.0.4:5000`; `docker.io` is Docker Hub."},

@@ -194,8 +194,23 @@ var Proofs = map[string][]Proof{
 		Proof{"one that nobody marks is used and kept, and one with others' things in it stays", "TestOthersThings", azureStory, emulated}),
 	"virtual_network":        azureProofs(),
 	"network_security_group": azureProofs(),
+	"availability_set": {
+		{roundTrip, "TestAvailabilitySet", azureParts, emulated}, {drift, "TestAvailabilitySet", azureParts, emulated}, {replacement, "TestAvailabilitySet", azureParts, emulated},
+	},
+	"disk": {
+		{roundTrip, "TestDisk", azureDisks, emulated}, {drift, "TestDisk", azureDisks, emulated}, {replacement, "TestDisk", azureDisks, emulated},
+		{"attached and detached in place, moved to another machine, outliving its own", "TestDataDisks", azureDisks, emulated},
+	},
 	"public_ip": append(azureProofs(), Proof{replacement, "TestEveryArgument", azureStory, emulated},
 		Proof{"a name in DNS that somebody else has is said before the first write", "TestLabelThatIsTaken", azureRefused, emulated}),
+	"load_balancer": {
+		{roundTrip, "TestBalancer", balancerStory, emulated},
+		{drift, "TestBalancerDrift", balancerStory, emulated},
+		{replacement, "TestBalancerMembers", balancerStory, emulated},
+		{"machines join, are made anew in its pool and leave it before they go", "TestBalancerMembers", balancerStory, emulated},
+		{"follows what services publish", "TestBalancerFollows", balancerStory, noEngine},
+		{"ended in the middle, gone on with", "TestBalancerResumed", balancerStory, emulated},
+	},
 	"network_interface": append(azureProofs(), Proof{replacement, "TestEveryArgument", azureStory, emulated}),
 	"file":              hostProofs("file", "TestFile", bookworm),
 	"directory":         hostProofs("file", "TestDirectory", bookworm),
@@ -290,10 +305,13 @@ const (
 	contentTest = "internal/swarm/content_real_test.go"
 )
 
-const azureStory = "internal/azure/story_test.go"
-
-// azureRefused are the stories of what cannot be.
-const azureRefused = "internal/azure/refused_story_test.go"
+const (
+	azureStory    = "internal/azure/story_test.go"
+	azureParts    = "internal/azure/parts_story_test.go"
+	azureDisks    = "internal/azure/disk_story_test.go"
+	balancerStory = "internal/azure/balancer_test.go"
+	azureRefused  = "internal/azure/refused_story_test.go" // of what cannot be
+)
 
 // azureProofs are those of a kind in Azure that is changed in place.
 func azureProofs() []Proof {

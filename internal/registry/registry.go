@@ -40,8 +40,11 @@ func Kinds() []*resource.Kind {
 		azure.GroupKind,
 		azure.NetworkKind,
 		azure.SecurityGroupKind,
+		azure.AvailabilitySetKind,
+		azure.DiskKind,
 		azure.PublicIPKind,
 		azure.InterfaceKind,
+		azure.BalancerKind,
 	}
 	return append(kinds, host.Kinds()...)
 }

@@ -24,9 +24,15 @@ func putDisk(w *write) error {
 		if number(props, "diskSizeGB") < number(w.was(), "diskSizeGB") {
 			return bad("BadRequest", "Disk '%s' cannot be shrunk from %d GB to %d GB.", w.path.name(), number(w.was(), "diskSizeGB"), number(props, "diskSizeGB")).on("disk.diskSizeGB")
 		}
+		if err := w.changeDisk(sku); err != nil {
+			return err
+		}
 		if text(w.was(), "creationData", "createOption") != text(props, "creationData", "createOption") {
 			return conflict("PropertyChangeNotAllowed", "Changing property 'creationData.createOption' is not allowed.").on("creationData.createOption")
 		}
+	}
+	if redundant(text(sku, "name")) && texts(b, "zones") != nil {
+		return bad("InvalidParameter", "Zones cannot be given for disk '%s', whose sku '%s' is zone-redundant.", w.path.name(), text(sku, "name")).on("zones")
 	}
 	if number(props, "diskSizeGB") < 1 || number(props, "diskSizeGB") > 32767 {
 		return errParameter("disk.diskSizeGB", "The value '%d' of parameter 'disk.diskSizeGB' is out of range. The value must be between '1' and '32767', inclusive.", number(props, "diskSizeGB"))
@@ -36,6 +42,33 @@ func putDisk(w *write) error {
 	fill(props, "publicNetworkAccess", "Enabled")
 	props["timeCreated"] = keep(w.was(), "timeCreated", now())
 	props["uniqueId"] = keep(w.was(), "uniqueId", newID())
+	return nil
+}
+
+// redundant reports whether disks of a sku are in all zones.
+func redundant(sku string) bool { return strings.HasSuffix(sku, "_ZRS") }
+
+// onlineGB is the size up to which a disk grows while a machine that is on has it.
+const onlineGB = 4095
+
+// changeDisk refuses what a disk cannot become, or not while a machine that is on has
+// it.
+func (w *write) changeDisk(sku object) error {
+	was := text(w.old.Body, "sku", "name")
+	if redundant(was) != redundant(text(sku, "name")) {
+		return conflict("OperationNotAllowed", "Disk '%s' cannot be changed from '%s' to '%s': the redundancy of a disk is for ever.", w.path.name(), was, text(sku, "name")).on("sku.name")
+	}
+	owner := w.userOf(w.rec.key(), vmKind)
+	if owner == "" || w.get(keyOf(owner)).Power == powerDeallocated {
+		return nil
+	}
+	grown := number(w.props(), "diskSizeGB")
+	switch {
+	case was != text(sku, "name"):
+		return conflict("OperationNotAllowed", "The account type of disk '%s' cannot be changed while it is attached to running VM '%s'. Please deallocate the VM and retry the operation.", w.path.name(), owner)
+	case grown > number(w.was(), "diskSizeGB") && (grown > onlineGB || text(w.old.Body, "properties", "osType") != ""):
+		return conflict("OperationNotAllowed", "Cannot resize disk '%s' while it is attached to running VM '%s'. Resizing a disk of an Azure Virtual Machine requires the virtual machine to be deallocated. Please stop your VM and retry the operation.", w.path.name(), owner)
+	}
 	return nil
 }
 
@@ -59,7 +92,7 @@ func putAvailabilitySet(w *write) error {
 	props := w.props()
 	delete(props, "virtualMachines")
 	fill(ensure(w.rec.Body, "sku"), "name", "Classic")
-	for key, limit := range map[string]int{"platformFaultDomainCount": 3, "platformUpdateDomainCount": 20} {
+	for key, limit := range map[string]int{"platformFaultDomainCount": faultDomains(w.rec.location()), "platformUpdateDomainCount": 20} {
 		fill(props, key, keep(w.was(), key, map[string]any{"platformFaultDomainCount": float64(2), "platformUpdateDomainCount": float64(5)}[key]))
 		if n := number(props, key); n < 1 || n > limit {
 			return errParameter(key, "The specified value %d of %s must fall in the range 1 to %d.", n, key, limit)

@@ -29,6 +29,14 @@ func placeOf(name string) *place {
 	return &locations[i]
 }
 
+// faultDomains is how many of them availability sets have there at most.
+func faultDomains(location string) int {
+	if slices.Contains([]string{"eastus", "eastus2", "northeurope", "westeurope", "westus"}, location) {
+		return 3
+	}
+	return 2
+}
+
 func isLocation(name string) bool { return placeOf(name) != nil }
 
 func locationNames() []string {

@@ -98,6 +98,8 @@ func (w *world) step() {
 		}
 		props["addressSpace"] = object{"addressPrefixes": []any{"10.0.0.0/16"}}
 		props["subnets"] = []any{object{"name": "nodes", "properties": s}}[:w.rand.IntN(2)]
+	case "set":
+		body["sku"] = object{"name": "Aligned"}
 	case "disk":
 		props["creationData"], props["diskSizeGB"] = object{"createOption": "Empty"}, 8
 	case "ip":

@@ -210,13 +210,21 @@ func (w *vmWrite) placement() error {
 	if set == "" {
 		return nil
 	}
-	onlyID(w.props(), "availabilitySet")
 	if w.rec.Body["zones"] != nil {
 		return bad("InvalidParameter", "Availability set %s and availability zones cannot both be specified.", set).on("availabilitySet")
 	}
 	if !w.exists(set) {
 		return fail(http.StatusNotFound, "NotFound", "Availability Set '%s' was not found.", set)
 	}
+	if sku := text(w.get(keyOf(set)).Body, "sku", "name"); sku != "Aligned" { // all disks here are managed ones
+		return conflict("OperationNotAllowed", "Addition of a VM with managed disks to non-managed Availability Set or addition of a VM with blob based disks to managed Availability Set is not supported. Please create an Availability Set with 'managed' property set in order to add a VM with managed disks to it.")
+	}
+	p, err := parsePath(set)
+	if err != nil {
+		return err
+	}
+	p.Names = append(slices.Clone(p.Names[:len(p.Names)-1]), strings.ToUpper(p.name())) // as Azure answers it
+	w.props()["availabilitySet"] = object{"id": p.id()}
 	return nil
 }
 

@@ -31,6 +31,9 @@ func (w *vmWrite) disks() error {
 			return errParameter("dataDisks.lun", "The value '%d' of parameter 'dataDisks.lun' is used by several disks.", lun)
 		}
 		luns = append(luns, lun)
+		if err := w.keepNumber(d); err != nil {
+			return err
+		}
 		fill(d, "name", w.path.name()+"_disk"+strings.ReplaceAll(newID(), "-", ""))
 		fill(d, "caching", "None")
 		fill(d, "deleteOption", "Detach")
@@ -52,6 +55,7 @@ func (w *vmWrite) disk(d object, system string) error {
 		if p, err = parsePath(id); err != nil || w.get(p.key()) == nil {
 			return fail(http.StatusNotFound, "ResourceNotFound", "The disk '%s' was not found.", id)
 		}
+		d["name"] = p.name()
 	} else if text(d, "createOption") == "Attach" {
 		return errParameter("dataDisk.managedDisk.id", "Required parameter 'dataDisk.managedDisk.id' is missing (null).")
 	}
@@ -59,6 +63,9 @@ func (w *vmWrite) disk(d object, system string) error {
 		return conflict("ConflictingUserInput", "Disk '%s' cannot be attached as the disk is already owned by VM '%s'.", p.name(), owner)
 	}
 	disk := w.edit(p.key())
+	if err := w.placed(disk); err != nil {
+		return err
+	}
 	if disk == nil {
 		disk = w.newDisk(p, d, system)
 	}
@@ -71,6 +78,27 @@ func (w *vmWrite) disk(d object, system string) error {
 	shown := p
 	shown.Group = strings.ToUpper(p.Group)
 	managed["id"] = shown.id()
+	return nil
+}
+
+// placed refuses a disk of another zone than the machine's.
+func (w *vmWrite) placed(disk *record) error {
+	if disk == nil || redundant(text(disk.Body, "sku", "name")) || sameSet(texts(disk.Body, "zones"), texts(w.rec.Body, "zones")) {
+		return nil
+	}
+	if zones := texts(w.rec.Body, "zones"); zones != nil {
+		return bad("BadRequest", "Disk %s cannot be attached to the VM because it is not in zone '%s'.", disk.path().name(), strings.Join(zones, ",")).on("dataDisk.managedDisk.id")
+	}
+	return bad("BadRequest", "Disk %s cannot be attached to the VM because it is in zone '%s' and the VM is not in a zone.", disk.path().name(), strings.Join(texts(disk.Body, "zones"), ",")).on("dataDisk.managedDisk.id")
+}
+
+// keepNumber refuses another number for a disk that the machine has.
+func (w *vmWrite) keepNumber(d object) error {
+	for _, was := range objects(w.was(), "storageProfile", "dataDisks") {
+		if keyOf(text(was, "managedDisk", "id")) == keyOf(text(d, "managedDisk", "id")) && number(was, "lun") != number(d, "lun") {
+			return conflict("PropertyChangeNotAllowed", "Changing property 'dataDisk.lun' is not allowed.").on("dataDisk.lun")
+		}
+	}
 	return nil
 }
 

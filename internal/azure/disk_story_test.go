@@ -1,0 +1,130 @@
+package azure_test
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/swarmscript/swarmscript/internal/plan"
+)
+
+const diskScript = head + `
+data = disk("data", size_gb = 8, zone = "2", tags = {"a": "b"})
+logs = disk("logs", 16)
+vm("db", provider = az, data_disks = [data_disk(data, caching = "ReadOnly"), logs])
+`
+
+// A disk is made, changed and repaired as every resource; what would lose its data is
+// an error.
+func TestDisk(t *testing.T) {
+	s := newStory(t)
+	src := diskScript
+	s.wants(src, "create disk.data", "create disk.logs", "create network_security_group.shop-test-nsg", "create resource_group.shop-test", "create virtual_network.shop-test-vnet", "create vm.db")
+	s.apply(src)
+	const path = "/providers/Microsoft.Compute/disks/"
+	for _, name := range []string{"data", "logs"} { // in the zone of each other's machine
+		if got := s.byHand("GET", path+name, computeAPI, nil); fmt.Sprint(got["zones"]) != "[2]" || !strings.HasSuffix(got["managedBy"].(string), "/db") {
+			t.Errorf("disk %s is in %v, of %v", name, got["zones"], got["managedBy"])
+		}
+	}
+
+	s.byHand("PATCH", path+"data", computeAPI, map[string]any{"properties": map[string]any{"diskSizeGB": 10}})
+	s.refused(src, plan.Options{AllowDataLoss: true}, "disk.data: a disk cannot be changed, and making it anew would lose the data on it")
+	src = s.told(src,
+		[]string{"size_gb = 8", "size_gb = 12", "update disk.data size_gb"},
+		[]string{`{"a": "b"}`, `{"a": "c"}`, `update disk.data tags["a"]`},
+		[]string{`disk("logs", 16)`, `disk("logs", 16, sku = "Premium_LRS")`, "update disk.logs sku"},
+		[]string{`disk("logs", 16`, `disk("logs", 5000`, "update disk.logs size_gb"},
+	)
+	if got := s.byHand("GET", "/providers/Microsoft.Compute/virtualMachines/db/instanceView", computeAPI, nil); !strings.Contains(fmt.Sprint(got), "PowerState/running") {
+		t.Errorf("its machine is %v", got)
+	}
+	tags := s.byHand("GET", path+"data", computeAPI, nil)["tags"].(map[string]any)
+	tags["a"] = "changed"
+	s.byHand("PATCH", path+"data", computeAPI, map[string]any{"tags": tags, "sku": map[string]any{"name": "StandardSSD_LRS"}})
+	s.wants(src, `update disk.data tags["a"]`)
+	s.apply(src)
+
+	for change, want := range map[[2]string]string{
+		{"size_gb = 12", "size_gb = 11"}:   "making it anew would lose",
+		{`zone = "2"`, `zone = "1"`}:       "making it anew would lose",
+		{`"Premium_LRS"`, `"Premium_ZRS"`}: "making it anew would lose",
+		{`data = disk("data", size_gb = 12, zone = "2"`, `data = disk("data", size_gb = 12, zone = "2", sku = "Premium_ZRS"`}: "is in all zones",
+	} {
+		s.refused(strings.Replace(src, change[0], change[1], 1), plan.Options{}, want)
+	}
+	anew, _, err := s.buildWith(src, plan.Options{Replace: []string{"disk.data"}, AllowDataLoss: true})
+	s.must(err)
+	if got := lines(anew); !slices.Equal(got, []string{"replace disk.data", "replace vm.db"}) {
+		t.Errorf("--replace disk.data: %v", got)
+	}
+	s.refused(src, plan.Options{Replace: []string{"disk.data"}}, "--allow-data-loss permits it")
+
+	gone := strings.Replace(strings.Replace(src, `logs = disk("logs", 5000, sku = "Premium_LRS")`, "", 1), ", logs]", "]", 1)
+	s.refused(gone, plan.Options{}, "deleting it would lose the data on it")
+	s.wants(gone, "delete disk.logs", `update vm.db data_disks["logs"]`)
+	s.apply(gone)
+	s.destroy(gone)
+}
+
+// Disks come and go with a machine that runs, and outlive it.
+func TestDataDisks(t *testing.T) {
+	s := newStory(t)
+	src := strings.Replace(diskScript, `zone = "2", `, "", 1)
+	s.apply(src)
+	src = s.told(src,
+		[]string{`caching = "ReadOnly"`, `caching = "ReadWrite"`, `update vm.db data_disks["data"].caching`},
+		[]string{`, caching = "ReadWrite"`, `, lun = 7`, `update vm.db data_disks["data"].lun data_disks["data"].caching`},
+		[]string{", logs]", "]", `update vm.db data_disks["logs"]`},
+		[]string{"lun = 7)]", "lun = 7), data_disk(logs, lun = 3)]", `update vm.db data_disks["logs"]`},
+		[]string{"data_disk(logs, lun = 3)", "logs"},
+		[]string{"data_disks = ", `custom_data = "#!/bin/true", data_disks = `, "replace vm.db custom_data"},
+		// From one machine to another in one run.
+		[]string{", logs]", "]) ; vm(\"other\", provider = az, zone = \"1\", data_disks = [logs]", "create vm.other", `update vm.db data_disks["logs"]`},
+		[]string{"[logs]", `["logs"]`},
+	)
+	if got := s.disksOf("db"); got != "data 7 None" {
+		t.Errorf("db has %s", got)
+	}
+	if got := s.disksOf("other"); got != "logs 0 None" {
+		t.Errorf("other has %s", got)
+	}
+	// By its ID it is the same disk.
+	id := s.byHand("GET", "/providers/Microsoft.Compute/disks/logs", computeAPI, nil)["id"].(string)
+	s.wants(strings.Replace(src, `["logs"]`, fmt.Sprintf("[%q]", id), 1))
+
+	// What somebody attaches or takes away is drift.
+	s.byHand("PATCH", "/providers/Microsoft.Compute/virtualMachines/db", computeAPI, map[string]any{"properties": map[string]any{"storageProfile": map[string]any{"dataDisks": []any{}}}})
+	s.wants(src, `update vm.db data_disks["data"]`)
+	s.apply(src)
+	s.refused(strings.Replace(src, `["logs"]`, "[logs, data_disk(logs, lun = 3)]", 1), plan.Options{}, "logs is said twice")
+	s.refused(src+"vm('x', provider = az, data_disks = [data_disk('a', lun = 1), data_disk('b', lun = 1)])", plan.Options{}, "1 is another disk's too")
+	s.refused(src+"vm('x', provider = az, data_disks = ['d%d' % i for i in range(5)])", plan.Options{}, "Standard_B2s takes 4 data disks at most, not 5")
+	s.destroy(src)
+}
+
+// disksOf tells which disks a machine has, with their numbers and caching.
+func (s *story) disksOf(name string) string {
+	s.Helper()
+	got := s.byHand("GET", "/providers/Microsoft.Compute/virtualMachines/"+name, computeAPI, nil)
+	var out []string
+	for _, d := range got["properties"].(map[string]any)["storageProfile"].(map[string]any)["dataDisks"].([]any) {
+		d := d.(map[string]any)
+		out = append(out, fmt.Sprint(d["name"], " ", d["lun"], " ", d["caching"]))
+	}
+	return strings.Join(out, ", ")
+}
+
+// refused fails the test where a script is not refused before anything is written,
+// or for another reason.
+func (s *story) refused(src string, o plan.Options, want string) {
+	s.Helper()
+	err := s.problems(src)
+	if err == nil {
+		_, _, err = s.buildWith(src, o)
+	}
+	if err == nil || !strings.Contains(fmt.Sprintf("%+v", err), want) {
+		s.Errorf("the plan is not refused: %v, want %s", err, want)
+	}
+}

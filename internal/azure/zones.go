@@ -1,0 +1,151 @@
+package azure
+
+import (
+	"cmp"
+	"slices"
+	"strings"
+
+	"github.com/swarmscript/swarmscript/internal/resource"
+	"github.com/swarmscript/swarmscript/internal/schema"
+	"github.com/swarmscript/swarmscript/internal/value"
+)
+
+// spread chooses the zones of machines that are to come and do not say one, and of
+// their data disks. f is nil where no machine is to come: one that is made anew
+// stays in its zone, and a disk can be new.
+func (c *Conn) spread(declared []*resource.Declaration, obs *resource.Observation, f *foresight) {
+	machines, disks := liveZones(obs, VMKind), liveZones(obs, DiskKind)
+	for _, d := range declared {
+		if _, live := disks[declaredName(d)]; d.Kind == DiskKind && !live && argument(d, "zone") != nil {
+			disks[declaredName(d)] = asText(argument(d, "zone"))
+		}
+	}
+	var all []placed
+	chosen := map[string]string{}
+	for _, d := range declared {
+		if d.Kind != VMKind || d.External {
+			continue
+		}
+		p := placed{name: declaredName(d), zone: asText(argument(d, "zone"))}
+		if at, settled := machines[p.name]; settled {
+			p.settled, p.zone = true, cmp.Or(p.zone, at)
+		}
+		for _, disk := range dataDisks(d) { // a machine is where its disks are
+			p.zone = cmp.Or(p.zone, disks[disk])
+		}
+		if argument(d, "availability_set") != nil {
+			p.zone = ""
+		} else if p.zone != "" {
+			chosen[p.name] = p.zone
+		} else if s, ok := f.sizeFor(d.Args); ok {
+			p.zones = s.zones
+		}
+		all = append(all, p)
+	}
+	for name, zone := range spreadZones(all) {
+		chosen[name] = zone
+	}
+	places := map[string]string{}
+	for _, d := range declared {
+		if d.Kind != VMKind || d.External {
+			continue
+		}
+		for _, disk := range dataDisks(d) {
+			places[disk] = chosen[declaredName(d)]
+		}
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.zones, c.places = chosen, places
+}
+
+// liveZones are the zones of what is there, by their names.
+func liveZones(obs *resource.Observation, kind *resource.Kind) map[string]string {
+	zone, _ := kind.Schema.Field("zone")
+	out := map[string]string{}
+	for _, o := range obs.Objects {
+		if o.Kind == kind.Name {
+			out[o.Name] = asText(o.Args[zone.Index])
+		}
+	}
+	return out
+}
+
+func declaredName(d *resource.Declaration) string { return asText(argument(d, "name")) }
+
+// dataDisks are the names of the disks that a declared machine is to have.
+func dataDisks(d *resource.Declaration) (names []string) {
+	list, _ := argument(d, "data_disks").(value.List)
+	for _, e := range list {
+		names = append(names, diskName(e))
+	}
+	return names
+}
+
+// diskName is what a data disk is called, "" where that is not known yet.
+func diskName(v value.Value) string {
+	disk, _ := schema.Of(DataDisk{}).Field("disk")
+	if fields, ok := value.Reveal(v).(value.Struct); ok {
+		switch v := value.Reveal(fields[disk.Index]).(type) {
+		case value.Ref:
+			return v.Address.Name()
+		case string:
+			return v
+		}
+	}
+	return ""
+}
+
+// chosenZone is the zone that was chosen for a machine, "" for none.
+func (c *Conn) chosenZone(name string) string {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.zones[name]
+}
+
+// chosenDiskZone is the zone of the machine that a disk is for, nil for none.
+func (c *Conn) chosenDiskZone(name string) *string {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if zone := c.places[name]; zone != "" {
+		return &zone
+	}
+	return nil
+}
+
+// placed is a machine and its zone, or those that it could be in.
+type placed struct {
+	name    string
+	zone    string // "" where it has none
+	settled bool   // it is there
+	zones   []string
+}
+
+// spreadZones chooses zones: of machines whose names differ only in their number,
+// each goes to the zone with the fewest of them. What is there stays where it is.
+func spreadZones(all []placed) map[string]string {
+	count := map[string]map[string]int{}
+	family := func(name string) map[string]int {
+		key := strings.TrimRight(name, "0123456789")
+		if count[key] == nil {
+			count[key] = map[string]int{}
+		}
+		return count[key]
+	}
+	for _, p := range all {
+		if p.zone != "" {
+			family(p.name)[p.zone]++
+		}
+	}
+	out := map[string]string{}
+	for _, p := range all {
+		if p.zone != "" || p.settled || len(p.zones) == 0 {
+			continue
+		}
+		has := family(p.name)
+		zone := slices.MinFunc(slices.Sorted(slices.Values(p.zones)), func(a, b string) int { return has[a] - has[b] })
+		out[p.name] = zone
+		has[zone]++
+	}
+	return out
+}
