@@ -59,6 +59,10 @@ func explain(err error) error {
 		return fmt.Errorf("azure: %w: %s", resource.ErrRefused, chainMessage(err))
 	}
 	var auth *azidentity.AuthenticationFailedError
+	var login *loginError
+	if errors.As(err, &login) {
+		return fmt.Errorf("azure: %w: %s: %s", resource.ErrRefused, login.name, authMessage(login.err))
+	}
 	if errors.As(err, &auth) {
 		return fmt.Errorf("azure: %w: %s", resource.ErrRefused, authMessage(auth))
 	}
@@ -161,10 +165,18 @@ func authMessage(err error) string {
 	return oneLine(err.Error())
 }
 
-// chainMessage says why each of the credentials was not there.
+// attempted is the beginning of what the chain says of one credential.
+var attempted = pattern.Of(`\n\t([^\t\n:]+): `)
+
+// chainMessage says which credential was refused, and why; or that there was none.
 func chainMessage(err error) string {
-	if m := aadError().FindString(err.Error()); m != "" {
-		return strings.TrimSpace(m)
+	said := err.Error()
+	if at := aadError().FindStringIndex(said); at != nil {
+		m := strings.TrimSpace(said[at[0]:at[1]])
+		if names := attempted().FindAllStringSubmatch(said[:at[0]], -1); names != nil {
+			m = names[len(names)-1][1] + ": " + m
+		}
+		return m
 	}
 	return "no login to Azure was found; run az login, or set AZURE_TENANT_ID, AZURE_CLIENT_ID and AZURE_CLIENT_SECRET"
 }

@@ -37,7 +37,7 @@ func TestExpiredCredentials(t *testing.T) {
 	s := newStory(t, func(o *emulator.Options) {
 		o.Apps = []emulator.App{{ID: emulator.DefaultApp.ID, Secret: "old", Expired: true}}
 	})
-	s.refuses(head+"vm('web', provider = az)", "AADSTS7000222", "are expired")
+	s.refuses(head+"vm('web', provider = az)", "the environment's service principal: AADSTS7000222", "are expired")
 	if _, _, err := s.build(head+"vm('web', provider = az)", false); !errors.Is(err, resource.ErrRefused) {
 		t.Errorf("an expired secret: %v", err)
 	}
