@@ -2,6 +2,7 @@ package builtins
 
 import (
 	"fmt"
+	"slices"
 
 	"github.com/swarmscript/swarmscript/internal/diag"
 	"github.com/swarmscript/swarmscript/internal/resource"
@@ -9,7 +10,8 @@ import (
 )
 
 // oneBuildEach finds names that several images would have on one engine: each apply
-// would give the name to the next one. Builds that come to one image may share it.
+// would give the name to the next one. Builds of one image may share it: the second
+// waits for the first, and finds it built.
 func (r *Recorder) oneBuildEach() (out diag.List) {
 	type place struct{ engine, tag string }
 	has := map[place]*resource.Declaration{}
@@ -29,7 +31,7 @@ func (r *Recorder) oneBuildEach() (out diag.List) {
 			}
 			at := place{d.Scope, tag}
 			first := has[at]
-			if first == nil {
+			if first == nil || first == from {
 				has[at] = from
 				continue
 			}
@@ -41,6 +43,9 @@ func (r *Recorder) oneBuildEach() (out diag.List) {
 					Related: []diag.Note{{Pos: first.Pos, Text: first.Address.Short() + " is declared here"}},
 				})
 				break
+			}
+			if from == d && !slices.Contains(d.After, first.Address) {
+				d.After = append(d.After, first.Address)
 			}
 		}
 	}

@@ -33,10 +33,12 @@ var clouds = map[string]cloud.Configuration{
 
 // The variables that name another Azure Resource Manager, such as one to test
 // against: where it is, and whose certificates are trusted there. Its host gives
-// out the tokens, too.
+// out the tokens, too. MachinesVariable is "none" where that Azure only says that
+// there are machines, so that nobody waits for one to answer.
 const (
 	EndpointVariable = "SWARMSCRIPT_AZURE_ENDPOINT"
 	CAVariable       = "SWARMSCRIPT_AZURE_CA_FILE"
+	MachinesVariable = "SWARMSCRIPT_AZURE_MACHINES"
 )
 
 // account is who we are to Azure.

@@ -8,6 +8,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/swarmscript/swarmscript/internal/apply"
 	"github.com/swarmscript/swarmscript/internal/azure/emulator"
 )
 
@@ -84,6 +85,77 @@ func TestSomeMachinesFail(t *testing.T) {
 		}
 		s.server.ClearFaults()
 		s.wants(src, "update vm.web-12", "update vm.web-2")
+		s.apply(src)
+		s.destroy(src)
+	})
+}
+
+// An Azure that fails at the list is asked again by one for all: none of the steps
+// fails, or looks at everything anew. Where it fails for longer they do, and find their
+// machines.
+func TestListOfMachinesFails(t *testing.T) {
+	for _, times := range []int{15, 30} {
+		synctest.Test(t, func(t *testing.T) {
+			s := newQuickStory(t, func(o *emulator.Options) { o.PollEvery = 10 * time.Second })
+			s.server.Fault(emulator.Fault{Action: "Microsoft.Compute/virtualMachines/write", Operation: true, Slow: 5 * time.Minute})
+			src := head + "[vm('web-%d' % i, provider = az) for i in range(20)]"
+			failed, retried := false, false
+			s.stop = func(e apply.Event) bool {
+				if e.Text == "is made in Azure" && !failed {
+					failed = true
+					s.server.Fault(emulator.Fault{Action: "Microsoft.Compute/virtualMachines/read", Times: times, Status: http.StatusServiceUnavailable})
+				}
+				retried = retried || e.Type == apply.Retried
+				return false
+			}
+			s.try(src, false)
+			if n := len(s.server.List(t, "/resourceGroups/shop-test/providers/Microsoft.Compute/virtualMachines", computeAPI)); n != 20 || retried != (times > 15) {
+				t.Errorf("Azure fails %d times: there are %d machines, and steps were tried again: %v", times, n, retried)
+			}
+			for _, r := range s.last.Steps {
+				if r.Err != nil {
+					t.Errorf("%s: %v", r.Change.Address, r.Err)
+				}
+			}
+		})
+	}
+}
+
+// What an apply that was ended has Azure make can be changed, and deleted, at once: that
+// waits for Azure.
+func TestMachinesThatAreBeingMadeGo(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newQuickStory(t, func(o *emulator.Options) { o.PollEvery = 10 * time.Second })
+		s.server.Fault(emulator.Fault{Action: "Microsoft.Compute/virtualMachines/write", Operation: true, Slow: 5 * time.Minute})
+		src := head + "[vm('web-%d' % i, provider = az) for i in range(4)]"
+		asked := 0
+		ended := func(e apply.Event) bool {
+			if e.Text == "is made in Azure" {
+				asked++
+			}
+			return asked == 4
+		}
+		s.stop = ended
+		s.try(src, false)
+		s.stop = nil
+		bigger := strings.ReplaceAll(src, "provider = az", "provider = az, size = 'Standard_B4ms'")
+		s.apply(bigger)
+		asked, s.stop = 0, ended
+		more := strings.ReplaceAll(bigger, "range(4)", "range(8)")
+		s.try(more, false)
+		s.stop = nil
+		s.destroy(more)
+	})
+}
+
+// An operation that ends with what Azure says may be tried again is, whatever it is on.
+func TestOperationsThatMayBeTriedAgain(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newQuickStory(t)
+		for _, action := range []string{"networkSecurityGroups/write", "virtualNetworks/write", "virtualMachines/write", "virtualMachines/delete", "virtualNetworks/delete"} {
+			s.server.Fault(emulator.Fault{Action: "*/" + action, Times: 2, Fail: "RetryableError"})
+		}
+		src := head + "[vm('web-%d' % i, provider = az) for i in range(3)]"
 		s.apply(src)
 		s.destroy(src)
 	})

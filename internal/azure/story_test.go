@@ -539,6 +539,11 @@ func TestRefusedLogins(t *testing.T) {
 	if _, _, err := s.build(src, false); !errors.Is(err, resource.ErrRefused) || !strings.Contains(err.Error(), "AADSTS") {
 		t.Errorf("a wrong secret: %v", err)
 	}
+	t.Setenv(azure.EndpointVariable, "https://127.0.0.1:9")
+	if _, _, err := s.build(src, false); !errors.Is(err, resource.ErrUnreachable) || !strings.Contains(err.Error(), "connection refused") {
+		t.Errorf("nobody is there: %v", err)
+	}
+	t.Setenv(azure.EndpointVariable, s.server.URL)
 	for _, name := range []string{"AZURE_CLIENT_SECRET", "AZURE_CLIENT_ID", "AZURE_TENANT_ID"} {
 		t.Setenv(name, "")
 	}

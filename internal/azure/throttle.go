@@ -145,7 +145,7 @@ func (t *Throttle) Do(req *policy.Request) (*http.Response, error) {
 			bucket.know(left)
 		}
 		again, after := verdict(resp.StatusCode, resp.Header, errorCode(resp), try)
-		if !again {
+		if !again && !concurrent(req.Raw(), resp) {
 			return resp, nil
 		}
 		tell(ctx, refusal(resp, after))
@@ -197,6 +197,16 @@ var busyCodes = map[string]bool{
 	"RetryableError":                   true,
 	"ResourceGroupBeingDeleted":        true,
 }
+
+// concurrent reports whether a machine cannot be changed or deleted now because Azure
+// is at it already: that ends. One that is to be made is there then, which its step
+// has to know at once. Of others the code says less.
+func concurrent(r *http.Request, resp *http.Response) bool {
+	return resp.StatusCode == http.StatusConflict && errorCode(resp) == codeConcurrent && r.Header.Get("If-None-Match") == "" &&
+		strings.Contains(strings.ToLower(r.URL.Path), "/microsoft.compute/virtualmachines/")
+}
+
+const codeConcurrent = "Conflict"
 
 // retryAfter is what an answer says of when to ask again, 0 where it does not.
 func retryAfter(h http.Header) time.Duration {

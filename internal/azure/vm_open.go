@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"fmt"
+	"os"
 
 	"github.com/Azure/azure-sdk-for-go/sdk/resourcemanager/compute/armcompute/v8"
 	"github.com/Azure/azure-sdk-for-go/sdk/resourcemanager/network/armnetwork/v9"
@@ -52,6 +53,12 @@ func machineIn(o *resource.Object) (*native, *machine, error) {
 	return n, m, nil
 }
 
+// noMachines reports whether an Azure only says that there are machines: nothing is
+// behind them that could answer, as if they were off.
+func noMachines() bool {
+	return os.Getenv(EndpointVariable) != "" && os.Getenv(MachinesVariable) == "none"
+}
+
 // Open implements [resource.Opener]: the machine over SSH. Its host key is known by
 // its tag.
 func (vmHandler) Open(_ context.Context, _ resource.Conn, o *resource.Object) (resource.Conn, error) {
@@ -62,7 +69,7 @@ func (vmHandler) Open(_ context.Context, _ resource.Conn, o *resource.Object) (r
 	switch {
 	case o.Unsettled == creating:
 		return nil, fmt.Errorf("%s %w yet: Azure is creating it", o.Name, resource.ErrOff)
-	case !m.runs():
+	case !m.runs() || noMachines():
 		return nil, fmt.Errorf("%s %w", o.Name, resource.ErrOff)
 	}
 	address := cmp.Or(m.publicIP, m.privateIP)
@@ -97,6 +104,9 @@ func (v vmHandler) Settle(ctx context.Context, rc resource.Conn, r *resource.Req
 	}
 	if r.Live != nil && r.Live.ID == o.ID && wasUp(r.Live) && !bootedAnew(r.Live, o) {
 		return nil // nobody has started it
+	}
+	if noMachines() {
+		return nil
 	}
 	conn, err := v.Open(ctx, rc, o)
 	if err != nil {

@@ -3,6 +3,7 @@ package azure
 import (
 	"cmp"
 	"context"
+	"errors"
 	"net/http"
 	"strings"
 	"sync"
@@ -132,8 +133,12 @@ type roll struct {
 
 // next returns a list that was begun after it was called, for which all wait that ask
 // in the meantime. The first of them makes it.
+//
+// A list that fails is made again, a few times: all would fail with it, and each would
+// look at everything anew.
 func (c *Conn) next(ctx context.Context, cl *clients, every time.Duration) (*roll, error) {
-	for {
+	const tries = 5
+	for try := 1; ; {
 		c.rolls.mu.Lock()
 		l := c.rolls.next
 		first := l == nil
@@ -144,14 +149,18 @@ func (c *Conn) next(ctx context.Context, cl *clients, every time.Duration) (*rol
 		c.rolls.mu.Unlock()
 		if first {
 			c.call(ctx, cl, l, every)
-			return l, l.err
 		}
 		select {
 		case <-l.done:
 		case <-ctx.Done():
 			return nil, context.Cause(ctx)
 		}
-		if !l.left {
+		passes := errors.Is(l.err, resource.ErrTransient) || errors.Is(l.err, resource.ErrUnreachable)
+		switch {
+		case l.left && ctx.Err() == nil:
+		case passes && try < tries && ctx.Err() == nil:
+			try++
+		default:
 			return l, l.err
 		}
 	}

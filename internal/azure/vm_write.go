@@ -43,7 +43,7 @@ func (vmHandler) Create(ctx context.Context, rc resource.Conn, r *resource.Reque
 	var answer *http.Response
 	poller, err := cl.vms.BeginCreateOrUpdate(policy.WithCaptureResponse(ctx, &answer), c.Group(), spec.Name, vm, &armcompute.VirtualMachinesClientBeginCreateOrUpdateOptions{IfNoneMatch: ptr("*")})
 	switch err = explain(err); {
-	case errors.Is(err, resource.ErrConflict):
+	case errors.Is(err, resource.ErrConflict), isConcurrent(err):
 		return nil, fmt.Errorf("%w: %w", resource.ErrExists, err)
 	case err != nil:
 		return nil, err
@@ -63,6 +63,13 @@ func (vmHandler) Create(ctx context.Context, rc resource.Conn, r *resource.Reque
 		return nil, err
 	}
 	return c.readVM(ctx, cl, spec.Name)
+}
+
+// isConcurrent reports whether Azure is at a machine of that name already: asked for by
+// a run that ended, or by this one, whose question after it was not answered.
+func isConcurrent(err error) bool {
+	var f *Failure
+	return errors.As(err, &f) && f.Status == http.StatusConflict && f.Code == codeConcurrent
 }
 
 // waits lets others write: of this step Azure has all that it needs.

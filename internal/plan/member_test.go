@@ -428,3 +428,65 @@ func TestLastManagerIsData(t *testing.T) {
 		t.Errorf("another manager stays, and got %v", problems)
 	}
 }
+
+// rester is a handler of what can rest.
+type rester struct {
+	resource.Handler
+	resource.Rester
+}
+
+// Machines that are switched off for a while are so one after another, behind what
+// rests on them; one that is in no swarm is not waited for.
+func TestRests(t *testing.T) {
+	spec := schema.Of(struct {
+		Name string `star:"name,pos,local"`
+		Size string `star:"size"`
+	}{})
+	m, n := *machineKind, *nodeKind
+	m.Schema, n.Handler = spec, rester{}
+	m.Effect = func(*resource.Object, value.Struct, []schema.Change, bool) string {
+		return resource.Interrupted + " a minute"
+	}
+	c := cluster{declared: "abcd", there: "abcd", joined: "abc", change: func(in *Input) {
+		for _, d := range in.Program.Declarations {
+			switch d.Kind {
+			case machineKind:
+				d.Kind = &m
+				if d.Address.Name() != "a" {
+					d.Args = args(&m, "name", d.Address.Name(), "size", "big")
+				} else {
+					d.Args = args(&m, "name", "a")
+				}
+			case nodeKind:
+				d.Kind = &n
+			}
+		}
+		for _, o := range in.Scopes["cloud.c"].Obs.Objects {
+			o.Args = args(&m, "name", o.Name, "size", "")
+		}
+	}}
+	p, problems := Build(c.input())
+	if problems.Err() != nil {
+		t.Fatal(problems)
+	}
+	do := map[value.Address]*Node{}
+	for _, node := range p.Graph.Nodes {
+		if node.Change != nil && node.Phase == Do {
+			do[node.Change.Address] = node
+		}
+	}
+	for name, want := range map[string]string{"a": "", "b": "swarm.main/node.b", "c": "swarm.main/node.c", "d": ""} {
+		change := do[value.Address("vm."+name)].Change
+		got := ""
+		for _, a := range change.Rests {
+			got += string(a)
+		}
+		if got != want || strings.Contains(change.Effect, "is drained before") != (want != "") {
+			t.Errorf("vm.%s: %s rests, %q; want %s", name, got, change.Effect, want)
+		}
+	}
+	after := func(a, b value.Address) bool { return slices.Contains(do[a].Deps, do[b].ID) }
+	if !after("vm.c", "vm.b") || after("vm.d", "vm.b") || after("vm.d", "vm.c") {
+		t.Error("the machines of the swarm are not switched off one after another, or one that is in none waits for them")
+	}
+}

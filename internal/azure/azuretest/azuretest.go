@@ -5,11 +5,14 @@ package azuretest
 
 import (
 	"crypto/tls"
+	"encoding/json"
 	"net"
 	"net/http"
 	"net/http/httptest"
+	"net/url"
 	"path/filepath"
 	"slices"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -113,6 +116,42 @@ func (s *Server) Do(r *http.Request) (*http.Response, error) {
 	resp := w.Result()
 	resp.Request = r
 	return resp, nil
+}
+
+// List reads a list as its owner would, who is patient: path comes after the
+// subscription's ID.
+func (s *Server) List(tb testing.TB, path, version string) []map[string]any {
+	tb.Helper()
+	form := url.Values{"grant_type": {"client_credentials"}, "client_id": {s.Options.Apps[0].ID}, "client_secret": {s.Options.Apps[0].Secret}, "scope": {"https://management.core.windows.net/.default"}}
+	var token struct {
+		AccessToken string `json:"access_token"`
+	}
+	s.ask(tb, "/"+s.Options.Tenant+"/oauth2/v2.0/token", "", form, &token)
+	var list struct{ Value []map[string]any }
+	s.ask(tb, "/subscriptions/"+s.Options.Subscription.ID+path+"?api-version="+version, token.AccessToken, nil, &list)
+	return list.Value
+}
+
+func (s *Server) ask(tb testing.TB, path, token string, form url.Values, into any) {
+	tb.Helper()
+	method := http.MethodGet
+	if form != nil {
+		method = http.MethodPost
+	}
+	var w *httptest.ResponseRecorder
+	for try := 0; try < 10 && (w == nil || w.Code == http.StatusTooManyRequests); try++ {
+		r := httptest.NewRequest(method, s.URL+path, strings.NewReader(form.Encode()))
+		r.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+		r.Header.Set("Authorization", "Bearer "+token)
+		w = httptest.NewRecorder()
+		s.ServeHTTP(w, r)
+	}
+	if w.Code != http.StatusOK {
+		tb.Fatalf("%s: %d %s", path, w.Code, w.Body)
+	}
+	if err := json.Unmarshal(w.Body.Bytes(), into); err != nil {
+		tb.Fatalf("%s: %v", path, err)
+	}
 }
 
 // Requests are those that were answered so far, in their order.

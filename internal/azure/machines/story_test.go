@@ -2,6 +2,8 @@ package machines_test
 
 import (
 	"context"
+	"errors"
+	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
@@ -112,6 +114,7 @@ func (s *slowMachines) Boot(ctx context.Context, m emulator.Machine) (emulator.B
 type azureStory struct {
 	*testing.T
 	file string
+	vars []string
 	last *apply.Result
 }
 
@@ -137,25 +140,33 @@ func (s *azureStory) write(text string) {
 	must(s.T, os.WriteFile(s.file, []byte(text), 0o600))
 }
 
-// apply plans and applies as the program does.
+// apply applies, which must go well.
 func (s *azureStory) apply(destroy bool) {
+	s.Helper()
+	must(s.T, s.try(destroy, nil))
+}
+
+// try plans and applies as the program does, until an event says stop, and returns
+// what went wrong.
+func (s *azureStory) try(destroy bool, stop func(apply.Event) bool) error {
 	s.Helper()
 	ctx, cancel := context.WithTimeout(s.Context(), 10*time.Minute)
 	defer cancel()
-	p, err := run.Plan(ctx, run.Options{File: s.file, Destroy: destroy, AllowDataLoss: destroy, Timeout: 5 * time.Minute})
+	p, err := run.Plan(ctx, run.Options{File: s.file, Vars: s.vars, Destroy: destroy, AllowDataLoss: destroy, Timeout: 5 * time.Minute})
 	must(s.T, err)
 	defer p.Close()
 	s.Logf("observed %s", p.Observed)
-	s.last, err = p.Apply(ctx, run.ApplyOptions{Why: "a test"})
-	must(s.T, err)
+	s.last, err = p.Apply(ctx, run.ApplyOptions{Why: "a test", Sink: func(e apply.Event) {
+		if stop != nil && stop(e) {
+			cancel()
+		}
+	}})
 	for _, r := range s.last.Steps {
 		if r.Outcome != apply.OK {
-			s.Errorf("%s: %s %v", r.Change.Address, r.Change.Action, r.Err)
+			err = errors.Join(err, fmt.Errorf("%s: %s %w", r.Change.Address, r.Change.Action, r.Err))
 		}
 	}
-	if s.Failed() {
-		s.FailNow()
-	}
+	return err
 }
 
 func must(t *testing.T, err error) {
