@@ -40,6 +40,7 @@ type clients struct {
 	images     *armcompute.VirtualMachineImagesClient
 	skus       *armcompute.ResourceSKUsClient
 	usages     *armcompute.UsageClient
+	names      *armnetwork.ManagementClient
 }
 
 func newClients(subscription, from string, a *account) (*clients, error) {
@@ -55,7 +56,7 @@ func newClients(subscription, from string, a *account) (*clients, error) {
 		nets: nets.NewVirtualNetworksClient(), nsgs: nets.NewSecurityGroupsClient(), ips: nets.NewPublicIPAddressesClient(), nics: nets.NewInterfacesClient(),
 		balancers: nets.NewLoadBalancersClient(),
 		vms:       vms.NewVirtualMachinesClient(), disks: vms.NewDisksClient(), sets: vms.NewAvailabilitySetsClient(), extensions: vms.NewVirtualMachineExtensionsClient(), images: vms.NewVirtualMachineImagesClient(),
-		skus: vms.NewResourceSKUsClient(), usages: vms.NewUsageClient(),
+		skus: vms.NewResourceSKUsClient(), usages: vms.NewUsageClient(), names: nets.NewManagementClient(),
 	}, nil
 }
 
@@ -84,28 +85,11 @@ func (c *Conn) dial(ctx context.Context) (*clients, error) {
 
 // onlySubscription is the subscription that the login sees, if it is one.
 func onlySubscription(ctx context.Context, a *account) (string, error) {
-	pl, err := armruntime.NewPipeline("swarmscript", "1", a.cred, runtime.PipelineOptions{}, &a.options)
-	if err != nil {
-		return "", err
-	}
-	endpoint := a.options.Cloud.Services[cloud.ResourceManager].Endpoint
-	req, err := runtime.NewRequest(ctx, http.MethodGet, runtime.JoinPaths(endpoint, "/subscriptions")+"?api-version=2022-12-01")
-	if err != nil {
-		return "", err
-	}
-	resp, err := pl.Do(req)
-	if err != nil {
-		return "", explain(err)
-	}
-	defer resp.Body.Close()
-	if !runtime.HasStatusCode(resp, http.StatusOK) {
-		return "", explain(runtime.NewResponseError(resp))
-	}
 	var list struct {
 		Value []struct{ SubscriptionID, DisplayName, State string }
 	}
-	if err := json.NewDecoder(resp.Body).Decode(&list); err != nil {
-		return "", fmt.Errorf("azure: the list of subscriptions: %w", err)
+	if err := a.read(ctx, "/subscriptions", "2022-12-01", &list); err != nil {
+		return "", err
 	}
 	var names []string
 	for _, s := range list.Value {
@@ -118,6 +102,31 @@ func onlySubscription(ctx context.Context, a *account) (string, error) {
 		return list.Value[0].SubscriptionID, nil
 	}
 	return "", fmt.Errorf("azure: the login sees %d subscriptions: %s; say which one: azure(subscription = ...), or AZURE_SUBSCRIPTION_ID", len(names), strings.Join(names, ", "))
+}
+
+// read reads what none of the SDK's clients that we have does.
+func (a *account) read(ctx context.Context, path, version string, into any) error {
+	pl, err := armruntime.NewPipeline("swarmscript", "1", a.cred, runtime.PipelineOptions{}, &a.options)
+	if err != nil {
+		return err
+	}
+	endpoint := a.options.Cloud.Services[cloud.ResourceManager].Endpoint
+	req, err := runtime.NewRequest(ctx, http.MethodGet, runtime.JoinPaths(endpoint, path)+"?api-version="+version)
+	if err != nil {
+		return err
+	}
+	resp, err := pl.Do(req)
+	if err != nil {
+		return explain(err)
+	}
+	defer resp.Body.Close()
+	if !runtime.HasStatusCode(resp, http.StatusOK) {
+		return explain(runtime.NewResponseError(resp))
+	}
+	if err := json.NewDecoder(resp.Body).Decode(into); err != nil {
+		return fmt.Errorf("azure: the answer to %s: %w", path, err)
+	}
+	return nil
 }
 
 // pollEvery is how often an operation is asked after where Azure does not say.

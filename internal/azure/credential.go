@@ -184,8 +184,24 @@ func (n noted) GetToken(ctx context.Context, o policy.TokenRequestOptions) (azco
 		n.account.taken = n.name
 		n.account.mu.Unlock()
 	}
+	var refused *azidentity.AuthenticationFailedError
+	if errors.As(err, &refused) {
+		err = &loginError{n.name, err}
+	}
 	return t, err
 }
+
+// loginError is a credential that was there and was refused.
+type loginError struct {
+	name string
+	err  error
+}
+
+// Error begins with the name, which the chain keeps of it.
+func (e *loginError) Error() string { return e.name + ": " + e.err.Error() }
+
+// Unwrap is what Entra says.
+func (e *loginError) Unwrap() error { return e.err }
 
 // credential is the name of the one that was taken.
 func (a *account) credential() string {

@@ -62,6 +62,10 @@ func explain(err error) error {
 		return fmt.Errorf("azure: %w: %s", resource.ErrRefused, chainMessage(err))
 	}
 	var auth *azidentity.AuthenticationFailedError
+	var login *loginError
+	if errors.As(err, &login) {
+		return fmt.Errorf("azure: %w: %s: %s", resource.ErrRefused, login.name, authMessage(login.err))
+	}
 	if errors.As(err, &auth) {
 		return fmt.Errorf("azure: %w: %s", resource.ErrRefused, authMessage(auth))
 	}
@@ -131,6 +135,10 @@ func judge(status int, code, message string) (advice string, kind error) {
 		return "ask for more with az quota, or use another size or region", nil
 	case code == "SkuNotAvailable" || code == "ZonalAllocationFailed" || code == "AllocationFailed":
 		return "use another size, zone or region", nil
+	case code == "MarketplacePurchaseEligibilityFailed":
+		return "accept them with az vm image terms accept", nil
+	case code == "DnsRecordInUse":
+		return "use another dns_label", nil
 	case code == "SubscriptionNotFound":
 		return "give one that the login sees: subscription =, or AZURE_SUBSCRIPTION_ID", resource.ErrRefused
 	case busyCodes[code]: // what an operation ended with: the step is tried again
@@ -165,10 +173,18 @@ func authMessage(err error) string {
 	return oneLine(err.Error())
 }
 
-// chainMessage says why each of the credentials was not there.
+// attempted is the beginning of what the chain says of one credential.
+var attempted = pattern.Of(`\n\t([^\t\n:]+): `)
+
+// chainMessage says which credential was refused, and why; or that there was none.
 func chainMessage(err error) string {
-	if m := aadError().FindString(err.Error()); m != "" {
-		return strings.TrimSpace(m)
+	said := err.Error()
+	if at := aadError().FindStringIndex(said); at != nil {
+		m := strings.TrimSpace(said[at[0]:at[1]])
+		if names := attempted().FindAllStringSubmatch(said[:at[0]], -1); names != nil {
+			m = names[len(names)-1][1] + ": " + m
+		}
+		return m
 	}
 	return "no login to Azure was found; run az login, or set AZURE_TENANT_ID, AZURE_CLIENT_ID and AZURE_CLIENT_SECRET"
 }

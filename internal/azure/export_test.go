@@ -93,3 +93,8 @@ func (c *Conn) Watch(ctx context.Context, p policy.Policy) error {
 	c.clients = watched
 	return nil
 }
+
+// Allows reports whether one role allows an action.
+func Allows(actions, not []string, action string) bool {
+	return rights{{actions, not}}.allow(action)
+}

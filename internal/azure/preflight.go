@@ -30,27 +30,37 @@ type foresight struct {
 	sizes    []sku
 	usages   map[string]usage // by the lower-cased name of the quota
 	images   map[string]error // what is wrong with an image, by its name
+	unasked  bool             // sizes, quotas and images are not known
+	rights   rights           // what the login may do
+	labels   map[string]bool  // the names in DNS that somebody else has
 }
 
 // Inquire implements [resource.Inquirer]. Azure is asked for sizes, quotas and
 // images where machines are to come, or to change; and then only for what they
 // need. What speaks against the plan, its forecast says.
 func (c *Conn) Inquire(ctx context.Context, q resource.Query, obs *resource.Observation) diag.List {
-	coming := c.coming(q, obs)
+	coming, made := c.coming(q, obs), toMake(q, obs)
 	if len(coming) == 0 {
 		c.spread(q.Declared, obs, nil)
+	}
+	if len(coming) == 0 && len(made) == 0 {
 		return nil
 	}
 	cl, err := c.dial(ctx)
 	if err != nil {
-		return c.notAsked(coming[0], err)
+		return c.notAsked(append(coming, made...)[0], err)
 	}
-	f := &foresight{location: c.cfg.Location, images: map[string]error{}}
+	f := &foresight{location: c.cfg.Location, images: map[string]error{}, unasked: true}
+	obs.Forecaster = f
+	f.rights, f.labels = c.readRights(ctx, cl, obs), c.takenLabels(ctx, cl, made, obs)
+	if len(coming) == 0 {
+		return nil
+	}
 	if f.sizes, err = c.sizes(ctx, cl); err != nil {
 		return c.notAsked(coming[0], err)
 	}
+	f.unasked = false
 	if len(f.sizes) == 0 { // there is no such region, which the forecast says
-		obs.Forecaster = f
 		return nil
 	}
 	if f.usages, err = readUsages(ctx, cl, c.cfg.Location); err != nil {
@@ -58,7 +68,7 @@ func (c *Conn) Inquire(ctx context.Context, q resource.Query, obs *resource.Obse
 	}
 	for _, d := range coming {
 		if image, ok := argument(d, "image").(string); ok {
-			if _, err := c.pin(ctx, cl, Image(image)); err != nil {
+			if err := c.checkImage(ctx, cl, Image(image)); err != nil {
 				f.images[image] = err
 			}
 		}
@@ -69,7 +79,6 @@ func (c *Conn) Inquire(ctx context.Context, q resource.Query, obs *resource.Obse
 		}
 	}
 	c.spread(q.Declared, obs, f)
-	obs.Forecaster = f
 	return nil
 }
 
@@ -150,7 +159,10 @@ func (*foresight) wanted(get func(string) value.Value) want {
 
 // Forecast implements [resource.Forecaster].
 func (f *foresight) Forecast(list, _ []resource.Prospect) []resource.Finding {
-	var out []resource.Finding
+	out := append(f.forbidden(list), f.taken(list)...)
+	if f.unasked {
+		return out
+	}
 	grown := map[string]int{} // CPUs that are to come, by quota
 	whose := map[string]value.Address{}
 	for _, p := range list {

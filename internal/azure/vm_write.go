@@ -90,6 +90,10 @@ func (c *Conn) draft(ctx context.Context, cl *clients, r *resource.Request, spec
 	if err != nil {
 		return none, err
 	}
+	sold, err := c.soldUnder(ctx, cl, image)
+	if err != nil {
+		return none, err
+	}
 	key, err := newHostKey()
 	if err != nil {
 		return none, err
@@ -120,6 +124,9 @@ func (c *Conn) draft(ctx context.Context, cl *clients, r *resource.Request, spec
 			NetworkProfile:     c.network(cl, spec, r.Mark.Project),
 			DiagnosticsProfile: &armcompute.DiagnosticsProfile{BootDiagnostics: &armcompute.BootDiagnostics{Enabled: &spec.BootDiagnostics}},
 		},
+	}
+	if sold != nil {
+		vm.Plan = &armcompute.Plan{Publisher: sold.Publisher, Product: sold.Product, Name: sold.Name}
 	}
 	if len(spec.Identity) > 0 {
 		vm.Identity = identityOf(spec.Identity)

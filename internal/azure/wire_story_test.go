@@ -34,18 +34,25 @@ func TestWire(t *testing.T) {
 		s.apply(src)
 	}
 	s.destroy(src)
+	for _, more := range []string{balanced, diskScript, head + "rack = availability_set('rack')\nvm('web', provider = az, availability_set = rack)"} {
+		s.apply(more)
+		s.destroy(more)
+	}
 
 	seen := s.wire.operations()
 	for _, op := range []string{
 		"Client.NewListByResourceGroupPager",
-		"DisksClient.BeginUpdate",
+		"AvailabilitySetsClient.CreateOrUpdate", "AvailabilitySetsClient.Delete", "AvailabilitySetsClient.NewListPager",
+		"DisksClient.BeginCreateOrUpdate", "DisksClient.BeginDelete", "DisksClient.BeginUpdate", "DisksClient.NewListByResourceGroupPager",
+		"LoadBalancersClient.BeginCreateOrUpdate", "LoadBalancersClient.BeginDelete", "LoadBalancersClient.NewListPager",
+		"ManagementClient.CheckDNSNameAvailability",
 		"InterfacesClient.BeginCreateOrUpdate", "InterfacesClient.BeginDelete", "InterfacesClient.Get", "InterfacesClient.NewListPager",
 		"PublicIPAddressesClient.BeginCreateOrUpdate", "PublicIPAddressesClient.BeginDelete", "PublicIPAddressesClient.Get", "PublicIPAddressesClient.NewListPager",
 		"ResourceGroupsClient.BeginDelete", "ResourceGroupsClient.CreateOrUpdate", "ResourceGroupsClient.Get",
 		"ResourceSKUsClient.NewListPager",
 		"SecurityGroupsClient.BeginCreateOrUpdate", "SecurityGroupsClient.BeginDelete", "SecurityGroupsClient.Get", "SecurityGroupsClient.NewListPager",
 		"UsageClient.NewListPager",
-		"VirtualMachineImagesClient.List",
+		"VirtualMachineImagesClient.Get", "VirtualMachineImagesClient.List",
 		"VirtualMachinesClient.BeginCreateOrUpdate", "VirtualMachinesClient.BeginDeallocate", "VirtualMachinesClient.BeginDelete", "VirtualMachinesClient.BeginStart",
 		"VirtualMachinesClient.BeginUpdate", "VirtualMachinesClient.Get", "VirtualMachinesClient.NewListAllPager", "VirtualMachinesClient.NewListPager",
 		"VirtualNetworksClient.BeginCreateOrUpdate", "VirtualNetworksClient.BeginDelete", "VirtualNetworksClient.Get", "VirtualNetworksClient.NewListPager",

@@ -185,6 +185,9 @@ var Proofs = map[string][]Proof{
 		{"in azure(): round trip of every argument, replacement", "TestEveryArgument", azureStory, emulated},
 		{"in azure(): drift", "TestDrift", azureStory, emulated},
 		{"in azure(): what is refused is said before the first write", "TestRefusedBeforeTheFirstWrite", azureStory, emulated},
+		{"in azure(): rights that are missing are said before the first write", "TestMissingRights", azureRefused, emulated},
+		{"in azure(): an image that is sold under terms", "TestImageThatIsSold", azureRefused, emulated},
+		{"in azure(): each request is one that the SDK's own fake servers take", "TestWire", "internal/azure/wire_story_test.go", emulated},
 		{"in azure(): ended in the middle, gone on with, nothing left", "TestResumed", azureStory, emulated},
 		{"in azure(): another size behind a drain, cut short and gone on with; made anew one after another", "TestExampleSwarm", swarmStory, emulated},
 		{"in azure(): an Azure that is busy is asked again, and nothing is made twice", "TestBusyAzure", azureStory, emulated},
@@ -209,7 +212,8 @@ var Proofs = map[string][]Proof{
 		{"protected settings are compared and never told", "TestProtectedSettings", azureExtensions, emulated},
 		{"CustomScript runs on the machine", "TestCustomScript", "internal/azure/machines/extension_story_test.go", "the emulator of Azure, its machines in the lab"},
 	},
-	"public_ip": append(azureProofs(), Proof{replacement, "TestEveryArgument", azureStory, emulated}),
+	"public_ip": append(azureProofs(), Proof{replacement, "TestEveryArgument", azureStory, emulated},
+		Proof{"a name in DNS that somebody else has is said before the first write", "TestLabelThatIsTaken", azureRefused, emulated}),
 	"load_balancer": {
 		{roundTrip, "TestBalancer", balancerStory, emulated},
 		{drift, "TestBalancerDrift", balancerStory, emulated},
@@ -320,6 +324,7 @@ const (
 	balancerStory   = "internal/azure/balancer_test.go"
 	swarmStory      = "internal/azure/machines/swarm_test.go"
 	azureExtensions = "internal/azure/extension_story_test.go"
+	azureRefused    = "internal/azure/refused_story_test.go" // of what cannot be
 )
 
 // azureProofs are those of a kind in Azure that is changed in place.

@@ -14,18 +14,20 @@ type platformImage struct {
 	generation            string // "V1", "V2"
 	arch                  string // "x64", "Arm64"
 	versions              []string
+	plan                  string // of the terms that it is sold under, "" for none
 }
 
 // The images of Ubuntu boot as a Debian here.
 var images = []platformImage{
-	{"Debian", "debian-12", "12", "debian-12", "V1", "x64", []string{"0.20250814.2204", "0.20251002.2245"}},
-	{"Debian", "debian-12", "12-gen2", "debian-12", "V2", "x64", []string{"0.20250814.2204", "0.20251002.2245"}},
-	{"Debian", "debian-12", "12-arm64", "debian-12", "V2", "Arm64", []string{"0.20251002.2245"}},
-	{"Debian", "debian-13", "13", "debian-13", "V1", "x64", []string{"0.20250911.2234", "0.20251006.2257"}},
-	{"Debian", "debian-13", "13-gen2", "debian-13", "V2", "x64", []string{"0.20250911.2234", "0.20251006.2257"}},
-	{"Canonical", "ubuntu-24_04-lts", "server", "debian-12", "V2", "x64", []string{"24.04.202509110", "24.04.202510010"}},
-	{"Canonical", "ubuntu-24_04-lts", "server-gen1", "debian-12", "V1", "x64", []string{"24.04.202509110", "24.04.202510010"}},
-	{"Canonical", "0001-com-ubuntu-server-jammy", "22_04-lts-gen2", "debian-12", "V2", "x64", []string{"22.04.202509120"}},
+	{"Debian", "debian-12", "12", "debian-12", "V1", "x64", []string{"0.20250814.2204", "0.20251002.2245"}, ""},
+	{"Debian", "debian-12", "12-gen2", "debian-12", "V2", "x64", []string{"0.20250814.2204", "0.20251002.2245"}, ""},
+	{"Debian", "debian-12", "12-arm64", "debian-12", "V2", "Arm64", []string{"0.20251002.2245"}, ""},
+	{"Debian", "debian-13", "13", "debian-13", "V1", "x64", []string{"0.20250911.2234", "0.20251006.2257"}, ""},
+	{"Debian", "debian-13", "13-gen2", "debian-13", "V2", "x64", []string{"0.20250911.2234", "0.20251006.2257"}, ""},
+	{"Canonical", "ubuntu-24_04-lts", "server", "debian-12", "V2", "x64", []string{"24.04.202509110", "24.04.202510010"}, ""},
+	{"Canonical", "ubuntu-24_04-lts", "server-gen1", "debian-12", "V1", "x64", []string{"24.04.202509110", "24.04.202510010"}, ""},
+	{"Canonical", "0001-com-ubuntu-server-jammy", "22_04-lts-gen2", "debian-12", "V2", "x64", []string{"22.04.202509120"}, ""},
+	{"nginxinc", "nginx-plus-v1", "nginx-plus-debian-12", "debian-12", "V2", "x64", []string{"1.0.0"}, "nginx-plus-debian-12"},
 }
 
 func (i *platformImage) latest() string { return i.versions[len(i.versions)-1] }
@@ -147,13 +149,17 @@ func newest(c *call, all []any) []any {
 }
 
 func (i *platformImage) describe(p path) object {
-	return object{
+	o := object{
 		"id": p.id(), "name": p.name(), "location": p.Names[0],
 		"properties": object{
-			"hyperVGeneration": i.generation, "architecture": i.arch, "osDiskImage": object{"operatingSystem": "Linux", "sizeInGb": float64(30)},
+			"hyperVGeneration": i.generation, "architecture": i.arch, "osDiskImage": object{"operatingSystem": "Linux"},
 			"dataDiskImages": []any{}, "imageDeprecationStatus": object{"imageState": "Active"},
 		},
 	}
+	if i.plan != "" {
+		o["properties"].(object)["plan"] = object{"publisher": i.publisher, "product": i.offer, "name": i.plan}
+	}
+	return o
 }
 
 // provider answers what is asked of a resource provider: its types, and its

@@ -38,6 +38,9 @@ type Options struct {
 	PageSize int
 	// Limits are the token buckets; nil has Azure's.
 	Limits *Limits
+	// Terms are the plans of the marketplace whose terms the subscription has
+	// accepted, as "PUBLISHER:OFFER:PLAN".
+	Terms []string
 	// Cores bounds the virtual CPUs of the subscription in each location; 0 is 100.
 	Cores int
 	// Faults hold from the start; see also [Emulator.Fault].

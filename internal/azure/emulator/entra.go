@@ -22,6 +22,9 @@ type App struct {
 	Secret string
 	// Expired is set where the secret was good once.
 	Expired bool
+	// Actions and NotActions are what its roles have, as
+	// "Microsoft.Compute/virtualMachines/*"; without Actions it may do all.
+	Actions, NotActions []string
 	// Certificate is the PEM of one whose key may sign in instead.
 	Certificate []byte
 }
@@ -96,12 +99,7 @@ func (e *Emulator) token(r *http.Request) (object, *entraError) {
 		return nil, &entraError{http.StatusBadRequest, "invalid_scope", 70011, fmt.Sprintf("The provided value for the input parameter 'scope' is not valid. The scope %s is not valid.", form.Get("scope"))}
 	}
 	id := form.Get("client_id")
-	var app *App
-	for i := range e.opts.Apps {
-		if strings.EqualFold(e.opts.Apps[i].ID, id) {
-			app = &e.opts.Apps[i]
-		}
-	}
+	app := e.opts.app(id)
 	if app == nil {
 		return nil, &entraError{http.StatusBadRequest, "unauthorized_client", 700016, fmt.Sprintf("Application with identifier '%s' was not found in the directory 'Emulated'. This can happen if the application has not been installed by the administrator of the tenant or consented to by any user in the tenant. You may have sent your authentication request to the wrong tenant.", id)}
 	}

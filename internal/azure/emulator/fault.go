@@ -104,7 +104,7 @@ func (f Fault) answer(c *call, who claims) error {
 	var out *Failure
 	switch f.Status {
 	case http.StatusForbidden:
-		out = fail(f.Status, "AuthorizationFailed", "The client '%s' with object id '%s' does not have authorization to perform action '%s' over scope '%s' or the scope is invalid. If access was recently granted, please refresh your credentials.", who.App, who.Object, c.action, c.path.id())
+		out = errForbidden(c, who)
 	case http.StatusTooManyRequests:
 		out = fail(f.Status, "TooManyRequests", "The request is being throttled.")
 	case http.StatusConflict:

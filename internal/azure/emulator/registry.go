@@ -87,15 +87,15 @@ func (r *registry) exchange(w http.ResponseWriter, req *http.Request) {
 		refuseRegistry(w, http.StatusUnauthorized, "UNAUTHORIZED", "authentication required, visit https://aka.ms/acr/authorization for more information.")
 		return
 	}
-	if hits := r.e.faults.pick(pull, r.service, func(f *Fault) bool { return f.Status != 0 }); len(hits) > 0 {
-		hit, code, message := hits[0], "UNAUTHORIZED", "authentication required, visit https://aka.ms/acr/authorization for more information."
-		switch {
-		case hit.Status == http.StatusForbidden:
+	if hits := r.e.faults.pick(pull, r.service, func(f *Fault) bool { return f.Status != 0 }); hits != nil {
+		code, message := "UNAUTHORIZED", "authentication required, visit https://aka.ms/acr/authorization for more information."
+		switch status := hits[0].Status; {
+		case status == http.StatusForbidden:
 			code, message = "DENIED", "client with IP '203.0.113.7' is not allowed access. Refer https://aka.ms/acr/firewall to grant access."
-		case hit.Status == http.StatusTooManyRequests || hit.Status >= 500:
+		case status == http.StatusTooManyRequests || status >= 500:
 			code, message = "TOOMANYREQUESTS", "too many requests"
 		}
-		refuseRegistry(w, hit.Status, code, message)
+		refuseRegistry(w, hits[0].Status, code, message)
 		return
 	}
 	writeJSON(w, http.StatusOK, object{"refresh_token": r.sign(grant{Type: "refresh_token", App: who.App}, r.life)})

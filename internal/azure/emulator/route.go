@@ -32,6 +32,8 @@ func (t *tx) route(c *call) (*answer, error) {
 		return t.subscriptionWide(c)
 	case p.Namespace == "":
 		return t.group(c)
+	case strings.EqualFold(p.Namespace, termsNamespace):
+		return t.terms(c)
 	case strings.HasSuffix(p.key(), "/providers/microsoft.resources/tags/default"):
 		return t.tags(c)
 	case len(p.Types) == 0 || strings.EqualFold(p.Types[0], "register"):

@@ -138,6 +138,12 @@ func (e *Emulator) arm(w http.ResponseWriter, r *http.Request) (*answer, error) 
 	if err := e.faults.strike(c, who); err != nil {
 		return nil, err
 	}
+	if isPermissions(c.path) {
+		return e.permissions(c, who)
+	}
+	if err := e.authorize(c, who); err != nil {
+		return nil, err
+	}
 	if c.body, err = readBody(r); err != nil {
 		return nil, err
 	}

@@ -248,6 +248,9 @@ func (w *vmWrite) image() error {
 	if im.arch != arch {
 		return bad("BadRequest", "The VM size '%s' with architecture '%s' cannot boot the image, whose architecture is '%s'.", w.size.name, arch, im.arch)
 	}
+	if err := w.checkPlan(im, sub(w.rec.Body, "plan")); err != nil {
+		return err
+	}
 	ref["exactVersion"] = version
 	return nil
 }

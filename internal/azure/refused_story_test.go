@@ -1,0 +1,163 @@
+package azure_test
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+	"testing"
+
+	"github.com/swarmscript/swarmscript/internal/azure"
+	"github.com/swarmscript/swarmscript/internal/azure/emulator"
+	"github.com/swarmscript/swarmscript/internal/resource"
+)
+
+// refuses fails the test where the plan of a script can be carried out, does not say
+// why not, or writes something.
+func (s *story) refuses(src string, want ...string) {
+	s.Helper()
+	s.server.Forget()
+	_, _, err := s.build(src, false)
+	if err == nil {
+		s.Errorf("%s: the plan can be carried out", src)
+		return
+	}
+	said := fmt.Sprintf("%+v", err)
+	for _, w := range want {
+		if !strings.Contains(said, w) {
+			s.Errorf("%s: it does not say %q: %s", src, w, said)
+		}
+	}
+	if w := s.writes(); w != nil {
+		s.Errorf("%s: it wrote %v", src, w)
+	}
+}
+
+// A secret that has expired is told as Entra says it.
+func TestExpiredCredentials(t *testing.T) {
+	s := newStory(t, func(o *emulator.Options) {
+		o.Apps = []emulator.App{{ID: emulator.DefaultApp.ID, Secret: "old", Expired: true}}
+	})
+	s.refuses(head+"vm('web', provider = az)", "the environment's service principal: AADSTS7000222", "are expired")
+	if _, _, err := s.build(head+"vm('web', provider = az)", false); !errors.Is(err, resource.ErrRefused) {
+		t.Errorf("an expired secret: %v", err)
+	}
+}
+
+// What a login may not do is told before anything is done, whether the group is there
+// or not; what it may do goes on.
+func TestMissingRights(t *testing.T) {
+	limited := func(actions, not []string) func(*emulator.Options) {
+		return func(o *emulator.Options) {
+			o.Apps = []emulator.App{emulator.DefaultApp, {ID: "11111111-0000-4000-8000-000000000000", Secret: "few", Actions: actions, NotActions: not}}
+		}
+	}
+	src := head + "vm('web', provider = az)"
+	for _, c := range []struct {
+		what         string
+		actions, not []string
+		want         string // "" where all goes well
+	}{
+		{"a reader", []string{"*/read"}, nil, "it lacks Microsoft.Resources/subscriptions/resourceGroups/write"},
+		{"no machines", []string{"*/read", "Microsoft.Network/*", "Microsoft.Resources/*"}, nil, "vm.web: the login may not make or change it: it lacks Microsoft.Compute/virtualMachines/write"},
+		{"all but networks", []string{"*"}, []string{"Microsoft.Network/virtualNetworks/write"}, "it lacks Microsoft.Network/virtualNetworks/write"},
+		{"as much as it takes", []string{"Microsoft.Compute/*", "Microsoft.Network/*", "Microsoft.Resources/*"}, []string{"Microsoft.Compute/virtualMachines/extensions/*"}, ""},
+	} {
+		t.Run(c.what, func(t *testing.T) {
+			s := newStory(t, limited(c.actions, c.not))
+			t.Setenv("AZURE_CLIENT_ID", "11111111-0000-4000-8000-000000000000")
+			t.Setenv("AZURE_CLIENT_SECRET", "few")
+			if c.want == "" {
+				s.apply(src)
+				s.destroy(src)
+				return
+			}
+			s.refuses(src, c.want, "Contributor")
+			t.Setenv("AZURE_CLIENT_ID", emulator.DefaultApp.ID)
+			t.Setenv("AZURE_CLIENT_SECRET", emulator.DefaultApp.Secret)
+			s.byHand("PUT", "", "2021-04-01", map[string]any{"location": "westeurope"})
+			t.Setenv("AZURE_CLIENT_ID", "11111111-0000-4000-8000-000000000000")
+			t.Setenv("AZURE_CLIENT_SECRET", "few")
+			if c.what != "a reader" {
+				s.refuses(src, c.want)
+			}
+			s.refuses(src, "the login may not make or change it")
+		})
+	}
+
+	// Who is not told what it may do goes on, and hears it from Azure.
+	s := newStory(t)
+	s.server.Fault(emulator.Fault{Action: "Microsoft.Authorization/*", Status: 403})
+	s.apply(src)
+}
+
+// Patterns of rights are read as Azure reads them.
+func TestRights(t *testing.T) {
+	const vm = "Microsoft.Compute/virtualMachines/write"
+	for _, c := range []struct {
+		actions, not string
+		want         bool
+	}{
+		{"*", "", true}, {"", "", false}, {"microsoft.compute/*", "", true}, {"*/write", "", true}, {"Microsoft.Compute/*/write", "", true},
+		{"*/virtualMachines/*", "", true}, {"*/read", "", false}, {"Microsoft.Compute/virtualMachines", "", false}, {vm, "", true},
+		{"Microsoft.Compute/virtualMachines/write/*", "", false}, {"*", vm, false}, {"*", "*/virtualMachines/*", false}, {"*", "*/delete", true},
+		{"Microsoft.Compute/virtualMachines/w*write", "", false},
+	} {
+		if got := azure.Allows(strings.Fields(c.actions), strings.Fields(c.not), vm); got != c.want {
+			t.Errorf("%s but %s: %t", c.actions, c.not, got)
+		}
+	}
+}
+
+// A size that a zone does not have, and quotas that are used up.
+func TestSizesThatCannotBe(t *testing.T) {
+	s := newStory(t, func(o *emulator.Options) { o.Cores = 3 })
+	s.refuses(head+"vm('a', provider = az, size = 'Standard_E2s_v5', zone = '3')", "Standard_E2s_v5 is not to be had in zone 3 of westeurope", "the zones that have it: 1, 2")
+	s.refuses(strings.Replace(head, "westeurope", "westus", 1)+"vm('a', provider = az, size = 'Standard_F2s_v2')", "this subscription cannot have Standard_F2s_v2 in westus")
+	s.refuses(head+"vm('a', provider = az, cpus = 4)", "the quota of Total Regional vCPUs in westeurope is too small", "az quota")
+}
+
+// A name that somebody else's thing has in the group, and the group itself.
+func TestNamesThatAreTaken(t *testing.T) {
+	s := newStory(t)
+	src := head + "vm('web', provider = az)\npublic_ip('front')"
+	s.byHand("PUT", "", "2021-04-01", map[string]any{"location": "westeurope"})
+	s.byHand("PUT", "/providers/Microsoft.Network/publicIPAddresses/front", networkAPI, map[string]any{"location": "westeurope", "sku": map[string]any{"name": "Standard"}, "properties": map[string]any{"publicIPAllocationMethod": "Static"}})
+	s.refuses(src, "public_ip.front", "exists")
+	s.byHand("PATCH", "", "2021-04-01", map[string]any{"tags": map[string]any{"swarmscript.project": "other", "swarmscript.address": "azure.default/resource_group.shop-test"}})
+	s.refuses(src, "belongs to project other")
+}
+
+// A label is one address's in all of the region; ours may go from one to another.
+func TestLabelThatIsTaken(t *testing.T) {
+	s := newStory(t)
+	src := head + "public_ip('front', dns_label = 'shop')"
+	theirs := azure.Connect(azure.Config{Location: "westeurope", ResourceGroup: "theirs"}, "theirs", azure.NewThrottle())
+	_, err := theirs.Send(s.ctx, "PUT", "", "2021-04-01", map[string]any{"location": "westeurope"})
+	s.must(err)
+	_, err = theirs.Send(s.ctx, "PUT", "/providers/Microsoft.Network/publicIPAddresses/ip", networkAPI, map[string]any{
+		"location": "westeurope", "sku": map[string]any{"name": "Standard"},
+		"properties": map[string]any{"publicIPAllocationMethod": "Static", "dnsSettings": map[string]any{"domainNameLabel": "shop"}},
+	})
+	s.must(err)
+	s.refuses(src, "public_ip.front: dns_label: somebody else has shop.westeurope.cloudapp.azure.com")
+	free := strings.Replace(src, "'shop')", "'shop-2')", 1)
+	s.apply(free)
+	s.refuses(src, "somebody else has shop.westeurope.cloudapp.azure.com")
+	s.destroy(free)
+}
+
+// An image that is sold is only for those who have accepted its terms; then machines
+// are made of it as of any other.
+func TestImageThatIsSold(t *testing.T) {
+	src := head + "vm('web', provider = az, image = 'nginxinc:nginx-plus-v1:nginx-plus-debian-12')"
+	s := newStory(t)
+	s.refuses(src, "is sold under terms that nobody has accepted for subscription "+emulator.DefaultSubscription, "az vm image terms accept --urn nginxinc:nginx-plus-v1:nginx-plus-debian-12:1.0.0")
+	s = newStory(t, func(o *emulator.Options) { o.Terms = []string{"nginxinc:nginx-plus-v1:nginx-plus-debian-12"} })
+	s.apply(src)
+	plan := s.byHand("GET", "/providers/Microsoft.Compute/virtualMachines/web", computeAPI, nil)["plan"]
+	if got := fmt.Sprint(plan); got != "map[name:nginx-plus-debian-12 product:nginx-plus-v1 publisher:nginxinc]" {
+		t.Errorf("the plan is %s", got)
+	}
+	s.apply(strings.Replace(src, "az, ", "az, tags = {'a': 'b'}, ", 1))
+	s.destroy(src)
+}
