@@ -48,7 +48,7 @@ bench: prepare ## speed, and its ratios to peers
 	$(GO) run ./bench
 
 soak: prepare ## ROUNDS of SIGKILL at random moments of an apply, and of harm to a lab, from SEED on
-	$(GO) test -count 1 -timeout 0 -run '^TestSoak$$' -v ./internal/run -soak.rounds=$(ROUNDS) -soak.seed=$(SEED)
+	$(GO) test -count 1 -timeout 0 -run '^Test(Azure)?Soak$$' -v ./internal/run -soak.rounds=$(ROUNDS) -soak.seed=$(SEED)
 	$(GO) test -count 1 -timeout 0 -run '^TestLabSoak$$' -v ./examples -lab.rounds=$(ROUNDS) -lab.seed=$(SEED)
 
 spec: ## the generated part of spec.md

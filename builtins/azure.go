@@ -138,7 +138,7 @@ func (r *Recorder) completeAzure() (problems diag.List) {
 	for _, addr := range slices.Sorted(maps.Keys(in)) {
 		a := azureGroup{r: r, scope: addr, cfg: r.scopes[addr].Config.(azure.Config), pos: in[addr][0].Pos}
 		a.name = azure.NameOf(r.program.Project)
-		a.network(in[addr])
+		a.network(in[addr], a.balancers(in[addr]))
 		a.group()
 		problems = append(problems, a.problems...)
 	}
@@ -180,8 +180,9 @@ func (a *azureGroup) declare(kind *resource.Kind, name string, args map[string]v
 	return addr
 }
 
-// network gives machines that name none the network of all of them.
-func (a *azureGroup) network(declared []*resource.Declaration) {
+// network gives machines that name none the network of all of them, whose security
+// group lets in what load balancers send to those ports.
+func (a *azureGroup) network(declared []*resource.Declaration, balanced []string) {
 	field, _ := azure.VMKind.Schema.Field("virtual_network")
 	nic, _ := azure.VMKind.Schema.Field("network_interface")
 	var without []*resource.Declaration
@@ -197,7 +198,7 @@ func (a *azureGroup) network(declared []*resource.Declaration) {
 	network := value.NewAddress(a.scope, azure.NetworkKind.Name, a.name+"-vnet")
 	if a.r.declared[network] == nil {
 		group := a.declare(azure.SecurityGroupKind, a.name+"-nsg", map[string]value.Value{
-			"rules": azure.EncodeRules(azure.SwarmRules(a.cfg.SSHFrom, strings.Fields(a.cfg.OpenPorts))),
+			"rules": azure.EncodeRules(azure.SwarmRules(a.cfg.SSHFrom, strings.Fields(a.cfg.OpenPorts), balanced)),
 		})
 		network = a.declare(azure.NetworkKind, a.name+"-vnet", map[string]value.Value{
 			"subnets": azure.EncodeNodes(value.Ref{Address: group, Output: "name", Type: "string"}),

@@ -154,6 +154,7 @@ func (r *Recorder) Program() (*resource.Program, diag.List) {
 	r.orderByName()
 	problems = append(problems, r.ownLookups()...)
 	problems = append(problems, r.oneSwarmEach()...)
+	problems = append(problems, r.oneBuildEach()...)
 	problems = append(problems, r.completeAzure()...)
 	problems = append(problems, r.openFirewalls()...)
 	r.followCopies()
@@ -173,7 +174,7 @@ func (r *Recorder) Program() (*resource.Program, diag.List) {
 	for _, name := range slices.Sorted(maps.Keys(r.scopes)) {
 		p.Scopes = append(p.Scopes, r.scopes[name])
 	}
-	p.Logins = slices.SortedFunc(slices.Values(r.logins), func(a, b *resource.Login) int { return strings.Compare(a.Host, b.Host) })
+	p.Logins = r.issuedLogins()
 	p.Outputs = nil
 	for _, o := range r.inputs.Outputs() {
 		p.Outputs = append(p.Outputs, resource.OutputValue(o))

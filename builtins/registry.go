@@ -8,6 +8,7 @@ import (
 
 	"go.starlark.net/starlark"
 
+	"github.com/swarmscript/swarmscript/internal/azure"
 	"github.com/swarmscript/swarmscript/internal/diag"
 	"github.com/swarmscript/swarmscript/internal/pattern"
 	"github.com/swarmscript/swarmscript/internal/resource"
@@ -71,12 +72,12 @@ func (h *RegistryHandle) image(_ *starlark.Thread, b *starlark.Builtin, args sta
 var registryHost = pattern.Of(`^([A-Za-z0-9]([A-Za-z0-9-]*[A-Za-z0-9])?(\.[A-Za-z0-9]([A-Za-z0-9-]*[A-Za-z0-9])?)*|\[[0-9a-fA-F:]+\])(:[0-9]+)?$`)
 
 // registry(host, username="", password="", identity_token="", helper="", ca="",
-// insecure=False) is the login for the images of a registry.
+// insecure=False, provider=None) is the login for the images of a registry.
 func (r *Recorder) registry(thread *starlark.Thread, b *starlark.Builtin, args starlark.Tuple, kwargs []starlark.Tuple) (starlark.Value, error) {
 	l := &resource.Login{}
-	var host, username, password, token starlark.Value
+	var host, username, password, token, provider starlark.Value
 	if err := starlark.UnpackArgs(b.Name(), args, kwargs, "host", &host, "username?", &username, "password?", &password,
-		"identity_token?", &token, "helper?", &l.Helper, "ca?", &l.CA, "insecure?", &l.Insecure); err != nil {
+		"identity_token?", &token, "helper?", &l.Helper, "ca?", &l.CA, "insecure?", &l.Insecure, "provider?", &provider); err != nil {
 		return nil, err
 	}
 	s, pos := lang.FromThread(thread), lang.CallPos(thread)
@@ -106,6 +107,13 @@ func (r *Recorder) registry(thread *starlark.Thread, b *starlark.Builtin, args s
 		}
 		*arg.to = text
 	}
+	if provider != nil && provider != starlark.None {
+		if p, ok := provider.(*ProviderHandle); ok && p.scope.Type == "azure" {
+			l.Issuer = azure.Registry{Config: loginOf(p.scope.Config.(azure.Config))}
+		} else {
+			report("provider", "", "provider: got %s, want azure(...)", provider.Type())
+		}
+	}
 	if !wrong {
 		checkLogin(l, report)
 	}
@@ -113,7 +121,7 @@ func (r *Recorder) registry(thread *starlark.Thread, b *starlark.Builtin, args s
 	return r.addLogin(thread, l), nil
 }
 
-var registryArgs = []string{"host", "username", "password", "identity_token", "helper", "ca", "insecure"}
+var registryArgs = []string{"host", "username", "password", "identity_token", "helper", "ca", "insecure", "provider"}
 
 // standInHost stands for a text that is wrong, which has been said.
 const standInHost = "unknown.invalid"
@@ -144,6 +152,12 @@ func checkLogin(l *resource.Login, report func(arg, hint, format string, a ...an
 		report("helper", "", "give a helper or a login, not both")
 	case strings.ContainsAny(l.Helper, "/\\ "):
 		report("helper", `docker-credential-ecr-login is "ecr-login"`, "helper: %q is not the name of a credential helper", l.Helper)
+	}
+	switch {
+	case l.Issuer != nil && (l.Fixed() || l.Helper != ""):
+		report("provider", "", "give a provider or a login, not both")
+	case l.Issuer != nil && l.Insecure:
+		report("insecure", "ca = read_file(...) has its certificate checked", "a login of Azure goes to nobody whose certificate is not checked")
 	}
 	if l.CA != "" && !x509.NewCertPool().AppendCertsFromPEM([]byte(l.CA)) {
 		report("ca", `ca = read_file("ca.pem")`, "ca: there is no certificate in PEM format in it")
@@ -198,4 +212,42 @@ func (r *Recorder) addLogin(thread *starlark.Thread, l *resource.Login) *Registr
 	}
 	r.logins = append(r.logins, l)
 	return &RegistryHandle{login: l}
+}
+
+// issuedLogins are the logins of the script, in the order of their hosts. A registry
+// of Azure that has none gets one for the login of the only azure(), or of Azure's
+// own tools. In a lab none is needed, and nobody is asked.
+func (r *Recorder) issuedLogins() []*resource.Login {
+	var cfg azure.Config
+	inAzure, inLab := 0, false
+	for _, s := range r.scopes {
+		switch s.Type {
+		case "azure":
+			cfg = loginOf(s.Config.(azure.Config))
+			inAzure++
+		case "lab":
+			inLab = true
+		}
+	}
+	if inAzure != 1 {
+		cfg = azure.Config{}
+	}
+	var out []*resource.Login
+	for _, login := range r.logins {
+		l := *login
+		switch {
+		case inLab:
+			l.Issuer = nil
+		case l.Issuer == nil && azure.IsRegistry(l.Host) && !l.Fixed() && l.Helper == "" && !l.Insecure:
+			l.Issuer = azure.Registry{Config: cfg}
+		}
+		out = append(out, &l)
+	}
+	slices.SortFunc(out, func(a, b *resource.Login) int { return strings.Compare(a.Host, b.Host) })
+	return out
+}
+
+// loginOf is what says who logs in to Azure.
+func loginOf(c azure.Config) azure.Config {
+	return azure.Config{Tenant: c.Tenant, Environment: c.Environment}
 }

@@ -38,8 +38,12 @@ type azureEmulator struct {
 	verbose       bool
 }
 
-// urlFile says, in the state's folder, where the emulator serves.
-const urlFile = "url"
+// urlFile says, in the state's folder, where the emulator serves, and machinesFile
+// what its machines are.
+const (
+	urlFile      = "url"
+	machinesFile = "machines"
+)
 
 func (a *app) azureEmulatorCommand() *cobra.Command {
 	e := &azureEmulator{}
@@ -142,8 +146,10 @@ func (e *azureEmulator) serve(ctx context.Context, out io.Writer) error {
 	if err != nil {
 		return err
 	}
-	if err := atomicwriter.WriteFile(filepath.Join(e.state, urlFile), []byte(o.URL), 0o600); err != nil {
-		return errors.Join(err, azure.Close())
+	for _, f := range [][2]string{{machinesFile, e.machines}, {urlFile, o.URL}} {
+		if err := atomicwriter.WriteFile(filepath.Join(e.state, f[0]), []byte(f[1]), 0o600); err != nil {
+			return errors.Join(err, azure.Close())
+		}
 	}
 	fmt.Fprintf(out, "serving Azure at %s; swarmscript azure-emulator env prints what to export\n", o.URL)
 	server := &http.Server{Handler: azure, ReadHeaderTimeout: time.Minute}
@@ -165,12 +171,16 @@ func (e *azureEmulator) env(out io.Writer) error {
 	if err != nil {
 		return err
 	}
+	behind, err := os.ReadFile(filepath.Join(e.state, machinesFile))
+	if err != nil {
+		return err
+	}
 	ca, err := filepath.Abs(filepath.Join(e.state, emulator.CAFile))
 	if err != nil {
 		return err
 	}
 	for _, kv := range [][2]string{
-		{"SWARMSCRIPT_AZURE_ENDPOINT", string(url)}, {"SWARMSCRIPT_AZURE_CA_FILE", ca},
+		{"SWARMSCRIPT_AZURE_ENDPOINT", string(url)}, {"SWARMSCRIPT_AZURE_CA_FILE", ca}, {"SWARMSCRIPT_AZURE_MACHINES", string(behind)},
 		{"AZURE_TENANT_ID", emulator.DefaultTenant}, {"AZURE_CLIENT_ID", emulator.DefaultApp.ID}, {"AZURE_CLIENT_SECRET", emulator.DefaultApp.Secret},
 		{"AZURE_SUBSCRIPTION_ID", emulator.DefaultSubscription},
 	} {

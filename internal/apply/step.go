@@ -52,6 +52,7 @@ func (e *executor) step(ctx context.Context, n *plan.Node, turn *turn) (*plan.Ch
 	}
 	var made *resource.Object
 	var did, done *plan.Change
+	resting := &rest{e: e, c: c}
 	err = e.retry(ctx, c, s, func(again bool) error {
 		if err := turn.take(ctx); err != nil {
 			return err
@@ -64,14 +65,23 @@ func (e *executor) step(ctx context.Context, n *plan.Node, turn *turn) (*plan.Ch
 		if done = now; !widened && (did == nil || did.Action == plan.NoOp) {
 			did = now
 		}
+		if now.Action == plan.Update {
+			if err := resting.begin(ctx, turn); err != nil {
+				return err
+			}
+		}
 		made, err = e.write(ctx, now, s, turn)
 		return err
 	})
-	if err != nil {
-		return did, err
+	if err == nil {
+		turn.free()
+		if made != nil { // what it has become meanwhile is known to those that use it
+			own := *made
+			made = &own
+		}
+		err = e.settle(ctx, done, s, made)
 	}
-	turn.free()
-	if err := e.settle(ctx, done, s, made); err != nil {
+	if err = resting.end(ctx, err); err != nil {
 		return did, err
 	}
 	e.settled(done, made)

@@ -32,6 +32,7 @@ type clients struct {
 	nsgs       *armnetwork.SecurityGroupsClient
 	ips        *armnetwork.PublicIPAddressesClient
 	nics       *armnetwork.InterfacesClient
+	balancers  *armnetwork.LoadBalancersClient
 	vms        *armcompute.VirtualMachinesClient
 	disks      *armcompute.DisksClient
 	sets       *armcompute.AvailabilitySetsClient
@@ -52,7 +53,8 @@ func newClients(subscription, from string, a *account) (*clients, error) {
 		subscription: subscription, from: from, account: a,
 		groups: groups.NewResourceGroupsClient(), resources: groups.NewClient(),
 		nets: nets.NewVirtualNetworksClient(), nsgs: nets.NewSecurityGroupsClient(), ips: nets.NewPublicIPAddressesClient(), nics: nets.NewInterfacesClient(),
-		vms: vms.NewVirtualMachinesClient(), disks: vms.NewDisksClient(), sets: vms.NewAvailabilitySetsClient(), extensions: vms.NewVirtualMachineExtensionsClient(), images: vms.NewVirtualMachineImagesClient(),
+		balancers: nets.NewLoadBalancersClient(),
+		vms:       vms.NewVirtualMachinesClient(), disks: vms.NewDisksClient(), sets: vms.NewAvailabilitySetsClient(), extensions: vms.NewVirtualMachineExtensionsClient(), images: vms.NewVirtualMachineImagesClient(),
 		skus: vms.NewResourceSKUsClient(), usages: vms.NewUsageClient(),
 	}, nil
 }
@@ -65,7 +67,7 @@ func (c *Conn) dial(ctx context.Context) (*clients, error) {
 	if c.clients != nil {
 		return c.clients, nil
 	}
-	a, err := newAccount(c.cfg, c.throttle)
+	a, err := newAccount(c.cfg, c.throttle, c.through)
 	if err != nil {
 		return nil, err
 	}

@@ -7,6 +7,7 @@ import (
 	"strings"
 	"sync"
 
+	"github.com/Azure/azure-sdk-for-go/sdk/azcore/policy"
 	"github.com/Azure/azure-sdk-for-go/sdk/resourcemanager/compute/armcompute/v8"
 	"github.com/Azure/azure-sdk-for-go/sdk/resourcemanager/network/armnetwork/v9"
 	"github.com/Azure/azure-sdk-for-go/sdk/resourcemanager/resources/armresources/v4"
@@ -18,21 +19,25 @@ import (
 type Conn struct {
 	cfg      Config
 	project  string
-	throttle *throttle
+	throttle *Throttle
+	through  policy.Transporter // nil: the network
+	rolls    rolls
 
 	mu      sync.Mutex
 	clients *clients
-	skus    []sku             // of the location, once they were asked for
-	pins    map[string]string // image references with the version that latest means
-	zones   map[string]string // the zones that were chosen, by the machines' names
-	places  map[string]string // and those of their data disks
+	skus    []sku               // of the location, once they were asked for
+	pins    map[string]string   // image references with the version that latest means
+	zones   map[string]string   // the zones that were chosen, by the machines' names
+	places  map[string]string   // and those of their data disks
+	pools   map[string][]string // of load balancers, by the names of machines that shall be in them
 	hashes  *slowHashes
 	leaving bool // the group is being deleted, and our lease with it
 }
 
-// Connect returns the scope. Nothing is contacted yet.
-func Connect(cfg Config, project string) *Conn {
-	c := &Conn{cfg: cfg.Normal(), project: project, throttle: newThrottle(), pins: map[string]string{}, zones: map[string]string{}}
+// Connect returns the scope. Nothing is contacted yet. All connections of a run are
+// given the same throttle.
+func Connect(cfg Config, project string, throttle *Throttle) *Conn {
+	c := &Conn{cfg: cfg.Normal(), project: project, throttle: throttle, pins: map[string]string{}, zones: map[string]string{}}
 	c.hashes = &slowHashes{salt: project + "/" + strings.ToLower(c.Group()), sums: map[[sha256.Size]byte]string{}}
 	return c
 }
@@ -67,6 +72,8 @@ type live struct {
 	sets  []*armcompute.AvailabilitySet
 	disks []*armcompute.Disk
 	power map[string]string // by the lower-cased ID: "running", "deallocated"
+
+	balancers []*armnetwork.LoadBalancer
 }
 
 // look reads all that there is, by one list of each type, at once.
@@ -90,15 +97,7 @@ func (c *Conn) look(ctx context.Context, cl *clients) (*live, error) {
 			return err
 		},
 		func() (err error) {
-			l.ips, err = all(ctx, cl.ips.NewListPager(group, nil), func(p armnetwork.PublicIPAddressesClientListResponse) []*armnetwork.PublicIPAddress { return p.Value })
-			return err
-		},
-		func() (err error) {
-			l.nics, err = all(ctx, cl.nics.NewListPager(group, nil), func(p armnetwork.InterfacesClientListResponse) []*armnetwork.Interface { return p.Value })
-			return err
-		},
-		func() (err error) {
-			l.vms, err = all(ctx, cl.vms.NewListPager(group, nil), func(p armcompute.VirtualMachinesClientListResponse) []*armcompute.VirtualMachine { return p.Value })
+			l.vms, err = listVMs(ctx, cl, group)
 			return err
 		},
 		func() (err error) {
@@ -109,18 +108,55 @@ func (c *Conn) look(ctx context.Context, cl *clients) (*live, error) {
 			l.disks, err = all(ctx, cl.disks.NewListByResourceGroupPager(group, nil), func(p armcompute.DisksClientListByResourceGroupResponse) []*armcompute.Disk { return p.Value })
 			return err
 		},
+		func() (err error) {
+			l.balancers, err = all(ctx, cl.balancers.NewListPager(group, nil), func(p armnetwork.LoadBalancersClientListResponse) []*armnetwork.LoadBalancer { return p.Value })
+			return err
+		},
+	}
+	if err := atOnce(append(parts, c.around(ctx, cl, l)...)); err != nil {
+		return nil, err
+	}
+	return l, c.lookExtensions(ctx, cl, l.vms)
+}
+
+// around are the lists that tell of machines what their own does not: their
+// addresses, and whether they run.
+func (c *Conn) around(ctx context.Context, cl *clients, l *live) []func() error {
+	group := c.Group()
+	return []func() error{
+		func() (err error) {
+			l.ips, err = listPublicIPs(ctx, cl, group)
+			return err
+		},
+		func() (err error) {
+			l.nics, err = listInterfaces(ctx, cl, group)
+			return err
+		},
 		func() error { return c.lookPower(ctx, cl, l.power) },
 	}
+}
+
+// atOnce runs requests that are independent.
+func atOnce(parts []func() error) error {
 	errs := make([]error, len(parts))
 	var wg sync.WaitGroup
 	for i, part := range parts {
 		wg.Go(func() { errs[i] = part() })
 	}
 	wg.Wait()
-	if err := firstError(errs); err != nil {
-		return nil, err
-	}
-	return l, c.lookExtensions(ctx, cl, l.vms)
+	return firstError(errs)
+}
+
+func listPublicIPs(ctx context.Context, cl *clients, group string) ([]*armnetwork.PublicIPAddress, error) {
+	return all(ctx, cl.ips.NewListPager(group, nil), func(p armnetwork.PublicIPAddressesClientListResponse) []*armnetwork.PublicIPAddress { return p.Value })
+}
+
+func listInterfaces(ctx context.Context, cl *clients, group string) ([]*armnetwork.Interface, error) {
+	return all(ctx, cl.nics.NewListPager(group, nil), func(p armnetwork.InterfacesClientListResponse) []*armnetwork.Interface { return p.Value })
+}
+
+func listVMs(ctx context.Context, cl *clients, group string) ([]*armcompute.VirtualMachine, error) {
+	return all(ctx, cl.vms.NewListPager(group, nil), func(p armcompute.VirtualMachinesClientListResponse) []*armcompute.VirtualMachine { return p.Value })
 }
 
 // firstError is one of several that say the same: that a login was refused is told
@@ -169,6 +205,7 @@ func (c *Conn) Observe(ctx context.Context, q resource.Query) (*resource.Observa
 	}
 	obs := &resource.Observation{Identity: "azure " + cl.subscription + "/" + strings.ToLower(c.Group())}
 	obs.Objects = c.objects(cl, l)
+	c.readPools(cl, q, l)
 	if err := c.measure(ctx, cl, q, obs); err != nil {
 		return nil, err
 	}
@@ -216,6 +253,9 @@ func (c *Conn) objects(cl *clients, l *live) []*resource.Object {
 	for _, vm := range l.vms {
 		out = append(out, c.vmObject(cl, l, vm))
 		out = append(out, c.extensionObjects(vm)...)
+	}
+	for _, lb := range l.balancers {
+		out = append(out, c.balancerObject(cl, l, lb))
 	}
 	known := map[string]string{}
 	for _, o := range out {

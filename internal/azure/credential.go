@@ -33,10 +33,12 @@ var clouds = map[string]cloud.Configuration{
 
 // The variables that name another Azure Resource Manager, such as one to test
 // against: where it is, and whose certificates are trusted there. Its host gives
-// out the tokens, too.
+// out the tokens, too. MachinesVariable is "none" where that Azure only says that
+// there are machines, so that nobody waits for one to answer.
 const (
 	EndpointVariable = "SWARMSCRIPT_AZURE_ENDPOINT"
 	CAVariable       = "SWARMSCRIPT_AZURE_CA_FILE"
+	MachinesVariable = "SWARMSCRIPT_AZURE_MACHINES"
 )
 
 // account is who we are to Azure.
@@ -51,13 +53,14 @@ type account struct {
 }
 
 // newAccount prepares the credentials of the environment. Nothing is contacted.
-func newAccount(cfg Config, throttle policy.Policy) (*account, error) {
+// Requests are sent through the network where through is nil.
+func newAccount(cfg Config, throttle policy.Policy, through policy.Transporter) (*account, error) {
 	conf := cloud.AzurePublic
 	if cfg.Environment != "" {
 		conf = clouds[cfg.Environment]
 	}
 	a := &account{tenant: cmp.Or(cfg.Tenant, os.Getenv("AZURE_TENANT_ID"), os.Getenv("ARM_TENANT_ID"))}
-	options := azcore.ClientOptions{Retry: policy.RetryOptions{MaxRetries: -1}, Telemetry: policy.TelemetryOptions{ApplicationID: "swarmscript"}}
+	options := azcore.ClientOptions{Transport: through, Retry: policy.RetryOptions{MaxRetries: -1}, Telemetry: policy.TelemetryOptions{ApplicationID: "swarmscript"}}
 	if endpoint := strings.TrimSuffix(os.Getenv(EndpointVariable), "/"); endpoint != "" {
 		if !strings.HasPrefix(endpoint, "https://") {
 			return nil, fmt.Errorf("%s is %q, want https://host:port: tokens are sent over nothing else", EndpointVariable, endpoint)

@@ -55,6 +55,9 @@ func explain(err error) error {
 	if errors.As(err, &resp) {
 		return explainResponse(resp)
 	}
+	if m := dialError().FindString(err.Error()); m != "" { // nobody was there to refuse a login
+		return fmt.Errorf("azure: %w: %s", resource.ErrUnreachable, strings.SplitN(m, ". To troubleshoot", 2)[0])
+	}
 	if strings.Contains(err.Error(), "failed to acquire a token") { // the chain's own
 		return fmt.Errorf("azure: %w: %s", resource.ErrRefused, chainMessage(err))
 	}
@@ -130,6 +133,8 @@ func judge(status int, code, message string) (advice string, kind error) {
 		return "use another size, zone or region", nil
 	case code == "SubscriptionNotFound":
 		return "give one that the login sees: subscription =, or AZURE_SUBSCRIPTION_ID", resource.ErrRefused
+	case busyCodes[code]: // what an operation ended with: the step is tried again
+		return "", resource.ErrTransient
 	case status == http.StatusNotFound:
 		return "", resource.ErrMissing
 	case status == http.StatusPreconditionFailed:
@@ -146,6 +151,9 @@ func isMissing(err error) bool {
 	var resp *azcore.ResponseError
 	return errors.Is(err, resource.ErrMissing) || errors.As(err, &resp) && resp.StatusCode == http.StatusNotFound
 }
+
+// dialError is what Go says where no connection is made. The SDK keeps the text alone.
+var dialError = pattern.Of(`(dial (tcp|udp) |lookup )[^\n]*`)
 
 var aadError = pattern.Of(`AADSTS\d+: [^"\\\r\n]+`)
 

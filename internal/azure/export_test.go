@@ -10,8 +10,18 @@ import (
 
 	armruntime "github.com/Azure/azure-sdk-for-go/sdk/azcore/arm/runtime"
 	"github.com/Azure/azure-sdk-for-go/sdk/azcore/cloud"
+	"github.com/Azure/azure-sdk-for-go/sdk/azcore/policy"
 	"github.com/Azure/azure-sdk-for-go/sdk/azcore/runtime"
 )
+
+// NoRegistry is what an error of a connection to a registry is said to be.
+var NoRegistry = noRegistry
+
+// Through has it send its requests to something else than the network.
+func (c *Conn) Through(t policy.Transporter) *Conn {
+	c.through = t
+	return c
+}
 
 // Send does by hand what somebody else might do to a resource of the group:
 // path is what comes after the group's ID.
@@ -65,3 +75,21 @@ func (c *Conn) Send(ctx context.Context, method, path, version string, body any)
 type nopCloser struct{ *bytes.Reader }
 
 func (nopCloser) Close() error { return nil }
+
+// Watch has a policy see each request to Azure, and its answer. Where there is no
+// login nothing is sent to Resource Manager that could be seen.
+func (c *Conn) Watch(ctx context.Context, p policy.Policy) error {
+	cl, err := c.dial(ctx)
+	if err != nil {
+		return err
+	}
+	cl.account.options.PerCallPolicies = append(cl.account.options.PerCallPolicies, p)
+	watched, err := newClients(cl.subscription, cl.from, cl.account)
+	if err != nil {
+		return err
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.clients = watched
+	return nil
+}

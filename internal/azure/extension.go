@@ -43,6 +43,7 @@ var ExtensionKind = &resource.Kind{
 	Rank:     29,
 	Keyless:  true,
 	Restarts: true,
+	Inside:   "vm",
 	Unnamed:  nameExtension,
 	Out: []resource.Output{
 		{Name: "name", Type: "string", Stable: true, Arg: "extension", Doc: "What it is called on its machine."},

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/Azure/azure-sdk-for-go/sdk/azcore/policy"
+	"github.com/Azure/azure-sdk-for-go/sdk/azcore/runtime"
 	"github.com/Azure/azure-sdk-for-go/sdk/resourcemanager/network/armnetwork/v9"
 	"github.com/Azure/azure-sdk-for-go/sdk/resourcemanager/resources/armresources/v4"
 
@@ -88,7 +89,10 @@ func (c *Conn) WriteLease(ctx context.Context, project string, old, next *resour
 	under := policy.WithHTTPHeader(ctx, header)
 	if next == nil {
 		poller, err := cl.nsgs.BeginDelete(under, c.Group(), name, nil)
-		return nil, conflict(finishDelete(ctx, poller, err))
+		if _, err = soon(ctx, poller, err); isMissing(err) {
+			return nil, nil
+		}
+		return nil, conflict(err)
 	}
 	if old == nil {
 		if err := c.makeGroup(ctx, cl, project); err != nil {
@@ -103,7 +107,7 @@ func (c *Conn) WriteLease(ctx context.Context, project string, old, next *resour
 	labels[resource.LabelProject], labels[tagLease] = project, string(data)
 	g := armnetwork.SecurityGroup{Location: &c.cfg.Location, Properties: &armnetwork.SecurityGroupPropertiesFormat{}, Tags: pack(labels)}
 	poller, err := cl.nsgs.BeginCreateOrUpdate(under, c.Group(), name, g, nil)
-	got, err := finish(ctx, poller, err)
+	got, err := soon(ctx, poller, err)
 	if err != nil {
 		return nil, conflict(err)
 	}
@@ -112,6 +116,22 @@ func (c *Conn) WriteLease(ctx context.Context, project string, old, next *resour
 		return nil, fmt.Errorf("the lease of %s: %w", project, resource.ErrConflict)
 	}
 	return written, err
+}
+
+// soon waits for an operation, which it asks after each second, whatever Azure says:
+// a lease that is made or renewed too late is lost.
+func soon[T any](ctx context.Context, p *runtime.Poller[T], err error) (T, error) {
+	for err == nil && !p.Done() {
+		if _, err = p.Poll(ctx); err == nil && !p.Done() {
+			err = pause(ctx, time.Second)
+		}
+	}
+	if err != nil {
+		var none T
+		return none, explain(err)
+	}
+	got, err := p.Result(ctx)
+	return got, explain(err)
 }
 
 // conflict says of a write to the lease that somebody else was faster: the etag has

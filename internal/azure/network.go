@@ -150,6 +150,9 @@ func (c *Conn) networkObject(cl *clients, n *armnetwork.VirtualNetwork) *resourc
 	return o
 }
 
+// creating is what settled says of what is being made.
+const creating = "creating"
+
 // settled says of an object what Azure says of its last operation.
 func settled(o *resource.Object, state string) {
 	switch state {

@@ -6,11 +6,8 @@ import (
 	"testing"
 	"time"
 
-	"github.com/swarmscript/swarmscript/builtins"
 	"github.com/swarmscript/swarmscript/internal/azure"
-	"github.com/swarmscript/swarmscript/internal/registry"
 	"github.com/swarmscript/swarmscript/internal/resource"
-	"github.com/swarmscript/swarmscript/lang"
 )
 
 // told makes each change of a script, which has to be planned as it is said, and
@@ -81,18 +78,6 @@ func TestPartsThatClash(t *testing.T) {
 	}
 }
 
-// problems are what is wrong with a script by itself.
-func (s *story) problems(src string) error {
-	s.Helper()
-	rec := builtins.NewRecorder(&builtins.Inputs{}, registry.Kinds())
-	session := lang.NewSession(lang.Options{Root: s.TempDir(), Predeclared: rec.Predeclared()})
-	if _, err := session.ExecSource(s.ctx, "x.star", []byte(src)); err != nil {
-		return err
-	}
-	_, problems := rec.Program()
-	return problems.Err()
-}
-
 // The tags of an azure() are on all that is made, and compared as a resource's own
 // are, which come before them.
 func TestDefaultTags(t *testing.T) {
@@ -122,7 +107,7 @@ vm("web", provider = az)
 	s.destroy(src)
 
 	// So has the lease, and the group that is made for it.
-	conn := azure.Connect(azure.Config{Location: "westeurope"}.WithTags(map[string]string{"cost": "43", "team": "web"}), "shop/test")
+	conn := azure.Connect(azure.Config{Location: "westeurope"}.WithTags(map[string]string{"cost": "43", "team": "web"}), "shop/test", azure.NewThrottle())
 	lease, err := conn.WriteLease(s.ctx, "shop/test", nil, &resource.Lease{Holder: "a", Expires: time.Now().Add(time.Minute).UTC()})
 	s.must(err)
 	for _, r := range append(s.byHand("GET", "/resources", "2021-04-01", nil)["value"].([]any), s.byHand("GET", "", "2021-04-01", nil)) {

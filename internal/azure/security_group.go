@@ -222,8 +222,10 @@ func (securityGroupHandler) Delete(ctx context.Context, rc resource.Conn, r *res
 
 // SwarmRules are the rules of a security group whose machines are a swarm: SSH from
 // where the script says, what a swarm needs from the network, what the script
-// opens, and nothing else. Azure's own rules would let the whole network in.
-func SwarmRules(sshFrom string, open []string) []SecurityRule {
+// opens and what load balancers send, and nothing else. Azure's own rules would let
+// the whole network in. To Azure the host's own address is a part of the network,
+// and that is where load balancers probe from.
+func SwarmRules(sshFrom string, open, balanced []string) []SecurityRule {
 	network := []string{"VirtualNetwork"}
 	ssh := SecurityRule{Name: "ssh", Priority: 100, Direction: "Inbound", Access: "Allow", Protocol: "Tcp", Ports: []string{"22"}}
 	if sshFrom != "" {
@@ -238,6 +240,14 @@ func SwarmRules(sshFrom string, open []string) []SecurityRule {
 		{Name: "swarm-encrypted", Priority: 150, Protocol: "Esp", Sources: network},
 		{Name: "ping", Priority: 160, Protocol: "Icmp", Sources: network},
 		{Name: "closed-within", Priority: 4096, Access: "Deny", Protocol: "*", Sources: network},
+	}
+	if len(balanced) > 0 {
+		rules = append(rules, SecurityRule{Name: "probes", Priority: 170, Protocol: "Tcp", Sources: []string{"AzureLoadBalancer"}})
+	}
+	for _, p := range balanced {
+		if !slices.Contains(open, p) {
+			open = append(slices.Clone(open), p)
+		}
 	}
 	for i, p := range open {
 		port, proto, _ := strings.Cut(p, "/")

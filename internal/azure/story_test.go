@@ -9,6 +9,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/Azure/azure-sdk-for-go/sdk/azcore/policy"
+
 	"github.com/swarmscript/swarmscript/builtins"
 	"github.com/swarmscript/swarmscript/internal/apply"
 	"github.com/swarmscript/swarmscript/internal/azure"
@@ -26,6 +28,8 @@ type story struct {
 	*testing.T
 	ctx    context.Context
 	server *azuretest.Server
+	wire   *wire              // which sees what is sent
+	direct policy.Transporter // nil: through the network
 	last   *apply.Result
 	stop   func(apply.Event) bool // ends an apply in the middle
 }
@@ -35,11 +39,22 @@ const head = "project('shop', env = 'test')\naz = azure('westeurope')\n"
 
 func newStory(t *testing.T, options ...azuretest.Option) *story {
 	t.Helper()
+	return tell(t, &story{server: azuretest.Start(t, options...)})
+}
+
+// newQuickStory is one whose hours are over at once, in a bubble of package synctest.
+func newQuickStory(t *testing.T, options ...azuretest.Option) *story {
+	t.Helper()
+	server := azuretest.Direct(t, options...)
+	return tell(t, &story{server: server, direct: server})
+}
+
+func tell(t *testing.T, s *story) *story {
 	t.Setenv("HOME", t.TempDir())
 	t.Setenv("XDG_CONFIG_HOME", t.TempDir())
 	t.Setenv("SSH_AUTH_SOCK", "")
-	s := &story{T: t, ctx: t.Context(), server: azuretest.Start(t, options...)}
 	s.server.Setenv(t)
+	s.T, s.ctx, s.wire = t, t.Context(), newWire(t.Errorf)
 	return s
 }
 
@@ -54,24 +69,45 @@ func (s *story) must(err error) {
 // none is waited for.
 func (s *story) program(src string) *resource.Program {
 	s.Helper()
+	p, err := s.evaluate(src)
+	s.must(err)
+	return p
+}
+
+// problems are what is wrong with a script by itself.
+func (s *story) problems(src string) error {
+	_, err := s.evaluate(src)
+	return err
+}
+
+func (s *story) evaluate(src string) (*resource.Program, error) {
 	rec := builtins.NewRecorder(&builtins.Inputs{}, registry.Kinds())
 	session := lang.NewSession(lang.Options{Root: s.TempDir(), Predeclared: rec.Predeclared()})
-	_, err := session.ExecSource(s.ctx, "x.star", []byte(src))
-	s.must(err)
+	if _, err := session.ExecSource(s.ctx, "x.star", []byte(src)); err != nil {
+		return nil, err
+	}
 	p, problems := rec.Program()
-	s.must(problems.Err())
-	return p
+	return p, problems.Err()
+}
+
+// connect returns a connection whose requests the fakes see.
+func (s *story) connect(cfg azure.Config, project string, throttle *azure.Throttle) (*azure.Conn, error) {
+	conn := azure.Connect(cfg, project, throttle).Through(s.direct)
+	return conn, conn.Watch(s.ctx, s.wire)
 }
 
 // look connects to the group of a program and reads it, as a plan does.
 func (s *story) look(p *resource.Program) (map[string]*apply.Scope, error) {
-	scopes := map[string]*apply.Scope{}
+	scopes, throttle := map[string]*apply.Scope{}, azure.NewThrottle()
 	for _, scope := range p.Scopes {
 		cfg, ok := scope.Config.(azure.Config)
 		if !ok {
 			continue // the machines
 		}
-		conn := azure.Connect(cfg, p.Project)
+		conn, err := s.connect(cfg, p.Project, throttle)
+		if err != nil {
+			return nil, err
+		}
 		obs, err := conn.Observe(s.ctx, p.Query(scope.Address))
 		if err != nil {
 			return nil, err
@@ -189,7 +225,7 @@ func (s *story) destroy(src string) {
 
 // send does something to the group by hand.
 func (s *story) send(method, path, version string, body any) (map[string]any, error) {
-	return azure.Connect(azure.Config{Location: "westeurope", ResourceGroup: "shop-test"}, "shop/test").Send(s.ctx, method, path, version, body)
+	return azure.Connect(azure.Config{Location: "westeurope", ResourceGroup: "shop-test"}, "shop/test", azure.NewThrottle()).Through(s.direct).Send(s.ctx, method, path, version, body)
 }
 
 const (
@@ -503,6 +539,11 @@ func TestRefusedLogins(t *testing.T) {
 	if _, _, err := s.build(src, false); !errors.Is(err, resource.ErrRefused) || !strings.Contains(err.Error(), "AADSTS") {
 		t.Errorf("a wrong secret: %v", err)
 	}
+	t.Setenv(azure.EndpointVariable, "https://127.0.0.1:9")
+	if _, _, err := s.build(src, false); !errors.Is(err, resource.ErrUnreachable) || !strings.Contains(err.Error(), "connection refused") {
+		t.Errorf("nobody is there: %v", err)
+	}
+	t.Setenv(azure.EndpointVariable, s.server.URL)
 	for _, name := range []string{"AZURE_CLIENT_SECRET", "AZURE_CLIENT_ID", "AZURE_TENANT_ID"} {
 		t.Setenv(name, "")
 	}
@@ -524,7 +565,10 @@ func TestRefusedLogins(t *testing.T) {
 func TestLease(t *testing.T) {
 	s := newStory(t)
 	cfg := azure.Config{Location: "westeurope", ResourceGroup: "shop-test"}
-	a, b := azure.Connect(cfg, "shop/test"), azure.Connect(cfg, "shop/test")
+	a, err := s.connect(cfg, "shop/test", azure.NewThrottle())
+	s.must(err)
+	b, err := s.connect(cfg, "shop/test", azure.NewThrottle())
+	s.must(err)
 	held := func(holder string) *resource.Lease {
 		return &resource.Lease{Holder: holder, Why: "a test", Expires: time.Now().Add(time.Minute).UTC()}
 	}

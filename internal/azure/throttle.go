@@ -7,6 +7,7 @@ import (
 	"io"
 	"math/rand/v2"
 	"net/http"
+	"net/url"
 	"strconv"
 	"strings"
 	"sync"
@@ -45,26 +46,64 @@ func (b *bucket) take(now time.Time) time.Duration {
 	return time.Duration(-b.tokens / b.rate * float64(time.Second))
 }
 
-// Azure's limits of a subscription, of one principal in one region: a bucket of so
-// many requests, and so many more a second.
+// know lowers the tokens to what Azure says is left: others may send requests, too.
+func (b *bucket) know(left int) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.tokens = min(b.tokens, float64(left))
+}
+
+// Azure's limits of a subscription, of one principal: a bucket of so many requests,
+// and so many more a second. It counts them where they come in, which is one region
+// for one client, not where the resources are.
 // https://learn.microsoft.com/azure/azure-resource-manager/management/request-limits-and-throttling
 const (
 	writeBurst, writeRate = 200, 10
 	readBurst, readRate   = 250, 25
 )
 
-// throttle is the policy of every request: it stays below Azure's limits, and tries
-// again what Azure refuses only for a while.
-type throttle struct {
-	writes, deletes, reads *bucket
-	wait                   func(context.Context, time.Duration) error
+// A Throttle is the policy of every request: it stays below Azure's limits, and tries
+// again what Azure refuses only for a while. One is for all connections of a run:
+// those to one subscription share what it may.
+type Throttle struct {
+	wait func(context.Context, time.Duration) error
+
+	mu      sync.Mutex
+	budgets map[string]*budget // by the endpoint's host and the subscription
 }
 
-func newThrottle() *throttle {
-	return &throttle{
-		writes: newBucket(writeBurst, writeRate), deletes: newBucket(writeBurst, writeRate), reads: newBucket(readBurst, readRate),
-		wait: pause,
+// budget is what may be asked of a subscription.
+type budget struct{ writes, deletes, reads *bucket }
+
+// NewThrottle returns one that has not sent anything yet.
+func NewThrottle() *Throttle { return &Throttle{wait: pause, budgets: map[string]*budget{}} }
+
+// budget is the one that a request counts against.
+func (t *Throttle) budget(u *url.URL) *budget {
+	parts := strings.Split(strings.ToLower(u.Path), "/")
+	key := strings.ToLower(u.Host)
+	if len(parts) > 2 && parts[1] == "subscriptions" { // otherwise it is the tenant's
+		key += "/" + parts[2]
 	}
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	b := t.budgets[key]
+	if b == nil {
+		b = &budget{writes: newBucket(writeBurst, writeRate), deletes: newBucket(writeBurst, writeRate), reads: newBucket(readBurst, readRate)}
+		t.budgets[key] = b
+	}
+	return b
+}
+
+// of is the bucket of a method, and what Azure calls it.
+func (b *budget) of(method string) (*bucket, string) {
+	switch method {
+	case http.MethodGet, http.MethodHead:
+		return b.reads, "reads"
+	case http.MethodDelete:
+		return b.deletes, "deletes"
+	}
+	return b.writes, "writes"
 }
 
 func pause(ctx context.Context, d time.Duration) error {
@@ -81,21 +120,12 @@ func pause(ctx context.Context, d time.Duration) error {
 	}
 }
 
-func (t *throttle) bucketOf(method string) *bucket {
-	switch method {
-	case http.MethodGet, http.MethodHead:
-		return t.reads
-	case http.MethodDelete:
-		return t.deletes
-	}
-	return t.writes
-}
-
 // Do implements [policy.Policy].
-func (t *throttle) Do(req *policy.Request) (*http.Response, error) {
+func (t *Throttle) Do(req *policy.Request) (*http.Response, error) {
 	ctx := req.Raw().Context()
+	bucket, name := t.budget(req.Raw().URL).of(req.Raw().Method)
 	for try := 0; ; try++ {
-		if err := t.wait(ctx, t.bucketOf(req.Raw().Method).take(time.Now())); err != nil {
+		if err := t.wait(ctx, bucket.take(time.Now())); err != nil {
 			return nil, err
 		}
 		if err := req.RewindBody(); err != nil {
@@ -111,8 +141,11 @@ func (t *throttle) Do(req *policy.Request) (*http.Response, error) {
 			}
 			continue
 		}
+		if left, err := strconv.Atoi(resp.Header.Get("X-Ms-Ratelimit-Remaining-Subscription-" + name)); err == nil {
+			bucket.know(left)
+		}
 		again, after := verdict(resp.StatusCode, resp.Header, errorCode(resp), try)
-		if !again {
+		if !again && !concurrent(req.Raw(), resp) {
 			return resp, nil
 		}
 		tell(ctx, refusal(resp, after))
@@ -164,6 +197,16 @@ var busyCodes = map[string]bool{
 	"RetryableError":                   true,
 	"ResourceGroupBeingDeleted":        true,
 }
+
+// concurrent reports whether a machine cannot be changed or deleted now because Azure
+// is at it already: that ends. One that is to be made is there then, which its step
+// has to know at once. Of others the code says less.
+func concurrent(r *http.Request, resp *http.Response) bool {
+	return resp.StatusCode == http.StatusConflict && errorCode(resp) == codeConcurrent && r.Header.Get("If-None-Match") == "" &&
+		strings.Contains(strings.ToLower(r.URL.Path), "/microsoft.compute/virtualmachines/")
+}
+
+const codeConcurrent = "Conflict"
 
 // retryAfter is what an answer says of when to ask again, 0 where it does not.
 func retryAfter(h http.Header) time.Duration {

@@ -6,6 +6,7 @@ import (
 	"math/rand/v2"
 	"net/http"
 	"net/http/httptest"
+	"net/url"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -114,7 +115,7 @@ func TestThrottleTriesAgain(t *testing.T) {
 		}
 	}))
 	defer s.Close()
-	th := newThrottle()
+	th := NewThrottle()
 	var waited []time.Duration
 	th.wait = func(ctx context.Context, d time.Duration) error {
 		if d > 0 {
@@ -146,6 +147,52 @@ func TestThrottleTriesAgain(t *testing.T) {
 	}
 	if len(told) != 3 || !strings.Contains(told[1], "AnotherOperationInProgress") {
 		t.Errorf("told %q", told)
+	}
+}
+
+// What a subscription may is one budget, whoever asks; that of another one, of another
+// Azure, of deletions and of reads is another.
+func TestOneBudgetPerSubscription(t *testing.T) {
+	th := NewThrottle()
+	take := func(method, rawURL string) *bucket {
+		u, err := url.Parse(rawURL)
+		if err != nil {
+			t.Fatal(err)
+		}
+		b, _ := th.budget(u).of(method)
+		return b
+	}
+	const a = "https://management.azure.com/subscriptions/A/resourceGroups/one"
+	b := take("PUT", a)
+	for _, same := range []string{a, "https://management.azure.com/subscriptions/a/resourceGroups/two/providers/x", "https://Management.azure.com/SUBSCRIPTIONS/a"} {
+		if take("PATCH", same) != b {
+			t.Errorf("%s has a budget of its own", same)
+		}
+	}
+	others := map[*bucket]string{b: a}
+	for _, other := range []string{
+		"GET " + a, "DELETE " + a, "PUT https://management.azure.com/subscriptions/b/resourceGroups/one",
+		"PUT https://management.chinacloudapi.cn/subscriptions/a", "GET https://management.azure.com/subscriptions?api-version=1",
+	} {
+		method, at, _ := strings.Cut(other, " ")
+		if was := others[take(method, at)]; was != "" {
+			t.Errorf("%s and %s share a bucket", other, was)
+		}
+		others[take(method, at)] = other
+	}
+}
+
+// What Azure says is left is believed where it is less.
+func TestBucketKnowsWhatIsLeft(t *testing.T) {
+	b, now := newBucket(10, 1), time.Unix(1000, 0)
+	b.take(now)
+	b.know(50)
+	if got := b.take(now); got != 0 || b.tokens != 8 {
+		t.Errorf("waits %v, and %v are left", got, b.tokens)
+	}
+	b.know(0)
+	if got := b.take(now); got != time.Second {
+		t.Errorf("nothing is left, and it waits %v", got)
 	}
 }
 

@@ -57,7 +57,6 @@ var VMKind = &resource.Kind{
 	Opens:   "host",
 	Rank:    30,
 	Keyless: true,
-	Busy:    true, // its extensions are made anew with it
 	Out: []resource.Output{
 		{Name: "address", Type: "string", Stable: true, Doc: "The address that it is reached at: the public one, or the private one where it has none."},
 		{Name: "private_ip", Type: "string", Stable: true, Doc: "Its address in its network: at which other machines reach it."},

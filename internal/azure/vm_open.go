@@ -4,7 +4,7 @@ import (
 	"cmp"
 	"context"
 	"fmt"
-	"time"
+	"os"
 
 	"github.com/Azure/azure-sdk-for-go/sdk/resourcemanager/compute/armcompute/v8"
 	"github.com/Azure/azure-sdk-for-go/sdk/resourcemanager/network/armnetwork/v9"
@@ -53,6 +53,12 @@ func machineIn(o *resource.Object) (*native, *machine, error) {
 	return n, m, nil
 }
 
+// noMachines reports whether an Azure only says that there are machines: nothing is
+// behind them that could answer, as if they were off.
+func noMachines() bool {
+	return os.Getenv(EndpointVariable) != "" && os.Getenv(MachinesVariable) == "none"
+}
+
 // Open implements [resource.Opener]: the machine over SSH. Its host key is known by
 // its tag.
 func (vmHandler) Open(_ context.Context, _ resource.Conn, o *resource.Object) (resource.Conn, error) {
@@ -60,7 +66,10 @@ func (vmHandler) Open(_ context.Context, _ resource.Conn, o *resource.Object) (r
 	if err != nil {
 		return nil, err
 	}
-	if !m.runs() {
+	switch {
+	case o.Unsettled == creating:
+		return nil, fmt.Errorf("%s %w yet: Azure is creating it", o.Name, resource.ErrOff)
+	case !m.runs() || noMachines():
 		return nil, fmt.Errorf("%s %w", o.Name, resource.ErrOff)
 	}
 	address := cmp.Or(m.publicIP, m.privateIP)
@@ -90,11 +99,14 @@ func (v vmHandler) Settle(ctx context.Context, rc resource.Conn, r *resource.Req
 	if err := vmSchema.Decode(r.Args, &spec); err != nil || !spec.Running {
 		return err
 	}
-	if o, err = c.made(ctx, cl, r, o); err != nil {
+	if err = c.taken(ctx, cl, r, o); err != nil {
 		return err
 	}
-	if r.Live != nil && r.Live.ID == o.ID && wasUp(r.Live) {
+	if r.Live != nil && r.Live.ID == o.ID && wasUp(r.Live) && !bootedAnew(r.Live, o) {
 		return nil // nobody has started it
+	}
+	if noMachines() {
+		return nil
 	}
 	conn, err := v.Open(ctx, rc, o)
 	if err != nil {
@@ -104,23 +116,30 @@ func (v vmHandler) Settle(ctx context.Context, rc resource.Conn, r *resource.Req
 	return conn.(*host.Conn).MadeReady(ctx, r)
 }
 
-// made waits for a machine that an earlier run asked for, and that Azure is still
-// at.
-func (c *Conn) made(ctx context.Context, cl *clients, r *resource.Request, o *resource.Object) (*resource.Object, error) {
-	for o.Unsettled != "" && !o.Stuck {
+// taken waits for a machine that an earlier run asked for, and that Azure is still
+// at. What it has become is written to o.
+func (c *Conn) taken(ctx context.Context, cl *clients, r *resource.Request, o *resource.Object) error {
+	if o.Unsettled != "" && !o.Stuck {
 		toProgress(r)("Azure is " + o.Unsettled + " it")
-		if err := pause(ctx, 2*time.Second); err != nil {
-			return nil, &resource.NotConverged{Address: r.Address, Summary: "is not made yet", Detail: "Azure is still " + o.Unsettled + " it"}
+		now, err := c.made(ctx, cl, o.Name, operation{every: pollEvery})
+		if ctx.Err() != nil {
+			return &resource.NotConverged{Address: r.Address, Summary: "is not made yet", Detail: "Azure is still " + o.Unsettled + " it"}
 		}
-		var err error
-		if o, err = c.readVM(ctx, cl, o.Name); err != nil {
-			return nil, err
+		if err != nil {
+			return err
 		}
+		*o = *now
 	}
 	if o.Stuck {
-		return nil, &resource.NotConverged{Address: r.Address, Summary: "was not made", Detail: "Azure says that " + o.Unsettled + "; az vm get-instance-view --name " + o.Name + " --resource-group " + c.Group() + " says why"}
+		return &resource.NotConverged{Address: r.Address, Summary: "was not made", Detail: "Azure says that " + o.Unsettled + "; az vm get-instance-view --name " + o.Name + " --resource-group " + c.Group() + " says why"}
 	}
-	return o, nil
+	return nil
+}
+
+// bootedAnew reports whether what was changed of a machine made it boot.
+func bootedAnew(before, now *resource.Object) bool {
+	disk, _ := vmSchema.Field("os_disk_size")
+	return before.Out["size"] != now.Out["size"] || before.Args[disk.Index] != now.Args[disk.Index]
 }
 
 // wasUp reports whether a machine ran when it was observed.

@@ -7,8 +7,10 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"net/http"
 	"strings"
 
+	"github.com/Azure/azure-sdk-for-go/sdk/azcore/policy"
 	"github.com/Azure/azure-sdk-for-go/sdk/resourcemanager/compute/armcompute/v8"
 
 	"github.com/swarmscript/swarmscript/internal/resource"
@@ -38,20 +40,43 @@ func (vmHandler) Create(ctx context.Context, rc resource.Conn, r *resource.Reque
 			return nil, err
 		}
 	}
-	poller, err := cl.vms.BeginCreateOrUpdate(ctx, c.Group(), spec.Name, vm, &armcompute.VirtualMachinesClientBeginCreateOrUpdateOptions{IfNoneMatch: ptr("*")})
-	if err := explain(err); errors.Is(err, resource.ErrConflict) {
+	var answer *http.Response
+	poller, err := cl.vms.BeginCreateOrUpdate(policy.WithCaptureResponse(ctx, &answer), c.Group(), spec.Name, vm, &armcompute.VirtualMachinesClientBeginCreateOrUpdateOptions{IfNoneMatch: ptr("*")})
+	switch err = explain(err); {
+	case errors.Is(err, resource.ErrConflict), isConcurrent(err):
 		return nil, fmt.Errorf("%w: %w", resource.ErrExists, err)
-	}
-	toProgress(r)("is made in Azure")
-	if _, err := finish(ctx, poller, err); err != nil {
+	case err != nil:
 		return nil, err
 	}
-	if !spec.Running {
-		if err := stop(ctx, cl, c.Group(), spec.Name); err != nil {
+	toProgress(r)("is made in Azure")
+	waits(r)
+	o, err := c.made(ctx, cl, spec.Name, operation{asked: operationOf(poller), every: interval(answer)})
+	if err != nil || spec.Running {
+		return o, err
+	}
+	if r.Turn != nil {
+		if err := r.Turn(ctx); err != nil {
 			return nil, err
 		}
 	}
+	if err := stop(ctx, cl, c.Group(), spec.Name); err != nil {
+		return nil, err
+	}
 	return c.readVM(ctx, cl, spec.Name)
+}
+
+// isConcurrent reports whether Azure is at a machine of that name already: asked for by
+// a run that ended, or by this one, whose question after it was not answered.
+func isConcurrent(err error) bool {
+	var f *Failure
+	return errors.As(err, &f) && f.Status == http.StatusConflict && f.Code == codeConcurrent
+}
+
+// waits lets others write: of this step Azure has all that it needs.
+func waits(r *resource.Request) {
+	if r.Waits != nil {
+		r.Waits()
+	}
 }
 
 // draft is the request that makes a machine.
@@ -191,6 +216,8 @@ func (c *Conn) network(cl *clients, spec VMSpec, project string) *armcompute.Net
 	ip := &armcompute.VirtualMachineNetworkInterfaceIPConfigurationProperties{
 		Primary: ptr(true),
 		Subnet:  &armcompute.SubResource{ID: ptr(at.subnetID(val(spec.VirtualNetwork), cmp.Or(val(spec.Subnet), defaultSubnet)))},
+
+		LoadBalancerBackendAddressPools: c.poolsOf(spec.Name),
 	}
 	if spec.PublicIP == nil || *spec.PublicIP {
 		ip.PublicIPAddressConfiguration = &armcompute.VirtualMachinePublicIPAddressConfiguration{
@@ -354,7 +381,15 @@ func (c *Conn) grow(ctx context.Context, cl *clients, n *native, spec VMSpec) er
 func (vmHandler) Delete(ctx context.Context, rc resource.Conn, r *resource.Request) error {
 	toProgress(r)("is deleted, with its disk and its addresses")
 	return deletes(ctx, rc, r, func(ctx context.Context, cl *clients, group, name string) error {
-		poller, err := cl.vms.BeginDelete(ctx, group, name, nil)
-		return finishDelete(ctx, poller, err)
+		var answer *http.Response
+		poller, err := cl.vms.BeginDelete(policy.WithCaptureResponse(ctx, &answer), group, name, nil)
+		switch err = explain(err); {
+		case isMissing(err):
+			return nil
+		case err != nil:
+			return err
+		}
+		waits(r)
+		return rc.(*Conn).gone(ctx, cl, name, operation{asked: operationOf(poller), every: interval(answer)})
 	})
 }

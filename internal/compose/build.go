@@ -37,7 +37,7 @@ func (c *converter) build(key string, s types.ServiceConfig) *Part {
 		c.fail(at("context"), "", "services.%s.build: %s is not a folder under the root folder", key, b.Context)
 	}
 	spec := &engine.BuildSpec{
-		Name: strings.ToLower(c.stack.Name + "-" + key), Context: "//" + strings.TrimPrefix(folder, "."), Dockerfile: orDefault(b.Dockerfile, "Dockerfile"), Target: b.Target,
+		Name: strings.ToLower(c.stack.Name + "-" + key), Context: "//" + strings.TrimPrefix(folder, "."), Dockerfile: engine.ContextPath(orDefault(b.Dockerfile, "Dockerfile")), Target: b.Target,
 		Labels: maps.Clone(map[string]string(b.Labels)), Network: b.Network, Pull: b.Pull, NoCache: b.NoCache,
 		Tags: []engine.LocalRef{engine.LocalRef(image)}, Push: c.pushes(image),
 	}

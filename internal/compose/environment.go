@@ -58,16 +58,24 @@ func (in *input) variables(file string, env map[string]string, from diag.Pos) di
 	return nil
 }
 
+// variableErrs are what dotenv says of a file of variables, as we say it. The first
+// that is in an error's text counts.
+var variableErrs = [][2]string{
+	{"unterminated quoted value", "a quote is not closed"},
+	{"contain a space", "a name has a blank in it"},
+	{"contains whitespaces", "a name has a blank in it"},
+	{"unexpected character", "a name has a sign in it that none can have"},
+	{"no variable name", "a line has no name before its ="},
+	{"invalid utf8", "it is not text"},
+	{"Invalid template", "a value has a $ that begins no variable"},
+}
+
 // variableErr is what is wrong with a file of variables, without what it says,
 // which may be a password.
 func variableErr(err error) string {
-	for told, what := range map[string]string{
-		"unterminated quoted value": "a quote is not closed", "contain a space": "a name has a blank in it", "contains whitespaces": "a name has a blank in it",
-		"unexpected character": "a name has a sign in it that none can have", "no variable name": "a line has no name before its =",
-		"invalid utf8": "it is not text", "Invalid template": "a value has a $ that begins no variable",
-	} {
-		if strings.Contains(err.Error(), told) {
-			return "not a file of variables: " + what
+	for _, e := range variableErrs {
+		if strings.Contains(err.Error(), e[0]) {
+			return "not a file of variables: " + e[1]
 		}
 	}
 	return "not a file of variables, a NAME=value on each line"

@@ -16,11 +16,37 @@ var (
 	errCycle = pattern.Of(`dependency cycle detected: (\S+)`)
 	errKey   = pattern.Of(`additional properties '([^']+)'`)
 	errIn    = pattern.Of(`^error while interpolating ([^:]+): `)
+	// errValue is one value of those that "decoding failed" for, errFunc who in Go says so.
+	errFunc  = pattern.Of(`^(strconv\.\w+|time): `)
+	errValue = pattern.Of(`(?m)^\W*'([a-z]+\[[^']*)'[: ]+(.+)$`)
 )
+
+// valueErrs are values of which compose-go makes nothing, as sizes, times and
+// numbers.
+func (in *input) valueErrs(err error) (problems diag.List) {
+	for _, m := range errValue().FindAllStringSubmatch(err.Error(), -1) {
+		keys := placeKeys(m[1])
+		what := errFunc().ReplaceAllString(m[2], "")
+		if v := in.said(keys...); v != "" && !strings.Contains(what, v) {
+			what += ": " + v
+		}
+		problems = append(problems, &diag.Diagnostic{Pos: in.at(keys...), Summary: strings.Join(keys, ".") + ": " + what})
+	}
+	problems.Sort()
+	return problems
+}
+
+// placeKeys are the keys of services[web].ports.0.
+func placeKeys(place string) []string {
+	return strings.FieldsFunc(place, func(r rune) bool { return r == '.' || r == '[' || r == ']' })
+}
 
 // loadErr is an error of compose-go, at the place that it is about as far as its
 // text says.
 func (in *input) loadErr(err error) diag.List {
+	if problems := in.valueErrs(err); problems != nil {
+		return problems
+	}
 	text := oneLine(err)
 	text = strings.ReplaceAll(text, filepath.Clean(in.o.Root)+string(filepath.Separator), "")
 	d := &diag.Diagnostic{Pos: diag.Pos{File: in.o.Files[0], Line: 1, Col: 1}}
@@ -42,7 +68,7 @@ func (in *input) loadErr(err error) diag.List {
 			place = "services." + m[1]
 		}
 	}
-	if keys := strings.FieldsFunc(place, func(r rune) bool { return r == '.' || r == '[' || r == ']' }); len(keys) > 0 {
+	if keys := placeKeys(place); len(keys) > 0 {
 		if m := errKey().FindStringSubmatch(text); m != nil {
 			keys = append(keys, m[1])
 		}

@@ -49,7 +49,7 @@ type Exported struct {
 // keeps to what docker 28.5 takes, which is less than compose files can say.
 func Export(p *resource.Program, o ExportOptions) (*Exported, error) {
 	e := &exporter{o: o, program: p, out: &Exported{Files: map[string]string{}}, byAddress: map[value.Address]*resource.Declaration{},
-		sections: map[string]*section{}, volumeIDs: map[string]string{}, variables: map[string]variableOf{}}
+		sections: map[string]*section{}, volumeIDs: map[string]string{}, variables: map[string]variableOf{}, built: map[value.Address]bool{}}
 	for _, name := range sectionNames {
 		e.sections[name] = &section{keys: map[string]string{}, taken: map[string]bool{}, node: newMapping()}
 	}
@@ -87,6 +87,7 @@ type exporter struct {
 	volumeIDs map[string]string       // how a volume is made, by its name
 	renamed   []*resource.Declaration // services whose names a stack does not allow
 	attached  map[string]bool         // the keys of the networks that a service is in
+	built     map[value.Address]bool  // the builds that are written
 }
 
 func (e *exporter) warn(d *resource.Declaration, hint, format string, args ...any) {
@@ -220,7 +221,7 @@ func (e *exporter) leftOut(what string, list []*resource.Declaration) {
 	if strings.HasPrefix(what, "of stack ") {
 		d.Summary, d.Hint = d.Summary+", "+what, "--stack writes it"
 	} else {
-		d.Hint = "a stack file says nothing of a " + what
+		d.Hint = "a stack file has no " + what
 	}
 	e.out.Warnings = append(e.out.Warnings, d)
 }

@@ -66,51 +66,56 @@ func (e *exporter) network(d *resource.Declaration) {
 
 func (e *exporter) config(d *resource.Declaration) {
 	spec := as[swarm.ConfigSpec](e, d, "content")
-	key := e.key("configs", spec.Name)
-	m := e.named(key, spec.Name)
-	f, _ := d.Kind.Schema.Field("content")
-	content := value.Resolve(d.Args[f.Index], e.resolve)
-	text, known := value.Reveal(content).(string)
+	m := e.named(e.key("configs", spec.Name), spec.Name)
+	content, known := e.content(d, "content")
 	switch {
-	case !known || variableIn().MatchString(text), value.Sensitive(content) && !e.o.Secrets:
-		e.external(d, m, "its content is "+map[bool]string{true: "sensitive", false: "not known before an apply"}[known && value.Sensitive(content)])
+	case !known:
+		e.external(d, m, "its content is not known before an apply")
+	case value.Sensitive(content) && !e.o.Secrets:
+		e.external(d, m, "its content is sensitive")
 	default:
-		m.put("file", e.file("configs", key, text))
-		if spec.TemplateDriver != nil {
-			m.put("template_driver", *spec.TemplateDriver)
-		}
-		m.set("labels", e.labels(spec.Labels))
+		e.contained(m, "configs", content, spec.Name, spec.TemplateDriver, spec.Labels)
 	}
-	e.sections["configs"].node.put(key, m)
+	e.sections["configs"].node.put(e.key("configs", spec.Name), m)
 }
 
 func (e *exporter) secret(d *resource.Declaration) {
 	spec := as[swarm.SecretSpec](e, d, "value")
-	key := e.key("secrets", spec.Name)
-	m := e.named(key, spec.Name)
-	f, _ := d.Kind.Schema.Field("value")
-	content := value.Resolve(d.Args[f.Index], e.resolve)
-	text, known := value.Reveal(content).(string)
+	m := e.named(e.key("secrets", spec.Name), spec.Name)
+	content, known := e.content(d, "value")
 	switch {
+	case spec.Generate != nil:
+		e.external(d, m, "its value is made by the swarm's first apply")
 	case spec.Driver != nil:
 		m.put("driver", *spec.Driver)
 		m.set("driver_opts", spec.DriverOpts)
-	case spec.Generate != nil:
-		e.external(d, m, "its value is made by the swarm's first apply")
-		e.sections["secrets"].node.put(key, m)
-		return
-	case !e.o.Secrets || !known || variableIn().MatchString(text):
+		e.contained(m, "secrets", nil, spec.Name, spec.TemplateDriver, spec.Labels)
+	case !known || !e.o.Secrets:
 		e.external(d, m, "")
-		e.sections["secrets"].node.put(key, m)
-		return
 	default:
-		m.put("file", e.file("secrets", key, text))
+		e.contained(m, "secrets", content, spec.Name, spec.TemplateDriver, spec.Labels)
 	}
-	if spec.TemplateDriver != nil {
-		m.put("template_driver", *spec.TemplateDriver)
+	e.sections["secrets"].node.put(e.key("secrets", spec.Name), m)
+}
+
+// content is what is in a config or a secret, as far as the script says it.
+func (e *exporter) content(d *resource.Declaration, arg string) (v value.Value, known bool) {
+	f, _ := d.Kind.Schema.Field(arg)
+	v = value.Resolve(d.Args[f.Index], e.resolve)
+	text, known := value.Reveal(v).(string)
+	return v, known && !variableIn().MatchString(text)
+}
+
+// contained writes what configs and secrets have in common; content is nil where
+// none is in the file.
+func (e *exporter) contained(m *mapping, section string, content value.Value, name string, driver *string, labels map[string]string) {
+	if text, ok := value.Reveal(content).(string); ok {
+		m.put("file", e.file(section, e.key(section, name), text))
 	}
-	m.set("labels", e.labels(spec.Labels))
-	e.sections["secrets"].node.put(key, m)
+	if driver != nil {
+		m.put("template_driver", *driver)
+	}
+	m.set("labels", e.labels(labels))
 }
 
 // external makes an object one that there has to be already, by its name as it

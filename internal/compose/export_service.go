@@ -91,8 +91,9 @@ func (e *exporter) contents(m *mapping, s *swarm.ServiceSpec) {
 	m.set("secrets", files)
 }
 
-// build writes how the service's image is built, where the script builds it.
-// docker stack deploy passes it over; docker compose build does it.
+// build writes how the service's image is built, where the script builds it, with
+// the first service that has it. docker stack deploy passes it over; docker compose
+// build does it.
 func (e *exporter) build(d *resource.Declaration, m *mapping) {
 	f, _ := swarm.ServiceSchema.Field("image")
 	ref, ok := d.Args[f.Index].(value.Ref)
@@ -100,9 +101,10 @@ func (e *exporter) build(d *resource.Declaration, m *mapping) {
 		return
 	}
 	from := e.byAddress[ref.Address]
-	if from == nil || from.Kind.Name != "build" {
+	if from == nil || from.Kind.Name != "build" || e.built[from.Address] {
 		return
 	}
+	e.built[from.Address] = true
 	get := func(name string) value.Value {
 		f, ok := from.Kind.Schema.Field(name)
 		if !ok {
@@ -121,7 +123,7 @@ func (e *exporter) build(d *resource.Declaration, m *mapping) {
 	b.put("context", folder)
 	for _, name := range [][2]string{
 		{"dockerfile", "dockerfile"}, {"target", "target"}, {"args", "args"}, {"labels", "labels"}, {"network", "network"},
-		{"add_hosts", "extra_hosts"}, {"cache_from", "cache_from"}, {"platforms", "platforms"}, {"pull", "pull"}, {"no_cache", "no_cache"},
+		{"add_hosts", "extra_hosts"}, {"cache_from", "cache_from"}, {"platforms", "platforms"}, {"pull", "pull"}, {"no_cache", "no_cache"}, {"ssh", "ssh"},
 	} {
 		switch v := get(name[0]).(type) {
 		case nil:
@@ -140,8 +142,18 @@ func (e *exporter) build(d *resource.Declaration, m *mapping) {
 	if tags, ok := get("tags").(value.List); ok && len(tags) > 1 {
 		b.put("tags", []value.Value(tags[1:]))
 	}
+	if to, _ := get("cache_to").(string); to != "" {
+		b.put("cache_to", []string{"type=" + to})
+	}
 	m.put("build", b)
-	e.warn(d, "docker compose build --push does it before", "docker stack deploy builds nothing: the image has to be there")
+	if given(from, "secrets") {
+		e.warn(from, "beside the service's build, a compose file has the secrets of a build in files, or in the environment", "its secrets are not written")
+	}
+	does := "docker compose build does it before, for one node: others need it pushed"
+	if get("push") == true {
+		does = "docker compose build --push does it before"
+	}
+	e.warn(d, does, "docker stack deploy builds nothing: the image has to be there")
 }
 
 // buildImage is the name of an image that the script builds.

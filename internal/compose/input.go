@@ -290,6 +290,21 @@ func (in *input) has(keys ...string) (diag.Pos, bool) {
 	return diag.Pos{}, false
 }
 
+// said is the plain text of a key, of the last file that has it; "" where it is
+// something else.
+func (in *input) said(keys ...string) (text string) {
+	for _, d := range in.docs {
+		n := d.top()
+		for _, k := range keys {
+			n = child(n, k)
+		}
+		if n != nil && n.Kind == yaml.ScalarNode {
+			text = n.Value
+		}
+	}
+	return text
+}
+
 type pair struct{ key, value *yaml.Node }
 
 // pairs are the entries of a mapping, those that it merges last.

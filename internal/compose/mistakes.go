@@ -1,15 +1,12 @@
 package compose
 
 import (
-	"encoding/json"
 	"errors"
 	"fmt"
-	"net/url"
 	"slices"
 	"strconv"
 	"strings"
 
-	"github.com/compose-spec/compose-go/v2/schema"
 	"github.com/compose-spec/compose-go/v2/template"
 	"github.com/santhosh-tekuri/jsonschema/v6"
 	"github.com/santhosh-tekuri/jsonschema/v6/kind"
@@ -28,9 +25,11 @@ import (
 
 // mistakes returns those that are found, in the order of the files.
 func (in *input) mistakes() (problems diag.List) {
+	spec := newSpecification()
 	for _, d := range in.docs {
 		problems = append(problems, in.required(d)...)
-		problems = append(problems, in.misfits(d)...)
+		problems = append(problems, d.misfits(spec)...)
+		problems = append(problems, in.values(d)...)
 	}
 	if problems == nil {
 		problems = in.dangling()
@@ -70,7 +69,7 @@ func missingErr(at diag.Pos, m *template.MissingRequiredError) *diag.Diagnostic 
 }
 
 // misfits are the places where a file is not as the specification's schema says.
-func (in *input) misfits(d *document) (problems diag.List) {
+func (d *document) misfits(spec *specification) (problems diag.List) {
 	var model map[string]any
 	if d.tagged() {
 		return nil
@@ -78,13 +77,13 @@ func (in *input) misfits(d *document) (problems diag.List) {
 	if err := d.root.Decode(&model); err != nil {
 		return d.doubled(err)
 	}
-	err := composeSchema().Validate(model)
+	err := spec.schema.Validate(model)
 	var all *jsonschema.ValidationError
 	if !errors.As(err, &all) {
 		return nil
 	}
 	for _, e := range leaves(all) {
-		problems = append(problems, d.misfit(e)...)
+		problems = append(problems, d.misfit(e, spec)...)
 	}
 	return problems
 }
@@ -116,18 +115,6 @@ func (d *document) tagged() bool {
 		return strings.HasPrefix(n.Tag, "!") && !strings.HasPrefix(n.Tag, "!!") || slices.ContainsFunc(n.Content, has)
 	}
 	return has(d.root)
-}
-
-func composeSchema() *jsonschema.Schema {
-	c := jsonschema.NewCompiler()
-	doc, err := jsonschema.UnmarshalJSON(strings.NewReader(schema.Schema))
-	if err == nil {
-		err = c.AddResource("compose-spec.json", doc)
-	}
-	if err != nil {
-		panic(err) // it is compose-go's own
-	}
-	return c.MustCompile("compose-spec.json")
 }
 
 // leaves are what is wrong, without what follows from it. Of what may be one thing
@@ -176,7 +163,7 @@ func alike(a, b []*jsonschema.ValidationError) {
 }
 
 // misfit is one such place as a problem, or one for each key that is not known.
-func (d *document) misfit(e *jsonschema.ValidationError) (problems diag.List) {
+func (d *document) misfit(e *jsonschema.ValidationError, spec *specification) (problems diag.List) {
 	where := strings.Join(e.InstanceLocation, ".")
 	n := d.node(e.InstanceLocation)
 	if n == nil || n.Kind == yaml.ScalarNode && strings.Contains(n.Value, "$") { // what it is, its variables say
@@ -184,8 +171,10 @@ func (d *document) misfit(e *jsonschema.ValidationError) (problems diag.List) {
 	}
 	p := &diag.Diagnostic{Pos: d.pos(n)}
 	switch k := e.ErrorKind.(type) {
+	case *kind.InvalidJsonValue: // its keys are no text, which is told of each
+		return nil
 	case *kind.AdditionalProperties:
-		known := propertiesAt(e.SchemaURL)
+		known := spec.propertiesAt(e.SchemaURL)
 		for _, key := range k.Properties {
 			at, _ := entry(n, key)
 			if at == nil || strings.HasPrefix(key, "x-") {
@@ -216,34 +205,6 @@ func typeNames(names []string) string {
 	}
 	slices.Sort(out)
 	return strings.Join(slices.Compact(out), " or ")
-}
-
-// propertiesAt are the keys that a part of the schema has.
-func propertiesAt(schemaURL string) []string {
-	_, pointer, _ := strings.Cut(schemaURL, "#")
-	var node any
-	if json.Unmarshal([]byte(schema.Schema), &node) != nil {
-		return nil
-	}
-	for _, step := range strings.Split(strings.TrimPrefix(pointer, "/"), "/") {
-		step, _ = url.PathUnescape(step)
-		step = strings.NewReplacer("~1", "/", "~0", "~").Replace(step)
-		switch n := node.(type) {
-		case map[string]any:
-			if step != "" {
-				node = n[step]
-			}
-		case []any:
-			i, err := strconv.Atoi(step)
-			if err != nil || i < 0 || i >= len(n) {
-				return nil
-			}
-			node = n[i]
-		}
-	}
-	at, _ := node.(map[string]any)
-	props, _ := at["properties"].(map[string]any)
-	return sorted(props)
 }
 
 // node is what is at a place of a file.

@@ -52,7 +52,7 @@ var functions = []function{
 		{"ssh_from", "string", `""`, "Whence those machines let SSH in: an address or a range of them. Left out: from everywhere."},
 		{"tags", "map of string", "{}", "Tags of all that is made here. Each resource's own `tags` come before them."},
 	}},
-	{"registry", `registry(host, username="", password="", identity_token="", helper="", ca="", insecure=False)`, "The login for a registry of images: what the script's services, containers, images and builds use to pull and push. Without a login of its own it is what `docker login` has kept: `DOCKER_CONFIG`, its credential store and helpers. The nodes get it with every service whose image is in the registry. Its handle has `host`, and `image(name)` for the name of an image there.", []argument{
+	{"registry", `registry(host, username="", password="", identity_token="", helper="", ca="", insecure=False, provider=None)`, "The login for a registry of images: what the script's services, containers, images and builds use to pull and push. Without a login of its own it is what `docker login` has kept: `DOCKER_CONFIG`, its credential store and helpers. The nodes get it with every service whose image is in the registry. Its handle has `host`, and `image(name)` for the name of an image there.", []argument{
 		{"host", "string", "", "What the names of its images begin with, such as `registry.example.com` or `10.0.0.4:5000`; `docker.io` is Docker Hub."},
 		{"username", "string", "", "Who logs in."},
 		{"password", "string", "", "The password, or a token in its place; never shown. With `env(..., sensitive = True)` it is not in the script either."},
@@ -60,6 +60,7 @@ var functions = []function{
 		{"helper", "string", "", "A credential helper to ask: `ecr-login` is the program `docker-credential-ecr-login`."},
 		{"ca", "string", "", "Certificates in PEM format that the registry's is checked against where this program asks it: before there is a swarm, or where a manager cannot. Engines have their own, in `/etc/docker/certs.d/HOST/ca.crt`."},
 		{"insecure", "bool", "False", "Whether this program takes any certificate of it, and plain HTTP. Engines have their own setting, `insecure_registries` of `docker_install`."},
+		{"provider", "azure", "", "An `azure(...)` whose login the registry takes: an Azure Container Registry. One that is called `NAME.azurecr.io` needs it only where there are several."},
 	}},
 	{"env", `env(name, default=None, sensitive=False)`, "An environment variable. It is an error if it is not set and there is no default.", []argument{
 		{"name", "string", "", "The variable's name."},

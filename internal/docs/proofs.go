@@ -41,13 +41,14 @@ func neededOf(k *resource.Kind) []string {
 }
 
 const (
-	engines  = "real engines: 28.5.2 and 20.10"
-	newest   = "a real engine: 28.5.2"
-	hosts    = "real machines: Debian 12 and 13"
-	bookworm = "a real machine: Debian 12"
-	noEngine = "no engine"
-	emulated = "the emulator of Azure"
-	labHosts = "the lab"
+	engines    = "real engines: 28.5.2 and 20.10"
+	newest     = "a real engine: 28.5.2"
+	hosts      = "real machines: Debian 12 and 13"
+	bookworm   = "a real machine: Debian 12"
+	noEngine   = "no engine"
+	emulated   = "the emulator of Azure"
+	labInAzure = "the emulator of Azure, with machines of a lab"
+	labHosts   = "the lab"
 )
 
 // Proofs are the proofs of each kind. A test checks that the functions are in
@@ -93,6 +94,7 @@ var Proofs = map[string][]Proof{
 		{"both builders: stages, arguments, `.dockerignore`, links, a `RUN` that fails", "TestRealBuild", "internal/build/real_test.go", engines},
 		{"secrets and agents, and that secrets are in no layer and no output", "TestRealBuildKit", "internal/build/real_test.go", engines},
 		{"over SSH, more at once than it carries", "TestRealBuildSSH", "internal/run/build_real_test.go", newest},
+		{"as compose files say it: pushed, one image of several services, secrets", "TestRealStackBuild", "internal/run/stack_build_real_test.go", engines},
 		{"a build that is cancelled", "TestRealCancel", "internal/build/real_test.go", engines},
 		{"pushed to the swarm's own registry, and a service of it rolls with its content", "TestRegistry", "examples/applications_test.go", "a real engine, 28.5.2"},
 	},
@@ -100,7 +102,7 @@ var Proofs = map[string][]Proof{
 		{roundTrip, "TestRealImageCopy", copyTest, engines},
 		{drift, "TestRealImageCopy", copyTest, engines},
 		{replacement, "TestRealImageCopy", copyTest, engines},
-		{"between engines of both releases, in each direction: nothing is sent that is there, a connection that breaks", "TestRealImageCopy", copyTest, engines},
+		{"between engines of both releases, in each direction: nothing is sent that is there, layers of other images neither, a connection that breaks", "TestRealImageCopy", copyTest, engines},
 		{"full disks, and images for other platforms", "TestRealImageCopyRefused", copyTest, engines},
 		{"a service on two nodes rolls with what it is built from, a node that is down keeps it from nothing", "TestRealImageCopyService", copyTest, engines},
 		{"over SSH, more at once than are copied at once", "TestRealImageCopySSH", copyTest, engines},
@@ -128,6 +130,7 @@ var Proofs = map[string][]Proof{
 		{"labels, drains and releases, on three nodes", "TestStoryNodes", nodeStory, newest},
 		{"roles, and the quorum, on four nodes", "TestStoryManagers", nodeStory, newest},
 		{"a swarm grows from nothing, is mended, shrinks and goes", "TestStoryMembers", memberStory, engines},
+		{"they rest while their machines are off", "TestExampleSwarm", swarmStory, labHosts},
 		{"a machine that has died is taken out of the script", "TestStoryMemberDead", memberStory, engines},
 		{"from one manager to five and back, one made anew", "TestRealManagers", leaveTest, engines},
 		{"answers that are lost meanwhile", "TestRealMemberAnswerLost", memberTest, "a real engine: 20.10"},
@@ -183,7 +186,11 @@ var Proofs = map[string][]Proof{
 		{"in azure(): drift", "TestDrift", azureStory, emulated},
 		{"in azure(): what is refused is said before the first write", "TestRefusedBeforeTheFirstWrite", azureStory, emulated},
 		{"in azure(): ended in the middle, gone on with, nothing left", "TestResumed", azureStory, emulated},
+		{"in azure(): another size behind a drain, cut short and gone on with; made anew one after another", "TestExampleSwarm", swarmStory, emulated},
 		{"in azure(): an Azure that is busy is asked again, and nothing is made twice", "TestBusyAzure", azureStory, emulated},
+		{"in azure(): two hundred, where each tenth request is too many: in time, by few requests, each made once", "TestHundredsOfMachines", "internal/azure/hundreds_test.go", emulated},
+		{"in azure(): what is being made when an apply ends is waited for by the next", "TestMachineIsTakenUp", "internal/azure/machines/story_test.go", labInAzure},
+		{"in azure(): killed at random moments, run again: each is made once, and nothing is left over", "TestAzureSoak", "internal/run/azure_soak_test.go", labInAzure},
 	},
 	"resource_group": append(azureProofs(),
 		Proof{"one that nobody marks is used and kept, and one with others' things in it stays", "TestOthersThings", azureStory, emulated}),
@@ -202,7 +209,16 @@ var Proofs = map[string][]Proof{
 		{"protected settings are compared and never told", "TestProtectedSettings", azureExtensions, emulated},
 		{"CustomScript runs on the machine", "TestCustomScript", "internal/azure/machines/extension_story_test.go", "the emulator of Azure, its machines in the lab"},
 	},
-	"public_ip":         append(azureProofs(), Proof{replacement, "TestEveryArgument", azureStory, emulated}),
+	"public_ip": append(azureProofs(), Proof{replacement, "TestEveryArgument", azureStory, emulated}),
+	"load_balancer": {
+		{roundTrip, "TestBalancer", balancerStory, emulated},
+		{drift, "TestBalancerDrift", balancerStory, emulated},
+		{replacement, "TestBalancerMembers", balancerStory, emulated},
+		{"machines join, are made anew in its pool and leave it before they go", "TestBalancerMembers", balancerStory, emulated},
+		{"follows a swarm whose workers come and go", "TestExampleSwarm", swarmStory, emulated},
+		{"follows what services publish", "TestBalancerFollows", balancerStory, noEngine},
+		{"ended in the middle, gone on with", "TestBalancerResumed", balancerStory, emulated},
+	},
 	"network_interface": append(azureProofs(), Proof{replacement, "TestEveryArgument", azureStory, emulated}),
 	"file":              hostProofs("file", "TestFile", bookworm),
 	"directory":         hostProofs("file", "TestDirectory", bookworm),
@@ -302,6 +318,8 @@ const (
 	azureParts      = "internal/azure/parts_story_test.go"
 	azureDisks      = "internal/azure/disk_story_test.go"
 	azureExtensions = "internal/azure/extension_story_test.go"
+	balancerStory   = "internal/azure/balancer_test.go"
+	swarmStory      = "internal/azure/machines/swarm_test.go"
 )
 
 // azureProofs are those of a kind in Azure that is changed in place.

@@ -120,7 +120,7 @@ func (c *Conn) build(ctx context.Context, spec *BuildSpec, tell func(resource.Pr
 	case <-ctx.Done():
 		return "", ctx.Err()
 	}
-	folder, err := build.Open(spec.Context, spec.Dockerfile)
+	folder, err := build.Open(spec.Context, string(spec.Dockerfile))
 	if err != nil {
 		return "", err
 	}

@@ -7,6 +7,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"path"
+	"path/filepath"
 	"slices"
 	"strings"
 
@@ -23,7 +24,7 @@ import (
 type BuildSpec struct {
 	Name       string            `star:"name" doc:"What it is called here, and the repository of its tag where tags are not given. The last part of the first tag's repository if left out, or else the context's folder."`
 	Context    string            `star:"context,required,pos,local" flag:"PATH" doc:"The folder that it is built from, relative to the script or from the root with //. What its .dockerignore leaves out is neither read nor sent."`
-	Dockerfile string            `star:"dockerfile" default:"Dockerfile" flag:"--file" doc:"The path of the Dockerfile in the context. NAME.dockerignore beside it takes the place of .dockerignore."`
+	Dockerfile ContextPath       `star:"dockerfile" default:"Dockerfile" flag:"--file" doc:"The path of the Dockerfile in the context. NAME.dockerignore beside it takes the place of .dockerignore."`
 	Target     string            `star:"target" flag:"--target" doc:"The stage to build; the last one if left out."`
 	Args       map[string]string `star:"args" flag:"--build-arg" doc:"The values of ARG. They are kept in the image, so nothing sensitive is taken: that goes into secrets."`
 	Labels     map[string]string `star:"labels" flag:"--label" doc:"Labels of the image, beside those of the Dockerfile."`
@@ -41,6 +42,12 @@ type BuildSpec struct {
 	Content    map[string]string `star:"content" doc:"What is in the context, by path: found out, not given. With many files, what is in a folder counts together."`
 	ContentTag *string           `star:"content_tag,local" doc:"The tag that says all that it is built from, where it is not pushed: found out, not given."`
 }
+
+// ContextPath is a path in the context. ./Dockerfile is Dockerfile.
+type ContextPath string
+
+// Normal implements [schema.Normaler].
+func (p ContextPath) Normal() (string, error) { return path.Clean(filepath.ToSlash(string(p))), nil }
 
 // SchemaName implements [schema.Named].
 func (*BuildSpec) SchemaName() (string, string) {
@@ -231,7 +238,7 @@ func buildSpecOf(args value.Struct) (*BuildSpec, bool) {
 // recipe is what an image is built from, as its label says it.
 type recipe struct {
 	Content    map[string]string `json:"content,omitempty"`
-	Dockerfile string            `json:"dockerfile"`
+	Dockerfile ContextPath       `json:"dockerfile"`
 	Target     string            `json:"target,omitempty"`
 	Args       map[string]string `json:"args,omitempty"`
 	Labels     map[string]string `json:"labels,omitempty"`
@@ -245,7 +252,7 @@ const labelBuild = "swarmscript.build"
 
 func (s *BuildSpec) recipe() string {
 	hosts := slices.Sorted(slices.Values(s.AddHosts))
-	text, err := json.Marshal(recipe{s.Content, path.Clean(s.Dockerfile), s.Target, s.Args, s.Labels, s.Platforms, s.Network, hosts})
+	text, err := json.Marshal(recipe{s.Content, s.Dockerfile, s.Target, s.Args, s.Labels, s.Platforms, s.Network, hosts})
 	if err != nil {
 		panic("engine: a recipe: " + err.Error()) // strings can always be written
 	}

@@ -78,6 +78,17 @@ func TestBuildName(t *testing.T) {
 	}
 }
 
+// One Dockerfile has one path, however it is written: it is compared with that in the
+// label of an image.
+func TestDockerfilePath(t *testing.T) {
+	for _, path := range []ContextPath{"Dockerfile", "./Dockerfile", "web/../Dockerfile", ".//Dockerfile"} {
+		f := buildSchema.Fields()[must("dockerfile")]
+		if !f.Type.Same(buildSchema.Encode(&BuildSpec{Dockerfile: path})[f.Index], f.Default) {
+			t.Errorf("%s is another one", path)
+		}
+	}
+}
+
 // Another recipe is another tag, and nothing else is.
 func TestContentTag(t *testing.T) {
 	base := func() *BuildSpec {
@@ -88,7 +99,6 @@ func TestContentTag(t *testing.T) {
 		"order of hosts": func(s *BuildSpec) { s.AddHosts = []string{"b:2", "a:1"} },
 		"secret":         func(s *BuildSpec) { s.Secrets = map[string]string{"a": "b"} },
 		"how":            func(s *BuildSpec) { s.NoCache, s.Pull, s.CacheTo = true, true, "inline" },
-		"Dockerfile":     func(s *BuildSpec) { s.Dockerfile = "./Dockerfile" },
 	} {
 		s := base()
 		if change(s); s.contentTag() != tag {

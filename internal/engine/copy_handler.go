@@ -99,7 +99,12 @@ func (c *Conn) copyFrom(ctx context.Context, spec *ImageCopySpec, r *resource.Re
 	if err := c.mayHold(&img, src, spec); err != nil {
 		return err
 	}
-	if err := c.load(ctx, src, spec, img.Size, r.Progress); err != nil {
+	here := c.layersHere(ctx, &img)
+	err = c.load(ctx, src, spec, img.Size, here, r.Progress)
+	if err != nil && len(here) > 0 && strings.Contains(err.Error(), "no such file") {
+		err = c.load(ctx, src, spec, img.Size, nil, r.Progress) // a layer was removed meanwhile
+	}
+	if err != nil {
 		return fmt.Errorf("%s was not copied from %s: %w", spec.Image, spec.Source, err)
 	}
 	if _, err := c.Docker().ImageInspect(ctx, img.ID); err != nil {
@@ -152,15 +157,19 @@ func storeOf(info system.Info) string {
 	if slices.Contains(info.DriverStatus, [2]string{"driver-type", "io.containerd.snapshotter.v1"}) {
 		return "containerd's store"
 	}
-	return "a store of its own"
+	return ownStore
 }
+
+// ownStore is where engines keep images that are not told to use containerd's store.
+const ownStore = "a store of its own"
 
 // maxCopies bounds the copies out of an engine at once. Each holds a connection to
 // it, and the engine writes the whole image to its disk before it sends it.
 const maxCopies = 3
 
-// load streams what one engine saves into another one, which loads it.
-func (c *Conn) load(ctx context.Context, src *Conn, spec *ImageCopySpec, size int64, tell func(resource.Progress)) error {
+// load streams what one engine saves, without the layers that are here, into another
+// one, which loads it.
+func (c *Conn) load(ctx context.Context, src *Conn, spec *ImageCopySpec, size int64, here map[string]bool, tell func(resource.Progress)) error {
 	select {
 	case src.copies <- struct{}{}:
 		defer func() { <-src.copies }()
@@ -172,13 +181,17 @@ func (c *Conn) load(ctx context.Context, src *Conn, spec *ImageCopySpec, size in
 		return fmt.Errorf("%s: %w", spec.Source, fullDisk(remote.Err(err)))
 	}
 	defer saved.Close()
-	sent := &sending{from: saved, size: size, tell: tell}
+	said := &lastWords{from: saved}
+	thin := thinned(said, here)
+	sent := &sending{from: thin, size: size, tell: tell}
 	got, err := c.Docker().ImageLoad(ctx, sent, client.ImageLoadWithQuiet(true))
 	if err == nil {
 		err = followLoad(got.Body)
 		got.Body.Close()
 	}
-	if broken := sent.end(); broken != nil {
+	thin.Close()
+	sent.end()
+	if broken := said.end(); broken != nil {
 		return fmt.Errorf("%s: %w", spec.Source, fullDisk(broken))
 	}
 	return fullDisk(remote.Err(err))
@@ -198,20 +211,17 @@ func fullDisk(err error) error {
 	return err
 }
 
-// sending reads an image that an engine saves, and tells how far it is. An engine
-// that refuses to load it answers while it is still read, by a goroutine of the
-// connection.
+// sending reads what an engine is sent, and tells how far it is. An engine that
+// refuses to load it answers while it is still read, by a goroutine of the connection.
 type sending struct {
 	from io.Reader
-	size int64 // what its layers are, about
+	size int64 // what its layers are at most, about
 	tell func(resource.Progress)
 
 	mu   sync.Mutex
 	over bool // nobody is told any more
 	sent int64
 	told time.Time
-	tail []byte // the end of what was read
-	err  error
 }
 
 // Read implements [io.Reader].
@@ -223,26 +233,54 @@ func (s *sending) Read(b []byte) (int, error) {
 		return n, err
 	}
 	s.sent += int64(n)
-	s.tail = append(s.tail, b[:n]...)
-	s.tail = s.tail[max(0, len(s.tail)-maxLastWords):]
 	switch {
 	case err == io.EOF:
 		s.tell(resource.Progress{Text: fmt.Sprintf("sent %s, which is loaded", units.HumanSize(float64(s.sent)))})
-	case err != nil:
-		s.err = err
-	case time.Since(s.told) >= tellEvery:
+	case err == nil && time.Since(s.told) >= tellEvery:
 		s.told = time.Now()
-		s.tell(resource.Progress{Text: fmt.Sprintf("sent %s of about %s", units.HumanSize(float64(s.sent)), units.HumanSize(float64(max(s.size, s.sent))))})
+		s.tell(resource.Progress{Text: fmt.Sprintf("sent %s of at most %s", units.HumanSize(float64(s.sent)), units.HumanSize(float64(max(s.size, s.sent))))})
 	}
 	return n, err
+}
+
+func (s *sending) end() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.over = true
+}
+
+// lastWords reads an image that an engine saves, and keeps how that ends.
+type lastWords struct {
+	from io.Reader
+
+	mu   sync.Mutex
+	over bool
+	tail []byte // the end of what was read
+	err  error
 }
 
 // maxLastWords bounds how much of a stream's end is searched for an error.
 const maxLastWords = 4 << 10
 
+// Read implements [io.Reader].
+func (s *lastWords) Read(b []byte) (int, error) {
+	n, err := s.from.Read(b)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.over {
+		return n, err
+	}
+	s.tail = append(s.tail, b[:n]...)
+	s.tail = s.tail[max(0, len(s.tail)-maxLastWords):]
+	if err != nil && err != io.EOF {
+		s.err = err
+	}
+	return n, err
+}
+
 // end returns why an image was not saved to its end, nil where it was. An engine
 // that has begun says so in a line behind what it has sent.
-func (s *sending) end() error {
+func (s *lastWords) end() error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.over = true

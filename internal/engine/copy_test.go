@@ -79,9 +79,11 @@ func TestSending(t *testing.T) {
 		{broken{strings.NewReader("layer")}, "the line is cut"},
 	} {
 		var told []string
-		s := &sending{from: tt.from, size: 4, tell: func(p resource.Progress) { told = append(told, p.Text) }}
+		said := &lastWords{from: tt.from}
+		s := &sending{from: said, size: 4, tell: func(p resource.Progress) { told = append(told, p.Text) }}
 		_, _ = io.Copy(io.Discard, s)
-		err := s.end()
+		s.end()
+		err := said.end()
 		if tt.want == "" && err != nil || tt.want != "" && (err == nil || !strings.Contains(err.Error(), tt.want)) {
 			t.Errorf("got %v, want %q", err, tt.want)
 		}

@@ -10,6 +10,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/swarmscript/swarmscript/internal/certificate"
 	"github.com/swarmscript/swarmscript/internal/engine"
 	"github.com/swarmscript/swarmscript/internal/pattern"
 	"github.com/swarmscript/swarmscript/internal/resource"
@@ -205,7 +206,7 @@ func checkTLS(args value.Struct) (ps schema.Problems) {
 	c, ok1 := ca.(string)
 	k, ok2 := key.(string)
 	if ok1 && ok2 {
-		if _, err := readAuthority([]byte(c), []byte(k)); err != nil {
+		if _, err := certificate.Read([]byte(c), []byte(k)); err != nil {
 			ps = append(ps, &schema.Problem{Path: "tls.ca", Msg: err.Error()})
 		}
 	}

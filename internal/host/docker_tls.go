@@ -2,21 +2,15 @@ package host
 
 import (
 	"bytes"
-	"crypto"
-	"crypto/ecdsa"
-	"crypto/elliptic"
-	"crypto/rand"
-	"crypto/tls"
 	"crypto/x509"
-	"crypto/x509/pkix"
 	"encoding/pem"
-	"errors"
 	"fmt"
-	"math/big"
 	"net"
 	"slices"
 	"strings"
 	"time"
+
+	"github.com/swarmscript/swarmscript/internal/certificate"
 )
 
 // tlsDir is the folder of the engine's certificates on the machine. The keys in
@@ -25,102 +19,6 @@ const tlsDir = "/etc/docker/tls"
 
 // caLife is how long an authority that we make is good.
 const caLife = 10 * 365 * 24 * time.Hour
-
-// authority signs certificates.
-type authority struct {
-	cert *x509.Certificate
-	text []byte // the certificate in PEM format
-	key  crypto.Signer
-}
-
-// newAuthority makes one of a machine's own.
-func newAuthority(name string, now time.Time) (*authority, []byte, error) {
-	cert := &x509.Certificate{
-		Subject:               pkix.Name{CommonName: "Docker on " + name},
-		IsCA:                  true,
-		BasicConstraintsValid: true,
-		MaxPathLenZero:        true,
-		KeyUsage:              x509.KeyUsageCertSign | x509.KeyUsageCRLSign,
-	}
-	text, key, err := (*authority)(nil).sign(cert, now, caLife)
-	if err != nil {
-		return nil, nil, err
-	}
-	a, err := readAuthority(text, key)
-	return a, key, err
-}
-
-// readAuthority reads an authority's certificate and key in PEM format.
-func readAuthority(cert, key []byte) (*authority, error) {
-	pair, err := tls.X509KeyPair(cert, key)
-	if err != nil {
-		return nil, fmt.Errorf("the certificate and its key: %s", strings.TrimPrefix(err.Error(), "tls: "))
-	}
-	signer, ok := pair.PrivateKey.(crypto.Signer)
-	if !ok {
-		return nil, errors.New("the key cannot sign")
-	}
-	if !pair.Leaf.IsCA {
-		return nil, errors.New("the certificate is not an authority's (CA:TRUE)")
-	}
-	return &authority{cert: pair.Leaf, text: cert, key: signer}, nil
-}
-
-// sign makes a certificate and a key for it, in PEM format. It is good no longer
-// than its authority; without one, it signs itself.
-func (a *authority) sign(c *x509.Certificate, now time.Time, life time.Duration) (cert, key []byte, err error) {
-	own, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
-	if err != nil {
-		return nil, nil, err
-	}
-	if c.SerialNumber, err = rand.Int(rand.Reader, new(big.Int).Lsh(big.NewInt(1), 126)); err != nil {
-		return nil, nil, err
-	}
-	c.NotBefore, c.NotAfter = now.Add(-time.Hour), now.Add(life) // an hour, for clocks that are behind
-	parent, signer := c, crypto.Signer(own)
-	if a != nil {
-		parent, signer = a.cert, a.key
-		if c.NotAfter.After(a.cert.NotAfter) {
-			c.NotAfter = a.cert.NotAfter
-		}
-	}
-	der, err := x509.CreateCertificate(rand.Reader, c, parent, own.Public(), signer)
-	if err != nil {
-		return nil, nil, err
-	}
-	raw, err := x509.MarshalPKCS8PrivateKey(own)
-	if err != nil {
-		return nil, nil, err
-	}
-	return pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der}),
-		pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: raw}), nil
-}
-
-// serverCert is a template for an engine's certificate.
-func serverCert(name string, names []string) *x509.Certificate {
-	c := &x509.Certificate{
-		Subject:     pkix.Name{CommonName: name},
-		KeyUsage:    x509.KeyUsageDigitalSignature,
-		ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth},
-	}
-	for _, n := range names {
-		if ip := net.ParseIP(n); ip != nil {
-			c.IPAddresses = append(c.IPAddresses, ip)
-		} else {
-			c.DNSNames = append(c.DNSNames, n)
-		}
-	}
-	return c
-}
-
-// clientCert is a template for a client's certificate.
-func clientCert(name string) *x509.Certificate {
-	return &x509.Certificate{
-		Subject:     pkix.Name{CommonName: "client of Docker on " + name},
-		KeyUsage:    x509.KeyUsageDigitalSignature,
-		ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageClientAuth},
-	}
-}
 
 // readCert reads a certificate in PEM format, nil where there is none.
 func readCert(text []byte) *x509.Certificate {
@@ -208,34 +106,34 @@ func (t certs) stale(given string, names []string, now time.Time) string {
 // issue makes what is to be in tlsDir. A machine's own authority is kept while it
 // is good: clients trust it.
 func issue(name string, spec *TLSSpec, was certs, ownKey []byte, names []string, now time.Time) ([]putFile, error) {
-	var ca *authority
+	var ca *certificate.Authority
 	var caKey []byte
 	var err error
 	switch given := spec.CA != nil; {
 	case given:
-		ca, err = readAuthority([]byte(*spec.CA), []byte(*spec.CAKey))
+		ca, err = certificate.Read([]byte(*spec.CA), []byte(*spec.CAKey))
 	case len(ownKey) > 0:
 		caKey = ownKey
-		if ca, err = readAuthority(was.ca, ownKey); err == nil && ca.cert.NotAfter.Sub(now) >= caLife/3 {
+		if ca, err = certificate.Read(was.ca, ownKey); err == nil && ca.Cert.NotAfter.Sub(now) >= caLife/3 {
 			break
 		}
 		fallthrough
 	default:
-		ca, caKey, err = newAuthority(name, now)
+		ca, caKey, err = certificate.New("Docker on "+name, now, caLife)
 	}
 	if err != nil {
 		return nil, err
 	}
-	server, serverKey, err := ca.sign(serverCert(name, names), now, spec.Lifetime)
+	server, serverKey, err := ca.Sign(certificate.Server(name, names...), now, spec.Lifetime)
 	if err != nil {
 		return nil, err
 	}
-	client, clientKey, err := ca.sign(clientCert(name), now, spec.Lifetime)
+	client, clientKey, err := ca.Sign(certificate.Client("client of Docker on "+name), now, spec.Lifetime)
 	if err != nil {
 		return nil, err
 	}
 	return []putFile{
-		{path: tlsDir + "/ca.pem", mode: 0o644, content: ca.text},
+		{path: tlsDir + "/ca.pem", mode: 0o644, content: ca.PEM},
 		{path: tlsDir + "/ca-key.pem", mode: 0o600, content: caKey, gone: caKey == nil},
 		{path: tlsDir + "/server-cert.pem", mode: 0o644, content: server},
 		{path: tlsDir + "/server-key.pem", mode: 0o600, content: serverKey},

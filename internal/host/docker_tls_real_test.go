@@ -1,20 +1,14 @@
 package host_test
 
 import (
-	"bytes"
-	"crypto/ecdsa"
-	"crypto/elliptic"
-	"crypto/rand"
 	"crypto/tls"
 	"crypto/x509"
-	"crypto/x509/pkix"
-	"encoding/pem"
-	"math/big"
 	"net/http"
 	"strings"
 	"testing"
 	"time"
 
+	"github.com/swarmscript/swarmscript/internal/certificate"
 	"github.com/swarmscript/swarmscript/internal/resource"
 	"github.com/swarmscript/swarmscript/internal/value"
 )
@@ -115,36 +109,16 @@ func (w *world) version(d *resource.Declaration, name string, withCert bool) (in
 // authority makes one that the script gives, and what signs for it.
 func authority(t *testing.T) (cert, key string, sign func(from, until time.Time) (cert, key string)) {
 	t.Helper()
-	must := func(err error) {
-		t.Helper()
+	ca, text, err := certificate.New("ours", time.Now(), 365*24*time.Hour)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(ca.PEM), string(text), func(from, until time.Time) (string, string) {
+		now := from.Add(time.Hour) // a certificate begins an hour before
+		cert, key, err := ca.Sign(&x509.Certificate{}, now, until.Sub(now))
 		if err != nil {
 			t.Fatal(err)
 		}
-	}
-	text := func(kind string, der []byte) string {
-		var b bytes.Buffer
-		must(pem.Encode(&b, &pem.Block{Type: kind, Bytes: der}))
-		return b.String()
-	}
-	pair := func(c, parent *x509.Certificate, signer *ecdsa.PrivateKey) (*ecdsa.PrivateKey, string, string) {
-		own, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
-		must(err)
-		if signer == nil {
-			signer = own
-		}
-		der, err := x509.CreateCertificate(rand.Reader, c, parent, own.Public(), signer)
-		must(err)
-		raw, err := x509.MarshalPKCS8PrivateKey(own)
-		must(err)
-		return own, text("CERTIFICATE", der), text("PRIVATE KEY", raw)
-	}
-	ca := &x509.Certificate{
-		SerialNumber: big.NewInt(1), Subject: pkix.Name{CommonName: "ours"}, IsCA: true, BasicConstraintsValid: true, SubjectKeyId: []byte{1, 2, 3},
-		NotBefore: time.Now().Add(-365 * 24 * time.Hour), NotAfter: time.Now().Add(365 * 24 * time.Hour), KeyUsage: x509.KeyUsageCertSign,
-	}
-	signer, cert, key := pair(ca, ca, nil)
-	return cert, key, func(from, until time.Time) (string, string) {
-		_, cert, key := pair(&x509.Certificate{SerialNumber: big.NewInt(2), NotBefore: from, NotAfter: until, AuthorityKeyId: ca.SubjectKeyId}, ca, signer)
-		return cert, key
+		return string(cert), string(key)
 	}
 }

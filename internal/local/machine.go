@@ -11,6 +11,7 @@ import (
 	"strconv"
 	"time"
 
+	"github.com/swarmscript/swarmscript/internal/packetfilter"
 	"github.com/swarmscript/swarmscript/internal/resource"
 )
 
@@ -30,6 +31,8 @@ type Machine struct {
 	HostKey string
 	// Apart are the machines that it cannot reach: their addresses, by their IDs.
 	Apart map[string]netip.Addr `json:",omitempty"`
+	// Filter is what is around it, nil where nothing is.
+	Filter *packetfilter.Filter `json:",omitempty"`
 	// Ready is set when the machine is complete, until somebody begins to destroy
 	// it. One that is not and that nobody works on is [Broken].
 	Ready bool

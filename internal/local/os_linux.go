@@ -2,8 +2,13 @@ package local
 
 import (
 	"errors"
+	"fmt"
+	"net"
 	"os"
+	"runtime"
 	"syscall"
+
+	"golang.org/x/sys/unix"
 )
 
 const (
@@ -42,4 +47,44 @@ func tryLock(f *os.File) (bool, error) {
 func owner(info os.FileInfo) (uid, gid int) {
 	stat := info.Sys().(*syscall.Stat_t)
 	return int(stat.Uid), int(stat.Gid)
+}
+
+// inNetwork dials from the network of a process: a socket belongs to that of the
+// thread which makes it.
+func inNetwork(pid int, dial func() (net.Conn, error)) (net.Conn, error) {
+	own, err := os.Open("/proc/thread-self/ns/net")
+	if err != nil {
+		return nil, err
+	}
+	defer own.Close()
+	theirs, err := os.Open(fmt.Sprintf("/proc/%d/ns/net", pid))
+	if err != nil {
+		return nil, err
+	}
+	defer theirs.Close()
+	type dialed struct {
+		conn net.Conn
+		err  error
+	}
+	done := make(chan dialed)
+	go func() {
+		runtime.LockOSThread()
+		var d dialed
+		if d.err = enterNetwork(theirs); d.err == nil {
+			d.conn, d.err = dial()
+		}
+		if enterNetwork(own) == nil {
+			runtime.UnlockOSThread() // else the thread ends here
+		}
+		done <- d
+	}()
+	d := <-done
+	return d.conn, d.err
+}
+
+func enterNetwork(ns *os.File) error {
+	if err := unix.Setns(int(ns.Fd()), unix.CLONE_NEWNET); err != nil {
+		return &os.PathError{Op: "enter", Path: ns.Name(), Err: err}
+	}
+	return nil
 }

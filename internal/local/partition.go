@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"net/netip"
-	"strconv"
 
 	"github.com/swarmscript/swarmscript/internal/resource"
 )
@@ -106,10 +105,9 @@ func (m *Machine) heal(ctx context.Context, from func(id string, address netip.A
 
 // neighbour changes the table of a machine that runs.
 func (m *Machine) neighbour(ctx context.Context, args ...string) error {
-	pid := m.pid()
-	if pid == 0 {
+	if m.pid() == 0 {
 		return nil
 	}
-	_, err := run(ctx, "nsenter", append([]string{"--target", strconv.Itoa(pid), "--net", "ip", "neighbour"}, args...)...)
+	_, err := m.inside(ctx, append([]string{"ip", "neighbour"}, args...)...)
 	return err
 }

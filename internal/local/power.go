@@ -8,7 +8,6 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
-	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -155,6 +154,9 @@ func (m *Machine) boot(ctx context.Context) error {
 		err = m.part(ctx)
 	}
 	if err == nil {
+		err = m.enclose(ctx)
+	}
+	if err == nil {
 		_, err = io.WriteString(word, "go\n")
 	}
 	if err != nil {
@@ -267,8 +269,9 @@ func (m *Machine) answers(ctx context.Context) error {
 
 // greets reports whether an SSH server introduces itself.
 func (m *Machine) greets(ctx context.Context) bool {
-	d := net.Dialer{Timeout: time.Second}
-	conn, err := d.DialContext(ctx, "tcp", net.JoinHostPort(m.Address.String(), "22"))
+	limited, cancel := context.WithTimeout(ctx, time.Second)
+	defer cancel()
+	conn, err := m.DialSSH(limited)
 	if err != nil {
 		return false
 	}

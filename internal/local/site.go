@@ -74,7 +74,7 @@ var (
 // needed are the programs that machines need from the computer, and the packages
 // that hold them.
 var needed = [][2]string{
-	{"ip", "iproute2"}, {"iptables", "iptables"}, {"unshare", "util-linux"}, {"nsenter", "util-linux"}, {"pivot_root", "util-linux"},
+	{"ip", "iproute2"}, {"iptables", "iptables"}, {"iptables-restore", "iptables"}, {"unshare", "util-linux"}, {"nsenter", "util-linux"}, {"pivot_root", "util-linux"},
 	{"mount", "mount"}, {"umount", "mount"},
 }
 

@@ -96,6 +96,7 @@ func (b *builder) build() (*Plan, diag.List) {
 	b.oldVersions()
 	b.sequences()
 	b.plan.Changes = b.sorted()
+	b.rests()
 	if b.problems.Err() == nil {
 		b.arrange()
 	}
@@ -337,7 +338,7 @@ func (b *builder) caseOf(d *resource.Declaration, ix *Index) Case {
 	c.Absent = c.Absent || b.anew(d.Scope)
 	b.needs(d, func(a value.Address) {
 		used := b.changes[a]
-		if used == nil || used.Action != Replace || !used.Kind.Busy && !(used.Kind.Together && used.Kind == d.Kind) || !refersTo(d, a) && !usesNow(c.Ours, used.Live) {
+		if used == nil || used.Action != Replace || !used.Kind.Busy && d.Kind.Inside != used.Kind.Name && !(used.Kind.Together && used.Kind == d.Kind) || !refersTo(d, a) && !usesNow(c.Ours, used.Live) {
 			return
 		}
 		if c.Replaced == "" || c.ReplacedMaybe { // a definite one decides

@@ -129,6 +129,7 @@ func (b *builder) link() (again bool) {
 	}
 	b.linkSequences(g)
 	b.linkSpreads(g, do)
+	b.linkRests(do)
 	b.linkHosts(pure, do, destroy)
 	b.linkGates(g, do)
 	b.linkClosing(closing, pure, do)
@@ -165,7 +166,11 @@ func (b *builder) linkUsers(g *Graph, gone map[*resource.Object]*Node, do map[va
 				continue
 			}
 			for _, id := range user.Uses {
-				if n := gone[b.used(ix, id)]; n != nil && (n.Change.Action == Delete || n.Phase == Destroy) {
+				n := gone[b.used(ix, id)]
+				if n != nil && un.Change.Kind.Loose && letsGo(un.Change, n.Change) {
+					continue
+				}
+				if n != nil && (n.Change.Action == Delete || n.Phase == Destroy) {
 					n.after(un)
 					switch {
 					case !un.Change.Tentative:
@@ -179,6 +184,12 @@ func (b *builder) linkUsers(g *Graph, gone map[*resource.Object]*Node, do map[va
 		}
 	}
 	return again
+}
+
+// letsGo reports whether the end of something waits for no change of what uses it
+// loosely: both end, or it is made anew and the other is only changed.
+func letsGo(user, used *Change) bool {
+	return user.Action == Update && used.Action == Replace || user.Action == Delete && used.Action == Delete
 }
 
 // used returns the live object that an object of a scope uses: of the same

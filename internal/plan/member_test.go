@@ -341,21 +341,24 @@ func TestUnreachableGoes(t *testing.T) {
 }
 
 // An engine that is stopped: where its step starts it, what is in it is compared
-// again in the same apply; where nothing does, it is not planned. Whatever it
-// holds is not lost unasked.
+// again in the same apply, as where it is only starting; where nothing does, it is
+// not planned. Whatever it holds is not lost unasked.
 func TestStoppedEngine(t *testing.T) {
 	c := cluster{declared: "ab", there: "ab", joined: "a", hosts: true}
-	down := false
+	down, starts := false, false
 	c.change = func(in *Input) {
 		machine := in.Scopes[in.Scopes["docker.a"].Scope.Parent]
 		for _, o := range machine.Obs.Objects {
-			o.Stuck, o.Unsettled = down, "it is down"
+			if o.Stuck = down; down || starts {
+				o.Unsettled = "it is down"
+			}
 		}
 		for _, addr := range []string{"docker.a", "swarm.main"} {
 			in.Scopes[addr] = &ScopeState{Scope: in.Scopes[addr].Scope, Status: Absent, Off: true, Err: resource.ErrOff}
 		}
 	}
-	for _, down = range []bool{true, false} {
+	for _, state := range [][2]bool{{true, false}, {false, true}, {false, false}} {
+		down, starts = state[0], state[1]
 		p, problems := Build(c.input())
 		if p == nil {
 			t.Fatal(problems)
@@ -364,8 +367,8 @@ func TestStoppedEngine(t *testing.T) {
 			switch ch.Address {
 			case "docker.a", "docker.b":
 			default:
-				if blocked := ch.Blocked == "docker.a does not run" || strings.HasSuffix(ch.Blocked, "cannot be reached"); ch.Deferred != down || blocked == down {
-					t.Errorf("the engine's step starts it: %v; %s %s: deferred %v, blocked %q", down, ch.Action, ch.Address, ch.Deferred, ch.Blocked)
+				if blocked := ch.Blocked == "docker.a does not run" || strings.HasSuffix(ch.Blocked, "cannot be reached"); ch.Deferred == blocked || blocked == (down || starts) {
+					t.Errorf("the engine's step starts it: %v, it starts: %v; %s %s: deferred %v, blocked %q", down, starts, ch.Action, ch.Address, ch.Deferred, ch.Blocked)
 				}
 			}
 		}
@@ -423,5 +426,67 @@ func TestLastManagerIsData(t *testing.T) {
 	c.opts = Options{}
 	if p, problems := Build(c.input()); p == nil {
 		t.Errorf("another manager stays, and got %v", problems)
+	}
+}
+
+// rester is a handler of what can rest.
+type rester struct {
+	resource.Handler
+	resource.Rester
+}
+
+// Machines that are switched off for a while are so one after another, behind what
+// rests on them; one that is in no swarm is not waited for.
+func TestRests(t *testing.T) {
+	spec := schema.Of(struct {
+		Name string `star:"name,pos,local"`
+		Size string `star:"size"`
+	}{})
+	m, n := *machineKind, *nodeKind
+	m.Schema, n.Handler = spec, rester{}
+	m.Effect = func(*resource.Object, value.Struct, []schema.Change, bool) string {
+		return resource.Interrupted + " a minute"
+	}
+	c := cluster{declared: "abcd", there: "abcd", joined: "abc", change: func(in *Input) {
+		for _, d := range in.Program.Declarations {
+			switch d.Kind {
+			case machineKind:
+				d.Kind = &m
+				if d.Address.Name() != "a" {
+					d.Args = args(&m, "name", d.Address.Name(), "size", "big")
+				} else {
+					d.Args = args(&m, "name", "a")
+				}
+			case nodeKind:
+				d.Kind = &n
+			}
+		}
+		for _, o := range in.Scopes["cloud.c"].Obs.Objects {
+			o.Args = args(&m, "name", o.Name, "size", "")
+		}
+	}}
+	p, problems := Build(c.input())
+	if problems.Err() != nil {
+		t.Fatal(problems)
+	}
+	do := map[value.Address]*Node{}
+	for _, node := range p.Graph.Nodes {
+		if node.Change != nil && node.Phase == Do {
+			do[node.Change.Address] = node
+		}
+	}
+	for name, want := range map[string]string{"a": "", "b": "swarm.main/node.b", "c": "swarm.main/node.c", "d": ""} {
+		change := do[value.Address("vm."+name)].Change
+		got := ""
+		for _, a := range change.Rests {
+			got += string(a)
+		}
+		if got != want || strings.Contains(change.Effect, "is drained before") != (want != "") {
+			t.Errorf("vm.%s: %s rests, %q; want %s", name, got, change.Effect, want)
+		}
+	}
+	after := func(a, b value.Address) bool { return slices.Contains(do[a].Deps, do[b].ID) }
+	if !after("vm.c", "vm.b") || after("vm.d", "vm.b") || after("vm.d", "vm.c") {
+		t.Error("the machines of the swarm are not switched off one after another, or one that is in none waits for them")
 	}
 }

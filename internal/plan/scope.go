@@ -32,7 +32,8 @@ func (b *builder) off(scope string) string {
 	for in := scope; in != "" && b.index[in] != nil && b.index[in].State.Off; in = b.livesIn(value.Address(in)) {
 		machine = in
 	}
-	if c := b.changes[value.Address(machine)]; machine == "" || c != nil && c.Changes() {
+	// One that is still being made, or started, is waited for.
+	if c := b.changes[value.Address(machine)]; machine == "" || c != nil && (c.Changes() || c.Unsettled != "") {
 		return ""
 	}
 	return machine

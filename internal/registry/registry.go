@@ -45,6 +45,7 @@ func Kinds() []*resource.Kind {
 		azure.ExtensionKind,
 		azure.PublicIPKind,
 		azure.InterfaceKind,
+		azure.BalancerKind,
 	}
 	return append(kinds, host.Kinds()...)
 }

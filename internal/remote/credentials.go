@@ -1,6 +1,7 @@
 package remote
 
 import (
+	"context"
 	"fmt"
 	"sync"
 	"time"
@@ -161,7 +162,30 @@ func (c *credentials) ask(host string) (*Login, error) {
 		}
 	}
 	l.Expires = expiry(l.Auth, c.now())
+	if d := l.Declared; d != nil && d.Issuer != nil && (l.Empty() || !l.Expires.IsZero()) {
+		return c.issued(l, key)
+	}
 	return l, nil
+}
+
+// issueTimeout bounds how long a cloud is asked for a login: a person may wait.
+const issueTimeout = 30 * time.Second
+
+// issued is a new login of the registry's issuer. What docker login has kept does
+// while it holds, where there is no other.
+func (c *credentials) issued(kept *Login, key string) (*Login, error) {
+	ctx, cancel := context.WithTimeout(context.Background(), issueTimeout)
+	defer cancel()
+	user, password, err := kept.Declared.Issuer.Issue(ctx, kept.Declared)
+	switch {
+	case err == nil:
+		l := &Login{Host: kept.Host, Declared: kept.Declared, Auth: registry.AuthConfig{Username: user, Password: password, ServerAddress: key}}
+		l.Expires = expiry(l.Auth, c.now())
+		return l, nil
+	case !kept.Empty() && c.now().Before(kept.Expires):
+		return kept, nil
+	}
+	return nil, fmt.Errorf("registry %s: %w", kept.Host, err)
 }
 
 // stored is what docker's configuration has for a registry, or the helper that

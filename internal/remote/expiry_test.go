@@ -1,7 +1,13 @@
 package remote
 
 import (
+	"context"
 	"encoding/base64"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
 	"testing"
 	"time"
 
@@ -89,5 +95,71 @@ func TestDeclaredLogins(t *testing.T) {
 	}
 	if c.Declared("::") != nil {
 		t.Error("what is no image is in a registry")
+	}
+}
+
+// issuer gives out what it is told to.
+type issuer struct {
+	password *string
+	err      *error
+	asked    *int
+}
+
+func (i issuer) Issue(context.Context, *resource.Login) (string, string, error) {
+	*i.asked++
+	return "nobody", *i.password, *i.err
+}
+
+// An issuer's login takes the place of none, and of one that ends; that is made do
+// with where there is no other. At its end there is another one.
+func TestIssuedLogins(t *testing.T) {
+	quiet(t)
+	end := time.Unix(1795392000, 0)
+	password, fails, asked := jwt(`{"exp":1795392000}`), error(nil), 0
+	by := issuer{&password, &fails, &asked}
+	keep := t.TempDir()
+	if err := os.WriteFile(filepath.Join(keep, "config.json"), fmt.Appendf(nil, `{"auths":{"lasts.example":{"auth":"YW5uOnB3"},"ends.example":{"identitytoken":%q}}}`, jwt(`{"exp":1795388400}`)), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	login := func(at time.Time, image string) (*Login, error) {
+		c := NewCredentials(keep, &resource.Login{Host: "lasts.example", Issuer: by}, &resource.Login{Host: "ends.example", Issuer: by}, &resource.Login{Host: "none.example", Issuer: by},
+			&resource.Login{Host: "own.example", Username: "ann", Password: "pw", Issuer: by}).(*credentials)
+		c.now = func() time.Time { return at }
+		return c.Login(image)
+	}
+	for image, want := range map[string]string{"lasts.example/x": "ann", "ends.example/x": "nobody", "none.example/x": "nobody", "own.example/x": "ann", "other.example/x": ""} {
+		l, err := login(end.Add(-2*time.Hour), image)
+		if err != nil || l.Auth.Username != want {
+			t.Errorf("%s: %+v, %v, want %s", image, l, err, want)
+		}
+		if want == "nobody" && (!l.Expires.Equal(end) || l.Auth.IdentityToken != "") {
+			t.Errorf("%s: %+v", image, l)
+		}
+	}
+	fails = fmt.Errorf("%w: no role", resource.ErrRefused)
+	if l, err := login(end.Add(-2*time.Hour), "ends.example/x"); err != nil || l.Auth.IdentityToken == "" {
+		t.Errorf("what docker login has kept is not made do with: %+v, %v", l, err)
+	}
+	for at, image := range map[time.Time]string{end: "ends.example/x", end.Add(-2 * time.Hour): "none.example/x"} {
+		if _, err := login(at, image); !errors.Is(err, resource.ErrRefused) || !strings.HasPrefix(err.Error(), "registry "+strings.TrimSuffix(image, "/x")+": ") {
+			t.Errorf("%s: %v", image, err)
+		}
+	}
+	fails = nil
+	c := NewCredentials(keep, &resource.Login{Host: "none.example", Issuer: by}).(*credentials)
+	now := end.Add(-time.Hour)
+	c.now = func() time.Time { return now }
+	asked = 0
+	for range 3 {
+		if _, err := c.Login("none.example/x"); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if asked != 1 {
+		t.Errorf("it was asked %d times for one login", asked)
+	}
+	now, password = end, jwt(`{"exp":1795402800}`)
+	if l, err := c.Login("none.example/x"); err != nil || asked != 2 || !l.Expires.After(end) {
+		t.Errorf("after the end: %+v, %v", l, err)
 	}
 }

@@ -71,6 +71,13 @@ type Kind struct {
 	// Busy is set where an object that is used cannot be deleted: replacing it
 	// replaces its users too.
 	Busy bool
+	// Loose is set where an object keeps nothing that it uses from being deleted, as a
+	// load balancer its machines: an update lets go of what goes before that does, and
+	// what is made anew it has again by itself.
+	Loose bool
+	// Inside names the kind that its objects are parts of, "" for none: one of those
+	// that is made anew takes its parts with it, which are made again after it.
+	Inside string
 	// Restarts is set where lifecycle(replace_on=) renews what runs, not the
 	// object: an update with Request.Restart, in place of a replacement.
 	Restarts bool
@@ -239,8 +246,20 @@ type SlowVersioner interface {
 // Settler is implemented by handlers whose objects converge after the write.
 type Settler interface {
 	// Settle returns when the object has converged, or a [*NotConverged] that
-	// says why it has not.
+	// says why it has not. o is its own: what it writes there, such as an address
+	// that was not known before, those see who use the object.
 	Settle(ctx context.Context, c Conn, r *Request, o *Object) error
+}
+
+// Rester is implemented by handlers of kinds on whose objects others run: nodes of a
+// swarm, whose machines are switched off for a while.
+type Rester interface {
+	// Rest returns when nothing runs on an object any more that can run elsewhere, or
+	// why it cannot be spared.
+	Rest(ctx context.Context, c Conn, r *Request) error
+	// Wake returns when an object is back as it was before. It is called whatever has
+	// come of Rest.
+	Wake(ctx context.Context, c Conn, r *Request) error
 }
 
 // Opener is implemented by handlers of kinds that open a scope.

@@ -1,6 +1,7 @@
 package resource
 
 import (
+	"context"
 	"strings"
 
 	"github.com/swarmscript/swarmscript/internal/diag"
@@ -26,12 +27,23 @@ type Login struct {
 	// those of Helper, the name of a credential helper, or of docker's own
 	// configuration are meant.
 	Username, Password, IdentityToken, Helper string
+	// Issuer gives out a login that holds for some hours, where neither the script
+	// nor docker's configuration has one that lasts. It is nil for most.
+	Issuer Issuer
 	// CA is certificates in PEM format that the registry's is checked against, and
 	// Insecure leaves that out, where this program asks it. Engines have settings
 	// of their own.
 	CA       string
 	Insecure bool
 	Pos      diag.Pos
+}
+
+// Issuer is who gives out logins to a registry to whoever it knows: a cloud. Two
+// can be compared.
+type Issuer interface {
+	// Issue returns a user name and a password for a registry. The error wraps
+	// [ErrRefused] where there will be none until somebody does something.
+	Issue(ctx context.Context, l *Login) (username, password string, err error)
 }
 
 // Fixed reports whether the script itself has the login: it is the same for

@@ -143,6 +143,7 @@ func (w *buildWorld) arguments() {
 		}
 		w.repaired(with(""), "~ build.web: tags") // that image is still there
 	}
+	w.plan(with(`, dockerfile = "./deploy/../Dockerfile"`)) // which is Dockerfile
 	// What says how, not what.
 	w.plan(with(`, pull = False, no_cache = True, cache_from = ["site/web:1"], cache_to = "inline", secrets = {"pw": "x"}, ssh = ["default"]`))
 	w.file("web/deploy/Other", "FROM scratch\nCOPY index.html /\n")

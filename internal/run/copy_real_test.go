@@ -5,9 +5,12 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
+
+	units "github.com/docker/go-units"
 
 	"github.com/swarmscript/swarmscript/internal/apply"
 	"github.com/swarmscript/swarmscript/internal/testengine"
@@ -52,6 +55,7 @@ func TestRealImageCopy(t *testing.T) {
 				w.copyByHand()
 				w.onlySentOnce()
 				w.copyOfPulled()
+				w.onlyNewLayers(from)
 			})
 		}
 	}
@@ -146,6 +150,55 @@ func (w *copyWorld) copyOfPulled() {
 	w.repaired(opts, fmt.Sprintf("+ image_copy[%q]", testengine.Health), "+ image_copy.gone")
 	if w.there(testengine.Health) != w.id(testengine.Health) || w.there(testengine.Web3) != w.id(testengine.Web3) {
 		w.t.Error("the images are others")
+	}
+}
+
+var sentText = regexp.MustCompile(`sent (\S+), which is loaded`)
+
+// onlyNewLayers counts what the second engine is sent where it has the base of an
+// image: the rest, by engines that say which layer is which, or else all.
+func (w *copyWorld) onlyNewLayers(from testengine.Version) {
+	w.two.Docker("load", "--quiet", "--input", testengine.Archive(w.t))
+	proxy := testengine.Proxy(w.t, w.two)
+	w.host = proxy.Host
+	defer func() { w.host = w.two.Host }()
+	sent := func(content string) int64 {
+		w.file("web/index.html", content)
+		opts := w.on(`b = build("web", engine = m1, copy_to = [m2])`)
+		code, said := w.apply(w.t, opts)
+		m := sentText.FindAllStringSubmatch(said, -1)
+		if code != 0 || m == nil {
+			w.t.Fatalf("the apply ended with %d and said %s", code, said)
+		}
+		w.plan(opts)
+		ref := w.ref(opts)
+		if got, want := w.there(ref), w.id(ref); got != want {
+			w.t.Errorf("it is %s there, and %s here", got, want)
+		}
+		w.two.Docker("run", "--rm", "--network", "none", "--entrypoint", "/swarmtest", ref, "exit", "0")
+		n, err := units.FromHumanSize(m[len(m)-1][1])
+		if err != nil {
+			w.t.Fatal(err)
+		}
+		return n
+	}
+	const base = 1 << 20 // which is more than that
+	if n := sent("a layer of its own"); (n < base) != (from == testengine.Docker28) {
+		w.t.Errorf("%d bytes were sent of an image whose base is there", n)
+	}
+	// The base is removed when it has been seen.
+	removed := false
+	proxy.Fault(func(c testengine.Call) testengine.Fault {
+		if c.Path == "/images/load" && !removed {
+			removed = true
+			for _, id := range strings.Fields(w.two.Docker("image", "ls", "--quiet")) {
+				w.two.Docker("rmi", "--force", id)
+			}
+		}
+		return testengine.Pass
+	})
+	if n := sent("once more"); n < base {
+		w.t.Errorf("only %d bytes were sent of an image whose base is not there", n)
 	}
 }
 

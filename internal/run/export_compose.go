@@ -3,6 +3,7 @@ package run
 import (
 	"context"
 	"path/filepath"
+	"strings"
 
 	"github.com/swarmscript/swarmscript/internal/compose"
 	"github.com/swarmscript/swarmscript/internal/diag"
@@ -41,7 +42,10 @@ func ExportCompose(ctx context.Context, opts Options, o ExportOptions) (*Script,
 		if err != nil {
 			return filepath.ToSlash(abs)
 		}
-		return "./" + filepath.ToSlash(rel)
+		if rel = filepath.ToSlash(rel); rel == "." || rel == ".." || strings.HasPrefix(rel, "../") {
+			return rel
+		}
+		return "./" + rel
 	}
 	out, err := compose.Export(s.Program, o.ExportOptions)
 	if err != nil {

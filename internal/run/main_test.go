@@ -7,10 +7,15 @@ import (
 	"sync"
 	"testing"
 
+	"github.com/swarmscript/swarmscript/internal/lab/serve"
 	"github.com/swarmscript/swarmscript/internal/testengine"
 )
 
+// The test's binary is a lab's process too.
 func TestMain(m *testing.M) {
+	if len(os.Args) > 2 && os.Args[1] == "lab" && os.Args[2] == "serve" {
+		os.Exit(serve.Main(os.Args[3:]))
+	}
 	flag.Set("test.parallel", "8") // unless -parallel says otherwise: stories wait more than they work
 	code := m.Run()
 	for _, s := range shared {

@@ -78,26 +78,34 @@ func (v *view) tryLogins(ctx context.Context) diag.List {
 	}
 	ctx, cancel := context.WithTimeout(ctx, loginTime)
 	defer cancel()
-	var out diag.List
-	var mu sync.Mutex
+	images := v.imagesToCome()
+	hosts := slices.Sorted(maps.Keys(images))
+	out := make(diag.List, len(hosts))
 	var wg sync.WaitGroup
-	for host, image := range v.imagesToCome() {
-		wg.Go(func() {
-			login, err := v.creds.Login(image)
-			if err != nil || login.Declared == nil || login.Empty() {
-				return
-			}
-			if err := swarm.OwnWay(login).Check(ctx); errors.Is(err, oci.ErrRefused) {
-				mu.Lock()
-				defer mu.Unlock()
-				out = append(out, &diag.Diagnostic{Pos: login.Declared.Pos,
-					Summary: fmt.Sprintf("registry %s: it does not take the login of %s: %v", host, userOf(login), err)})
-			}
-		})
+	for i, host := range hosts {
+		wg.Go(func() { out[i] = v.tryLogin(ctx, host, images[host]) })
 	}
 	wg.Wait()
+	out = slices.DeleteFunc(out, func(d *diag.Diagnostic) bool { return d == nil })
 	out.Sort()
 	return out
+}
+
+// tryLogin is what a registry says against the login that it gets, nil where that
+// is nothing, or cannot be known from here.
+func (v *view) tryLogin(ctx context.Context, host, image string) *diag.Diagnostic {
+	login, err := v.creds.Login(image)
+	if declared := v.creds.Declared(image); declared != nil && errors.Is(err, resource.ErrRefused) {
+		return &diag.Diagnostic{Pos: declared.Pos, Summary: err.Error(), Hint: swarm.LoginHint(declared)}
+	}
+	if err != nil || login.Declared == nil || login.Empty() {
+		return nil
+	}
+	err = swarm.OwnWay(login).Check(ctx)
+	if !errors.Is(err, oci.ErrRefused) {
+		return nil
+	}
+	return &diag.Diagnostic{Pos: login.Declared.Pos, Summary: fmt.Sprintf("registry %s: it does not take the login of %s: %v", host, userOf(login), err)}
 }
 
 func userOf(l *remote.Login) string {

@@ -1,26 +1,22 @@
 package run
 
 import (
-	"context"
 	"errors"
 	"flag"
 	"fmt"
-	"math/rand/v2"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
 	"time"
 
-	"github.com/swarmscript/swarmscript/internal/apply"
 	"github.com/swarmscript/swarmscript/internal/testengine"
 )
 
 var (
-	soakRounds = flag.Int("soak.rounds", 3, "rounds of TestSoak")
-	soakSeed   = flag.Uint64("soak.seed", 1, "seed of TestSoak")
+	soakRounds = flag.Int("soak.rounds", 3, "rounds of TestSoak and TestAzureSoak")
+	soakSeed   = flag.Uint64("soak.seed", 1, "seed of TestSoak and TestAzureSoak")
 )
 
 // TestSoak changes a script at random, round after round, and kills the
@@ -38,27 +34,23 @@ func TestSoak(t *testing.T) {
 	testengine.Images(e)
 	s := newSoak(t, e, *soakSeed)
 	s.strangers()
-	kills := 0
 	for round := 1; round <= *soakRounds; round++ {
 		s.evolve()
 		s.write()
-		kills += s.killed(round, "apply")
+		s.killed(round, "apply")
 		s.mishap(round)
 		s.finish(round, "apply")
 		s.check(round)
 	}
-	kills += s.killed(*soakRounds+1, "destroy")
+	s.killed(*soakRounds+1, "destroy")
 	s.finish(*soakRounds+1, "destroy")
 	s.nothingLeft()
-	t.Logf("%d rounds with seed %d: killed %d times", *soakRounds, *soakSeed, kills)
+	t.Logf("%d rounds with seed %d: killed %d times", *soakRounds, *soakSeed, s.kills)
 }
 
 type soak struct {
-	*testing.T
+	*victim
 	e       *testengine.Engine
-	rand    *rand.Rand
-	program string
-	dir     string
 	model   model
 	foreign map[string]string // what strangers' objects were
 	made    map[string]string // IDs of generated secrets
@@ -79,15 +71,9 @@ type modelService struct {
 }
 
 func newSoak(t *testing.T, e *testengine.Engine, seed uint64) *soak {
-	s := &soak{T: t, e: e, dir: t.TempDir(), rand: rand.New(rand.NewPCG(seed, 2)), foreign: map[string]string{}, made: map[string]string{},
+	v := newVictim(t, seed, "DOCKER_HOST="+e.Host)
+	return &soak{victim: v, e: e, foreign: map[string]string{}, made: map[string]string{},
 		model: model{map[string]bool{}, map[string]string{}, map[string]string{}, map[string]*modelService{}}}
-	s.program = filepath.Join(t.TempDir(), "swarmscript")
-	build := exec.Command("go", "build", "-ldflags=-X github.com/swarmscript/swarmscript/internal/run.leaseTTL=6s", "-o", s.program,
-		"github.com/swarmscript/swarmscript/cmd/swarmscript")
-	if out, err := build.CombinedOutput(); err != nil {
-		t.Fatalf("%v\n%s", err, out)
-	}
-	return s
 }
 
 func (s *soak) strangers() {
@@ -198,9 +184,7 @@ func (s *soak) write() {
 			"    restart = restart_policy(delay = \"100ms\"), update = update_policy(monitor = \"100ms\", parallelism = 0))\n",
 			n, w.image, w.replicas, w.env, w.label, strings.Join(w.networks, ", "), strings.Join(w.secrets, ", "), strings.Join(w.configs, ", "))
 	}
-	if err := os.WriteFile(filepath.Join(s.dir, "cluster.star"), []byte(b.String()), 0o644); err != nil {
-		s.Fatal(err)
-	}
+	s.script(b.String())
 }
 
 func sortedNames[V any](m map[string]V) []string {
@@ -210,39 +194,6 @@ func sortedNames[V any](m map[string]V) []string {
 	}
 	slices.Sort(out)
 	return out
-}
-
-func (s *soak) command(ctx context.Context, verb string, args ...string) *exec.Cmd {
-	cmd := exec.CommandContext(ctx, s.program, append(append([]string{verb}, args...), "cluster.star")...)
-	cmd.Dir = s.dir
-	cmd.Env = []string{"DOCKER_HOST=" + s.e.Host, "HOME=" + s.dir, "PATH=/usr/bin:/bin"}
-	return cmd
-}
-
-var soakApply = []string{"--auto-approve", "--lock-timeout=3m", "--timeout=3m"}
-
-// killed runs the program and kills it at a random moment, once or twice. It
-// returns how often it was killed before its end.
-func (s *soak) killed(round int, verb string) (kills int) {
-	for range 1 + s.rand.IntN(2) {
-		limit := 300 // most writes are early
-		if s.rand.IntN(3) == 0 {
-			limit = 3000
-		}
-		after := time.Duration(5+s.rand.IntN(limit)) * time.Millisecond
-		ctx, cancel := context.WithTimeout(context.Background(), after)
-		cmd := s.command(ctx, verb, soakApply...)
-		out, err := cmd.CombinedOutput()
-		died := ctx.Err() != nil && err != nil
-		cancel()
-		if died {
-			kills++
-			s.Logf("round %d: %s was killed after %s", round, verb, after)
-		} else if err != nil {
-			s.Fatalf("round %d: %s: %v\n%s", round, verb, err, out)
-		}
-	}
-	return kills
 }
 
 // mishap is what else may happen between two runs.
@@ -267,33 +218,11 @@ func (s *soak) mishap(round int) {
 	}
 }
 
-// finish runs the program to its end. An engine that was busy, or has just lost
-// its power, may be out of reach for a moment: whoever is told so runs it again.
-func (s *soak) finish(round int, verb string) {
-	s.Helper()
-	ctx, cancel := context.WithTimeout(context.Background(), 4*time.Minute)
-	defer cancel()
-	cmd := s.command(ctx, verb, soakApply...)
-	out, err := cmd.CombinedOutput()
-	for try := 0; try < 3 && cmd.ProcessState.ExitCode() == apply.ExitUnreachable; try++ {
-		s.Logf("round %d: %s: out of reach:\n%s", round, verb, out)
-		cmd = s.command(ctx, verb, soakApply...)
-		out, err = cmd.CombinedOutput()
-	}
-	if err != nil {
-		script, _ := os.ReadFile(filepath.Join(s.dir, "cluster.star"))
-		s.Fatalf("round %d: %s: %v\n%s\n%s", round, verb, err, out, script)
-	}
-}
-
 // check looks at the swarm with the docker CLI: what is declared is there
 // once, and nothing else is ours.
 func (s *soak) check(round int) {
 	s.Helper()
-	out, err := s.command(context.Background(), "plan", "--detailed-exitcode").CombinedOutput()
-	if err != nil {
-		s.Errorf("round %d: the plan is not empty: %v\n%s", round, err, out)
-	}
+	s.converged(round)
 	for kind, want := range map[string][]string{
 		"network": sortedNames(s.model.networks), "secret": sortedNames(s.model.secrets),
 		"config": sortedNames(s.model.configs), "service": sortedNames(s.model.services),

@@ -18,7 +18,7 @@ func TestStoryStackBuild(t *testing.T) {
 		f.File("shop.yml", `
 services:
   web:
-    build: {context: site, args: {GREETING: hello}}
+    build: {context: ./site, dockerfile: ./Dockerfile, args: {GREETING: hello}}
     stop_grace_period: 1s
     deploy: {update_config: {monitor: 100ms}}
   tagged:

@@ -46,13 +46,14 @@ type view struct {
 	all      bool            // list also what nobody marks or declares
 	unpassed []string        // checks, as the ledgers shall say
 
-	secrets *secrets
-	creds   remote.Credentials
-	openers map[string]*resource.Declaration // by the scopes that they open
-	written map[value.Address]string         // where the script has the openers of scopes
-	found   map[string]string                // engines of swarms that only the inventory names
-	through map[string]string                // what scopes were reached through
-	avoid   map[string]bool                  // scopes that go
+	secrets  *secrets
+	throttle *azure.Throttle // of all that is asked of Azure
+	creds    remote.Credentials
+	openers  map[string]*resource.Declaration // by the scopes that they open
+	written  map[value.Address]string         // where the script has the openers of scopes
+	found    map[string]string                // engines of swarms that only the inventory names
+	through  map[string]string                // what scopes were reached through
+	avoid    map[string]bool                  // scopes that go
 
 	mu  sync.Mutex        // held while an apply adds scopes
 	ids map[string]string // of the objects that opened those
@@ -67,7 +68,7 @@ func newView(s *Script) *view {
 		}
 	}
 	return &view{program: p, root: root, state: cmp.Or(s.opts.State, root), absent: s.opts.Absent, labDir: cmp.Or(s.opts.Lab, lab.DefaultDir(root)),
-		secrets: &secrets{}, creds: remote.NewCredentials("", p.Logins...), openers: openers, scopes: map[string]*apply.Scope{}, entries: map[string]resource.ScopeEntry{}, ids: map[string]string{}, letGo: map[string]bool{}, found: map[string]string{},
+		secrets: &secrets{}, throttle: azure.NewThrottle(), creds: remote.NewCredentials("", p.Logins...), openers: openers, scopes: map[string]*apply.Scope{}, entries: map[string]resource.ScopeEntry{}, ids: map[string]string{}, letGo: map[string]bool{}, found: map[string]string{},
 		written: map[value.Address]string{}, through: map[string]string{}}
 }
 
@@ -305,7 +306,7 @@ func (v *view) open(ctx context.Context, s *resource.Scope) (resource.Conn, erro
 	case local.Config:
 		return local.Connect(cfg)
 	case azure.Config:
-		return azure.Connect(cfg, v.program.Project), nil
+		return azure.Connect(cfg, v.program.Project, v.throttle), nil
 	}
 	parent := v.parent(s)
 	o, opener := v.openerObject(s, parent)

@@ -108,7 +108,7 @@ func nodeObject(n swarm.Node, own bool) *resource.Object {
 	role, availability := string(n.Spec.Role), string(n.Spec.Availability)
 	spec := &NodeSpec{Name: n.Description.Hostname, ID: &n.ID, Role: &role, Availability: &availability, Labels: labels}
 	platform := n.Description.Platform
-	return &resource.Object{
+	o := &resource.Object{
 		Kind: "node", ID: n.ID, Name: n.Description.Hostname, Mark: mark, Args: nodeSchema.Encode(spec),
 		Out: map[string]value.Value{
 			"id": n.ID, "hostname": n.Description.Hostname, "addr": nodeAddr(n), "role": role, "availability": availability,
@@ -118,6 +118,10 @@ func nodeObject(n swarm.Node, own bool) *resource.Object {
 		Unlisted: true, // a swarm does not own its machines
 		Native:   &liveNode{Node: n, Own: own},
 	}
+	if restsAs(n) != "" { // its step was cut short
+		o.Unsettled, o.Stuck = "it was drained while its machine was off", true
+	}
+	return o
 }
 
 // nodeAddr is the address of a node. Of a manager the status may say 0.0.0.0.

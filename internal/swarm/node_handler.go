@@ -26,6 +26,9 @@ func (nodeHandler) Update(ctx context.Context, rc resource.Conn, r *resource.Req
 	}
 	live := nodeOf(r.Live)
 	to := live.Spec
+	if was := restsAs(live.Node); was != "" {
+		to.Availability = was
+	}
 	to.Labels = mergeLabels(live.Spec.Labels, spec.Labels, r)
 	if spec.Availability != nil {
 		to.Availability = swarm.NodeAvailability(*spec.Availability)

@@ -187,7 +187,8 @@ func needs(n int) string {
 
 // sequenceNodes implements [resource.Kind.Sequence]: managers change one by one.
 // First those go that are gone already; those that come are there before any
-// other goes. Workers come and go as they like.
+// other goes. Workers come and go as they like, but for those whose machines are
+// made anew: each is back before the next one goes, so that its tasks have a place.
 func sequenceNodes(objects []*resource.Object, planned []resource.Planned) ([]resource.Planned, *diag.Diagnostic) {
 	var come, promote []resource.Planned
 	var leave []departure
@@ -234,7 +235,23 @@ func sequenceNodes(objects []*resource.Object, planned []resource.Planned) ([]re
 	if len(chain) > 0 {
 		problem = evenManagers(len(managers) + coming - len(order) + countBack(leave))
 	}
-	return chain, problem
+	return append(chain, rolling(planned)...), problem
+}
+
+// rolling are the workers that go and come back, one after another. One that is down
+// already has no tasks to move.
+func rolling(planned []resource.Planned) (chain []resource.Planned) {
+	for _, p := range planned {
+		n := nodeOf(p.Live)
+		if !p.Goes || n == nil || n.ManagerStatus != nil || down(p.Live) {
+			continue
+		}
+		back := slices.IndexFunc(planned, func(q resource.Planned) bool { return q.Live == nil && q.Address == p.Address })
+		if back >= 0 && roleArg(planned[back].Args) != string(swarm.NodeRoleManager) {
+			chain = append(chain, p, planned[back])
+		}
+	}
+	return chain
 }
 
 // firstManager refuses to make a worker of the node that a swarm begins on, in

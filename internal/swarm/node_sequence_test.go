@@ -95,7 +95,9 @@ func order(chain []resource.Planned) string {
 func TestSequenceNodes(t *testing.T) {
 	for _, tt := range []struct{ nodes, plan, want string }{
 		{"a* b c dw", "", ""},
-		{"a* b c dw", "+xw -d =a", ""}, // workers come and go side by side
+		{"a* b c dw", "+xw -d =a", ""},                          // workers come and go side by side
+		{"a* bw cw dw?", "-b +bw -c +cw -d +dw", "-b +b -c +c"}, // those that are made anew do so one after another
+		{"a* bw c d", "-b +bw -d +d", "-d +d -b +b"},            // managers first
 		{"a* dw", "+b +c", "+b +c"},
 		{"", "+a +b +c", "+a +b +c"}, // there is no swarm yet
 		{"a*@ b c", "-b -c", "-b -c"},

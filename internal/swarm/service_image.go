@@ -48,9 +48,14 @@ type refusedLogin struct {
 	login *resource.Login
 	user  string // whose it is, "" where there are no credentials
 	said  error
+	// issuer is set where the registry's issuer said so, and why.
+	issuer bool
 }
 
 func (e *refusedLogin) Error() string {
+	if e.issuer {
+		return e.said.Error()
+	}
 	who := "it wants a login, and there is none"
 	if e.user != "" {
 		who = "it does not take the login of " + e.user
@@ -70,6 +75,8 @@ func LoginHint(login *resource.Login) string {
 		return "check username, password and identity_token of registry()"
 	case login.Helper != "":
 		return "docker-credential-" + login.Helper + " gave what it was tried with"
+	case login.Issuer != nil:
+		return "az login, docker login " + login.Host + ", or give username and password to registry()"
 	}
 	return "docker login " + login.Host + ", or give username and password to registry()"
 }
@@ -141,6 +148,9 @@ func (c *Conn) ask(ctx context.Context, image string) (registry.DistributionInsp
 		return none, fmt.Errorf("registry %s did not answer", host)
 	}
 	login, err := c.Credentials().Login(image)
+	if d := c.Credentials().Declared(image); d != nil && errors.Is(err, resource.ErrRefused) {
+		return none, &refusedLogin{login: d, said: err, issuer: true}
+	}
 	if err != nil {
 		return none, err
 	}

@@ -1,19 +1,12 @@
 package testengine
 
 import (
-	"crypto/ecdsa"
-	"crypto/elliptic"
-	"crypto/rand"
-	"crypto/tls"
-	"crypto/x509"
-	"crypto/x509/pkix"
-	"encoding/pem"
-	"math/big"
-	"net"
 	"os"
 	"path/filepath"
 	"testing"
 	"time"
+
+	"github.com/swarmscript/swarmscript/internal/certificate"
 )
 
 // listeners prepares the TCP socket that an option asks for.
@@ -41,45 +34,38 @@ func makeCertificates(dir, ip string) error {
 	if err := os.Mkdir(dir, 0o700); err != nil {
 		return err
 	}
-	authority := template("testengine authority", 1)
-	authority.IsCA, authority.BasicConstraintsValid = true, true
-	authority.KeyUsage = x509.KeyUsageCertSign
-	server := template("testengine", 2)
-	server.IPAddresses = []net.IP{net.ParseIP(ip)}
-	server.ExtKeyUsage = []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth}
-	client := template("testengine client", 3)
-	client.ExtKeyUsage = []x509.ExtKeyUsage{x509.ExtKeyUsageClientAuth}
-
-	signer, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	ca, key, err := certificate.New("testengine authority", time.Now(), certificateLife)
 	if err != nil {
 		return err
 	}
-	for _, c := range []struct {
-		cert, key string
-		template  *x509.Certificate
-	}{{"ca.pem", "ca-key.pem", authority}, {"server.pem", "server-key.pem", server}, {"cert.pem", "key.pem", client}} {
-		key := signer
-		if c.template != authority {
-			if key, err = ecdsa.GenerateKey(elliptic.P256(), rand.Reader); err != nil {
-				return err
-			}
-		}
-		cert, err := x509.CreateCertificate(rand.Reader, c.template, authority, &key.PublicKey, signer)
-		if err != nil {
-			return err
-		}
-		keyBytes, err := x509.MarshalPKCS8PrivateKey(key)
-		if err != nil {
-			return err
-		}
-		if err := writePEM(filepath.Join(dir, c.cert), "CERTIFICATE", cert); err != nil {
-			return err
-		}
-		if err := writePEM(filepath.Join(dir, c.key), "PRIVATE KEY", keyBytes); err != nil {
-			return err
-		}
+	if err := writePair(dir, "ca.pem", "ca-key.pem", ca.PEM, key); err != nil {
+		return err
 	}
-	return nil
+	cert, key, err := ca.Sign(certificate.Server("testengine", ip), time.Now(), certificateLife)
+	if err != nil {
+		return err
+	}
+	if err := writePair(dir, "server.pem", "server-key.pem", cert, key); err != nil {
+		return err
+	}
+	return signClient(ca, dir, time.Now())
+}
+
+const certificateLife = 24 * time.Hour
+
+func signClient(ca *certificate.Authority, dir string, now time.Time) error {
+	cert, key, err := ca.Sign(certificate.Client("testengine client"), now, certificateLife)
+	if err != nil {
+		return err
+	}
+	return writePair(dir, "cert.pem", "key.pem", cert, key)
+}
+
+func writePair(dir, certFile, keyFile string, cert, key []byte) error {
+	if err := os.WriteFile(filepath.Join(dir, certFile), cert, 0o600); err != nil {
+		return err
+	}
+	return os.WriteFile(filepath.Join(dir, keyFile), key, 0o600)
 }
 
 // Nobody is the address of an engine that nobody has.
@@ -98,36 +84,19 @@ func Certificates(tb testing.TB, dir, ip string) string {
 // Expire replaces a folder's client certificate by one of the same authority that was valid until yesterday.
 func Expire(tb testing.TB, dir string) {
 	tb.Helper()
-	old := template("testengine client", 4)
-	old.ExtKeyUsage = []x509.ExtKeyUsage{x509.ExtKeyUsageClientAuth}
-	old.NotBefore, old.NotAfter = time.Now().Add(-48*time.Hour), time.Now().Add(-24*time.Hour)
-	authority, err := tls.LoadX509KeyPair(filepath.Join(dir, "ca.pem"), filepath.Join(dir, "ca-key.pem"))
+	cert, err := os.ReadFile(filepath.Join(dir, "ca.pem"))
 	if err != nil {
 		tb.Fatal(err)
 	}
-	client, err := tls.LoadX509KeyPair(filepath.Join(dir, "cert.pem"), filepath.Join(dir, "key.pem"))
+	key, err := os.ReadFile(filepath.Join(dir, "ca-key.pem"))
 	if err != nil {
 		tb.Fatal(err)
 	}
-	cert, err := x509.CreateCertificate(rand.Reader, old, authority.Leaf, client.Leaf.PublicKey, authority.PrivateKey)
+	ca, err := certificate.Read(cert, key)
 	if err != nil {
 		tb.Fatal(err)
 	}
-	if err := writePEM(filepath.Join(dir, "cert.pem"), "CERTIFICATE", cert); err != nil {
+	if err := signClient(ca, dir, time.Now().Add(-2*certificateLife)); err != nil {
 		tb.Fatal(err)
 	}
-}
-
-func template(name string, serial int64) *x509.Certificate {
-	return &x509.Certificate{
-		SerialNumber: big.NewInt(serial),
-		Subject:      pkix.Name{CommonName: name},
-		NotBefore:    time.Now().Add(-time.Hour),
-		NotAfter:     time.Now().Add(24 * time.Hour),
-		KeyUsage:     x509.KeyUsageDigitalSignature,
-	}
-}
-
-func writePEM(path, kind string, content []byte) error {
-	return os.WriteFile(path, pem.EncodeToMemory(&pem.Block{Type: kind, Bytes: content}), 0o600)
 }

@@ -2,6 +2,7 @@ package emulator
 
 import (
 	"slices"
+	"strconv"
 	"strings"
 )
 
@@ -43,8 +44,14 @@ func putBalancer(w *write) error {
 			return err
 		}
 	}
+	if err := sameBackend(props); err != nil {
+		return err
+	}
 	for _, r := range objects(props, "probes") {
 		p := sub(r, "properties")
+		if err := checkProbe(r); err != nil {
+			return err
+		}
 		fill(p, "intervalInSeconds", float64(15))
 		fill(p, "numberOfProbes", float64(2))
 		fill(p, "probeThreshold", float64(1))
@@ -69,6 +76,39 @@ func checkBalancing(r object) error {
 	fill(p, "enableTcpReset", false)
 	fill(p, "disableOutboundSnat", false)
 	fill(p, "loadDistribution", "Default")
+	return nil
+}
+
+// sameBackend refuses two rules that send to one port of one pool.
+func sameBackend(props object) error {
+	taken := map[string]string{}
+	for _, r := range objects(props, "loadBalancingRules") {
+		p := sub(r, "properties")
+		pool := text(p, "backendAddressPool", "id")
+		if pool == "" || p["enableFloatingIP"] == true {
+			continue
+		}
+		key := strings.ToLower(text(p, "protocol")+" ") + strconv.Itoa(number(p, "backendPort")) + " " + keyOf(pool)
+		if other := taken[key]; other != "" {
+			return bad("RulesUseSameBackendPortProtocolAndPool", "Load balancing rules %s and %s with floating IP disabled use the same protocol %s and backend port %d, and must not be used with the same backend address pool %s.", other, text(r, "id"), text(p, "protocol"), number(p, "backendPort"), pool)
+		}
+		taken[key] = text(r, "id")
+	}
+	return nil
+}
+
+// checkProbe checks what is asked of machines: a path belongs to HTTP alone.
+func checkProbe(probe object) error {
+	p := sub(probe, "properties")
+	if n := number(p, "port"); n < 1 || n > 65535 {
+		return bad("InvalidRequestFormat", "Probe %s needs a port of 1 to 65535.", text(probe, "name"))
+	}
+	if n, given := p["intervalInSeconds"].(float64); given && n < 5 {
+		return bad("InvalidRequestFormat", "Probe %s has an interval of %v seconds; the least is 5.", text(probe, "name"), n)
+	}
+	if http := !strings.EqualFold(text(p, "protocol"), "Tcp"); http != (text(p, "requestPath") != "") {
+		return bad("InvalidRequestFormat", "Probe %s of protocol %s: a request path is required for HTTP and HTTPS, and not allowed otherwise.", text(probe, "name"), text(p, "protocol"))
+	}
 	return nil
 }
 

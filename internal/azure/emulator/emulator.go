@@ -11,6 +11,8 @@ import (
 	"path/filepath"
 	"sync"
 	"time"
+
+	"github.com/swarmscript/swarmscript/internal/packetfilter"
 )
 
 // Options say what an emulator is like. All may be left out but URL.
@@ -30,6 +32,8 @@ type Options struct {
 	OperationTime time.Duration
 	// PollEvery is what Retry-After asks of those who wait for an operation.
 	PollEvery time.Duration
+	// RegistryLogin is how long a login to a container registry holds; 0 is Azure's.
+	RegistryLogin time.Duration
 	// PageSize is how many a list has at most before its nextLink; 0 is Azure's.
 	PageSize int
 	// Limits are the token buckets; nil has Azure's.
@@ -76,12 +80,15 @@ type Emulator struct {
 	ctx     context.Context
 	cancel  context.CancelFunc
 	running sync.WaitGroup
+
+	filtering sync.Mutex                     // of filters; taken before mu
+	filters   map[string]packetfilter.Filter // what is around machines, as far as it is known
 }
 
 // New makes an emulator, or opens that of a folder, whose operations go on.
 func New(opts Options) (*Emulator, error) {
 	complete(&opts)
-	e := &Emulator{opts: opts, buckets: newBuckets(*opts.Limits), signing: opts.signingKey()}
+	e := &Emulator{opts: opts, filters: map[string]packetfilter.Filter{}, buckets: newBuckets(*opts.Limits), signing: opts.signingKey()}
 	for _, f := range opts.Faults {
 		e.Fault(f)
 	}
@@ -154,7 +161,7 @@ func newID() string {
 
 // touch gives a record a new etag, after any change, where its kind has etags.
 func (t *tx) touch(r *record) {
-	if k := kinds[r.path().kind()]; k != nil && !k.plain {
+	if k := kinds[r.path().kind()]; k != nil && !k.plain && !k.etagless {
 		r.Body["etag"] = `W/"` + newID() + `"`
 	}
 }

@@ -108,7 +108,15 @@ func (e *Emulator) token(r *http.Request) (object, *entraError) {
 	if err := app.prove(form.Get("client_secret"), form.Get("client_assertion")); err != nil {
 		return nil, err
 	}
-	return object{"token_type": "Bearer", "expires_in": int(tokenLife.Seconds()), "ext_expires_in": int(tokenLife.Seconds()), "access_token": e.sign(app)}, nil
+	return object{"token_type": "Bearer", "expires_in": int(tokenLife.Seconds()), "ext_expires_in": int(tokenLife.Seconds()), "access_token": e.sign(app, audienceOf(form.Get("scope")))}, nil
+}
+
+// audienceOf is what a token of a scope is for.
+func audienceOf(scope string) string {
+	if slices.Contains(strings.Fields(scope), registryAudience+"/.default") {
+		return registryAudience
+	}
+	return armAudience
 }
 
 // prove checks what an app proves itself with.
@@ -183,14 +191,33 @@ func (o *Options) signingKey() []byte {
 	return h.Sum(nil)
 }
 
-func (e *Emulator) sign(app *App) string {
-	body, _ := json.Marshal(claims{ // never fails
-		Issuer: e.opts.URL + "/" + e.opts.Tenant + "/v2.0", Audience: "https://management.azure.com", Tenant: e.opts.Tenant,
+func (e *Emulator) sign(app *App, audience string) string {
+	return e.jwt(claims{
+		Issuer: e.opts.URL + "/" + e.opts.Tenant + "/v2.0", Audience: audience, Tenant: e.opts.Tenant,
 		App: app.ID, Object: app.object(), Expires: time.Now().Add(tokenLife).Unix(),
 	})
+}
+
+// jwt signs what a token says.
+func (e *Emulator) jwt(says any) string {
+	body, _ := json.Marshal(says) // never fails
 	enc := base64.RawURLEncoding
 	signed := enc.EncodeToString([]byte(`{"alg":"HS256","typ":"JWT"}`)) + "." + enc.EncodeToString(body)
 	return signed + "." + enc.EncodeToString(e.mac(signed))
+}
+
+// readJWT reads a token that [Emulator.jwt] made, and reports whether it was.
+func (e *Emulator) readJWT(token string, says any) bool {
+	parts := strings.Split(token, ".")
+	if len(parts) != 3 {
+		return false
+	}
+	signature, err := base64.RawURLEncoding.DecodeString(parts[2])
+	if err != nil || !hmac.Equal(signature, e.mac(parts[0]+"."+parts[1])) {
+		return false
+	}
+	body, err := base64.RawURLEncoding.DecodeString(parts[1])
+	return err == nil && json.Unmarshal(body, says) == nil
 }
 
 // object is the ID of the app's principal, which follows from its own.
@@ -217,20 +244,11 @@ func (e *Emulator) authenticate(r *http.Request) (claims, error) {
 	if !found {
 		return refuse("AuthenticationFailed", "Authentication failed. The 'Authorization' header is missing.")
 	}
-	parts := strings.Split(token, ".")
-	if len(parts) != 3 {
+	switch {
+	case !e.readJWT(token, &c):
 		return refuse("InvalidAuthenticationToken", "The access token is invalid.")
-	}
-	signature, err := base64.RawURLEncoding.DecodeString(parts[2])
-	if err != nil || !hmac.Equal(signature, e.mac(parts[0]+"."+parts[1])) {
-		return refuse("InvalidAuthenticationToken", "The access token is invalid.")
-	}
-	body, err := base64.RawURLEncoding.DecodeString(parts[1])
-	if err == nil {
-		err = json.Unmarshal(body, &c)
-	}
-	if err != nil {
-		return refuse("InvalidAuthenticationToken", "The access token is invalid.")
+	case c.Audience != armAudience:
+		return refuse("InvalidAuthenticationTokenAudience", fmt.Sprintf("The access token has been obtained for wrong audience or resource '%s'. It should exactly match with one of the allowed audiences '%s'.", c.Audience, armAudience))
 	}
 	if time.Now().Unix() > c.Expires {
 		return refuse("ExpiredAuthenticationToken", "The access token expiry UTC time is earlier than current UTC time.")

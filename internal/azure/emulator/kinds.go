@@ -24,6 +24,8 @@ type kind struct {
 	// plain is set where a resource has neither a state nor an etag, and a PUT says
 	// 200 always.
 	plain bool
+	// etagless is set where it has a state, and no etag.
+	etagless bool
 	// byLocation is set where operations are told by a Location only.
 	byLocation bool
 
@@ -66,11 +68,11 @@ func init() {
 			put: putVM, drop: dropVM, render: renderVM, work: workVM,
 		},
 		extensionKind: {
-			name: "Microsoft.Compute/virtualMachines/extensions",
-			put:  putExtension, inUse: extensionInUse, work: workExtension,
+			name: "Microsoft.Compute/virtualMachines/extensions", etagless: true,
+			put: putExtension, inUse: extensionInUse, work: workExtension,
 		},
 		diskKind: {
-			name: "Microsoft.Compute/disks", byLocation: true,
+			name: "Microsoft.Compute/disks", byLocation: true, etagless: true,
 			put: putDisk, inUse: diskInUse, render: renderDisk,
 		},
 		availabilitySetKind: {
@@ -79,7 +81,7 @@ func init() {
 		},
 		nicKind: {
 			name: "Microsoft.Network/networkInterfaces", parts: map[string]string{"ipconfigurations": "ipConfigurations"},
-			put: putNIC, inUse: nicInUse, render: renderNIC,
+			put: putNIC, inUse: nicInUse, render: renderNIC, work: workNetwork,
 		},
 		addressKind: {
 			name: "Microsoft.Network/publicIPAddresses",
@@ -87,11 +89,11 @@ func init() {
 		},
 		networkKind: {
 			name: "Microsoft.Network/virtualNetworks", parts: map[string]string{"subnets": "subnets"},
-			put: putNetwork, inUse: networkInUse, render: renderNetwork,
+			put: putNetwork, inUse: networkInUse, render: renderNetwork, work: workNetwork,
 		},
 		securityKind: {
 			name: "Microsoft.Network/networkSecurityGroups", parts: map[string]string{"securityrules": "securityRules"},
-			put: putSecurity, inUse: securityInUse, render: renderSecurity,
+			put: putSecurity, inUse: securityInUse, render: renderSecurity, work: workNetwork,
 		},
 		balancerKind: {
 			name: "Microsoft.Network/loadBalancers",
@@ -102,7 +104,7 @@ func init() {
 			put: putBalancer, drop: dropBalancer, render: renderBalancer,
 		},
 		"microsoft.managedidentity/userassignedidentities": {
-			name: "Microsoft.ManagedIdentity/userAssignedIdentities", instant: true, put: putIdentity,
+			name: "Microsoft.ManagedIdentity/userAssignedIdentities", instant: true, etagless: true, put: putIdentity,
 		},
 	}
 	for key, k := range maps.Clone(kinds) {

@@ -53,6 +53,14 @@ func TestLoadBalancer(t *testing.T) {
 	// What was read can be written. A rule cannot name a part that is not there.
 	p, err = balancers.BeginCreateOrUpdate(c.ctx, "rg", "lb", got.LoadBalancer, nil)
 	done(c, p, err)
+	second := *lb.Properties.LoadBalancingRules[0]
+	twice := *lb.Properties
+	second.Name, twice.LoadBalancingRules = to.Ptr("again"), append(twice.LoadBalancingRules, &second)
+	_, err = balancers.BeginCreateOrUpdate(c.ctx, "rg", "lb", armnetwork.LoadBalancer{Location: lb.Location, SKU: lb.SKU, Properties: &twice}, nil)
+	c.refused(err, 400, "RulesUseSameBackendPortProtocolAndPool")
+	lb.Properties.Probes[0].Properties.Protocol = to.Ptr(armnetwork.ProbeProtocolHTTP) // and asks for nothing
+	_, err = balancers.BeginCreateOrUpdate(c.ctx, "rg", "lb", lb, nil)
+	c.refused(err, 400, "InvalidRequestFormat")
 	lb.Properties.Probes = nil
 	_, err = balancers.BeginCreateOrUpdate(c.ctx, "rg", "lb", lb, nil)
 	c.refused(err, 400, "InvalidResourceReference")

@@ -35,7 +35,7 @@ func TestRandom(t *testing.T) {
 				t.Fatal(err)
 			}
 			defer e.Close()
-			w := &world{T: t, Emulator: e, rand: rand.New(rand.NewPCG(seed, 0)), token: e.sign(&DefaultApp), there: map[string]bool{}}
+			w := &world{T: t, Emulator: e, rand: rand.New(rand.NewPCG(seed, 0)), token: e.sign(&DefaultApp, armAudience), there: map[string]bool{}}
 			for range 200 {
 				w.step()
 				w.running.Wait()

@@ -24,7 +24,10 @@ func workVM(ctx context.Context, e *Emulator, op *operation) error {
 		return machines.Delete(ctx, key)
 	case verbPut:
 		if !r.Machine {
-			return e.boot(ctx, r)
+			if err := e.boot(ctx, r); err != nil {
+				return err
+			}
+			return e.protect(ctx)
 		}
 		if !op.Restart {
 			return nil

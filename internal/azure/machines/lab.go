@@ -63,7 +63,8 @@ func (b *labBackend) find(ctx context.Context, id string) (*machine, error) {
 func fromLab(h *api.Host) *machine {
 	return &machine{labels: h.Labels, address: h.Address, native: h, access: func() (access, error) {
 		s, err := lab.SSHOf(h)
-		return access{address: net.JoinHostPort(s.Host, s.Port), user: s.User, hostKey: s.HostKey, key: s.Key}, err
+		at := net.JoinHostPort(s.Host, s.Port)
+		return access{address: at, user: s.User, hostKey: s.HostKey, key: s.Key, dial: to(at)}, err
 	}}
 }
 

@@ -2,16 +2,34 @@ package machines
 
 import (
 	"context"
+	"errors"
 	"maps"
-	"net"
 
 	"github.com/swarmscript/swarmscript/internal/azure/emulator"
 	"github.com/swarmscript/swarmscript/internal/local"
+	"github.com/swarmscript/swarmscript/internal/packetfilter"
+	"github.com/swarmscript/swarmscript/internal/resource"
 )
 
 // OfSite has real machines of this computer, on a site. Machines that others have
 // there stay theirs. Sizes are not enforced: a computer has less than a cloud.
-func OfSite(s *local.Site) emulator.Machines { return behind{siteBackend{s}} }
+func OfSite(s *local.Site) emulator.Machines { return filtered{behind{siteBackend{s}}} }
+
+// filtered machines have what security groups say around them.
+type filtered struct{ behind }
+
+// Filter implements [emulator.Filtering].
+func (b filtered) Filter(ctx context.Context, id string, f packetfilter.Filter) error {
+	m, err := b.find(ctx, id)
+	if err != nil || m == nil {
+		return err
+	}
+	err = m.native.(*local.Machine).SetFilter(ctx, f)
+	if errors.Is(err, resource.ErrMissing) {
+		return nil
+	}
+	return err
+}
 
 type siteBackend struct{ site *local.Site }
 
@@ -29,10 +47,9 @@ func (b siteBackend) find(_ context.Context, id string) (*machine, error) {
 }
 
 func fromSite(m *local.Machine) *machine {
-	address := m.Address.String()
-	return &machine{labels: m.Labels, address: address, native: m, access: func() (access, error) {
+	return &machine{labels: m.Labels, address: m.Address.String(), native: m, access: func() (access, error) {
 		s, err := m.SSH()
-		return access{address: net.JoinHostPort(address, "22"), user: s.User, hostKey: m.HostKey, key: s.Key}, err
+		return access{address: s.Address, user: s.User, hostKey: m.HostKey, key: s.Key, dial: m.DialSSH}, err
 	}}
 }
 

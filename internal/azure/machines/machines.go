@@ -45,6 +45,14 @@ type machine struct {
 type access struct {
 	address, user, hostKey string
 	key                    []byte
+	dial                   func(context.Context) (net.Conn, error)
+}
+
+// to dials an address.
+func to(address string) func(context.Context) (net.Conn, error) {
+	return func(ctx context.Context) (net.Conn, error) {
+		return (&net.Dialer{}).DialContext(ctx, "tcp", address)
+	}
 }
 
 // behind is [emulator.Machines] by a backend.
@@ -194,7 +202,7 @@ func dial(ctx context.Context, a access) (*ssh.Client, error) {
 	}
 	ctx, cancel := context.WithTimeout(ctx, sshLimit)
 	defer cancel()
-	conn, err := (&net.Dialer{}).DialContext(ctx, "tcp", a.address)
+	conn, err := a.dial(ctx)
 	if err != nil {
 		return nil, err
 	}

@@ -85,7 +85,7 @@ func life(t *testing.T, machines emulator.Machines) {
 		t.Fatalf("booted at %v, and then at %v", at, again)
 	}
 	reach := &machine{access: func() (access, error) {
-		return access{address: at.Public + ":22", user: "ops", hostKey: string(hostPublic), key: userKey}, nil
+		return access{address: at.Public + ":22", user: "ops", hostKey: string(hostPublic), key: userKey, dial: to(at.Public + ":22")}, nil
 	}}
 	const check = "test \"$(cat /etc/taken)\" = once\ntest -f /etc/ran\n"
 	must(t, run(ctx, reach, check))

@@ -1,0 +1,237 @@
+package azure
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"sync"
+
+	"github.com/Azure/azure-sdk-for-go/sdk/resourcemanager/network/armnetwork/v9"
+
+	"github.com/swarmscript/swarmscript/internal/resource"
+)
+
+// The parts of a load balancer that we make have one name each: one address, one
+// pool.
+const (
+	frontName = "front"
+	poolName  = "nodes"
+)
+
+const balancerType = "Microsoft.Network/loadBalancers"
+
+// balancerHandler acts on load balancers.
+type balancerHandler struct{}
+
+// Create implements [resource.Handler].
+func (h balancerHandler) Create(ctx context.Context, rc resource.Conn, r *resource.Request) (*resource.Object, error) {
+	c, cl, err := connOf(ctx, rc)
+	if err != nil {
+		return nil, err
+	}
+	var spec BalancerSpec
+	if err := balancerSchema.Decode(r.Args, &spec); err != nil {
+		return nil, err
+	}
+	if _, err := cl.balancers.Get(ctx, c.Group(), spec.Name, nil); absent(err) != nil {
+		return nil, absent(err)
+	}
+	return h.put(ctx, c, cl, r, spec, armnetwork.LoadBalancer{
+		Location:   &c.cfg.Location,
+		SKU:        &armnetwork.LoadBalancerSKU{Name: ptr(armnetwork.LoadBalancerSKUNameStandard)},
+		Properties: &armnetwork.LoadBalancerPropertiesFormat{},
+	})
+}
+
+// Update implements [resource.Handler]. A PUT takes away the parts that it does not
+// name: those that others made, such as outbound rules, stay as they are.
+func (h balancerHandler) Update(ctx context.Context, rc resource.Conn, r *resource.Request) (*resource.Object, error) {
+	c, cl, err := connOf(ctx, rc)
+	if err != nil {
+		return nil, err
+	}
+	var spec BalancerSpec
+	if err := balancerSchema.Decode(r.Args, &spec); err != nil {
+		return nil, err
+	}
+	now, err := cl.balancers.Get(ctx, c.Group(), spec.Name, nil)
+	if err != nil {
+		return nil, explain(err)
+	}
+	return h.put(ctx, c, cl, r, spec, now.LoadBalancer)
+}
+
+func (h balancerHandler) put(ctx context.Context, c *Conn, cl *clients, r *resource.Request, spec BalancerSpec, lb armnetwork.LoadBalancer) (*resource.Object, error) {
+	ctx = telling(ctx, toProgress(r))
+	c.place(cl).compose(lb.Properties, spec)
+	lb.Tags = tagsFor(r, spec.Tags, nil)
+	poller, err := cl.balancers.BeginCreateOrUpdate(ctx, c.Group(), spec.Name, lb, nil)
+	if _, err := finish(ctx, poller, err); err != nil {
+		return nil, err
+	}
+	pool := c.place(cl).poolID(spec.Name)
+	l, err := c.lookMembers(ctx, cl)
+	if err != nil {
+		return nil, err
+	}
+	if err := l.checkMembers(spec.Backend); err != nil {
+		return nil, err
+	}
+	changed := l.joinPool(pool, spec.Backend)
+	if err := c.putInterfaces(ctx, cl, changed); err != nil {
+		return nil, err
+	}
+	got, err := cl.balancers.Get(ctx, c.Group(), spec.Name, nil)
+	if err != nil {
+		return nil, explain(err)
+	}
+	return c.balancerObject(cl, l, &got.LoadBalancer), nil
+}
+
+// poolID is the ID of the pool of a load balancer.
+func (p place) poolID(balancer string) string {
+	return p.full(balancerType, balancer) + "/backendAddressPools/" + poolName
+}
+
+// compose puts into a load balancer what a script says of it.
+func (p place) compose(lb *armnetwork.LoadBalancerPropertiesFormat, spec BalancerSpec) {
+	self := p.full(balancerType, spec.Name)
+	part := func(array, name string) *armnetwork.SubResource {
+		return &armnetwork.SubResource{ID: ptr(self + "/" + array + "/" + name)}
+	}
+	lb.FrontendIPConfigurations = []*armnetwork.FrontendIPConfiguration{{Name: ptr(frontName), Properties: &armnetwork.FrontendIPConfigurationPropertiesFormat{
+		PublicIPAddress: &armnetwork.PublicIPAddress{ID: ptr(p.full(publicIPType, val(spec.PublicIP)))},
+	}}}
+	if !slices.ContainsFunc(lb.BackendAddressPools, func(b *armnetwork.BackendAddressPool) bool { return text(b.Name) == poolName }) {
+		lb.BackendAddressPools = append(lb.BackendAddressPools, &armnetwork.BackendAddressPool{Name: ptr(poolName)})
+	}
+	lb.LoadBalancingRules, lb.Probes = []*armnetwork.LoadBalancingRule{}, []*armnetwork.Probe{}
+	for _, r := range spec.Rules {
+		probe := &armnetwork.ProbePropertiesFormat{
+			Protocol: ptr(armnetwork.ProbeProtocol(capital(r.Probe))), Port: ptr(int32(val(r.ProbePort))), RequestPath: r.ProbePath,
+			IntervalInSeconds: ptr(int32(r.ProbeInterval)), ProbeThreshold: ptr(int32(r.ProbeThreshold)),
+		}
+		lb.Probes = append(lb.Probes, &armnetwork.Probe{Name: ptr(r.Name), Properties: probe})
+		rule := &armnetwork.LoadBalancingRulePropertiesFormat{
+			Protocol: ptr(armnetwork.TransportProtocol(capital(r.Protocol))), FrontendPort: ptr(int32(r.Port)), BackendPort: ptr(int32(val(r.BackendPort))),
+			LoadDistribution: ptr(armnetwork.LoadDistribution(r.Distribution)), IdleTimeoutInMinutes: ptr(int32(r.IdleTimeout)), EnableTCPReset: ptr(r.TCPReset),
+			FrontendIPConfiguration: part("frontendIPConfigurations", frontName),
+			BackendAddressPool:      part("backendAddressPools", poolName),
+			Probe:                   part("probes", r.Name),
+		}
+		lb.LoadBalancingRules = append(lb.LoadBalancingRules, &armnetwork.LoadBalancingRule{Name: ptr(r.Name), Properties: rule})
+	}
+}
+
+// capital is a word as Azure writes it: Tcp, Http.
+func capital(s string) string { return strings.ToUpper(s[:1]) + s[1:] }
+
+// lookMembers reads the machines of the group and their interfaces.
+func (c *Conn) lookMembers(ctx context.Context, cl *clients) (*live, error) {
+	l := &live{power: map[string]string{}}
+	errs := make([]error, 3)
+	var wg sync.WaitGroup
+	wg.Go(func() { l.vms, errs[0] = listVMs(ctx, cl, c.Group()) })
+	wg.Go(func() { l.nics, errs[1] = listInterfaces(ctx, cl, c.Group()) })
+	wg.Go(func() { l.ips, errs[2] = listPublicIPs(ctx, cl, c.Group()) })
+	wg.Wait()
+	return l, firstError(errs)
+}
+
+// checkMembers finds machines that are not there.
+func (l *live) checkMembers(backend []string) error {
+	var errs []error
+	for _, name := range backend {
+		if !slices.ContainsFunc(l.nics, func(n *armnetwork.Interface) bool { return strings.EqualFold(l.machineOf(n), name) }) {
+			errs = append(errs, fmt.Errorf("machine %s is not in the resource group, so the load balancer cannot send to it", name))
+		}
+	}
+	return errors.Join(errs...)
+}
+
+// joinPool puts those interfaces into a pool that shall be in it, takes out the
+// others, and returns what has changed.
+func (l *live) joinPool(pool string, backend []string) (changed []*armnetwork.Interface) {
+	for _, n := range l.nics {
+		shall := slices.ContainsFunc(backend, func(name string) bool { return strings.EqualFold(name, l.machineOf(n)) })
+		if shall == inPool(n, pool) || n.Properties == nil || len(n.Properties.IPConfigurations) == 0 {
+			continue
+		}
+		for i, config := range n.Properties.IPConfigurations {
+			p := config.Properties
+			if p == nil {
+				continue
+			}
+			p.LoadBalancerBackendAddressPools = slices.DeleteFunc(p.LoadBalancerBackendAddressPools, func(b *armnetwork.BackendAddressPool) bool { return sameID(text(b.ID), pool) })
+			if shall && i == 0 {
+				p.LoadBalancerBackendAddressPools = append(p.LoadBalancerBackendAddressPools, &armnetwork.BackendAddressPool{ID: &pool})
+			}
+		}
+		changed = append(changed, n)
+	}
+	return changed
+}
+
+func inPool(n *armnetwork.Interface, pool string) bool {
+	if n.Properties == nil {
+		return false
+	}
+	return slices.ContainsFunc(n.Properties.IPConfigurations, func(config *armnetwork.InterfaceIPConfiguration) bool {
+		return config.Properties != nil && slices.ContainsFunc(config.Properties.LoadBalancerBackendAddressPools, func(b *armnetwork.BackendAddressPool) bool { return sameID(text(b.ID), pool) })
+	})
+}
+
+// machineOf is the name of the machine that an interface is of, "" where it is of
+// none.
+func (l *live) machineOf(n *armnetwork.Interface) string {
+	for _, vm := range l.vms {
+		if sameID(nicID(vm), text(n.ID)) {
+			return text(vm.Name)
+		}
+	}
+	return ""
+}
+
+// writesAtOnce is how many interfaces are written side by side.
+const writesAtOnce = 8
+
+// putInterfaces writes interfaces as they are now.
+func (c *Conn) putInterfaces(ctx context.Context, cl *clients, list []*armnetwork.Interface) error {
+	errs, slots := make([]error, len(list)), make(chan struct{}, writesAtOnce)
+	var wg sync.WaitGroup
+	for i, n := range list {
+		slots <- struct{}{}
+		wg.Go(func() {
+			defer func() { <-slots }()
+			poller, err := cl.nics.BeginCreateOrUpdate(ctx, c.Group(), text(n.Name), *n, nil)
+			_, errs[i] = finish(ctx, poller, err)
+		})
+	}
+	wg.Wait()
+	return firstError(errs)
+}
+
+// Delete implements [resource.Handler]. Its machines leave it first: one that
+// machines are in is not let go everywhere.
+func (balancerHandler) Delete(ctx context.Context, rc resource.Conn, r *resource.Request) error {
+	c, cl, err := connOf(ctx, rc)
+	if err != nil {
+		return err
+	}
+	ctx = telling(ctx, toProgress(r))
+	pool := c.place(cl).poolID(r.Live.Name)
+	c.forgetPool(pool)
+	l, err := c.lookMembers(ctx, cl)
+	if err != nil {
+		return err
+	}
+	if err := c.putInterfaces(ctx, cl, l.joinPool(pool, nil)); err != nil {
+		return err
+	}
+	return deletes(ctx, rc, r, func(ctx context.Context, cl *clients, group, name string) error {
+		poller, err := cl.balancers.BeginDelete(ctx, group, name, nil)
+		return finishDelete(ctx, poller, err)
+	})
+}
