@@ -2,6 +2,7 @@ package azure_test
 
 import (
 	"bytes"
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -135,7 +136,7 @@ func play(raw *http.Request, op string, sent []byte) (answer reflect.Type, err e
 			return refuseAll(f.Type())
 		}))
 	}
-	copied := raw.Clone(raw.Context())
+	copied := raw.Clone(context.WithoutCancel(raw.Context())) // an apply that is ended asks no less correctly
 	copied.Body = io.NopCloser(bytes.NewReader(sent))
 	_, err = transport.Do(copied)
 	switch {
