@@ -31,7 +31,7 @@ func (s *shells) Run(_ context.Context, id, script string) (emulator.Ran, error)
 	defer s.mu.Unlock()
 	s.ran = append(s.ran, id[strings.LastIndexByte(id, '/')+1:]+": "+script)
 	if strings.HasPrefix(script, "false") {
-		return emulator.Ran{Status: 3, Stdout: "began\n", Stderr: "no such disk\n"}, nil
+		return emulator.Ran{Status: 3, Stdout: "began\n", Stderr: "no such disk\n" + strings.TrimPrefix(script, "false")}, nil
 	}
 	return emulator.Ran{}, nil
 }
@@ -122,6 +122,10 @@ func TestExtensionThatFails(t *testing.T) {
 	}
 	if got := at.takes(); len(got) != 2 {
 		t.Errorf("it was tried %d times, want 2", len(got))
+	}
+	s.try(strings.Replace(src, `settings = {"commandToExecute": "false"}`, `protected_settings = {"commandToExecute": "false hunter22", "password": "hunter22"}`, 1), false)
+	if got := s.failures(); !strings.Contains(got, "no such disk") || strings.Contains(got, "hunter") {
+		t.Errorf("a protected setting is shown: %q", got)
 	}
 	s.apply(strings.Replace(src, `"false"`, `"true"`, 1))
 	s.destroy(src)

@@ -141,7 +141,7 @@ func (extensionHandler) put(ctx context.Context, c *Conn, cl *clients, r *resour
 	poller, err := cl.extensions.BeginCreateOrUpdate(telling(ctx, toProgress(r)), c.Group(), spec.VM, spec.Extension, e, nil)
 	got, err := finish(ctx, poller, err)
 	if err != nil {
-		return nil, plainFailure(err)
+		return nil, plainFailure(err, r.Args)
 	}
 	return c.extensionObject(spec.VM, &got.VirtualMachineExtension), nil
 }
@@ -168,7 +168,7 @@ func (c *Conn) settings(args value.Struct, name string) (any, map[string]string,
 }
 
 // plainFailure leaves of what Azure says of an extension what the extension says.
-func plainFailure(err error) error {
+func plainFailure(err error, args value.Struct) error {
 	var f *Failure
 	if !errors.As(err, &f) || f.Code != "VMExtensionProvisioningError" {
 		return err
@@ -181,8 +181,33 @@ func plainFailure(err error) error {
 		said = said[:i]
 	}
 	plain := *f
-	plain.Message, plain.Advice = strings.TrimSpace(said), "its log on the machine is in /var/log/azure"
+	plain.Message, plain.Advice = hideProtected(strings.TrimSpace(said), args), "its log on the machine is in /var/log/azure"
 	return &plain
+}
+
+// hideProtected hides protected settings in what an extension says, where it repeats
+// them.
+func hideProtected(said string, args value.Struct) string {
+	f, _ := extensionSchema.Field("protected_settings")
+	var hide func(value.Value)
+	hide = func(v value.Value) {
+		switch v := value.Reveal(v).(type) {
+		case string:
+			if v = strings.TrimSpace(v); len(v) > 3 { // what is shorter is in other words too
+				said = strings.ReplaceAll(said, v, "(sensitive value)")
+			}
+		case value.List:
+			for _, e := range v {
+				hide(e)
+			}
+		case *value.Map:
+			for i := range v.Len() {
+				hide(v.Entries[i].Value)
+			}
+		}
+	}
+	hide(args[f.Index])
+	return said
 }
 
 // Settle implements [resource.Settler]: of one that an earlier run asked for Azure
@@ -211,7 +236,7 @@ func (extensionHandler) Settle(ctx context.Context, rc resource.Conn, r *resourc
 	if err != nil {
 		return explain(err)
 	}
-	return &resource.NotConverged{Address: r.Address, Summary: "has failed", Detail: said(&got.VirtualMachineExtension)}
+	return &resource.NotConverged{Address: r.Address, Summary: "has failed", Detail: hideProtected(said(&got.VirtualMachineExtension), r.Args)}
 }
 
 // said is what an extension says of itself.
