@@ -84,7 +84,9 @@ func (r *controller) Prepare(ctx context.Context) error {
 	if err := r.e.awaitAttachments(ctx, r.task.Networks); err != nil {
 		return err
 	}
+	r.e.mu.Lock()
 	r.makeNetworks()
+	r.e.mu.Unlock()
 	// As in Docker, a pull that fails is no reason not to use the image that is here. If none is, create says so.
 	if err := r.pull(ctx); err != nil && ctx.Err() != nil {
 		return ctx.Err()
@@ -102,9 +104,8 @@ func (r *controller) Prepare(ctx context.Context) error {
 	return err
 }
 
+// makeNetworks makes the task's networks known to the engine, whose lock is held.
 func (r *controller) makeNetworks() {
-	r.e.mu.Lock()
-	defer r.e.mu.Unlock()
 	for _, a := range r.task.Networks {
 		if !isPredefined(a) {
 			r.e.swarmNetwork(a.Network)
@@ -183,6 +184,7 @@ func (r *controller) Start(ctx context.Context) error {
 	}
 	var started *container
 	if err := r.with(func(c *container) error {
+		r.makeNetworks() // one that ended meanwhile took them with it, where it was the last
 		if err := r.e.start(c); err != nil {
 			return fmt.Errorf("starting container failed: %w", err)
 		}

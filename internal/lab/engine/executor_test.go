@@ -146,6 +146,44 @@ func TestTask(t *testing.T) {
 	}
 }
 
+// The last task of a network ends while another is about to start: as in Docker, the
+// network is made again.
+func TestNetworkGoesBeforeStart(t *testing.T) {
+	e := start(t, config("m1"))
+	n := newNode(t, e)
+	back := overlay("net1", "back")
+	if err := n.x.Configure(t.Context(), &api.Node{Attachments: []*api.NetworkAttachment{{Network: back, Addresses: []string{"10.0.1.2/24"}}}}); err != nil {
+		t.Fatal(err)
+	}
+	on := func(id, address string) *api.Task {
+		task := task(id, "nginx:1.27")
+		task.Networks = []*api.NetworkAttachment{{Network: back, Addresses: []string{address}}}
+		return task
+	}
+	old, next := on("task1", "10.0.1.7/24"), on("task2", "10.0.1.8/24")
+	ctlr := n.drive(t.Context(), old, api.TaskStateRunning)
+	n.drive(t.Context(), next, api.TaskStateReady)
+
+	old.DesiredState = api.TaskStateShutdown
+	n.drive(t.Context(), old, api.TaskStateShutdown)
+	if err := ctlr.Remove(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	e.mu.Lock()
+	gone := e.networks["net1"] == nil
+	e.mu.Unlock()
+	if !gone {
+		t.Fatal("the network is still there: this test shows nothing")
+	}
+	n.drive(t.Context(), next, api.TaskStateRunning)
+	if next.Status.State != api.TaskStateRunning {
+		t.Fatalf("%v", next.Status)
+	}
+	if ep := inspect(t, e, "web.1.task2").NetworkSettings.Networks["back"]; ep == nil || ep.IPAddress != "10.0.1.8" {
+		t.Errorf("endpoint %+v", ep)
+	}
+}
+
 func TestTasksThatFail(t *testing.T) {
 	e := start(t, config("m1"))
 	n := newNode(t, e)
