@@ -175,7 +175,7 @@ func (c *Conn) call(ctx context.Context, cl *clients, l *roll, every time.Durati
 	c.rolls.mu.Unlock()
 	var list []*armcompute.VirtualMachine
 	if l.err == nil {
-		list, l.err = all(ctx, cl.vms.NewListPager(c.Group(), nil), func(p armcompute.VirtualMachinesClientListResponse) []*armcompute.VirtualMachine { return p.Value })
+		list, l.err = listVMs(ctx, cl, c.Group())
 	}
 	l.left = ctx.Err() != nil
 	l.vms = map[string]*armcompute.VirtualMachine{}

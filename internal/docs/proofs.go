@@ -263,7 +263,7 @@ var ModuleProofs = map[string][]Proof{
 		{"every check", "TestModules", moduleTest, noEngine},
 	},
 	"@stdlib//host.star": {
-		{"two bare servers are hardened, and given back", "TestTwoServers", "examples/two_servers_test.go", hosts},
+		{"two bare servers are hardened, pruned, and given back", "TestTwoServers", "examples/two_servers_test.go", hosts},
 		{"arguments", "TestModules", moduleTest, noEngine},
 	},
 	"@stdlib//images.star": {

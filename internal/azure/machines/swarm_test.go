@@ -159,22 +159,37 @@ func (s *exampleStory) became(workers int, size string) {
 	s.Logf("%v: %s", s.vars, time.Since(begun).Round(time.Second/10))
 }
 
-// nodes looks whether the swarm is whole: three managers, so many workers, all of
-// which take tasks.
+// nodes waits until the swarm is whole: three managers, so many workers, all of which
+// take tasks. A new leader takes nodes for unknown until they have reported to it.
 func (s *exampleStory) nodes(workers int) {
 	s.Helper()
 	c := s.manager()
 	defer c.Close()
-	list, err := c.NodeList(s.Context(), swarm.NodeListOptions{})
-	must(s.T, err)
-	for _, n := range list {
-		if n.Status.State != swarm.NodeStateReady || n.Spec.Availability != swarm.NodeAvailabilityActive || n.Spec.Labels["swarmscript.rests"] != "" {
-			s.Errorf("%s is %s, %s, %v", n.Description.Hostname, n.Status.State, n.Spec.Availability, n.Spec.Labels)
+	var missing string
+	for begun := time.Now(); time.Since(begun) < 5*time.Minute; time.Sleep(100 * time.Millisecond) {
+		list, err := c.NodeList(s.Context(), swarm.NodeListOptions{})
+		if err != nil {
+			missing = err.Error() // no leader for a moment
+			continue
+		}
+		if missing = lacking(list, 3+workers); missing == "" {
+			return
 		}
 	}
-	if len(list) != 3+workers {
-		s.Errorf("there are %d nodes, want 3 and %d", len(list), workers)
+	s.Error(missing)
+}
+
+// lacking says what is wrong with the nodes of a swarm, "" where nothing is.
+func lacking(list []swarm.Node, want int) string {
+	for _, n := range list {
+		if n.Status.State != swarm.NodeStateReady || n.Spec.Availability != swarm.NodeAvailabilityActive || n.Spec.Labels["swarmscript.rests"] != "" {
+			return fmt.Sprintf("%s is %s, %s, %v", n.Description.Hostname, n.Status.State, n.Spec.Availability, n.Spec.Labels)
+		}
 	}
+	if len(list) != want {
+		return fmt.Sprintf("there are %d nodes, want %d", len(list), want)
+	}
+	return ""
 }
 
 // moved looks whether every task that ended was moved: nothing was switched off, or
