@@ -32,6 +32,7 @@ var GroupKind = &resource.Kind{
 	Scope:     "azure",
 	Rank:      1,
 	Keyless:   true,
+	Busy:      true,
 	TakesOver: true,
 	Out:       named,
 	Check: func(args value.Struct) schema.Problems {
@@ -121,13 +122,13 @@ func (groupHandler) put(ctx context.Context, c *Conn, cl *clients, r *resource.R
 }
 
 // Delete implements [resource.Handler]. All that is in a group goes with it: it
-// stays where that is not ours.
+// stays where that is not ours, and where it is ours and was to go first.
 func (groupHandler) Delete(ctx context.Context, rc resource.Conn, r *resource.Request) error {
 	c, cl, err := connOf(ctx, rc)
 	if err != nil {
 		return err
 	}
-	strangers, err := c.strangers(ctx, cl, r.Live.Mark.Project)
+	strangers, err := c.emptied(telling(ctx, toProgress(r)), cl, r.Live.Mark.Project)
 	if err != nil {
 		return err
 	}
@@ -143,18 +144,43 @@ func (groupHandler) Delete(ctx context.Context, rc resource.Conn, r *resource.Re
 	return nil
 }
 
-// strangers are the resources of the group that do not carry the project's mark.
-func (c *Conn) strangers(ctx context.Context, cl *clients, project string) ([]string, error) {
+// emptied waits until nothing of the project's is in its group any more but the lease
+// and what a machine has left behind: Azure's list comes a little later than what it
+// tells of. It returns what is others'.
+func (c *Conn) emptied(ctx context.Context, cl *clients, project string) (strangers []string, err error) {
+	for look := 1; ; look++ {
+		strangers, ours, err := c.within(ctx, cl, project)
+		if err != nil || len(ours) == 0 {
+			return strangers, err
+		}
+		if look == goingLooks {
+			return nil, fmt.Errorf("resource group %s still holds what would be deleted with it: %s; delete that first", c.Group(), strings.Join(ours, ", "))
+		}
+		tell(ctx, "waits for "+strings.Join(ours, ", ")+" to go")
+		if err := pause(ctx, goingPause); err != nil {
+			return nil, err
+		}
+	}
+}
+
+// within are the resources of the group that do not carry the project's mark, and
+// those that do and are objects of their own.
+func (c *Conn) within(ctx context.Context, cl *clients, project string) (strangers, ours []string, err error) {
 	list, err := all(ctx, cl.resources.NewListByResourceGroupPager(c.Group(), nil), func(p armresources.ClientListByResourceGroupResponse) []*armresources.GenericResourceExpanded {
 		return p.Value
 	})
-	var out []string
 	for _, r := range list {
-		if unpack(r.Tags)[resource.LabelProject] != project {
-			out = append(out, text(r.Type)+" "+text(r.Name))
+		tags, name := unpack(r.Tags), text(r.Type)+" "+text(r.Name)
+		mark, _ := resource.ReadMark(tags)
+		rest := tags[tagPart] != "" || mark.Address.Kind() == VMKind.Name && !strings.EqualFold(text(r.Type), "Microsoft.Compute/virtualMachines") // which has the tags of its machine
+		switch {
+		case tags[resource.LabelProject] != project:
+			strangers = append(strangers, name)
+		case tags[tagLease] == "" && !rest:
+			ours = append(ours, name)
 		}
 	}
-	return out, err
+	return strangers, ours, err
 }
 
 func (c *Conn) setLeaving(leaving bool) {
