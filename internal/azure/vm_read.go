@@ -218,6 +218,19 @@ func identityOf(list []string) *armcompute.VirtualMachineIdentity {
 	return &id
 }
 
+// identityNow is the identity for a PATCH, which only adds to those that a machine has
+// unless it names those that go.
+func identityNow(list, was []string) *armcompute.VirtualMachineIdentity {
+	id := identityOf(list)
+	shall := foldedSet(list)
+	for _, s := range was {
+		if id.UserAssignedIdentities != nil && s != ownIdentity && !slices.Contains(shall, strings.ToLower(s)) {
+			id.UserAssignedIdentities[s] = nil
+		}
+	}
+	return id
+}
+
 // sameIdentity reports whether a machine has the identities that it shall have, in
 // whatever letters.
 func sameIdentity(live *resource.Object, args value.Struct) bool {
