@@ -225,6 +225,9 @@ func (c *Conn) objects(cl *clients, l *live) []*resource.Object {
 	if l.group != nil {
 		out = append(out, c.groupObject(l.group))
 	}
+	if leaves(l.group) {
+		return out
+	}
 	for _, n := range l.nets {
 		out = append(out, c.networkObject(cl, n))
 	}
@@ -285,6 +288,9 @@ func useGroup(list []*resource.Object) {
 	for _, o := range list[1:] {
 		if o.Mark.Project == group.Mark.Project {
 			o.Uses = append(o.Uses, group.ID)
+		} else {
+			n := group.Native.(*native)
+			n.guests = append(n.guests, o.Kind+" "+o.Name)
 		}
 	}
 }

@@ -2,6 +2,7 @@ package azure
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"strings"
 
@@ -40,7 +41,20 @@ var GroupKind = &resource.Kind{
 		p.ps = append(p.ps, checkTags(p.get("tags"))...)
 		return p.done()
 	},
-	Same:    sameGroup,
+	Same: sameGroup,
+	Effect: func(live *resource.Object, _ value.Struct, _ []schema.Change, again bool) string {
+		if again {
+			return "made again, once Azure has deleted it"
+		}
+		return "in place"
+	},
+	Ending: func(live *resource.Object, _ bool) string {
+		n, ok := live.Native.(*native)
+		if !ok || len(n.guests) == 0 {
+			return ""
+		}
+		return "it stays, and is nobody's: in it is " + strings.Join(n.guests, ", ") + ", which is not this project's"
+	},
 	Handler: groupHandler{},
 }
 
@@ -73,7 +87,35 @@ func (c *Conn) groupObject(g *armresources.ResourceGroup) *resource.Object {
 	o.Out["name"] = o.Name
 	o.Native.(*native).defaults = c.cfg.DefaultTags()
 	o.Args = groupSchema.Encode(&GroupSpec{Name: o.Name, Tags: o.Native.(*native).tags})
+	if leaves(g) {
+		o.Unsettled, o.Stuck = deleting, true
+	}
 	return o
+}
+
+// leaves reports whether Azure is deleting a group: all that is in it goes too.
+func leaves(g *armresources.ResourceGroup) bool {
+	return g != nil && strings.EqualFold(text(val(g.Properties).ProvisioningState), deleting)
+}
+
+// remains waits while Azure is deleting the group, and reports whether there is one
+// then.
+func (c *Conn) remains(ctx context.Context, cl *clients) (bool, error) {
+	for {
+		got, err := cl.groups.Get(ctx, c.Group(), nil)
+		if isMissing(err) {
+			return false, nil
+		}
+		if err != nil || !leaves(&got.ResourceGroup) {
+			return true, explain(err)
+		}
+		tell(ctx, "waits until Azure has deleted resource group "+c.Group())
+		if err := pause(ctx, goingPause); errors.Is(err, context.DeadlineExceeded) {
+			return true, fmt.Errorf("resource group %s: Azure is deleting it, which takes minutes; run it again when it is gone", c.Group())
+		} else if err != nil {
+			return true, err
+		}
+	}
 }
 
 func plainLocation(s string) string { return strings.ToLower(strings.ReplaceAll(s, " ", "")) }
@@ -90,8 +132,12 @@ func (h groupHandler) Create(ctx context.Context, rc resource.Conn, r *resource.
 	if name := r.Address.Name(); name != c.Group() {
 		return nil, fmt.Errorf("the resource group of this azure() is %s, not %s: azure(resource_group = %q)", c.Group(), name, name)
 	}
-	if _, err := cl.groups.Get(ctx, c.Group(), nil); absent(err) != nil {
-		return nil, absent(err)
+	there, err := c.remains(telling(ctx, toProgress(r)), cl)
+	if err == nil && there {
+		err = resource.ErrExists
+	}
+	if err != nil {
+		return nil, err
 	}
 	return h.put(ctx, c, cl, r)
 }
@@ -100,6 +146,9 @@ func (h groupHandler) Create(ctx context.Context, rc resource.Conn, r *resource.
 func (h groupHandler) Update(ctx context.Context, rc resource.Conn, r *resource.Request) (*resource.Object, error) {
 	c, cl, err := connOf(ctx, rc)
 	if err != nil {
+		return nil, err
+	}
+	if _, err := c.remains(telling(ctx, toProgress(r)), cl); err != nil {
 		return nil, err
 	}
 	return h.put(ctx, c, cl, r)
@@ -111,7 +160,7 @@ func (groupHandler) put(ctx context.Context, c *Conn, cl *clients, r *resource.R
 		return nil, err
 	}
 	location := c.cfg.Location
-	if r.Live != nil { // where it is cannot change
+	if r.Live != nil && r.Live.Unsettled != deleting { // where it is cannot change
 		location = text(r.Live.Native.(*native).arm.(*armresources.ResourceGroup).Location)
 	}
 	got, err := cl.groups.CreateOrUpdate(ctx, c.Group(), armresources.ResourceGroup{Location: &location, Tags: tagsFor(r, spec.Tags, nil)}, nil)
@@ -122,18 +171,21 @@ func (groupHandler) put(ctx context.Context, c *Conn, cl *clients, r *resource.R
 }
 
 // Delete implements [resource.Handler]. All that is in a group goes with it: it
-// stays where that is not ours, and where it is ours and was to go first.
-func (groupHandler) Delete(ctx context.Context, rc resource.Conn, r *resource.Request) error {
+// stays, without our mark, where that is not ours, and as it is where it is ours and
+// was to go first.
+func (h groupHandler) Delete(ctx context.Context, rc resource.Conn, r *resource.Request) error {
 	c, cl, err := connOf(ctx, rc)
 	if err != nil {
 		return err
 	}
-	strangers, err := c.emptied(telling(ctx, toProgress(r)), cl, r.Live.Mark.Project)
-	if err != nil {
-		return err
-	}
-	if len(strangers) > 0 {
-		return fmt.Errorf("resource group %s holds what is not this project's: %s; it is not deleted; move that, or delete the group with az group delete", c.Group(), strings.Join(strangers, ", "))
+	if r.Live.Unsettled != deleting {
+		strangers, err := c.emptied(telling(ctx, toProgress(r)), cl, r.Live.Mark.Project)
+		if err != nil {
+			return err
+		}
+		if len(strangers) > 0 {
+			return h.release(ctx, c, cl, r, strangers)
+		}
 	}
 	c.setLeaving(true)
 	poller, err := cl.groups.BeginDelete(ctx, c.Group(), nil)
@@ -141,6 +193,19 @@ func (groupHandler) Delete(ctx context.Context, rc resource.Conn, r *resource.Re
 		c.setLeaving(false)
 		return err
 	}
+	return nil
+}
+
+// release takes our mark off a group that others have something in.
+func (groupHandler) release(ctx context.Context, c *Conn, cl *clients, r *resource.Request, strangers []string) error {
+	n, err := nativeOf(r.Live)
+	if err != nil {
+		return err
+	}
+	if _, err := cl.groups.Update(ctx, c.Group(), armresources.ResourceGroupPatchable{Tags: pack(n.tags)}, nil); err != nil {
+		return explain(err)
+	}
+	toProgress(r)("stays, and is nobody's: it holds what is not this project's: " + strings.Join(strangers, ", "))
 	return nil
 }
 

@@ -1,13 +1,19 @@
 package azure_test
 
 import (
+	"context"
+	"fmt"
 	"slices"
 	"strings"
 	"testing"
 	"testing/synctest"
+	"time"
 
 	"github.com/swarmscript/swarmscript/internal/apply"
+	"github.com/swarmscript/swarmscript/internal/azure"
+	"github.com/swarmscript/swarmscript/internal/azure/emulator"
 	"github.com/swarmscript/swarmscript/internal/plan"
+	"github.com/swarmscript/swarmscript/internal/resource"
 )
 
 // A part of a project that is destroyed, or left out, never takes the group with it:
@@ -65,4 +71,98 @@ func TestGroupThatIsNotEmpty(t *testing.T) {
 		s.byHand("GET", "/providers/Microsoft.Network/publicIPAddresses/late", networkAPI, nil)
 		s.destroy(src + "\npublic_ip('late')")
 	})
+}
+
+// A group that Azure is deleting is as good as gone: the plan makes all anew, and the
+// apply waits for the deletion first.
+func TestGroupThatIsBeingDeleted(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newQuickStory(t)
+		src := head + "public_ip('front')"
+		s.apply(src)
+		s.server.Fault(emulator.Fault{Action: "Microsoft.Resources/subscriptions/resourceGroups/delete", Times: 1, Operation: true, Slow: time.Minute})
+		gone := make(chan error)
+		go func() {
+			_, err := s.send("DELETE", "", "2021-04-01", nil)
+			gone <- err
+		}()
+		synctest.Wait()
+		s.wants(src, "create public_ip.front", "update resource_group.shop-test")
+		p := s.program(src)
+		scopes, err := s.look(p)
+		s.must(err)
+		store := scopes[p.Scopes[0].Address].Conn.(resource.Leaser)
+		late, cancel := context.WithTimeout(s.ctx, 10*time.Second)
+		defer cancel()
+		if _, err := store.WriteLease(late, "shop/test", nil, &resource.Lease{Holder: "me"}); err == nil || !strings.Contains(err.Error(), "Azure is deleting it, which takes minutes") {
+			t.Errorf("a lease in a group that goes: %v", err)
+		}
+		held, err := store.WriteLease(s.ctx, "shop/test", nil, &resource.Lease{Holder: "me"})
+		s.must(err)
+		s.must(<-gone)
+		_, err = store.WriteLease(s.ctx, "shop/test", held, nil)
+		s.must(err)
+		s.apply(src)
+		s.destroy(src)
+
+		s.apply(src) // and without a lease
+		s.server.Fault(emulator.Fault{Action: "Microsoft.Resources/subscriptions/resourceGroups/delete", Times: 1, Operation: true, Slow: time.Minute})
+		go func() {
+			_, err := s.send("DELETE", "", "2021-04-01", nil)
+			gone <- err
+		}()
+		synctest.Wait()
+		s.apply(src)
+		s.must(<-gone)
+		s.destroy(src)
+	})
+}
+
+// A group in which somebody else has something stays, and is nobody's from then on:
+// the plan says so, and the destruction succeeds.
+func TestGroupWithGuests(t *testing.T) {
+	s := newStory(t)
+	src := head + "public_ip('front')"
+	s.apply(src)
+	s.byHand("PUT", "/providers/Microsoft.Network/publicIPAddresses/theirs", networkAPI, map[string]any{"location": "westeurope", "sku": map[string]any{"name": "Standard"}, "properties": map[string]any{"publicIPAllocationMethod": "Static"}})
+	made, _, err := s.build(src, true)
+	s.must(err)
+	said := ""
+	for _, c := range made.Changes {
+		if c.Kind == azure.GroupKind {
+			said = c.Effect
+		}
+	}
+	if !strings.Contains(said, "it stays, and is nobody's: in it is public_ip theirs") {
+		t.Errorf("the plan says %q", said)
+	}
+	s.try(src, true)
+	for _, r := range s.last.Steps {
+		if r.Outcome != apply.OK {
+			t.Errorf("%s: %v", r.Change.Address, r.Err)
+		}
+	}
+	group := s.byHand("GET", "", "2021-04-01", nil)
+	if strings.Contains(fmt.Sprint(group["tags"]), "swarmscript") {
+		t.Errorf("the group has our mark: %v", group["tags"])
+	}
+	s.byHand("GET", "/providers/Microsoft.Network/publicIPAddresses/theirs", networkAPI, nil)
+	s.apply(src) // and again, in what is nobody's now
+	s.try(src, true)
+	s.byHand("GET", "", "2021-04-01", nil)
+}
+
+// Another project's group can be used as it is, which the refusal says.
+func TestGroupOfAnotherProject(t *testing.T) {
+	s := newStory(t)
+	src := head + "public_ip('front')"
+	s.apply(src)
+	s.byHand("PATCH", "", "2021-04-01", map[string]any{"tags": map[string]any{"swarmscript.project": "other", "swarmscript.address": "azure.default/resource_group.shop-test"}})
+	_, _, err := s.build(src+"\npublic_ip('more')", false)
+	if err == nil || !strings.Contains(fmt.Sprintf("%+v", err), `resource_group("shop-test", external = True) uses it as it is`) {
+		t.Errorf("another project's group: %+v", err)
+	}
+	src += "\npublic_ip('more')\nresource_group('shop-test', external = True)"
+	s.try(src, false)
+	s.wants(src, "read resource_group.shop-test")
 }
