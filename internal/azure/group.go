@@ -101,19 +101,23 @@ func leaves(g *armresources.ResourceGroup) bool {
 // remains waits while Azure is deleting the group, and reports whether there is one
 // then.
 func (c *Conn) remains(ctx context.Context, cl *clients) (bool, error) {
-	for {
+	for goes := false; ; {
 		got, err := cl.groups.Get(ctx, c.Group(), nil)
-		if isMissing(err) {
+		switch {
+		case isMissing(err):
 			return false, nil
+		case err == nil && leaves(&got.ResourceGroup):
+			goes = true
+			tell(ctx, "waits until Azure has deleted resource group "+c.Group())
+			err = pause(ctx, goingPause)
+		case err == nil:
+			return true, nil
 		}
-		if err != nil || !leaves(&got.ResourceGroup) {
-			return true, explain(err)
-		}
-		tell(ctx, "waits until Azure has deleted resource group "+c.Group())
-		if err := pause(ctx, goingPause); errors.Is(err, context.DeadlineExceeded) {
+		if goes && errors.Is(err, context.DeadlineExceeded) {
 			return true, fmt.Errorf("resource group %s: Azure is deleting it, which takes minutes; run it again when it is gone", c.Group())
-		} else if err != nil {
-			return true, err
+		}
+		if err != nil {
+			return true, explain(err)
 		}
 	}
 }
