@@ -42,3 +42,23 @@ func TestIdentities(t *testing.T) {
 	s.apply(with(id("a"), id("b")))
 	s.apply(with())
 }
+
+// A region that changes is refused, of what is there: a machine in the new one could
+// not have the network in the old one, which Azure says too.
+func TestAnotherRegion(t *testing.T) {
+	s := newStory(t)
+	src := head + "vm('web', provider = az)"
+	s.apply(src)
+	moved := strings.Replace(src, "westeurope", "northeurope", 1)
+	for _, more := range []string{"", "\nvm('more', provider = az)"} {
+		s.refuses(moved+more, "is in westeurope, and azure() says northeurope", "another resource_group")
+	}
+	subnet := fmt.Sprintf("/subscriptions/%s/resourceGroups/shop-test/providers/Microsoft.Network/virtualNetworks/shop-test-vnet/subnets/nodes", emulator.DefaultSubscription)
+	_, err := s.send("PUT", "/providers/Microsoft.Network/networkInterfaces/far", networkAPI, map[string]any{"location": "northeurope", "properties": map[string]any{
+		"ipConfigurations": []any{map[string]any{"name": "main", "properties": map[string]any{"subnet": map[string]any{"id": subnet}}}},
+	}})
+	if err == nil || !strings.Contains(err.Error(), "same region") {
+		t.Errorf("an interface far from its network: %v", err)
+	}
+	s.destroy(src)
+}
