@@ -9,6 +9,8 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/Azure/azure-sdk-for-go/sdk/resourcemanager/network/armnetwork/v9"
+
 	"github.com/swarmscript/swarmscript/internal/diag"
 	"github.com/swarmscript/swarmscript/internal/pattern"
 	"github.com/swarmscript/swarmscript/internal/resource"
@@ -214,4 +216,36 @@ func (c Config) Scope() string { return "azure." + cmp.Or(c.ResourceGroup, "defa
 // where the script does not do it.
 func groupAddress(scope, name string) value.Address {
 	return value.NewAddress(scope, GroupKind.Name, name)
+}
+
+// elsewhere says of what is declared here that it is in another region: nothing moves
+// from one to another, and machines need their network in their own.
+func (c *Conn) elsewhere(q resource.Query, obs *resource.Observation) diag.List {
+	regions := map[value.Address]string{}
+	for _, o := range obs.Objects {
+		if n, ok := o.Native.(*native); ok && o.Mark.Project == q.Project {
+			regions[o.Mark.Address] = n.region()
+		}
+	}
+	for _, d := range q.Declared {
+		if at := regions[d.Address]; at != "" && at != c.cfg.Location && !d.External {
+			return diag.List{{
+				Pos:     d.Pos,
+				Summary: fmt.Sprintf("%s is in %s, and azure() says %s: what is in Azure cannot move to another region", d.Address.Short(), at, c.cfg.Location),
+				Hint:    fmt.Sprintf("location = %q goes on with it; an azure() with another resource_group makes it anew elsewhere", at),
+			}}
+		}
+	}
+	return nil
+}
+
+// region is where a network or a machine is, "" of all else.
+func (n *native) region() string {
+	switch live := n.arm.(type) {
+	case *armnetwork.VirtualNetwork:
+		return plainLocation(text(live.Location))
+	case *machine:
+		return plainLocation(text(live.vm.Location))
+	}
+	return ""
 }

@@ -225,6 +225,9 @@ func (c *Conn) objects(cl *clients, l *live) []*resource.Object {
 	if l.group != nil {
 		out = append(out, c.groupObject(l.group))
 	}
+	if leaves(l.group) {
+		return out
+	}
 	for _, n := range l.nets {
 		out = append(out, c.networkObject(cl, n))
 	}
@@ -271,7 +274,25 @@ func (c *Conn) objects(cl *clients, l *live) []*resource.Object {
 		}
 		o.Uses = uses
 	}
+	useGroup(out)
 	return out
+}
+
+// useGroup says of all that is a project's in a group of its own that it needs the
+// group: with that it would go. What is others' keeps it from being deleted at all.
+func useGroup(list []*resource.Object) {
+	if len(list) == 0 || list[0].Kind != GroupKind.Name || list[0].Mark.Project == "" {
+		return
+	}
+	group := list[0]
+	for _, o := range list[1:] {
+		if o.Mark.Project == group.Mark.Project {
+			o.Uses = append(o.Uses, group.ID)
+		} else {
+			n := group.Native.(*native)
+			n.guests = append(n.guests, o.Kind+" "+o.Name)
+		}
+	}
 }
 
 // tagPart marks what Azure makes, and deletes, with a machine.

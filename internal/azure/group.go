@@ -2,6 +2,7 @@ package azure
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"strings"
 
@@ -32,6 +33,7 @@ var GroupKind = &resource.Kind{
 	Scope:     "azure",
 	Rank:      1,
 	Keyless:   true,
+	Busy:      true,
 	TakesOver: true,
 	Out:       named,
 	Check: func(args value.Struct) schema.Problems {
@@ -39,7 +41,20 @@ var GroupKind = &resource.Kind{
 		p.ps = append(p.ps, checkTags(p.get("tags"))...)
 		return p.done()
 	},
-	Same:    sameGroup,
+	Same: sameGroup,
+	Effect: func(live *resource.Object, _ value.Struct, _ []schema.Change, again bool) string {
+		if again {
+			return "made again, once Azure has deleted it"
+		}
+		return "in place"
+	},
+	Ending: func(live *resource.Object, _ bool) string {
+		n, ok := live.Native.(*native)
+		if !ok || len(n.guests) == 0 {
+			return ""
+		}
+		return "it stays, and is nobody's: in it is " + strings.Join(n.guests, ", ") + ", which is not this project's"
+	},
 	Handler: groupHandler{},
 }
 
@@ -72,7 +87,39 @@ func (c *Conn) groupObject(g *armresources.ResourceGroup) *resource.Object {
 	o.Out["name"] = o.Name
 	o.Native.(*native).defaults = c.cfg.DefaultTags()
 	o.Args = groupSchema.Encode(&GroupSpec{Name: o.Name, Tags: o.Native.(*native).tags})
+	if leaves(g) {
+		o.Unsettled, o.Stuck = deleting, true
+	}
 	return o
+}
+
+// leaves reports whether Azure is deleting a group: all that is in it goes too.
+func leaves(g *armresources.ResourceGroup) bool {
+	return g != nil && strings.EqualFold(text(val(g.Properties).ProvisioningState), deleting)
+}
+
+// remains waits while Azure is deleting the group, and reports whether there is one
+// then.
+func (c *Conn) remains(ctx context.Context, cl *clients) (bool, error) {
+	for goes := false; ; {
+		got, err := cl.groups.Get(ctx, c.Group(), nil)
+		switch {
+		case isMissing(err):
+			return false, nil
+		case err == nil && leaves(&got.ResourceGroup):
+			goes = true
+			tell(ctx, "waits until Azure has deleted resource group "+c.Group())
+			err = pause(ctx, goingPause)
+		case err == nil:
+			return true, nil
+		}
+		if goes && errors.Is(err, context.DeadlineExceeded) {
+			return true, fmt.Errorf("resource group %s: Azure is deleting it, which takes minutes; run it again when it is gone", c.Group())
+		}
+		if err != nil {
+			return true, explain(err)
+		}
+	}
 }
 
 func plainLocation(s string) string { return strings.ToLower(strings.ReplaceAll(s, " ", "")) }
@@ -89,8 +136,12 @@ func (h groupHandler) Create(ctx context.Context, rc resource.Conn, r *resource.
 	if name := r.Address.Name(); name != c.Group() {
 		return nil, fmt.Errorf("the resource group of this azure() is %s, not %s: azure(resource_group = %q)", c.Group(), name, name)
 	}
-	if _, err := cl.groups.Get(ctx, c.Group(), nil); absent(err) != nil {
-		return nil, absent(err)
+	there, err := c.remains(telling(ctx, toProgress(r)), cl)
+	if err == nil && there {
+		err = resource.ErrExists
+	}
+	if err != nil {
+		return nil, err
 	}
 	return h.put(ctx, c, cl, r)
 }
@@ -99,6 +150,9 @@ func (h groupHandler) Create(ctx context.Context, rc resource.Conn, r *resource.
 func (h groupHandler) Update(ctx context.Context, rc resource.Conn, r *resource.Request) (*resource.Object, error) {
 	c, cl, err := connOf(ctx, rc)
 	if err != nil {
+		return nil, err
+	}
+	if _, err := c.remains(telling(ctx, toProgress(r)), cl); err != nil {
 		return nil, err
 	}
 	return h.put(ctx, c, cl, r)
@@ -110,7 +164,7 @@ func (groupHandler) put(ctx context.Context, c *Conn, cl *clients, r *resource.R
 		return nil, err
 	}
 	location := c.cfg.Location
-	if r.Live != nil { // where it is cannot change
+	if r.Live != nil && r.Live.Unsettled != deleting { // where it is cannot change
 		location = text(r.Live.Native.(*native).arm.(*armresources.ResourceGroup).Location)
 	}
 	got, err := cl.groups.CreateOrUpdate(ctx, c.Group(), armresources.ResourceGroup{Location: &location, Tags: tagsFor(r, spec.Tags, nil)}, nil)
@@ -121,18 +175,21 @@ func (groupHandler) put(ctx context.Context, c *Conn, cl *clients, r *resource.R
 }
 
 // Delete implements [resource.Handler]. All that is in a group goes with it: it
-// stays where that is not ours.
-func (groupHandler) Delete(ctx context.Context, rc resource.Conn, r *resource.Request) error {
+// stays, without our mark, where that is not ours, and as it is where it is ours and
+// was to go first.
+func (h groupHandler) Delete(ctx context.Context, rc resource.Conn, r *resource.Request) error {
 	c, cl, err := connOf(ctx, rc)
 	if err != nil {
 		return err
 	}
-	strangers, err := c.strangers(ctx, cl, r.Live.Mark.Project)
-	if err != nil {
-		return err
-	}
-	if len(strangers) > 0 {
-		return fmt.Errorf("resource group %s holds what is not this project's: %s; it is not deleted; move that, or delete the group with az group delete", c.Group(), strings.Join(strangers, ", "))
+	if r.Live.Unsettled != deleting {
+		strangers, err := c.emptied(telling(ctx, toProgress(r)), cl, r.Live.Mark.Project)
+		if err != nil {
+			return err
+		}
+		if len(strangers) > 0 {
+			return h.release(ctx, c, cl, r, strangers)
+		}
 	}
 	c.setLeaving(true)
 	poller, err := cl.groups.BeginDelete(ctx, c.Group(), nil)
@@ -143,18 +200,56 @@ func (groupHandler) Delete(ctx context.Context, rc resource.Conn, r *resource.Re
 	return nil
 }
 
-// strangers are the resources of the group that do not carry the project's mark.
-func (c *Conn) strangers(ctx context.Context, cl *clients, project string) ([]string, error) {
+// release takes our mark off a group that others have something in.
+func (groupHandler) release(ctx context.Context, c *Conn, cl *clients, r *resource.Request, strangers []string) error {
+	n, err := nativeOf(r.Live)
+	if err != nil {
+		return err
+	}
+	if _, err := cl.groups.Update(ctx, c.Group(), armresources.ResourceGroupPatchable{Tags: pack(n.tags)}, nil); err != nil {
+		return explain(err)
+	}
+	toProgress(r)("stays, and is nobody's: it holds what is not this project's: " + strings.Join(strangers, ", "))
+	return nil
+}
+
+// emptied waits until nothing of the project's is in its group any more but the lease
+// and what a machine has left behind: Azure's list comes a little later than what it
+// tells of. It returns what is others'.
+func (c *Conn) emptied(ctx context.Context, cl *clients, project string) (strangers []string, err error) {
+	for look := 1; ; look++ {
+		strangers, ours, err := c.within(ctx, cl, project)
+		if err != nil || len(ours) == 0 {
+			return strangers, err
+		}
+		if look == goingLooks {
+			return nil, fmt.Errorf("resource group %s still holds what would be deleted with it: %s; delete that first", c.Group(), strings.Join(ours, ", "))
+		}
+		tell(ctx, "waits for "+strings.Join(ours, ", ")+" to go")
+		if err := pause(ctx, goingPause); err != nil {
+			return nil, err
+		}
+	}
+}
+
+// within are the resources of the group that do not carry the project's mark, and
+// those that do and are objects of their own.
+func (c *Conn) within(ctx context.Context, cl *clients, project string) (strangers, ours []string, err error) {
 	list, err := all(ctx, cl.resources.NewListByResourceGroupPager(c.Group(), nil), func(p armresources.ClientListByResourceGroupResponse) []*armresources.GenericResourceExpanded {
 		return p.Value
 	})
-	var out []string
 	for _, r := range list {
-		if unpack(r.Tags)[resource.LabelProject] != project {
-			out = append(out, text(r.Type)+" "+text(r.Name))
+		tags, name := unpack(r.Tags), text(r.Type)+" "+text(r.Name)
+		mark, _ := resource.ReadMark(tags)
+		rest := tags[tagPart] != "" || mark.Address.Kind() == VMKind.Name && !strings.EqualFold(text(r.Type), "Microsoft.Compute/virtualMachines") // which has the tags of its machine
+		switch {
+		case tags[resource.LabelProject] != project:
+			strangers = append(strangers, name)
+		case tags[tagLease] == "" && !rest:
+			ours = append(ours, name)
 		}
 	}
-	return out, err
+	return strangers, ours, err
 }
 
 func (c *Conn) setLeaving(leaving bool) {

@@ -2,7 +2,12 @@ package azure
 
 import (
 	"fmt"
+	"slices"
 	"strings"
+
+	"github.com/swarmscript/swarmscript/internal/resource"
+	"github.com/swarmscript/swarmscript/internal/schema"
+	"github.com/swarmscript/swarmscript/internal/value"
 )
 
 // ID is the ID of a resource, in its parts. Azure compares IDs without regard to
@@ -92,3 +97,19 @@ func (p place) full(typ, ref string) string {
 
 // same reports whether two names or IDs mean one resource.
 func (p place) same(a, b string) bool { return strings.EqualFold(p.short(a), p.short(b)) }
+
+// sameNames is the Same of what names other resources, each by its name or its ID.
+func sameNames(live *resource.Object, _ value.Struct, c schema.Change) bool {
+	field := c.Path[strings.LastIndexByte(c.Path, '.')+1:] // of a part, where it is in one
+	before, known := value.Reveal(c.Before).(string)
+	after, is := value.Reveal(c.After).(string)
+	if !known || !is || !slices.Contains([]string{"virtual_network", "network_security_group", "public_ip", "subnet"}, field) {
+		return false
+	}
+	n, ok := live.Native.(*native)
+	if !ok {
+		return strings.EqualFold(before, after)
+	}
+	at := n.place()
+	return at.same(before, after)
+}

@@ -56,6 +56,7 @@ var InterfaceKind = &resource.Kind{
 		p.ps = append(p.ps, checkTags(p.get("tags"))...)
 		return p.done()
 	},
+	Same:    sameNames,
 	Handler: interfaceHandler{},
 }
 

@@ -147,18 +147,14 @@ func conflict(err error) error {
 // makeGroup makes the resource group where there is none, as its declaration would:
 // the lease is in it. The step that makes it then finds it.
 func (c *Conn) makeGroup(ctx context.Context, cl *clients, project string) error {
-	_, err := cl.groups.Get(ctx, c.Group(), nil)
-	if err = absent(err); errors.Is(err, resource.ErrExists) {
-		return nil
-	}
-	if err != nil {
+	if there, err := c.remains(ctx, cl); there || err != nil {
 		return err
 	}
 	mark, tags := resource.Mark{Project: project, Address: groupAddress(c.cfg.Scope(), c.Group())}, c.cfg.DefaultTags()
 	for _, name := range sorted(tags) {
 		mark.Keys = append(mark.Keys, "tags:"+name)
 	}
-	_, err = cl.groups.CreateOrUpdate(ctx, c.Group(), armresources.ResourceGroup{Location: &c.cfg.Location, Tags: pack(mark.Labels(tags))}, nil)
+	_, err := cl.groups.CreateOrUpdate(ctx, c.Group(), armresources.ResourceGroup{Location: &c.cfg.Location, Tags: pack(mark.Labels(tags))}, nil)
 	return explain(err)
 }
 

@@ -71,6 +71,7 @@ var NetworkKind = &resource.Kind{
 	Out:      named,
 	Check:    checkNetwork,
 	Complete: completeNetwork,
+	Same:     sameNames,
 	Handler:  networkHandler{},
 }
 

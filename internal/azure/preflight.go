@@ -39,6 +39,9 @@ type foresight struct {
 // images where machines are to come, or to change; and then only for what they
 // need. What speaks against the plan, its forecast says.
 func (c *Conn) Inquire(ctx context.Context, q resource.Query, obs *resource.Observation) diag.List {
+	if problems := c.elsewhere(q, obs); problems != nil {
+		return problems
+	}
 	coming, made := c.coming(q, obs), toMake(q, obs)
 	if len(coming) == 0 {
 		c.spread(q.Declared, obs, nil)

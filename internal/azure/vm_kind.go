@@ -145,8 +145,11 @@ func completeVM(args value.Struct) {
 // sameVM reports that a difference is none: of another spelling, of a size that has
 // enough, of custom data by its hash.
 func sameVM(live *resource.Object, args value.Struct, c schema.Change) bool {
-	if c.Field.Name == "data_disks" {
+	switch c.Field.Name {
+	case "data_disks":
 		return sameDisks(live, args)
+	case "identity":
+		return sameIdentity(live, args)
 	}
 	before, after := value.Reveal(c.Before), value.Reveal(c.After)
 	if n, ok := after.(int64); ok && (c.Field.Name == "cpus" || c.Field.Name == "memory") {

@@ -2,6 +2,7 @@ package azure
 
 import (
 	"cmp"
+	"slices"
 	"strings"
 
 	"github.com/Azure/azure-sdk-for-go/sdk/resourcemanager/compute/armcompute/v8"
@@ -10,6 +11,7 @@ import (
 	"github.com/swarmscript/swarmscript/internal/local"
 	"github.com/swarmscript/swarmscript/internal/resource"
 	"github.com/swarmscript/swarmscript/internal/schema"
+	"github.com/swarmscript/swarmscript/internal/value"
 )
 
 // machine is a live machine with what is read of it elsewhere.
@@ -214,4 +216,36 @@ func identityOf(list []string) *armcompute.VirtualMachineIdentity {
 		id.Type = ptr(armcompute.ResourceIdentityTypeNone)
 	}
 	return &id
+}
+
+// identityNow is the identity for a PATCH, which only adds to those that a machine has
+// unless it names those that go.
+func identityNow(list, was []string) *armcompute.VirtualMachineIdentity {
+	id := identityOf(list)
+	shall := foldedSet(list)
+	for _, s := range was {
+		if id.UserAssignedIdentities != nil && s != ownIdentity && !slices.Contains(shall, strings.ToLower(s)) {
+			id.UserAssignedIdentities[s] = nil
+		}
+	}
+	return id
+}
+
+// sameIdentity reports whether a machine has the identities that it shall have, in
+// whatever letters.
+func sameIdentity(live *resource.Object, args value.Struct) bool {
+	var has, shall VMSpec
+	if vmSchema.Decode(live.Args, &has) != nil || vmSchema.Decode(args, &shall) != nil {
+		return false // not all is known yet
+	}
+	return slices.Equal(foldedSet(has.Identity), foldedSet(shall.Identity))
+}
+
+func foldedSet(list []string) []string {
+	var out []string
+	for _, s := range list {
+		out = append(out, strings.ToLower(s))
+	}
+	slices.Sort(out)
+	return slices.Compact(out)
 }

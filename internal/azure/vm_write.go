@@ -290,8 +290,8 @@ func (vmHandler) Update(ctx context.Context, rc resource.Conn, r *resource.Reque
 	if size != "" {
 		change.Properties.HardwareProfile = &armcompute.HardwareProfile{VMSize: ptr(armcompute.VirtualMachineSizeTypes(size))}
 	}
-	if strings.Join(spec.Identity, "\n") != strings.Join(was.Identity, "\n") {
-		change.Identity = identityOf(spec.Identity)
+	if !sameIdentity(r.Live, r.Args) {
+		change.Identity = identityNow(spec.Identity, was.Identity)
 	}
 	if grows {
 		if err := c.grow(ctx, cl, n, spec); err != nil {

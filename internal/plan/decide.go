@@ -257,6 +257,9 @@ func (c Case) adopted(name string) (*resource.Object, *diag.Diagnostic) {
 	case o.Mark.Project != "":
 		p.Summary = fmt.Sprintf("%s: %s %q belongs to project %s", d.Address, d.Kind.Name, name, o.Mark.Project)
 		p.Hint = fmt.Sprintf("choose another name, or take it over with --adopt %s", d.Address.Short())
+		if d.Kind.TakesOver {
+			p.Hint += fmt.Sprintf("; %s(%q, external = True) uses it as it is", d.Kind.Name, name)
+		}
 	default:
 		p.Summary = fmt.Sprintf("%s: %s %q exists and is not managed by this project", d.Address, d.Kind.Name, name)
 		p.Hint = fmt.Sprintf("take it over with --adopt %s, or choose another name", d.Address.Short())

@@ -50,6 +50,11 @@ func (v *view) inquire(ctx context.Context) error {
 	wg.Go(func() { found[len(addresses)] = v.tryLogins(ctx) })
 	wg.Wait()
 	var refused diag.List
+	for i, addr := range addresses { // what is no matter of a login
+		if v.scopes[addr].State.Scope.Type == "azure" && found[i].Err() != nil {
+			return found[i]
+		}
+	}
 	for _, d := range slices.Concat(found...) {
 		if d.Severity == diag.Warning {
 			v.warnings = append(v.warnings, d)

@@ -78,7 +78,7 @@ func (w *write) addressIn(c object) error {
 		return bad("SubnetNotSpecified", "IP configuration %s needs a subnet.", text(c, "id"))
 	}
 	_, net := w.part(sp)
-	if net == nil {
+	if net == nil || w.get(sp.parent().key()).location() != w.rec.location() {
 		return errReference(text(c, "id"), id)
 	}
 	prefix, err := subnetPrefix(net)

@@ -122,12 +122,28 @@ func merge(into, patch object) {
 		switch {
 		case v == nil:
 			delete(into, k)
-		case isObject && wasObject && k != "tags" && k != "userAssignedIdentities":
+		case isObject && k == "userAssignedIdentities":
+			into[k] = mergeIdentities(old, m)
+		case isObject && wasObject && k != "tags":
 			merge(old, m)
 		default:
 			into[k] = clone(v)
 		}
 	}
+}
+
+// mergeIdentities adds identities to those that there are, and takes away those that
+// are null. Letter case of their IDs means nothing.
+func mergeIdentities(old, patch object) object {
+	out := object{}
+	maps.Copy(out, old)
+	for id, v := range patch {
+		maps.DeleteFunc(out, func(had string, _ any) bool { return strings.EqualFold(had, id) })
+		if v != nil {
+			out[id] = clone(v)
+		}
+	}
+	return out
 }
 
 // named finds an object of a list by its name.

@@ -281,6 +281,9 @@ func putIdentity(w *write) error {
 		return nil
 	}
 	id := sub(w.rec.Body, "identity")
+	if !strings.Contains(text(id, "type"), "UserAssigned") {
+		delete(id, "userAssignedIdentities")
+	}
 	if strings.Contains(text(id, "type"), "SystemAssigned") {
 		var old object
 		if w.old != nil {
