@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 
 	"github.com/swarmscript/swarmscript/internal/apply"
@@ -194,6 +195,59 @@ func TestBalancerDrift(t *testing.T) {
 	s.apply(balanced)
 	s.balances("wrk-0", "wrk-1")
 	s.destroy(balanced)
+}
+
+// Azure has a machine behind one load balancer at most. Machines that change from one
+// to the other are behind one all the time, whichever of them is written first; and
+// what others write to an interface in between is not lost.
+func TestTwoBalancers(t *testing.T) {
+	s := newStory(t)
+	if err := s.problems(head + "[vm('m%d' % i, provider = az) for i in range(2)]\n[load_balancer(n, rules = [lb_rule('web', 80)], provider = az) for n in ['front', 'back']]"); err == nil ||
+		!strings.Contains(err.Error(), "load_balancer.front and load_balancer.back both send to machine m0") {
+		t.Errorf("two in front of all machines: %v", err)
+	}
+	if err := s.problems(head + "m = vm('m0', provider = az)\n[load_balancer(n, backend = b, provider = az) for n, b in [('front', [m]), ('back', ['M0'])]]"); err == nil || !strings.Contains(err.Error(), "machine m0") {
+		t.Errorf("one that is named: %v", err)
+	}
+	src := head + `
+m = [vm("m%d" % i, provider = az, public_ip = False) for i in range(4)]
+load_balancer("front", backend = [m[0], m[1]], rules = [lb_rule("web", 80)])
+load_balancer("back", backend = [m[2], m[3]], rules = [lb_rule("web", 81)])
+`
+	s.apply(src)
+	s.balances("m0", "m1")
+	swapped := strings.NewReplacer("m[0]", "m[3]", "m[3]", "m[0]").Replace(src)
+	var once sync.Once
+	s.wire.before = func(op string) {
+		if op == "InterfacesClient.BeginCreateOrUpdate" {
+			once.Do(func() {
+				for _, v := range s.byHand("GET", "/providers/Microsoft.Network/networkInterfaces", networkAPI, nil)["value"].([]any) {
+					nic := v.(map[string]any)
+					s.byHand("PATCH", "/providers/Microsoft.Network/networkInterfaces/"+nic["name"].(string), networkAPI, map[string]any{"tags": map[string]any{"theirs": "yes"}})
+				}
+			})
+		}
+	}
+	s.wants(swapped, "update load_balancer.back backend", "update load_balancer.front backend")
+	s.try(swapped, false)
+	s.wire.before = nil
+	for _, r := range s.last.Steps {
+		if r.Outcome != apply.OK {
+			t.Errorf("%s: %v", r.Change.Address, r.Err)
+		}
+	}
+	s.wants(swapped)
+	s.balances("m1", "m3")
+	for _, v := range s.byHand("GET", "/providers/Microsoft.Network/networkInterfaces", networkAPI, nil)["value"].([]any) {
+		if tags, _ := v.(map[string]any)["tags"].(map[string]any); tags["theirs"] != "yes" {
+			t.Errorf("what somebody else wrote to %s is lost: %v", v.(map[string]any)["name"], tags)
+		}
+	}
+
+	// Another name is another load balancer, and the machines change to it.
+	renamed := strings.Replace(swapped, `"front"`, `"other"`, 1)
+	s.apply(renamed)
+	s.destroy(renamed)
 }
 
 // What Azure would refuse, or nobody could mean, is said at once.

@@ -79,8 +79,11 @@ func (h balancerHandler) put(ctx context.Context, c *Conn, cl *clients, r *resou
 	if err := l.checkMembers(spec.Backend); err != nil {
 		return nil, err
 	}
-	changed := l.joinPool(pool, spec.Backend)
-	if err := c.putInterfaces(ctx, cl, changed); err != nil {
+	others, err := c.otherPools(ctx, cl, r.Mark.Project, pool)
+	if err != nil {
+		return nil, err
+	}
+	if err := c.fillPool(ctx, cl, l, members{pool, spec.Backend, others}); err != nil {
 		return nil, err
 	}
 	got, err := cl.balancers.Get(ctx, c.Group(), spec.Name, nil)
@@ -151,68 +154,6 @@ func (l *live) checkMembers(backend []string) error {
 	return errors.Join(errs...)
 }
 
-// joinPool puts those interfaces into a pool that shall be in it, takes out the
-// others, and returns what has changed.
-func (l *live) joinPool(pool string, backend []string) (changed []*armnetwork.Interface) {
-	for _, n := range l.nics {
-		shall := slices.ContainsFunc(backend, func(name string) bool { return strings.EqualFold(name, l.machineOf(n)) })
-		if shall == inPool(n, pool) || n.Properties == nil || len(n.Properties.IPConfigurations) == 0 {
-			continue
-		}
-		for i, config := range n.Properties.IPConfigurations {
-			p := config.Properties
-			if p == nil {
-				continue
-			}
-			p.LoadBalancerBackendAddressPools = slices.DeleteFunc(p.LoadBalancerBackendAddressPools, func(b *armnetwork.BackendAddressPool) bool { return sameID(text(b.ID), pool) })
-			if shall && i == 0 {
-				p.LoadBalancerBackendAddressPools = append(p.LoadBalancerBackendAddressPools, &armnetwork.BackendAddressPool{ID: &pool})
-			}
-		}
-		changed = append(changed, n)
-	}
-	return changed
-}
-
-func inPool(n *armnetwork.Interface, pool string) bool {
-	if n.Properties == nil {
-		return false
-	}
-	return slices.ContainsFunc(n.Properties.IPConfigurations, func(config *armnetwork.InterfaceIPConfiguration) bool {
-		return config.Properties != nil && slices.ContainsFunc(config.Properties.LoadBalancerBackendAddressPools, func(b *armnetwork.BackendAddressPool) bool { return sameID(text(b.ID), pool) })
-	})
-}
-
-// machineOf is the name of the machine that an interface is of, "" where it is of
-// none.
-func (l *live) machineOf(n *armnetwork.Interface) string {
-	for _, vm := range l.vms {
-		if sameID(nicID(vm), text(n.ID)) {
-			return text(vm.Name)
-		}
-	}
-	return ""
-}
-
-// writesAtOnce is how many interfaces are written side by side.
-const writesAtOnce = 8
-
-// putInterfaces writes interfaces as they are now.
-func (c *Conn) putInterfaces(ctx context.Context, cl *clients, list []*armnetwork.Interface) error {
-	errs, slots := make([]error, len(list)), make(chan struct{}, writesAtOnce)
-	var wg sync.WaitGroup
-	for i, n := range list {
-		slots <- struct{}{}
-		wg.Go(func() {
-			defer func() { <-slots }()
-			poller, err := cl.nics.BeginCreateOrUpdate(ctx, c.Group(), text(n.Name), *n, nil)
-			_, errs[i] = finish(ctx, poller, err)
-		})
-	}
-	wg.Wait()
-	return firstError(errs)
-}
-
 // Delete implements [resource.Handler]. Its machines leave it first: one that
 // machines are in is not let go everywhere.
 func (balancerHandler) Delete(ctx context.Context, rc resource.Conn, r *resource.Request) error {
@@ -227,7 +168,7 @@ func (balancerHandler) Delete(ctx context.Context, rc resource.Conn, r *resource
 	if err != nil {
 		return err
 	}
-	if err := c.putInterfaces(ctx, cl, l.joinPool(pool, nil)); err != nil {
+	if err := c.fillPool(ctx, cl, l, members{pool: pool}); err != nil {
 		return err
 	}
 	return deletes(ctx, rc, r, func(ctx context.Context, cl *clients, group, name string) error {
