@@ -197,6 +197,42 @@ func TestBalancerDrift(t *testing.T) {
 	s.destroy(balanced)
 }
 
+// A frontend that somebody else gave a load balancer stays, with its rules and probes,
+// and is no drift; what a change of ours leaves of our own goes.
+func TestBalancerPartsOfOthers(t *testing.T) {
+	s := newStory(t)
+	s.apply(balanced)
+	const lb = "/providers/Microsoft.Network/loadBalancers/front"
+	ip := s.byHand("PUT", "/providers/Microsoft.Network/publicIPAddresses/theirs", networkAPI, map[string]any{"location": "westeurope", "sku": map[string]any{"name": "Standard"}, "properties": map[string]any{"publicIPAllocationMethod": "Static"}})
+	now := s.byHand("GET", lb, networkAPI, nil)
+	props, self := now["properties"].(map[string]any), now["id"].(string)
+	add := func(array, name string, with map[string]any) {
+		props[array] = append(props[array].([]any), map[string]any{"name": name, "properties": with})
+	}
+	ref := func(part string) map[string]any { return map[string]any{"id": self + part} }
+	add("frontendIPConfigurations", "second", map[string]any{"publicIPAddress": map[string]any{"id": ip["id"]}})
+	add("probes", "up", map[string]any{"protocol": "Tcp", "port": 22})
+	add("loadBalancingRules", "ssh", map[string]any{
+		"protocol": "Tcp", "frontendPort": 2222, "backendPort": 22, "frontendIPConfiguration": ref("/frontendIPConfigurations/second"),
+		"backendAddressPool": ref("/backendAddressPools/nodes"), "probe": ref("/probes/up"),
+	})
+	s.byHand("PUT", lb, networkAPI, now)
+	s.wants(balanced)
+	src := strings.Replace(balanced, `    lb_rule("tls", 443),`, "", 1)
+	s.apply(src)
+	props = s.byHand("GET", lb, networkAPI, nil)["properties"].(map[string]any)
+	for array, want := range map[string]string{"frontendIPConfigurations": "[front second]", "loadBalancingRules": "[dns ssh web]", "probes": "[dns up web]"} {
+		var names []string
+		for _, p := range props[array].([]any) {
+			names = append(names, p.(map[string]any)["name"].(string))
+		}
+		if slices.Sort(names); fmt.Sprint(names) != want {
+			t.Errorf("%s are %v, want %s", array, names, want)
+		}
+	}
+	s.balances("wrk-0", "wrk-1")
+}
+
 // Azure has a machine behind one load balancer at most. Machines that change from one
 // to the other are behind one all the time, whichever of them is written first; and
 // what others write to an interface in between is not lost.

@@ -104,13 +104,15 @@ func (p place) compose(lb *armnetwork.LoadBalancerPropertiesFormat, spec Balance
 	part := func(array, name string) *armnetwork.SubResource {
 		return &armnetwork.SubResource{ID: ptr(self + "/" + array + "/" + name)}
 	}
-	lb.FrontendIPConfigurations = []*armnetwork.FrontendIPConfiguration{{Name: ptr(frontName), Properties: &armnetwork.FrontendIPConfigurationPropertiesFormat{
-		PublicIPAddress: &armnetwork.PublicIPAddress{ID: ptr(p.full(publicIPType, val(spec.PublicIP)))},
-	}}}
+	address := p.full(publicIPType, val(spec.PublicIP))
+	theirs := foreignFronts(lb, address)
+	lb.LoadBalancingRules, lb.Probes = foreignRules(lb, theirs, spec.Rules)
+	lb.FrontendIPConfigurations = append(theirs, &armnetwork.FrontendIPConfiguration{Name: ptr(frontName), Properties: &armnetwork.FrontendIPConfigurationPropertiesFormat{
+		PublicIPAddress: &armnetwork.PublicIPAddress{ID: &address},
+	}})
 	if !slices.ContainsFunc(lb.BackendAddressPools, func(b *armnetwork.BackendAddressPool) bool { return text(b.Name) == poolName }) {
 		lb.BackendAddressPools = append(lb.BackendAddressPools, &armnetwork.BackendAddressPool{Name: ptr(poolName)})
 	}
-	lb.LoadBalancingRules, lb.Probes = []*armnetwork.LoadBalancingRule{}, []*armnetwork.Probe{}
 	for _, r := range spec.Rules {
 		probe := &armnetwork.ProbePropertiesFormat{
 			Protocol: ptr(armnetwork.ProbeProtocol(capital(r.Probe))), Port: ptr(int32(val(r.ProbePort))), RequestPath: r.ProbePath,
@@ -126,6 +128,51 @@ func (p place) compose(lb *armnetwork.LoadBalancerPropertiesFormat, spec Balance
 		}
 		lb.LoadBalancingRules = append(lb.LoadBalancingRules, &armnetwork.LoadBalancingRule{Name: ptr(r.Name), Properties: rule})
 	}
+}
+
+// foreignFronts are the frontends that others made: those that have another address.
+func foreignFronts(lb *armnetwork.LoadBalancerPropertiesFormat, address string) []*armnetwork.FrontendIPConfiguration {
+	theirs := []*armnetwork.FrontendIPConfiguration{}
+	for _, f := range lb.FrontendIPConfigurations {
+		if has := val(f.Properties).PublicIPAddress; text(f.Name) != frontName && (has == nil || !sameID(text(has.ID), address)) {
+			theirs = append(theirs, f)
+		}
+	}
+	return theirs
+}
+
+// isBehind reports whether a rule is one of some frontends.
+func isBehind(r *armnetwork.LoadBalancingRule, fronts []*armnetwork.FrontendIPConfiguration) bool {
+	ref := val(r.Properties).FrontendIPConfiguration
+	return ref != nil && slices.ContainsFunc(fronts, func(f *armnetwork.FrontendIPConfiguration) bool { return sameID(text(f.ID), text(ref.ID)) })
+}
+
+// foreignRules are the rules of frontends that others made, and the probes that are not
+// of our rules alone. A name that the script has is the script's.
+func foreignRules(lb *armnetwork.LoadBalancerPropertiesFormat, theirs []*armnetwork.FrontendIPConfiguration, own []BalancerRule) ([]*armnetwork.LoadBalancingRule, []*armnetwork.Probe) {
+	named := func(name *string) bool {
+		return slices.ContainsFunc(own, func(r BalancerRule) bool { return strings.EqualFold(r.Name, text(name)) })
+	}
+	rules, probes := []*armnetwork.LoadBalancingRule{}, []*armnetwork.Probe{}
+	kept, gone := map[string]bool{}, map[string]bool{} // the probes that rules name
+	for _, r := range lb.LoadBalancingRules {
+		stays := isBehind(r, theirs) && !named(r.Name)
+		if stays {
+			rules = append(rules, r)
+		}
+		if probe := val(r.Properties).Probe; probe != nil && stays {
+			kept[strings.ToLower(text(probe.ID))] = true
+		} else if probe != nil {
+			gone[strings.ToLower(text(probe.ID))] = true
+		}
+	}
+	for _, p := range lb.Probes {
+		id := strings.ToLower(text(p.ID))
+		if (kept[id] || !gone[id]) && !named(p.Name) {
+			probes = append(probes, p)
+		}
+	}
+	return rules, probes
 }
 
 // capital is a word as Azure writes it: Tcp, Http.
