@@ -355,6 +355,14 @@ func TestCheckVM(t *testing.T) {
 	}
 }
 
+// Why a machine is tried again, the plan's reason says: its effect does not repeat it.
+func TestTriedAgain(t *testing.T) {
+	o := &resource.Object{Unsettled: "its last operation has failed", Stuck: true}
+	if got := vmEffect(o, nil, nil, true); got != "tried again" {
+		t.Errorf("its effect is %q", got)
+	}
+}
+
 // Machines that are made at the same time share one key that is made for them.
 func TestOwnKeyIsMadeOnce(t *testing.T) {
 	t.Setenv("HOME", t.TempDir())
