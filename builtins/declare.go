@@ -1,6 +1,7 @@
 package builtins
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"slices"
@@ -239,8 +240,18 @@ func (c *call) keyword(key string, v starlark.Value) {
 				names = append(names, a.Name)
 			}
 		}
-		c.report(key, -1, "%s: unexpected argument %q", c.d.name, key).Hint = diag.DidYouMean(key, names)
+		c.report(key, -1, "%s: unexpected argument %q", c.d.name, key).Hint = cmp.Or(c.elsewhere(key), diag.DidYouMean(key, names))
 	}
+}
+
+// elsewhere says with which other provider an argument is one.
+func (c *call) elsewhere(key string) string {
+	for _, k := range c.d.kinds {
+		if _, ok := k.Schema.Field(key); ok && k != c.kind && scopeArgument(k.Scope) == "provider" {
+			return fmt.Sprintf("one in %s() has it: say which with provider =", k.Scope)
+		}
+	}
+	return ""
 }
 
 // set checks an argument and puts it into its field. None is the same as

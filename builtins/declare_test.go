@@ -39,6 +39,7 @@ func TestDeclarationErrors(t *testing.T) {
 	const head = "project('p')\nc = swarm.init()\n"
 	for _, tt := range []struct{ name, src, want string }{ // want: line:col-endline:endcol message
 		{"unknown argument", `service("web", image = "nginx", replica = 4)`, `3:33-3:44 service: unexpected argument "replica" (did you mean "replicas"?)`},
+		{"an argument of another provider", "azure('westeurope')\nvm('v', size = 'Standard_B2s')", `4:9-4:30 vm: unexpected argument "size" (one in azure() has it: say which with provider =)`},
 		{"wrong type", `service("web", image = "nginx", replicas = "4")`, `3:33-3:47 service: replicas: got "4", want int`},
 		{"bad enum", `service("web", image = "nginx", mode = "globl")`, `(did you mean "global"?)`},
 		{"range", `service("web", image = "nginx", replicas = -1)`, "service: replicas: "},

@@ -17,7 +17,8 @@ func (c *Conn) balancerObject(cl *clients, l *live, lb *armnetwork.LoadBalancer)
 	p, at := val(lb.Properties), c.place(cl)
 	o := c.object(BalancerKind, text(lb.ID), text(p.ResourceGUID), text(lb.Name), lb.Tags, lb)
 	spec := &BalancerSpec{Name: o.Name, Tags: o.Native.(*native).tags}
-	for _, f := range p.FrontendIPConfigurations {
+	fronts := ourFronts(p.FrontendIPConfigurations)
+	for _, f := range fronts {
 		if f.Properties != nil && f.Properties.PublicIPAddress != nil {
 			id := text(f.Properties.PublicIPAddress.ID)
 			spec.PublicIP = ptr(at.short(id))
@@ -40,11 +41,23 @@ func (c *Conn) balancerObject(cl *clients, l *live, lb *armnetwork.LoadBalancer)
 		o.Uses = append(o.Uses, text(l.vms[i].ID))
 	}
 	for _, r := range p.LoadBalancingRules {
+		if len(fronts) < len(p.FrontendIPConfigurations) && !isBehind(r, fronts) {
+			continue // of others
+		}
 		spec.Rules = append(spec.Rules, readBalancerRule(r, p.Probes))
 	}
 	o.Args = balancerSchema.Encode(spec)
 	settled(o, text(p.ProvisioningState))
 	return o
+}
+
+// ourFronts are the frontends that we made; all of a load balancer that is not of ours.
+func ourFronts(all []*armnetwork.FrontendIPConfiguration) []*armnetwork.FrontendIPConfiguration {
+	i := slices.IndexFunc(all, func(f *armnetwork.FrontendIPConfiguration) bool { return text(f.Name) == frontName })
+	if i < 0 {
+		return all
+	}
+	return all[i : i+1]
 }
 
 // tellAddress gives an object the outputs of the public address that it has.

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 
 	"github.com/swarmscript/swarmscript/internal/apply"
@@ -194,6 +195,95 @@ func TestBalancerDrift(t *testing.T) {
 	s.apply(balanced)
 	s.balances("wrk-0", "wrk-1")
 	s.destroy(balanced)
+}
+
+// A frontend that somebody else gave a load balancer stays, with its rules and probes,
+// and is no drift; what a change of ours leaves of our own goes.
+func TestBalancerPartsOfOthers(t *testing.T) {
+	s := newStory(t)
+	s.apply(balanced)
+	const lb = "/providers/Microsoft.Network/loadBalancers/front"
+	ip := s.byHand("PUT", "/providers/Microsoft.Network/publicIPAddresses/theirs", networkAPI, map[string]any{"location": "westeurope", "sku": map[string]any{"name": "Standard"}, "properties": map[string]any{"publicIPAllocationMethod": "Static"}})
+	now := s.byHand("GET", lb, networkAPI, nil)
+	props, self := now["properties"].(map[string]any), now["id"].(string)
+	add := func(array, name string, with map[string]any) {
+		props[array] = append(props[array].([]any), map[string]any{"name": name, "properties": with})
+	}
+	ref := func(part string) map[string]any { return map[string]any{"id": self + part} }
+	add("frontendIPConfigurations", "second", map[string]any{"publicIPAddress": map[string]any{"id": ip["id"]}})
+	add("probes", "up", map[string]any{"protocol": "Tcp", "port": 22})
+	add("loadBalancingRules", "ssh", map[string]any{
+		"protocol": "Tcp", "frontendPort": 2222, "backendPort": 22, "frontendIPConfiguration": ref("/frontendIPConfigurations/second"),
+		"backendAddressPool": ref("/backendAddressPools/nodes"), "probe": ref("/probes/up"),
+	})
+	s.byHand("PUT", lb, networkAPI, now)
+	s.wants(balanced)
+	src := strings.Replace(balanced, `    lb_rule("tls", 443),`, "", 1)
+	s.apply(src)
+	props = s.byHand("GET", lb, networkAPI, nil)["properties"].(map[string]any)
+	for array, want := range map[string]string{"frontendIPConfigurations": "[front second]", "loadBalancingRules": "[dns ssh web]", "probes": "[dns up web]"} {
+		var names []string
+		for _, p := range props[array].([]any) {
+			names = append(names, p.(map[string]any)["name"].(string))
+		}
+		if slices.Sort(names); fmt.Sprint(names) != want {
+			t.Errorf("%s are %v, want %s", array, names, want)
+		}
+	}
+	s.balances("wrk-0", "wrk-1")
+}
+
+// Azure has a machine behind one load balancer at most. Machines that change from one
+// to the other are behind one all the time, whichever of them is written first; and
+// what others write to an interface in between is not lost.
+func TestTwoBalancers(t *testing.T) {
+	s := newStory(t)
+	if err := s.problems(head + "[vm('m%d' % i, provider = az) for i in range(2)]\n[load_balancer(n, rules = [lb_rule('web', 80)], provider = az) for n in ['front', 'back']]"); err == nil ||
+		!strings.Contains(err.Error(), "load_balancer.front and load_balancer.back both send to machine m0") {
+		t.Errorf("two in front of all machines: %v", err)
+	}
+	if err := s.problems(head + "m = vm('m0', provider = az)\n[load_balancer(n, backend = b, provider = az) for n, b in [('front', [m]), ('back', ['M0'])]]"); err == nil || !strings.Contains(err.Error(), "machine m0") {
+		t.Errorf("one that is named: %v", err)
+	}
+	src := head + `
+m = [vm("m%d" % i, provider = az, public_ip = False) for i in range(4)]
+load_balancer("front", backend = [m[0], m[1]], rules = [lb_rule("web", 80)])
+load_balancer("back", backend = [m[2], m[3]], rules = [lb_rule("web", 81)])
+`
+	s.apply(src)
+	s.balances("m0", "m1")
+	swapped := strings.NewReplacer("m[0]", "m[3]", "m[3]", "m[0]").Replace(src)
+	var once sync.Once
+	s.wire.before = func(op string) {
+		if op == "InterfacesClient.BeginCreateOrUpdate" {
+			once.Do(func() {
+				for _, v := range s.byHand("GET", "/providers/Microsoft.Network/networkInterfaces", networkAPI, nil)["value"].([]any) {
+					nic := v.(map[string]any)
+					s.byHand("PATCH", "/providers/Microsoft.Network/networkInterfaces/"+nic["name"].(string), networkAPI, map[string]any{"tags": map[string]any{"theirs": "yes"}})
+				}
+			})
+		}
+	}
+	s.wants(swapped, "update load_balancer.back backend", "update load_balancer.front backend")
+	s.try(swapped, false)
+	s.wire.before = nil
+	for _, r := range s.last.Steps {
+		if r.Outcome != apply.OK {
+			t.Errorf("%s: %v", r.Change.Address, r.Err)
+		}
+	}
+	s.wants(swapped)
+	s.balances("m1", "m3")
+	for _, v := range s.byHand("GET", "/providers/Microsoft.Network/networkInterfaces", networkAPI, nil)["value"].([]any) {
+		if tags, _ := v.(map[string]any)["tags"].(map[string]any); tags["theirs"] != "yes" {
+			t.Errorf("what somebody else wrote to %s is lost: %v", v.(map[string]any)["name"], tags)
+		}
+	}
+
+	// Another name is another load balancer, and the machines change to it.
+	renamed := strings.Replace(swapped, `"front"`, `"other"`, 1)
+	s.apply(renamed)
+	s.destroy(renamed)
 }
 
 // What Azure would refuse, or nobody could mean, is said at once.

@@ -79,8 +79,11 @@ func (h balancerHandler) put(ctx context.Context, c *Conn, cl *clients, r *resou
 	if err := l.checkMembers(spec.Backend); err != nil {
 		return nil, err
 	}
-	changed := l.joinPool(pool, spec.Backend)
-	if err := c.putInterfaces(ctx, cl, changed); err != nil {
+	others, err := c.otherPools(ctx, cl, r.Mark.Project, pool)
+	if err != nil {
+		return nil, err
+	}
+	if err := c.fillPool(ctx, cl, l, members{pool, spec.Backend, others}); err != nil {
 		return nil, err
 	}
 	got, err := cl.balancers.Get(ctx, c.Group(), spec.Name, nil)
@@ -101,13 +104,15 @@ func (p place) compose(lb *armnetwork.LoadBalancerPropertiesFormat, spec Balance
 	part := func(array, name string) *armnetwork.SubResource {
 		return &armnetwork.SubResource{ID: ptr(self + "/" + array + "/" + name)}
 	}
-	lb.FrontendIPConfigurations = []*armnetwork.FrontendIPConfiguration{{Name: ptr(frontName), Properties: &armnetwork.FrontendIPConfigurationPropertiesFormat{
-		PublicIPAddress: &armnetwork.PublicIPAddress{ID: ptr(p.full(publicIPType, val(spec.PublicIP)))},
-	}}}
+	address := p.full(publicIPType, val(spec.PublicIP))
+	theirs := foreignFronts(lb, address)
+	lb.LoadBalancingRules, lb.Probes = foreignRules(lb, theirs, spec.Rules)
+	lb.FrontendIPConfigurations = append(theirs, &armnetwork.FrontendIPConfiguration{Name: ptr(frontName), Properties: &armnetwork.FrontendIPConfigurationPropertiesFormat{
+		PublicIPAddress: &armnetwork.PublicIPAddress{ID: &address},
+	}})
 	if !slices.ContainsFunc(lb.BackendAddressPools, func(b *armnetwork.BackendAddressPool) bool { return text(b.Name) == poolName }) {
 		lb.BackendAddressPools = append(lb.BackendAddressPools, &armnetwork.BackendAddressPool{Name: ptr(poolName)})
 	}
-	lb.LoadBalancingRules, lb.Probes = []*armnetwork.LoadBalancingRule{}, []*armnetwork.Probe{}
 	for _, r := range spec.Rules {
 		probe := &armnetwork.ProbePropertiesFormat{
 			Protocol: ptr(armnetwork.ProbeProtocol(capital(r.Probe))), Port: ptr(int32(val(r.ProbePort))), RequestPath: r.ProbePath,
@@ -123,6 +128,51 @@ func (p place) compose(lb *armnetwork.LoadBalancerPropertiesFormat, spec Balance
 		}
 		lb.LoadBalancingRules = append(lb.LoadBalancingRules, &armnetwork.LoadBalancingRule{Name: ptr(r.Name), Properties: rule})
 	}
+}
+
+// foreignFronts are the frontends that others made: those that have another address.
+func foreignFronts(lb *armnetwork.LoadBalancerPropertiesFormat, address string) []*armnetwork.FrontendIPConfiguration {
+	theirs := []*armnetwork.FrontendIPConfiguration{}
+	for _, f := range lb.FrontendIPConfigurations {
+		if has := val(f.Properties).PublicIPAddress; text(f.Name) != frontName && (has == nil || !sameID(text(has.ID), address)) {
+			theirs = append(theirs, f)
+		}
+	}
+	return theirs
+}
+
+// isBehind reports whether a rule is one of some frontends.
+func isBehind(r *armnetwork.LoadBalancingRule, fronts []*armnetwork.FrontendIPConfiguration) bool {
+	ref := val(r.Properties).FrontendIPConfiguration
+	return ref != nil && slices.ContainsFunc(fronts, func(f *armnetwork.FrontendIPConfiguration) bool { return sameID(text(f.ID), text(ref.ID)) })
+}
+
+// foreignRules are the rules of frontends that others made, and the probes that are not
+// of our rules alone. A name that the script has is the script's.
+func foreignRules(lb *armnetwork.LoadBalancerPropertiesFormat, theirs []*armnetwork.FrontendIPConfiguration, own []BalancerRule) ([]*armnetwork.LoadBalancingRule, []*armnetwork.Probe) {
+	named := func(name *string) bool {
+		return slices.ContainsFunc(own, func(r BalancerRule) bool { return strings.EqualFold(r.Name, text(name)) })
+	}
+	rules, probes := []*armnetwork.LoadBalancingRule{}, []*armnetwork.Probe{}
+	kept, gone := map[string]bool{}, map[string]bool{} // the probes that rules name
+	for _, r := range lb.LoadBalancingRules {
+		stays := isBehind(r, theirs) && !named(r.Name)
+		if stays {
+			rules = append(rules, r)
+		}
+		if probe := val(r.Properties).Probe; probe != nil && stays {
+			kept[strings.ToLower(text(probe.ID))] = true
+		} else if probe != nil {
+			gone[strings.ToLower(text(probe.ID))] = true
+		}
+	}
+	for _, p := range lb.Probes {
+		id := strings.ToLower(text(p.ID))
+		if (kept[id] || !gone[id]) && !named(p.Name) {
+			probes = append(probes, p)
+		}
+	}
+	return rules, probes
 }
 
 // capital is a word as Azure writes it: Tcp, Http.
@@ -151,68 +201,6 @@ func (l *live) checkMembers(backend []string) error {
 	return errors.Join(errs...)
 }
 
-// joinPool puts those interfaces into a pool that shall be in it, takes out the
-// others, and returns what has changed.
-func (l *live) joinPool(pool string, backend []string) (changed []*armnetwork.Interface) {
-	for _, n := range l.nics {
-		shall := slices.ContainsFunc(backend, func(name string) bool { return strings.EqualFold(name, l.machineOf(n)) })
-		if shall == inPool(n, pool) || n.Properties == nil || len(n.Properties.IPConfigurations) == 0 {
-			continue
-		}
-		for i, config := range n.Properties.IPConfigurations {
-			p := config.Properties
-			if p == nil {
-				continue
-			}
-			p.LoadBalancerBackendAddressPools = slices.DeleteFunc(p.LoadBalancerBackendAddressPools, func(b *armnetwork.BackendAddressPool) bool { return sameID(text(b.ID), pool) })
-			if shall && i == 0 {
-				p.LoadBalancerBackendAddressPools = append(p.LoadBalancerBackendAddressPools, &armnetwork.BackendAddressPool{ID: &pool})
-			}
-		}
-		changed = append(changed, n)
-	}
-	return changed
-}
-
-func inPool(n *armnetwork.Interface, pool string) bool {
-	if n.Properties == nil {
-		return false
-	}
-	return slices.ContainsFunc(n.Properties.IPConfigurations, func(config *armnetwork.InterfaceIPConfiguration) bool {
-		return config.Properties != nil && slices.ContainsFunc(config.Properties.LoadBalancerBackendAddressPools, func(b *armnetwork.BackendAddressPool) bool { return sameID(text(b.ID), pool) })
-	})
-}
-
-// machineOf is the name of the machine that an interface is of, "" where it is of
-// none.
-func (l *live) machineOf(n *armnetwork.Interface) string {
-	for _, vm := range l.vms {
-		if sameID(nicID(vm), text(n.ID)) {
-			return text(vm.Name)
-		}
-	}
-	return ""
-}
-
-// writesAtOnce is how many interfaces are written side by side.
-const writesAtOnce = 8
-
-// putInterfaces writes interfaces as they are now.
-func (c *Conn) putInterfaces(ctx context.Context, cl *clients, list []*armnetwork.Interface) error {
-	errs, slots := make([]error, len(list)), make(chan struct{}, writesAtOnce)
-	var wg sync.WaitGroup
-	for i, n := range list {
-		slots <- struct{}{}
-		wg.Go(func() {
-			defer func() { <-slots }()
-			poller, err := cl.nics.BeginCreateOrUpdate(ctx, c.Group(), text(n.Name), *n, nil)
-			_, errs[i] = finish(ctx, poller, err)
-		})
-	}
-	wg.Wait()
-	return firstError(errs)
-}
-
 // Delete implements [resource.Handler]. Its machines leave it first: one that
 // machines are in is not let go everywhere.
 func (balancerHandler) Delete(ctx context.Context, rc resource.Conn, r *resource.Request) error {
@@ -227,7 +215,7 @@ func (balancerHandler) Delete(ctx context.Context, rc resource.Conn, r *resource
 	if err != nil {
 		return err
 	}
-	if err := c.putInterfaces(ctx, cl, l.joinPool(pool, nil)); err != nil {
+	if err := c.fillPool(ctx, cl, l, members{pool: pool}); err != nil {
 		return err
 	}
 	return deletes(ctx, rc, r, func(ctx context.Context, cl *clients, group, name string) error {

@@ -72,6 +72,9 @@ func (c *Conn) dial(ctx context.Context) (*clients, error) {
 	if err != nil {
 		return nil, err
 	}
+	if err := a.login(ctx); err != nil {
+		return nil, err
+	}
 	sub, from := givenSubscription(c.cfg)
 	if sub == "" {
 		if sub, err = onlySubscription(ctx, a); err != nil {

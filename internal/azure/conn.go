@@ -3,6 +3,7 @@ package azure
 import (
 	"context"
 	"crypto/sha256"
+	"errors"
 	"fmt"
 	"strings"
 	"sync"
@@ -172,10 +173,14 @@ func firstError(errs []error) error {
 }
 
 // lookPower reads which machines run. The list of a group does not tell it: that of
-// the subscription does, of all machines at once.
+// the subscription does, of all machines at once. Who may read no more than the group
+// asks each machine.
 func (c *Conn) lookPower(ctx context.Context, cl *clients, power map[string]string) error {
 	list, err := all(ctx, cl.vms.NewListAllPager(&armcompute.VirtualMachinesClientListAllOptions{StatusOnly: ptr("true")}),
 		func(p armcompute.VirtualMachinesClientListAllResponse) []*armcompute.VirtualMachine { return p.Value })
+	if errors.Is(err, resource.ErrRefused) {
+		return c.askPower(ctx, cl, power)
+	}
 	for _, vm := range list {
 		if vm.Properties == nil || vm.Properties.InstanceView == nil {
 			continue
@@ -183,6 +188,25 @@ func (c *Conn) lookPower(ctx context.Context, cl *clients, power map[string]stri
 		power[strings.ToLower(text(vm.ID))] = powerState(vm.Properties.InstanceView)
 	}
 	return err
+}
+
+// askPower reads of one machine after the other whether it runs.
+func (c *Conn) askPower(ctx context.Context, cl *clients, power map[string]string) error {
+	list, err := listVMs(ctx, cl, c.Group())
+	if err != nil {
+		return err
+	}
+	for _, vm := range list {
+		got, err := cl.vms.InstanceView(ctx, c.Group(), text(vm.Name), nil)
+		if isMissing(err) {
+			continue // it went in between
+		}
+		if err != nil {
+			return explain(err)
+		}
+		power[strings.ToLower(text(vm.ID))] = powerState(&got.VirtualMachineInstanceView)
+	}
+	return nil
 }
 
 func powerState(v *armcompute.VirtualMachineInstanceView) string {

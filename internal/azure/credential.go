@@ -81,7 +81,9 @@ func newAccount(cfg Config, throttle policy.Policy, through policy.Transporter) 
 		options.Transport = client
 	}
 	options.Cloud = conf
-	chain, err := azidentity.NewChainedTokenCredential(a.chain(options), nil)
+	logins := options // which the SDK tries again by itself: the throttle is not for them
+	logins.Retry = policy.RetryOptions{}
+	chain, err := azidentity.NewChainedTokenCredential(a.chain(logins), nil)
 	if err != nil {
 		return nil, err
 	}
@@ -89,6 +91,17 @@ func newAccount(cfg Config, throttle policy.Policy, through policy.Transporter) 
 	a.options = arm.ClientOptions{ClientOptions: options}
 	a.options.PerCallPolicies = []policy.Policy{throttle}
 	return a, nil
+}
+
+// login gets the token that all that is sent to Resource Manager then has. Many that
+// are sent at once would each be refused.
+func (a *account) login(ctx context.Context) error {
+	scope := a.options.Cloud.Services[cloud.ResourceManager].Audience + "/.default"
+	_, err := a.cred.GetToken(ctx, policy.TokenRequestOptions{Scopes: []string{scope}, EnableCAE: true}) // as the SDK asks for it
+	if err != nil && ctx.Err() != nil {
+		return context.Cause(ctx)
+	}
+	return explain(err)
 }
 
 // trusting is a client that trusts the authorities of a file beside the system's:
@@ -111,6 +124,12 @@ func trusting(file string) (*http.Client, error) {
 	return &http.Client{Transport: t}, nil
 }
 
+// The credentials that somebody gives this program, by what they are called.
+const (
+	principalName = "the environment's service principal"
+	workloadName  = "the workload's identity"
+)
+
 // chain are the credentials in the order in which they are tried. One that is
 // there and is refused ends it: a person who gave it wants to know.
 func (a *account) chain(options azcore.ClientOptions) []azcore.TokenCredential {
@@ -122,11 +141,11 @@ func (a *account) chain(options azcore.ClientOptions) []azcore.TokenCredential {
 		out = append(out, noted{name, cred, a})
 	}
 	env, err := a.environment(options)
-	add("the environment's service principal", env, err)
+	add(principalName, env, err)
 	workload, err := azidentity.NewWorkloadIdentityCredential(&azidentity.WorkloadIdentityCredentialOptions{
 		ClientOptions: options, TenantID: a.tenant, DisableInstanceDiscovery: a.custom,
 	})
-	add("the workload's identity", workload, err)
+	add(workloadName, workload, err)
 	managed := &azidentity.ManagedIdentityCredentialOptions{ClientOptions: options}
 	if id := cmp.Or(os.Getenv("AZURE_CLIENT_ID"), os.Getenv("ARM_CLIENT_ID")); id != "" {
 		managed.ID = azidentity.ClientID(id)

@@ -58,10 +58,13 @@ func explain(err error) error {
 	if m := dialError().FindString(err.Error()); m != "" { // nobody was there to refuse a login
 		return fmt.Errorf("azure: %w: %s", resource.ErrUnreachable, strings.SplitN(m, ". To troubleshoot", 2)[0])
 	}
+	var auth *azidentity.AuthenticationFailedError
+	if name, _ := givenLogin(err); name != "" && errors.As(err, &auth) && auth.RawResponse != nil && (auth.RawResponse.StatusCode >= 500 || auth.RawResponse.StatusCode == http.StatusTooManyRequests) {
+		return fmt.Errorf("azure: %w: Microsoft Entra ID, which gives out logins, answers %s", resource.ErrUnreachable, statusOf(auth.RawResponse))
+	}
 	if strings.Contains(err.Error(), "failed to acquire a token") { // the chain's own
 		return fmt.Errorf("azure: %w: %s", resource.ErrRefused, chainMessage(err))
 	}
-	var auth *azidentity.AuthenticationFailedError
 	var login *loginError
 	if errors.As(err, &login) {
 		return fmt.Errorf("azure: %w: %s: %s", resource.ErrRefused, login.name, authMessage(login.err))
@@ -186,7 +189,34 @@ func chainMessage(err error) string {
 		}
 		return m
 	}
+	var auth *azidentity.AuthenticationFailedError
+	if name, why := givenLogin(err); name != "" && errors.As(err, &auth) {
+		if auth.RawResponse != nil {
+			why = "Microsoft Entra ID answers " + statusOf(auth.RawResponse)
+		}
+		return name + ": " + why
+	}
 	return "no login to Azure was found; run az login, or set AZURE_TENANT_ID, AZURE_CLIENT_ID and AZURE_CLIENT_SECRET"
+}
+
+// givenLogin is the last credential that was tried, and what is said of it, if somebody
+// gave it. Another one may just not be there: where az is, and has not logged in; or
+// where something answers that is not Azure's service inside of its machines.
+func givenLogin(err error) (name, why string) {
+	said := err.Error()
+	all := attempted().FindAllStringSubmatchIndex(said, -1)
+	if all == nil {
+		return "", ""
+	}
+	last := all[len(all)-1]
+	if name = said[last[2]:last[3]]; name != principalName && name != workloadName {
+		return "", ""
+	}
+	return name, oneLine(said[last[1]:])
+}
+
+func statusOf(r *http.Response) string {
+	return fmt.Sprintf("%d %s", r.StatusCode, http.StatusText(r.StatusCode))
 }
 
 func oneLine(s string) string {

@@ -174,7 +174,8 @@ func (interfaceHandler) put(ctx context.Context, c *Conn, cl *clients, r *resour
 	}
 	n.Properties.EnableAcceleratedNetworking, n.Properties.EnableIPForwarding = &spec.Accelerated, &spec.Forwarding
 	n.Tags = tagsFor(r, spec.Tags, nil)
-	poller, err := cl.nics.BeginCreateOrUpdate(telling(ctx, toProgress(r)), c.Group(), spec.Name, n, nil)
+	// Load balancers write interfaces too: who was second is told, and begins anew.
+	poller, err := cl.nics.BeginCreateOrUpdate(unchanged(telling(ctx, toProgress(r)), n.Etag), c.Group(), spec.Name, n, nil)
 	got, err := finish(ctx, poller, err)
 	if err != nil {
 		return nil, err

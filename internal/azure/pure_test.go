@@ -63,6 +63,8 @@ func TestChoose(t *testing.T) {
 	gib := func(n int64) int64 { return n << 30 }
 	list := []sku{
 		{name: "Standard_B1s", cpus: 1, memory: gib(1), premium: true, zones: []string{"1"}},
+		{name: "Standard_B1ls", cpus: 1, memory: gib(1) / 2, premium: true},
+		{name: "Standard_B2ts_v2", cpus: 2, memory: gib(1), premium: true},
 		{name: "Standard_B2s", cpus: 2, memory: gib(4), premium: true, zones: []string{"1", "2"}},
 		{name: "Standard_F2s_v2", cpus: 2, memory: gib(4), premium: true, zones: []string{"1", "2", "3"}},
 		{name: "Standard_B2ps_v2", cpus: 2, memory: gib(4), premium: true, arm64: true},
@@ -80,6 +82,8 @@ func TestChoose(t *testing.T) {
 		{want{cpus: 1}, "Standard_B1s"},
 		{want{cpus: 2}, "Standard_B2s"},
 		{want{memory: gib(2)}, "Standard_B2s"},
+		{want{memory: gib(1) / 2}, "Standard_B1ls"}, // who says so has it
+		{want{}, "Standard_B1s"},
 		{want{cpus: 2, zone: "3"}, "Standard_F2s_v2"},
 		{want{cpus: 2, memory: gib(5)}, "Standard_D2s_v5"},
 		{want{cpus: 3}, "Standard_D4s_v5"},
@@ -348,6 +352,14 @@ func TestCheckVM(t *testing.T) {
 	completeVM(args)
 	if size, _ := vmSchema.Field("size"); args[size.Index] != defaultSize {
 		t.Errorf("the size is %v", args[size.Index])
+	}
+}
+
+// Why a machine is tried again, the plan's reason says: its effect does not repeat it.
+func TestTriedAgain(t *testing.T) {
+	o := &resource.Object{Unsettled: "its last operation has failed", Stuck: true}
+	if got := vmEffect(o, nil, nil, true); got != "tried again" {
+		t.Errorf("its effect is %q", got)
 	}
 }
 

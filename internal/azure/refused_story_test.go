@@ -3,8 +3,13 @@ package azure_test
 import (
 	"errors"
 	"fmt"
+	"io"
+	"net/http"
 	"strings"
 	"testing"
+	"testing/synctest"
+
+	"github.com/Azure/azure-sdk-for-go/sdk/azcore/policy"
 
 	"github.com/swarmscript/swarmscript/internal/azure"
 	"github.com/swarmscript/swarmscript/internal/azure/emulator"
@@ -40,6 +45,60 @@ func TestExpiredCredentials(t *testing.T) {
 	s.refuses(head+"vm('web', provider = az)", "the environment's service principal: AADSTS7000222", "are expired")
 	if _, _, err := s.build(head+"vm('web', provider = az)", false); !errors.Is(err, resource.ErrRefused) {
 		t.Errorf("an expired secret: %v", err)
+	}
+}
+
+// entra is what stands before Microsoft Entra ID, and counts what is asked of it.
+type entra struct {
+	policy.Transporter
+	posts  int
+	fails  int // so many times
+	status int
+	body   string
+}
+
+// Do implements [policy.Transporter].
+func (e *entra) Do(r *http.Request) (*http.Response, error) {
+	if !strings.HasSuffix(r.URL.Path, "/token") {
+		return e.Transporter.Do(r)
+	}
+	if e.posts++; e.posts > e.fails {
+		return e.Transporter.Do(r)
+	}
+	return &http.Response{StatusCode: e.status, Header: http.Header{"Content-Type": {"application/json"}}, Body: io.NopCloser(strings.NewReader(e.body)), Request: r}, nil
+}
+
+// A login that is refused is refused once, whatever is asked for with it; one that
+// nobody answers is tried again, and told as what it is.
+func TestLogins(t *testing.T) {
+	src := head + "vm('web', provider = az)"
+	for _, c := range []struct {
+		what  string
+		entra entra
+		posts int // 0: more than one
+		kind  error
+		want  string // "" where it goes well
+	}{
+		{"a wrong secret", entra{fails: 99, status: 401, body: `{"error":"invalid_client","error_description":"AADSTS7000215: Invalid client secret provided."}`}, 1, resource.ErrRefused, "AADSTS7000215"},
+		{"refused by who is not Entra", entra{fails: 99, status: 403, body: `{}`}, 1, resource.ErrRefused, "the environment's service principal: Microsoft Entra ID answers 403 Forbidden"},
+		{"a fault of Entra's", entra{fails: 99, status: 503, body: `{}`}, 0, resource.ErrUnreachable, "Microsoft Entra ID, which gives out logins, answers 503 Service Unavailable"},
+		{"one that ends", entra{fails: 2, status: 503, body: `{}`}, 3, nil, ""},
+	} {
+		synctest.Test(t, func(t *testing.T) {
+			s := newQuickStory(t)
+			e := c.entra
+			e.Transporter, s.direct = s.direct, &e
+			_, _, err := s.build(src, false)
+			switch {
+			case c.want == "":
+				s.must(err)
+			case err == nil || !errors.Is(err, c.kind) || !strings.Contains(err.Error(), c.want) || strings.Contains(err.Error(), "no login"):
+				t.Errorf("%s: %v", c.what, err)
+			}
+			if e.posts != c.posts && (c.posts > 0 || e.posts < 2) {
+				t.Errorf("%s: %d logins were tried, want %d", c.what, e.posts, c.posts)
+			}
+		})
 	}
 }
 

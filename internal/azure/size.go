@@ -128,9 +128,15 @@ func (w want) fits(s sku) bool {
 // comes first.
 var families = []string{"Standard_B", "Standard_D", "Standard_E", "Standard_F"}
 
+// leastMemory is what a size that is chosen has for each CPU.
+const leastMemory = 1 << 30
+
 // choose returns the smallest size that has what is wanted: the fewest CPUs, then
 // the least memory, then the cheapest series.
 func choose(list []sku, w want) (sku, bool) {
+	if w.memory == 0 { // some have so little that no engine runs well
+		w.memory = int64(max(w.cpus, 1)) * leastMemory
+	}
 	var best sku
 	found := false
 	for _, s := range list {

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
 	"io"
 	"math/rand/v2"
 	"net/http"
@@ -133,7 +134,7 @@ func (t *Throttle) Do(req *policy.Request) (*http.Response, error) {
 		}
 		resp, err := req.Clone(ctx).Next()
 		if err != nil {
-			if try >= brokenTries || ctx.Err() != nil || !safe(req.Raw()) {
+			if try >= brokenTries || ctx.Err() != nil || !safe(req.Raw()) || final(err) {
 				return nil, err
 			}
 			if err := t.wait(ctx, backoff(try, rand.Float64())); err != nil {
@@ -171,6 +172,16 @@ const (
 // makes a resource only if there is none would be refused though it went well.
 func safe(r *http.Request) bool {
 	return r.Method != http.MethodPost && r.Header.Get("If-None-Match") == ""
+}
+
+// final reports whether an error is a login that was refused: it has been tried again
+// where that helps.
+func final(err error) bool {
+	var marked interface {
+		error
+		NonRetriable()
+	}
+	return errors.As(err, &marked)
 }
 
 // verdict decides whether a request is tried again, and when: after is 0 where

@@ -202,10 +202,10 @@ func replacesVM(live *resource.Object, _ value.Struct, c schema.Change) bool {
 }
 
 // vmEffect says what an update does to a machine.
-func vmEffect(live *resource.Object, _ value.Struct, changes []schema.Change, restart bool) string {
+func vmEffect(_ *resource.Object, _ value.Struct, changes []schema.Change, restart bool) string {
 	var out []string
 	if restart {
-		out = append(out, "tried again: "+live.Unsettled)
+		out = append(out, "tried again") // the reason says why
 	}
 	for _, c := range changes {
 		switch {

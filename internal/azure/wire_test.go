@@ -27,6 +27,7 @@ import (
 // Microsoft's word on what a request looks like, and ours is not the only one.
 type wire struct {
 	report func(format string, args ...any)
+	before func(op string) // what somebody else does before an operation is sent
 
 	mu    sync.Mutex
 	heard map[string]int  // the operations that the fakes took
@@ -64,6 +65,9 @@ func (w *wire) Do(req *policy.Request) (*http.Response, error) {
 	}
 	op, named := raw.Context().Value(runtime.CtxAPINameKey{}).(string)
 	var answer reflect.Type
+	if w.before != nil {
+		w.before(op)
+	}
 	if named {
 		var err error
 		if answer, err = play(raw, op, sent); err != nil {

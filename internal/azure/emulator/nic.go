@@ -44,6 +44,9 @@ func putNIC(w *write) error {
 	if primaries != 1 {
 		return bad("NoPrimaryIpConfigurationForNic", "Network interface %s must have one primary IP configuration, and has %d.", w.rec.ID, primaries)
 	}
+	if err := w.oneBalancer(configs); err != nil {
+		return err
+	}
 	fill(props, "enableAcceleratedNetworking", false)
 	fill(props, "enableIPForwarding", false)
 	fill(props, "disableTcpStateTracking", false)
@@ -52,6 +55,34 @@ func putNIC(w *write) error {
 	props["nicType"] = "Standard"
 	props["vnetEncryptionSupported"] = false
 	props["resourceGuid"] = keep(w.was(), "resourceGuid", newID())
+	return nil
+}
+
+// oneBalancer refuses an interface that two load balancers of one type send to.
+func (w *write) oneBalancer(configs []object) error {
+	used := map[string]string{}
+	for _, c := range configs {
+		for _, pool := range objects(c, "properties", "loadBalancerBackendAddressPools") {
+			p, err := parsePath(text(pool, "id"))
+			if err != nil || len(p.Types) != 2 {
+				continue // which the check of references says
+			}
+			lb := w.get(p.parent().key())
+			if lb == nil {
+				continue
+			}
+			kind := "Internal"
+			for _, f := range objects(lb.Body, "properties", "frontendIPConfigurations") {
+				if text(f, "properties", "publicIPAddress", "id") != "" {
+					kind = "Public"
+				}
+			}
+			if other := used[kind]; other != "" && other != lb.ID {
+				return bad("NetworkInterfaceUsesMultipleLoadBalancersOfSameType", "Network interface %s uses load balancers %s and %s of the same type %s. A network interface can use at most one load balancer of type Public and one load balancer of type Internal.", w.rec.ID, other, lb.ID, kind)
+			}
+			used[kind] = lb.ID
+		}
+	}
 	return nil
 }
 

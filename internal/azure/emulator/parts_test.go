@@ -1,6 +1,7 @@
 package emulator_test
 
 import (
+	"strings"
 	"testing"
 
 	"github.com/Azure/azure-sdk-for-go/sdk/azcore/to"
@@ -49,6 +50,26 @@ func TestLoadBalancer(t *testing.T) {
 	if in := got.Properties.BackendAddressPools[0].Properties.BackendIPConfigurations; len(in) != 1 {
 		t.Errorf("%d are in the pool", len(in))
 	}
+
+	// An interface is behind one load balancer of a kind at most.
+	c.must(address(c, "second", "Standard", ""))
+	rename := func(id *string) *string {
+		return to.Ptr(strings.NewReplacer("loadBalancers/lb", "loadBalancers/lb2", "publicIPAddresses/front", "publicIPAddresses/second").Replace(*id))
+	}
+	other := armnetwork.LoadBalancer{Location: lb.Location, SKU: lb.SKU, Properties: &armnetwork.LoadBalancerPropertiesFormat{
+		FrontendIPConfigurations: []*armnetwork.FrontendIPConfiguration{{Name: to.Ptr("front"), Properties: &armnetwork.FrontendIPConfigurationPropertiesFormat{
+			PublicIPAddress: &armnetwork.PublicIPAddress{ID: rename(lb.Properties.FrontendIPConfigurations[0].Properties.PublicIPAddress.ID)},
+		}}},
+		BackendAddressPools: []*armnetwork.BackendAddressPool{{Name: to.Ptr("nodes")}},
+	}}
+	p, err = balancers.BeginCreateOrUpdate(c.ctx, "rg", "lb2", other, nil)
+	done(c, p, err)
+	two, err := nics.Get(c.ctx, "rg", "nic", nil)
+	c.must(err)
+	in := two.Properties.IPConfigurations[0].Properties
+	in.LoadBalancerBackendAddressPools = append(in.LoadBalancerBackendAddressPools, &armnetwork.BackendAddressPool{ID: rename(pool.ID)})
+	_, err = nics.BeginCreateOrUpdate(c.ctx, "rg", "nic", two.Interface, nil)
+	c.refused(err, 400, "NetworkInterfaceUsesMultipleLoadBalancersOfSameType")
 
 	// What was read can be written. A rule cannot name a part that is not there.
 	p, err = balancers.BeginCreateOrUpdate(c.ctx, "rg", "lb", got.LoadBalancer, nil)
