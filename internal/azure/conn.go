@@ -24,16 +24,16 @@ type Conn struct {
 	through  policy.Transporter // nil: the network
 	rolls    rolls
 
-	mu      sync.Mutex
-	clients *clients
-	skus    []sku                              // of the location, once they were asked for
-	pins    map[string]string                  // image references with the version that latest means
-	zones   map[string]string                  // the zones that were chosen, by the machines' names
-	places  map[string]string                  // and those of their data disks
-	pools   map[string][]string                // of load balancers, by the names of machines that shall be in them
-	leaving bool                               // the group is being deleted, and our lease with it
-	plans   map[Image]*armcompute.PurchasePlan // that images are sold under; nil: none
-	hashes  *slowHashes                        // of protected settings
+	mu        sync.Mutex
+	clients   *clients
+	skus      []sku                                              // of the location, once they were asked for
+	pins      map[string]string                                  // image references with the version that latest means
+	zones     map[string]string                                  // the zones that were chosen, by the machines' names
+	places    map[string]string                                  // and those of their data disks
+	pools     map[string][]string                                // of load balancers, by the names of machines that shall be in them
+	leaving   bool                                               // the group is being deleted, and our lease with it
+	described map[Image]armcompute.VirtualMachineImageProperties // images of the marketplace
+	hashes    *slowHashes                                        // of protected settings
 }
 
 // Connect returns the scope. Nothing is contacted yet. All connections of a run are

@@ -134,7 +134,7 @@ func judge(status int, code, message string) (advice string, kind error) {
 		return "have the login given a role with " + action + ", such as Contributor on the resource group", resource.ErrRefused
 	case status == http.StatusUnauthorized:
 		return "log in again: az login, or new AZURE_CLIENT_SECRET", resource.ErrRefused
-	case strings.Contains(code, "Quota") || strings.Contains(message, "quota"):
+	case isQuota(code, message):
 		return "ask for more with az quota, or use another size or region", nil
 	case code == "SkuNotAvailable" || code == "ZonalAllocationFailed" || code == "AllocationFailed":
 		return "use another size, zone or region", nil
@@ -154,6 +154,11 @@ func judge(status int, code, message string) (advice string, kind error) {
 		return "", resource.ErrTransient
 	}
 	return "", nil
+}
+
+// isQuota reports whether an error is about a quota, whatever its code is.
+func isQuota(code, message string) bool {
+	return strings.Contains(code, "Quota") || strings.Contains(message, "quota")
 }
 
 // isMissing reports whether an error says that there is no such resource, or no

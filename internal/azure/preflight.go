@@ -30,9 +30,19 @@ type foresight struct {
 	sizes    []sku
 	usages   map[string]usage // by the lower-cased name of the quota
 	images   map[string]error // what is wrong with an image, by its name
+	builds   map[string]build // what an image is for, by its name
 	unasked  bool             // sizes, quotas and images are not known
 	rights   rights           // what the login may do
 	labels   map[string]bool  // the names in DNS that somebody else has
+
+	places map[string]string // the zones of machines, by their names
+	disks  map[string]string // the zones of disks that are in one or in none
+}
+
+// build is what machines an image is for.
+type build struct {
+	arm64      bool
+	generation string // "V1", "V2"; "": not told
 }
 
 // Inquire implements [resource.Inquirer]. Azure is asked for sizes, quotas and
@@ -43,9 +53,12 @@ func (c *Conn) Inquire(ctx context.Context, q resource.Query, obs *resource.Obse
 		return problems
 	}
 	coming, made := c.coming(q, obs), toMake(q, obs)
+	f := &foresight{location: c.cfg.Location, images: map[string]error{}, builds: map[string]build{}, unasked: true}
 	if len(coming) == 0 {
 		c.spread(q.Declared, obs, nil)
+		f.settle(c, q.Declared, obs)
 	}
+	obs.Forecaster = f
 	if len(coming) == 0 && len(made) == 0 {
 		return nil
 	}
@@ -53,8 +66,6 @@ func (c *Conn) Inquire(ctx context.Context, q resource.Query, obs *resource.Obse
 	if err != nil {
 		return c.notAsked(append(coming, made...)[0], err)
 	}
-	f := &foresight{location: c.cfg.Location, images: map[string]error{}, unasked: true}
-	obs.Forecaster = f
 	f.rights, f.labels = c.readRights(ctx, cl, obs), c.takenLabels(ctx, cl, made, obs)
 	if len(coming) == 0 {
 		return nil
@@ -70,10 +81,15 @@ func (c *Conn) Inquire(ctx context.Context, q resource.Query, obs *resource.Obse
 		return c.notAsked(coming[0], err)
 	}
 	for _, d := range coming {
-		if image, ok := argument(d, "image").(string); ok {
-			if err := c.checkImage(ctx, cl, Image(image)); err != nil {
+		if image := imageSaid(argument(d, "image")); image != "" {
+			what, err := c.checkImage(ctx, cl, Image(image))
+			if err != nil {
 				f.images[image] = err
 			}
+			if err != nil || strings.HasPrefix(image, "/") {
+				continue // not told
+			}
+			f.builds[image] = build{text(what.Architecture) == string(armcompute.ArchitectureTypesArm64), text(what.HyperVGeneration)}
 		}
 	}
 	for _, o := range obs.Objects {
@@ -82,6 +98,7 @@ func (c *Conn) Inquire(ctx context.Context, q resource.Query, obs *resource.Obse
 		}
 	}
 	c.spread(q.Declared, obs, f)
+	f.settle(c, q.Declared, obs)
 	return nil
 }
 
@@ -89,9 +106,21 @@ func (c *Conn) notAsked(d *resource.Declaration, err error) diag.List {
 	return diag.List{{Pos: d.Pos, Severity: diag.Warning, Summary: "sizes, quotas and images were not checked: " + err.Error()}}
 }
 
-// coming are the declared machines that are not there, or are to be of another size.
+// held are the arguments of machines that are held against what the location has.
+var held = []string{"size", "cpus", "memory", "zone", "image", "spot", "accelerated_networking", "data_disks"}
+
+// differs reports whether a live machine is to be another one in what is held against
+// what the location has.
+func differs(o *resource.Object, d *resource.Declaration) bool {
+	return slices.ContainsFunc(held, func(name string) bool {
+		f, _ := vmSchema.Field(name)
+		change := schema.Change{Path: name, Field: f, Before: o.Args[f.Index], After: argument(d, name)}
+		return change.After != nil && !value.Equal(change.Before, change.After) && !sameVM(o, d.Args, change)
+	})
+}
+
+// coming are the declared machines that are not there, or are to be others.
 func (c *Conn) coming(q resource.Query, obs *resource.Observation) []*resource.Declaration {
-	size, _ := vmSchema.Field("size")
 	live := map[value.Address]*resource.Object{}
 	for _, o := range obs.Objects {
 		if o.Kind == VMKind.Name && o.Mark.Project == q.Project {
@@ -104,8 +133,7 @@ func (c *Conn) coming(q resource.Query, obs *resource.Observation) []*resource.D
 			continue
 		}
 		o := live[d.Address]
-		want, has := argument(d, "size").(string)
-		if o == nil || has && !strings.EqualFold(want, asText(o.Args[size.Index])) {
+		if o == nil || differs(o, d) {
 			out = append(out, d)
 		}
 	}
@@ -157,12 +185,12 @@ func disksOf(args value.Struct) int {
 func (*foresight) wanted(get func(string) value.Value) want {
 	cpus, _ := get("cpus").(int64)
 	memory, _ := get("memory").(int64)
-	return want{cpus: int(cpus), memory: memory, zone: asText(get("zone"))}
+	return want{cpus: int(cpus), memory: memory, zone: asText(get("zone")), fast: get("accelerated_networking") == true, spot: get("spot") == true}
 }
 
 // Forecast implements [resource.Forecaster].
 func (f *foresight) Forecast(list, _ []resource.Prospect) []resource.Finding {
-	out := append(f.forbidden(list), f.taken(list)...)
+	out := slices.Concat(f.forbidden(list), f.taken(list), f.apart(list))
 	if f.unasked {
 		return out
 	}
@@ -177,7 +205,7 @@ func (f *foresight) Forecast(list, _ []resource.Prospect) []resource.Finding {
 		}
 		isNew := p.Live == nil || p.Anew
 		if !isNew && !slices.ContainsFunc(p.Fields, func(c schema.Change) bool {
-			return slices.Contains([]string{"size", "cpus", "memory", "data_disks"}, c.Field.Name)
+			return slices.Contains(held, c.Field.Name)
 		}) {
 			continue
 		}
@@ -187,7 +215,7 @@ func (f *foresight) Forecast(list, _ []resource.Prospect) []resource.Finding {
 			continue
 		}
 		image, _ := vmSchema.Field("image")
-		if err := f.images[asText(p.Args[image.Index])]; err != nil && isNew {
+		if err := f.images[imageSaid(p.Args[image.Index])]; err != nil && isNew {
 			refuse("%s", err)
 		}
 		before := sku{}
@@ -245,6 +273,12 @@ func (f *foresight) fit(args value.Struct) (sku, string) {
 		return s, fmt.Sprintf("this subscription cannot have %s in %s (%s); use another size or region", s.name, f.location, s.refused)
 	case s.disks > 0 && disksOf(args) > s.disks:
 		return s, fmt.Sprintf("%s takes %d data disks at most, not %d; use another size", s.name, s.disks, disksOf(args))
+	case s.slow && get("accelerated_networking") == true:
+		return s, s.name + " takes no accelerated networking; use another size"
+	case s.steady && get("spot") == true:
+		return s, "there are no spot machines of " + s.name + "; use another size, or cpus and memory"
+	case !f.bootsOn(s, imageSaid(get("image"))):
+		return s, fmt.Sprintf("%s does not boot image %s, which is for other processors or for another generation of machines; use another size or image", s.name, imageSaid(get("image")))
 	case zone != "" && !slices.Contains(s.zones, zone):
 		in := "none"
 		if len(s.zones) > 0 {
@@ -253,6 +287,29 @@ func (f *foresight) fit(args value.Struct) (sku, string) {
 		return s, fmt.Sprintf("%s is not to be had in zone %s of %s; the zones that have it: %s", s.name, zone, f.location, in)
 	}
 	return s, ""
+}
+
+// imageSaid is the image that an argument says, also by saying nothing; "" where that
+// is not known.
+func imageSaid(v value.Value) string {
+	if v == nil {
+		return shortImages["debian-12"] + ":" + latest
+	}
+	return asText(v)
+}
+
+// bootsOn reports whether machines of a size boot an image, as far as that is told.
+func (f *foresight) bootsOn(s sku, image string) bool {
+	b, known := f.builds[image]
+	for said, is := range f.builds { // a machine that is there tells its version
+		if !known && sameImage(image, said) {
+			b, known = is, true
+		}
+	}
+	if !known {
+		return true
+	}
+	return s.arm64 == b.arm64 && (s.boots == "" || b.generation == "" || slices.Contains(strings.Split(s.boots, ","), b.generation))
 }
 
 // quotasOf are the quotas that the CPUs of a machine count against.

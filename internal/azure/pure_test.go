@@ -283,6 +283,23 @@ func TestFailuresSayWhatToDo(t *testing.T) {
 	}
 }
 
+// A machine is not switched off for a size that a quota forbids everywhere.
+func TestSizeThatIsElsewhere(t *testing.T) {
+	for _, c := range []struct {
+		code, message string
+		want          bool
+	}{
+		{"OperationNotAllowed", "Unable to resize the VM 'web' because the requested size is not available in the current hardware cluster.", true},
+		{"OperationNotAllowed", "Operation could not be completed as it results in exceeding approved Total Regional Cores quota.", false},
+		{"AllocationFailed", "Allocation failed.", true},
+		{"Conflict", "no", false},
+	} {
+		if got := isElsewhere(&Failure{Status: 409, Code: c.code, Message: c.message}); got != c.want {
+			t.Errorf("%s: %s: %t", c.code, c.message, got)
+		}
+	}
+}
+
 // A plan is held against what the region has, before anything is written.
 func TestForecast(t *testing.T) {
 	f := &foresight{

@@ -175,6 +175,40 @@ func TestSizesThatCannotBe(t *testing.T) {
 	s.refuses(head+"vm('a', provider = az, cpus = 4)", "the quota of Total Regional vCPUs in westeurope is too small", "az quota")
 }
 
+// What a size does not take is told before the machine is deleted that would be made
+// anew for it.
+func TestReplacementsThatCannotBe(t *testing.T) {
+	s := newStory(t)
+	src := head + "disk('data', 8)\nvm('a', provider = az, zone = '1', data_disks = ['data'])"
+	s.apply(src)
+	for change, want := range map[[2]string]string{
+		{"zone = '1'", "zone = '2'"}:                                         "vm.a: it is to be in zone 2, and disk data is in zone 1",
+		{"zone = '1'", "zone = '1', accelerated_networking = True"}:          "Standard_B2s takes no accelerated networking",
+		{"zone = '1'", "zone = '1', size = 'Standard_B2as_v2', spot = True"}: "there are no spot machines of Standard_B2as_v2",
+		{"zone = '1'", "zone = '1', size = 'Standard_B2ps_v2'"}:              "Standard_B2ps_v2 does not boot image Debian:debian-12:12-gen2",
+		{"zone = '1'", "zone = '1', image = 'Debian:debian-12:12-arm64'"}:    "Standard_B2s does not boot image",
+	} {
+		s.refuses(strings.Replace(src, change[0], change[1], 1), want)
+	}
+	s.refuses(head+"disk('data', 8)\nvm('a', provider = az, zone = '1', data_disks = ['data'])\nvm('b', provider = az, zone = '2')\nvm('c', provider = az, data_disks = [disk('other', 8, zone = '3')], zone = '2')",
+		"vm.c: it is to be in zone 2, and disk other is in zone 3")
+	s.destroy(src)
+
+	// The size of a spot machine is one that there are spot machines of.
+	spot := head + "vm('a', provider = az, spot = True)"
+	s.apply(spot)
+	s.destroy(spot)
+}
+
+// Disks that go to a machine of another zone stay where they are.
+func TestDisksOfOtherZones(t *testing.T) {
+	s := newStory(t)
+	src := head + "vm('a', provider = az, zone = '1', data_disks = [disk('x', 8)])\nvm('b', provider = az, zone = '2', data_disks = [disk('y', 8)])"
+	s.apply(src)
+	crossed := strings.NewReplacer("disk('x'", "disk('y'", "disk('y'", "disk('x'").Replace(src)
+	s.refuses(crossed, "vm.a: it is to be in zone 1, and disk y is in zone 2")
+}
+
 // A name that somebody else's thing has in the group, and the group itself.
 func TestNamesThatAreTaken(t *testing.T) {
 	s := newStory(t)

@@ -24,9 +24,12 @@ type sku struct {
 	refused  string // why this subscription cannot have it, "" where it can
 	premium  bool
 	arm64    bool
-	disks    int  // data disks at most; 0: not told
-	temp     bool // it has a temporary disk, which a resize can neither give nor take
-	confined bool // for special uses: GPUs, confidential computing
+	disks    int    // data disks at most; 0: not told
+	temp     bool   // it has a temporary disk, which a resize can neither give nor take
+	confined bool   // for special uses: GPUs, confidential computing
+	slow     bool   // it takes no accelerated networking
+	steady   bool   // it is not to be had as a spot machine
+	boots    string // the generations of images that it boots, "V1,V2"; "": not told
 }
 
 // readSKU reads what Azure says of a size, and of the zones that this subscription
@@ -45,6 +48,12 @@ func readSKU(r *armcompute.ResourceSKU, location string) sku {
 			s.disks, _ = strconv.Atoi(v)
 		case "PremiumIO":
 			s.premium = strings.EqualFold(v, "true")
+		case "AcceleratedNetworkingEnabled":
+			s.slow = strings.EqualFold(v, "false")
+		case "LowPriorityCapable":
+			s.steady = strings.EqualFold(v, "false")
+		case "HyperVGenerations":
+			s.boots = v
 		case "MaxResourceVolumeMB":
 			s.temp = v != "" && v != "0"
 		case "CpuArchitectureType":
@@ -117,9 +126,14 @@ type want struct {
 	zone   string
 	disks  int  // data disks
 	like   *sku // a size that a resize can come from; nil: any
+	fast   bool // accelerated networking
+	spot   bool
 }
 
 func (w want) fits(s sku) bool {
+	if w.fast && s.slow || w.spot && s.steady {
+		return false
+	}
 	return (w.like == nil || s.temp == w.like.temp) && s.cpus >= w.cpus && s.memory >= w.memory && (s.disks == 0 || s.disks >= w.disks) && (w.zone == "" || slices.Contains(s.zones, w.zone))
 }
 

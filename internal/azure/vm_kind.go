@@ -15,7 +15,7 @@ import (
 // VMSpec is what a script says of a machine in Azure.
 type VMSpec struct {
 	Name            string            `star:"name,required,pos,local" doc:"The machine's name, which is its host name."`
-	Size            *string           `star:"size" doc:"Its size, such as \"Standard_B2s\", which is what it has without cpus and memory. Another one is made of it in place; it is off for that while."`
+	Size            *string           `star:"size" doc:"Its size, such as \"Standard_B2s\", which is what it has without cpus and memory; a spot machine has cpus = 2 and memory = \"4g\" then. Another one is made of it in place; it is off for that while."`
 	CPUs            *int              `star:"cpus" min:"1" doc:"In place of size, the CPUs that it has at least: the smallest size is chosen that the region has, and kept while it has them."`
 	Memory          *schema.Size      `star:"memory" doc:"In place of size, the memory that it has at least, as \"4g\"."`
 	Image           Image             `star:"image,replace" default:"debian-12" doc:"What it is made from: debian-12, debian-13, ubuntu-22.04, ubuntu-24.04, publisher:offer:sku[:version], or the ID of an image. Without a version it is the newest when the machine is made."`
@@ -82,7 +82,8 @@ var (
 	vmName    = pattern.Of(`^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$`)
 	adminName = pattern.Of(`^[a-z_][a-z0-9_-]{0,31}$`)
 	// reservedUsers are names that Azure does not take.
-	reservedUsers = []string{"root", "admin", "administrator", "user", "test", "guest", "sys", "support", "console", "backup", "server", "owner", "sql", "video", "david", "aspnet", "john", "adm", "actuser", "a"}
+	reservedUsers = []string{"root", "admin", "administrator", "user", "test", "guest", "sys", "support", "console", "backup", "server", "owner", "sql", "video", "david", "aspnet", "john", "adm", "actuser", "a",
+		"user1", "user2", "user3", "user4", "user5", "test1", "test2", "test3", "admin1", "admin2", "support_388945a0"}
 )
 
 func checkVM(args value.Struct) schema.Problems {
@@ -137,9 +138,14 @@ func completeVM(args value.Struct) {
 	size, _ := vmSchema.Field("size")
 	cpus, _ := vmSchema.Field("cpus")
 	memory, _ := vmSchema.Field("memory")
-	if args[size.Index] == nil && args[cpus.Index] == nil && args[memory.Index] == nil {
-		args[size.Index] = defaultSize
+	if args[size.Index] != nil || args[cpus.Index] != nil || args[memory.Index] != nil {
+		return
 	}
+	if spot, _ := vmSchema.Field("spot"); args[spot.Index] == true { // which the default size is not to be had as
+		args[cpus.Index], args[memory.Index] = int64(2), int64(4<<30)
+		return
+	}
+	args[size.Index] = defaultSize
 }
 
 // sameVM reports that a difference is none: of another spelling, of a size that has

@@ -159,7 +159,7 @@ func (c *Conn) sizeOf(ctx context.Context, cl *clients, spec VMSpec) (string, er
 // smallest is the smallest size that has what a script wants, and that a machine can
 // be given that has another one now.
 func (c *Conn) smallest(list []sku, spec VMSpec, now string) (string, error) {
-	w := want{cpus: val(spec.CPUs), memory: int64(val(spec.Memory)), zone: val(spec.Zone), disks: len(spec.DataDisks)}
+	w := want{cpus: val(spec.CPUs), memory: int64(val(spec.Memory)), zone: val(spec.Zone), disks: len(spec.DataDisks), fast: val(spec.Accelerated), spot: spec.Spot}
 	if s, ok := findSize(list, now); ok {
 		w.like = &s
 	}
@@ -261,7 +261,7 @@ func (vmHandler) Update(ctx context.Context, rc resource.Conn, r *resource.Reque
 	if err != nil {
 		return nil, err
 	}
-	n, m, err := machineIn(r.Live)
+	_, m, err := machineIn(r.Live)
 	if err != nil {
 		return nil, err
 	}
@@ -270,79 +270,71 @@ func (vmHandler) Update(ctx context.Context, rc resource.Conn, r *resource.Reque
 		return nil, err
 	}
 	ctx = telling(ctx, toProgress(r))
-	name, group := r.Live.Name, c.Group()
+	name := r.Live.Name
 	size, err := c.resized(ctx, cl, spec, was)
 	if err != nil {
 		return nil, err
 	}
-	grows := spec.DiskSize != nil && val(was.DiskSize) != *spec.DiskSize
-	running := was.Running
-	if running && (!spec.Running || grows) {
-		toProgress(r)("is deallocated")
-		if err := stop(ctx, cl, group, name); err != nil {
-			return nil, err
-		}
-		running = false
-	}
-	change := armcompute.VirtualMachineUpdate{Tags: tagsFor(r, spec.Tags, n.own), Properties: &armcompute.VirtualMachineProperties{
-		DiagnosticsProfile: &armcompute.DiagnosticsProfile{BootDiagnostics: &armcompute.BootDiagnostics{Enabled: &spec.BootDiagnostics}},
-	}}
-	if size != "" {
-		change.Properties.HardwareProfile = &armcompute.HardwareProfile{VMSize: ptr(armcompute.VirtualMachineSizeTypes(size))}
-	}
-	if !sameIdentity(r.Live, r.Args) {
-		change.Identity = identityNow(spec.Identity, was.Identity)
-	}
-	if grows {
-		if err := c.grow(ctx, cl, n, spec); err != nil {
-			return nil, err
-		}
-	}
-	off, err := modify(ctx, cl, group, name, change, running)
-	if err != nil {
-		return nil, err
-	}
-	running = running && !off
-	if !sameDisks(r.Live, r.Args) {
-		if err := c.attach(ctx, cl, name, spec.DataDisks, was.DataDisks); err != nil {
-			return nil, err
-		}
+	a := &alteration{spec: spec, was: was, size: size, runs: was.Running}
+	if err := c.alter(ctx, cl, r, a); err != nil {
+		return nil, c.takeBack(ctx, cl, name, a, err)
 	}
 	if tags := ownTags(was.Tags, r.Live.Mark); !maps.Equal(tags, spec.Tags) {
 		if err := c.retag(ctx, cl, m, tags, spec.Tags); err != nil {
 			return nil, err
 		}
 	}
-	if spec.Running && !running {
-		toProgress(r)("boots")
-		poller, err := cl.vms.BeginStart(ctx, group, name, nil)
-		if _, err := finish(ctx, poller, err); err != nil {
-			return nil, err
-		}
-	}
 	return c.readVM(ctx, cl, name)
 }
 
-// modify changes a machine. Some sizes are only to be had on other hardware, where a
-// machine can go that is off: then it is deallocated, which is reported.
-func modify(ctx context.Context, cl *clients, group, name string, change armcompute.VirtualMachineUpdate, running bool) (off bool, err error) {
-	poller, err := cl.vms.BeginUpdate(ctx, group, name, change, nil)
-	_, err = finish(ctx, poller, err)
-	var f *Failure
-	if !running || change.Properties.HardwareProfile == nil || !errors.As(err, &f) || !elsewhere[f.Code] {
-		return false, err
+// alter does what an update asks for, and leaves the machine on or off as it is to be.
+func (c *Conn) alter(ctx context.Context, cl *clients, r *resource.Request, a *alteration) error {
+	n, _, err := machineIn(r.Live)
+	if err != nil {
+		return err
 	}
-	tell(ctx, "is deallocated: its size is to be had on other hardware")
-	if err := stop(ctx, cl, group, name); err != nil {
-		return false, err
+	spec, was, size := a.spec, a.was, a.size
+	name, group := r.Live.Name, c.Group()
+	grows := spec.DiskSize != nil && val(was.DiskSize) != *spec.DiskSize
+	if a.runs && (!spec.Running || grows) {
+		toProgress(r)("is deallocated")
+		if err := stop(ctx, cl, group, name); err != nil {
+			return err
+		}
+		a.runs = false
 	}
-	poller, err = cl.vms.BeginUpdate(ctx, group, name, change, nil)
-	_, err = finish(ctx, poller, err)
-	return true, err
+	change := armcompute.VirtualMachineUpdate{Tags: tagsFor(r, spec.Tags, n.own), Properties: &armcompute.VirtualMachineProperties{
+		DiagnosticsProfile: &armcompute.DiagnosticsProfile{BootDiagnostics: &armcompute.BootDiagnostics{Enabled: &spec.BootDiagnostics}},
+	}}
+	if size != "" {
+		change.Properties.HardwareProfile = sized(size)
+	}
+	if !sameIdentity(r.Live, r.Args) {
+		change.Identity = identityNow(spec.Identity, was.Identity)
+	}
+	if grows {
+		if err := c.grow(ctx, cl, n, spec); err != nil {
+			return err
+		}
+	}
+	if err := modify(ctx, cl, group, name, change, a); err != nil {
+		return err
+	}
+	if !sameDisks(r.Live, r.Args) {
+		if err := c.attach(ctx, cl, name, spec.DataDisks, was.DataDisks); err != nil {
+			return err
+		}
+	}
+	if !spec.Running || a.runs {
+		return nil
+	}
+	toProgress(r)("boots")
+	if err := start(ctx, cl, group, name); err != nil {
+		return err
+	}
+	a.runs = true
+	return nil
 }
-
-// elsewhere are the codes of a size that a machine cannot have where it runs.
-var elsewhere = map[string]bool{"OperationNotAllowed": true, "AllocationFailed": true, "OverconstrainedAllocationRequest": true}
 
 // resized is the size that a machine gets, "" where it keeps its own.
 func (c *Conn) resized(ctx context.Context, cl *clients, spec, was VMSpec) (string, error) {

@@ -2,9 +2,11 @@ package azure
 
 import (
 	"cmp"
+	"fmt"
 	"slices"
 	"strings"
 
+	"github.com/swarmscript/swarmscript/internal/diag"
 	"github.com/swarmscript/swarmscript/internal/resource"
 	"github.com/swarmscript/swarmscript/internal/schema"
 	"github.com/swarmscript/swarmscript/internal/value"
@@ -57,6 +59,67 @@ func (c *Conn) spread(declared []*resource.Declaration, obs *resource.Observatio
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.zones, c.places = chosen, places
+}
+
+// settle notes where machines and disks are, or are to be. A disk of several zones is
+// not noted: it is where its machine is.
+func (f *foresight) settle(c *Conn, declared []*resource.Declaration, obs *resource.Observation) {
+	c.mu.Lock()
+	f.places = c.zones
+	c.mu.Unlock()
+	f.disks = liveZones(obs, DiskKind)
+	sku, _ := diskSchema.Field("sku")
+	for _, o := range obs.Objects {
+		if o.Kind == DiskKind.Name && redundant(asText(o.Args[sku.Index])) {
+			delete(f.disks, o.Name)
+		}
+	}
+	for _, d := range declared {
+		if _, live := f.disks[declaredName(d)]; d.Kind == DiskKind && !live && argument(d, "zone") != nil {
+			f.disks[declaredName(d)] = asText(argument(d, "zone"))
+		}
+	}
+}
+
+// apart are the machines that are to have disks of another zone than their own. One
+// that is made anew for it would be gone before Azure refuses.
+func (f *foresight) apart(list []resource.Prospect) []resource.Finding {
+	anew := map[string]bool{}
+	for _, p := range list {
+		if p.Kind == DiskKind.Name && p.Anew && p.Live != nil {
+			anew[p.Live.Name] = true
+		}
+	}
+	zone, _ := vmSchema.Field("zone")
+	name, _ := vmSchema.Field("name")
+	disks, _ := vmSchema.Field("data_disks")
+	var out []resource.Finding
+	for _, p := range list {
+		if p.Kind != VMKind.Name || !p.Changes || p.Schema != vmSchema {
+			continue
+		}
+		at := cmp.Or(asText(p.Args[zone.Index]), f.places[asText(p.Args[name.Index])])
+		said, _ := value.Reveal(p.Args[disks.Index]).(value.List)
+		for _, e := range said {
+			is, noted := f.disks[diskName(e)]
+			if !noted || is == at || anew[diskName(e)] {
+				continue
+			}
+			out = append(out, resource.Finding{Address: p.Address, Diagnostic: diag.Diagnostic{
+				Severity: diag.Error,
+				Summary:  fmt.Sprintf("%s: it is to be in %s, and disk %s is in %s", p.Title, zoneSaid(at), diskName(e), zoneSaid(is)),
+				Hint:     "a machine can only have disks of its own zone, and those of a ZRS sku; a disk goes to another by a snapshot",
+			}})
+		}
+	}
+	return out
+}
+
+func zoneSaid(zone string) string {
+	if zone == "" {
+		return "no zone"
+	}
+	return "zone " + zone
 }
 
 // liveZones are the zones of what is there, by their names.

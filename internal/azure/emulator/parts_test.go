@@ -169,6 +169,7 @@ func TestEviction(t *testing.T) {
 	c := connect(t)
 	c.group()
 	vm := machine("web", c.net())
+	vm.Properties.HardwareProfile.VMSize = to.Ptr(armcompute.VirtualMachineSizeTypes("Standard_D2s_v5"))
 	vm.Properties.Priority = to.Ptr(armcompute.VirtualMachinePriorityTypesSpot)
 	p, err := c.compute.NewVirtualMachinesClient().BeginCreateOrUpdate(c.ctx, "rg", "web", vm, nil)
 	made := done(c, p, err)

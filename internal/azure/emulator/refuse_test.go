@@ -50,6 +50,9 @@ func TestRefusedMachines(t *testing.T) {
 			vm.Properties.NetworkProfile.NetworkInterfaceConfigurations[0].Properties.IPConfigurations[0].Properties.Subnet.ID = to.Ptr(subnet + "x")
 		}, 400, "InvalidResourceReference"},
 		{"another location", func(vm *armcompute.VirtualMachine) { vm.Location = to.Ptr("moon") }, 400, "LocationNotAvailableForResourceType"},
+		{"a spot machine of a size that has none", func(vm *armcompute.VirtualMachine) {
+			vm.Properties.Priority = to.Ptr(armcompute.VirtualMachinePriorityTypesSpot)
+		}, 400, "OperationNotAllowed"},
 		{"eviction of who is no spot machine", func(vm *armcompute.VirtualMachine) {
 			vm.Properties.EvictionPolicy = to.Ptr(armcompute.VirtualMachineEvictionPolicyTypesDelete)
 		}, 400, "InvalidParameter"},

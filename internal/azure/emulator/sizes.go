@@ -51,6 +51,9 @@ func sizeOf(name string) *vmSize {
 // size is what a machine of it has of the computer.
 func (s *vmSize) size() Size { return Size{CPUs: s.cpus, Memory: int64(s.memory * (1 << 30))} }
 
+// spot reports whether there are spot machines of it: there are none of B sizes.
+func (s *vmSize) spot() bool { return !strings.HasPrefix(s.family, "standardB") }
+
 // zonesAt are the zones of a location that have a size: E sizes are not in zone 3
 // of westeurope, as sizes are missing somewhere in Azure.
 func (s *vmSize) zonesAt(at string) []string {
@@ -112,7 +115,7 @@ func (s *vmSize) sku(l place) object {
 	add("HyperVGenerations", "V1,V2")
 	add("PremiumIO", yes(s.premium))
 	add("AcceleratedNetworkingEnabled", yes(s.fast))
-	add("LowPriorityCapable", yes(!strings.HasPrefix(s.family, "standardBS")))
+	add("LowPriorityCapable", yes(s.spot()))
 	add("EncryptionAtHostSupported", "True")
 	add("MaxNetworkInterfaces", strconv.Itoa(s.nics))
 	restrictions := []any{}

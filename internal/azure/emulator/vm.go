@@ -152,7 +152,7 @@ func sizeNames() string {
 }
 
 // reservedUsers are names that Azure does not give.
-var reservedUsers = []string{"root", "admin", "administrator", "user", "guest", "test", "sys", "console", "backup", "support", "owner", "server", "david", "john", "1", "123", "a"}
+var reservedUsers = []string{"root", "admin", "administrator", "user", "guest", "test", "sys", "console", "backup", "support", "owner", "server", "david", "john", "1", "123", "a", "user1", "user2", "user3", "user4", "user5", "test1", "test2", "test3", "admin1", "admin2", "support_388945a0", "actuser", "adm", "aspnet", "sql", "video"}
 
 // system checks the operating system's profile, and takes what is never told again.
 func (w *vmWrite) system() error {
@@ -263,6 +263,9 @@ func (w *vmWrite) billing() error {
 			return bad("InvalidParameter", "The value of parameter evictionPolicy is only for virtual machines of priority Spot.").on("evictionPolicy")
 		}
 		return nil
+	}
+	if !w.size.spot() {
+		return bad("OperationNotAllowed", "The VM size '%s' is not supported for creation of VMs and Virtual Machine Scale Set with 'Spot' priority.", w.size.name)
 	}
 	if props["availabilitySet"] != nil {
 		return bad("BadRequest", "Spot virtual machines cannot be in availability sets.")
