@@ -3,6 +3,7 @@ package compose
 import (
 	"bytes"
 	"fmt"
+	"maps"
 	"strings"
 
 	"github.com/compose-spec/compose-go/v2/dotenv"
@@ -62,6 +63,51 @@ func (in *input) envFile(f types.EnvFile, env, project types.Mapping) error {
 		env[name] = text
 	}
 	return in.badVariables(f.Path, err)
+}
+
+// takeLabelFiles takes the files of labels off the services, which compose-go would
+// read from wherever they are, and returns them by service.
+func takeLabelFiles(model map[string]any) map[string][]string {
+	out := map[string][]string{}
+	services, _ := model["services"].(map[string]any)
+	for name, s := range services {
+		s, _ := s.(map[string]any)
+		switch files := s["label_file"].(type) {
+		case string:
+			out[name] = []string{files}
+		case []any:
+			for _, f := range files {
+				if f, ok := f.(string); ok {
+					out[name] = append(out[name], f)
+				}
+			}
+		}
+		delete(s, "label_file")
+	}
+	return out
+}
+
+// labelFiles adds to the labels of each service what its files of labels say. It is
+// said by labels where both say it, and by the last file that does.
+func (in *input) labelFiles(p *types.Project, files map[string][]string) (problems diag.List) {
+	for _, name := range p.ServiceNames() {
+		s, labels := p.Services[name], map[string]string{}
+		lookup := func(name string) (string, bool) { v, ok := labels[name]; return v, ok }
+		for _, f := range files[name] {
+			data, err := in.content(f)
+			if err == nil {
+				err = in.badVariables(f, dotenv.ParseWithFormat(bytes.NewReader(data), f, labels, lookup, ""))
+			}
+			if err != nil {
+				problems = append(problems, &diag.Diagnostic{Pos: in.at("services", name, "label_file"), Summary: err.Error()})
+			}
+		}
+		if maps.Copy(labels, s.Labels); len(labels) > 0 {
+			s.Labels = labels
+			p.Services[name] = s
+		}
+	}
+	return problems
 }
 
 func (in *input) badVariables(file string, err error) error {

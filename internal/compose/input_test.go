@@ -65,6 +65,7 @@ func TestOnlyUnderTheRoot(t *testing.T) {
 	for name, text := range map[string]string{
 		"include": "include: ['${DIR:-.}/x.yml']\n",
 		"extends": "services: {web: {extends: {file: '${DIR:-.}/x.yml', service: other}}}\n",
+		"labels":  "services: {web: {image: x, label_file: '${DIR:-.}/l.env'}}\n",
 		"deep":    "include: [{path: a.yml, env_file: a.env}]\n",
 	} {
 		for _, dir := range []string{"..", "absolute"} {
@@ -72,6 +73,9 @@ func TestOnlyUnderTheRoot(t *testing.T) {
 				o, _ := folder(t, map[string]string{"compose.yml": text, "a.yml": "include: ['${DIR:-.}/x.yml']\n", "x.yml": plain})
 				outside := filepath.Dir(o.Root)
 				if err := os.WriteFile(filepath.Join(outside, "x.yml"), []byte(plain), 0o600); err != nil {
+					t.Fatal(err)
+				}
+				if err := os.WriteFile(filepath.Join(outside, "l.env"), []byte("!pass=s3cr3t\n"), 0o600); err != nil {
 					t.Fatal(err)
 				}
 				if dir == "absolute" {
@@ -82,8 +86,12 @@ func TestOnlyUnderTheRoot(t *testing.T) {
 						t.Fatal(err)
 					}
 				}
-				if s, _, problems := Load(t.Context(), o); s != nil || problems.Err() == nil {
-					t.Errorf("it is taken: %s", describe(s, o.Root))
+				s, _, problems := Load(t.Context(), o)
+				if s != nil || problems.Err() == nil {
+					t.Fatalf("it is taken: %s", describe(s, o.Root))
+				}
+				if name == "labels" && !strings.Contains(problems.Error(), "only files under the root folder") {
+					t.Error(problems)
 				}
 			})
 		}
@@ -96,6 +104,7 @@ func TestVariablesAreNotTold(t *testing.T) {
 		for name, files := range map[string]map[string]string{
 			"dotenv":   {".env": text, "compose.yml": "services: {web: {image: 'x:${PW:-1}'}}\n"},
 			"env_file": {"a.env": text, "compose.yml": "services: {web: {image: x, env_file: a.env}}\n"},
+			"labels":   {"a.env": text, "compose.yml": "services: {web: {image: x, label_file: a.env}}\n"},
 			"format":   {"a.env": text, "compose.yml": "services: {web: {image: x, env_file: [{path: a.env, format: .env}]}}\n"},
 		} {
 			o, _ := folder(t, files)
@@ -103,5 +112,19 @@ func TestVariablesAreNotTold(t *testing.T) {
 				t.Errorf("%s with %q: %v", name, text, problems)
 			}
 		}
+	}
+}
+
+// Labels are those of the files, the last one's first, and above all their own.
+func TestLabelFiles(t *testing.T) {
+	o, read := folder(t, map[string]string{
+		"compose.yml": "services:\n  web: {image: x, deploy: {}, labels: {A: own}, label_file: [a.env, b.env]}\n  no: {image: x, profiles: [no], label_file: none.env}\n",
+		"a.env":       "A=a\nB=a\nC=a\n", "b.env": "B=b\nD=${C}${UNSET:-d}\n",
+	})
+	if got := describe(load(t, o), o.Root); !strings.Contains(got, `{"A": "own", "B": "b", "C": "a", "D": "ad", `) {
+		t.Error(got)
+	}
+	if !read["a.env"] || !read["b.env"] || read["none.env"] {
+		t.Errorf("read %v", read)
 	}
 }
