@@ -67,6 +67,9 @@ type Stack struct {
 	Parts []*Part // what others use comes first
 	// Warnings are what a swarm cannot do of it, in the order of the files.
 	Warnings diag.List
+	// Filling are the variables that .env and its like give, and EnvFiled those
+	// whose values services have from their env files, which may be passwords.
+	Filling, EnvFiled []string
 }
 
 // Part is one object of a stack.
@@ -134,6 +137,7 @@ func Load(ctx context.Context, o Options) (*Stack, Texts, diag.List) {
 		return nil, in.texts, append(c.problems, in.unset()...)
 	}
 	c.stack.Warnings.Sort()
+	c.stack.Filling, c.stack.EnvFiled = sorted(in.filling), sorted(in.envFiled)
 	k.keep(c.stack)
 	return c.stack, in.texts, nil
 }

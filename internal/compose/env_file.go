@@ -24,8 +24,14 @@ func (in *input) envFiles(p *types.Project) (problems diag.List) {
 			if rel, ok := in.rel(f.Path); ok && !bool(f.Required) && !in.o.Exists(rel) {
 				continue
 			}
-			if err := in.envFile(f, env, p.Environment); err != nil {
+			before, asked := maps.Clone(env), map[string]bool{}
+			if err := in.envFile(f, env, p.Environment, asked); err != nil {
 				problems = append(problems, &diag.Diagnostic{Pos: in.at("services", name, "env_file"), Summary: err.Error()})
+			}
+			for k, v := range env {
+				if _, over := own[k]; v != "" && v != before[k] && !over && !asked[k] {
+					in.envFiled[k] = true
+				}
 			}
 		}
 		s.Environment, s.EnvFiles = env.ToMappingWithEquals().OverrideBy(own), nil
@@ -36,13 +42,15 @@ func (in *input) envFiles(p *types.Project) (problems diag.List) {
 
 // envFile reads one env file into env. Where its format is not said, it is read as
 // docker stack deploy does: what is behind the first = is the value, to the end of
-// the line, quotes and dollars too. Compose's own format is .env.
-func (in *input) envFile(f types.EnvFile, env, project types.Mapping) error {
+// the line, quotes and dollars too. Compose's own format is .env. It notes in asked
+// what it has asked the environment for.
+func (in *input) envFile(f types.EnvFile, env, project types.Mapping, asked map[string]bool) error {
 	data, err := in.content(f.Path)
 	if err != nil {
 		return err
 	}
 	lookup := func(name string) (string, bool) {
+		asked[name] = true
 		if v, ok := project.Resolve(name); ok {
 			return v, true
 		}

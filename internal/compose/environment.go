@@ -54,6 +54,9 @@ func (in *input) variables(file string, env map[string]string, from diag.Pos) di
 		return diag.List{{Pos: diag.Pos{File: file, Line: 1, Col: 1}, Summary: variableErr(err)}}
 	}
 	maps.Copy(env, got)
+	for name := range got {
+		in.filling[name] = true
+	}
 	in.outside = in.outside || len(got) > 0
 	return nil
 }

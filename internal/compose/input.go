@@ -23,6 +23,8 @@ type input struct {
 	files map[string]string   // what the files of variables say, for those that env does not
 	names map[string]diag.Pos // variables without a default, by where they are first
 
+	filling, envFiled map[string]bool // what Stack has of these names
+
 	outside bool // the environment or a file of it has given something
 }
 
@@ -33,7 +35,10 @@ type document struct {
 }
 
 func newInput(o Options) *input {
-	return &input{o: o, texts: Texts{}, env: map[string]string{}, files: map[string]string{}, names: map[string]diag.Pos{}}
+	return &input{
+		o: o, texts: Texts{}, env: map[string]string{}, files: map[string]string{}, names: map[string]diag.Pos{},
+		filling: map[string]bool{}, envFiled: map[string]bool{},
+	}
 }
 
 func (in *input) abs(p string) string { return filepath.Join(in.o.Root, filepath.FromSlash(p)) }

@@ -1,16 +1,12 @@
 package run
 
 import (
-	"bytes"
 	"context"
 	"fmt"
 	"maps"
-	slash "path"
 	"slices"
 	"strconv"
 	"strings"
-
-	"github.com/compose-spec/compose-go/v2/dotenv"
 
 	"github.com/swarmscript/swarmscript/internal/compose"
 	"github.com/swarmscript/swarmscript/internal/value"
@@ -67,12 +63,18 @@ func loadMarked(ctx context.Context, o compose.Options) (*compose.Stack, compose
 		}
 	}
 	best.Warnings = plain.Warnings
-	for _, name := range v.inFiles() {
+	v.filed = plain.EnvFiled
+	for _, name := range plain.Filling {
+		if !v.unset[name] { // the environment's counts, or nothing asks for it
+			continue
+		}
 		next := v.load(ctx, map[string]string{marker(len(names)): name})
 		if next == nil || !v.means(next, plain) {
 			v.filed = append(v.filed, name)
 		}
 	}
+	slices.Sort(v.filed)
+	v.filed = slices.Compact(v.filed)
 	return best, texts, v, nil
 }
 
@@ -185,31 +187,4 @@ func (v *variables) notes() (out []string) {
 		out = append(out, fmt.Sprintf("warning: the script holds the values that files of variables have of %s: %s", strings.Join(v.filed, ", "), hint))
 	}
 	return out
-}
-
-// inFiles are the names that the files of variables give, and the environment does not.
-func (v *variables) inFiles() []string {
-	out := map[string]bool{}
-	files := v.o.EnvFiles
-	if files == nil {
-		files = []string{slash.Join(slash.Dir(v.o.Files[0]), ".env")}
-	}
-	for _, f := range files {
-		data, err := v.o.Read(f)
-		if err != nil {
-			continue // there is none, or loading has said so
-		}
-		got, err := dotenv.ParseWithLookup(bytes.NewReader(data), func(name string) (string, bool) {
-			text, ok := v.values[name]
-			return text, ok
-		})
-		if err == nil {
-			for name := range got {
-				if v.unset[name] {
-					out[name] = true
-				}
-			}
-		}
-	}
-	return slices.Sorted(maps.Keys(out))
 }

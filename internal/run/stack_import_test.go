@@ -138,6 +138,33 @@ configs: {cc: {content: "cfg ${DBPW}"}}
 	}
 }
 
+// So does one of what the env files of services say, and the .env of what is included.
+func TestImportComposeEnvFiles(t *testing.T) {
+	dir := t.TempDir()
+	for name, text := range map[string]string{
+		"compose.yml":     "include: [inc/compose.yml]\nservices:\n  a:\n    image: x\n    environment: {OVER: mine}\n    env_file: [a.env, {path: b.env, format: .env}]\n",
+		"a.env":           "RAW_PW=hidden1\nASKED\nOVER=lost\nNONE=\n",
+		"b.env":           "DOT_PW='hidden2'\nFROM=${ASKED}\n",
+		"inc/compose.yml": "services: {b: {image: x, environment: {P: '${INC_PW}', N: '${NOBODY:-x}'}}}\n",
+		"inc/.env":        "INC_PW=hidden3\nUNUSED=x\n",
+	} {
+		path := filepath.Join(dir, name)
+		if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	env := func(name string) (string, bool) { return "elsewhere", name == "ASKED" }
+	l, _, err := ImportCompose(t.Context(), ComposeOptions{Files: []string{filepath.Join(dir, "compose.yml")}, Project: "shop", Stack: "shop", Env: env})
+	if err != nil {
+		t.Fatal(err)
+	}
+	wants(t, strings.Join(l.Notes, "\n"), "the values that files of variables have of DOT_PW, FROM, INC_PW, RAW_PW:")
+	wants(t, string(l.Text), "hidden1", "hidden2", "hidden3", `"ASKED": env("ASKED")`)
+}
+
 func orDefault(d *resource.Declaration, i int) value.Value {
 	if v := d.Args[i]; v != nil {
 		return v
