@@ -32,6 +32,7 @@ type input struct {
 type document struct {
 	file string
 	root *yaml.Node
+	env  map[string]string // what files of variables say that fill it
 }
 
 func newInput(o Options) *input {
@@ -102,7 +103,7 @@ func (in *input) readFile(file string, sc scope, from diag.Pos) (problems diag.L
 			}
 			return append(problems, in.syntax(file, err))
 		}
-		d := &document{file: file, root: &root}
+		d := &document{file: file, root: &root, env: sc.env}
 		if p := d.tooMuch(); p != nil {
 			return append(problems, p)
 		}

@@ -128,3 +128,36 @@ func TestLabelFiles(t *testing.T) {
 		t.Errorf("read %v", read)
 	}
 }
+
+// What the .env of an included file gives is set in that file, and in no other.
+func TestVariablesOfIncluded(t *testing.T) {
+	files := map[string]string{
+		"compose.yml": "include: [inc/x.yml]\nservices: {web: {image: 'x:${MUST:-1}'}}\n",
+		"inc/.env":    "TAG=7\nMUST=8\nPORT=80\n",
+		"inc/x.yml":   "services: {other: {image: 'redis:${TAG}', environment: {'a$KEY': '${MUST:?say it}'}, ports: ['${PORT}:80']}}\n",
+	}
+	o, _ := folder(t, files)
+	got := describe(load(t, o), o.Root)
+	if !strings.Contains(got, "redis:7") || strings.Contains(got, "warning") {
+		t.Error(got)
+	}
+	for with, wrong := range map[string][2]string{
+		"web: {image: 'x:${TAG}', ":               {"", "2:25: the variable TAG is not set"},
+		"web: {image: 'x:${TAG:?must}', ":         {"the variable TAG must be given: must", ""},
+		"web: {nonsense: 1, image: 'x:${MUST:?}'": {"the variable MUST must be given", "say it"},
+		"web: {nonsense: 1, image: x, ":           {`there is no key "nonsense"`, "MUST must"},
+	} {
+		files["compose.yml"] = "include: [inc/x.yml]\nservices: {" + with + "}}\n"
+		o, _ := folder(t, files)
+		s, _, problems := Load(t.Context(), o)
+		if s != nil {
+			if got := describe(s, o.Root); wrong[0] != "" || !strings.Contains(got, wrong[1]) {
+				t.Errorf("%s: %s", with, got)
+			}
+			continue
+		}
+		if got := problems.Error(); wrong[0] == "" || !strings.Contains(got, wrong[0]) || wrong[1] != "" && strings.Contains(got, wrong[1]) {
+			t.Errorf("%s: %s", with, got)
+		}
+	}
+}

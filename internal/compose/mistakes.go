@@ -43,7 +43,7 @@ func (in *input) required(d *document) (problems diag.List) {
 	var walk func(n *yaml.Node)
 	walk = func(n *yaml.Node) {
 		if n.Kind == yaml.ScalarNode {
-			_, err := substitute(n.Value, func(name string) (string, bool) { v, ok := in.env[name]; return v, ok })
+			_, err := substitute(n.Value, in.given(d))
 			var missing *template.MissingRequiredError
 			if errors.As(err, &missing) {
 				problems = append(problems, missingErr(d.pos(n), missing))
