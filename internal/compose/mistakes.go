@@ -171,8 +171,12 @@ func (d *document) misfit(e *jsonschema.ValidationError, spec *specification) (p
 	}
 	p := &diag.Diagnostic{Pos: d.pos(n)}
 	switch k := e.ErrorKind.(type) {
-	case *kind.InvalidJsonValue: // its keys are no text, which is told of each
-		return nil
+	case *kind.InvalidJsonValue:
+		if n.ShortTag() != "!!timestamp" { // its keys are no text, which is told of each
+			return nil
+		}
+		p.Summary = fmt.Sprintf("%s: YAML takes %s for a date", where, n.Value)
+		p.Hint = fmt.Sprintf("write it in quotes: %q", n.Value)
 	case *kind.AdditionalProperties:
 		known := spec.propertiesAt(e.SchemaURL)
 		for _, key := range k.Properties {
