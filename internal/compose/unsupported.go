@@ -141,6 +141,10 @@ func (c *converter) unsupportedParts(key string, say func(pos diag.Pos, hint, fo
 		if v.Bind != nil && v.Bind.SELinux != "" {
 			say(c.in.at("services", key, "volumes"), "", "services.%s.volumes[%d]: selinux: a swarm does not relabel", key, i)
 		}
+		if v.Type == "bind" && !c.in.absolute(v.Source) {
+			say(c.in.at("services", key, "volumes"), "an absolute path says where it is on the nodes; a config holds a file",
+				"services.%s.volumes[%d]: the path is relative, so it is this computer's %s, which each node that runs a task must have", key, i, v.Source)
+		}
 	}
 	if d := s.Deploy; d != nil && d.Resources.Reservations != nil && len(d.Resources.Reservations.Devices) > 0 {
 		say(c.in.at("services", key, "deploy", "resources", "reservations", "devices"), "generic_resources asks a node for what it has",
