@@ -165,6 +165,36 @@ func TestImportComposeEnvFiles(t *testing.T) {
 	wants(t, string(l.Text), "hidden1", "hidden2", "hidden3", `"ASKED": env("ASKED")`)
 }
 
+// What a script may not read, import does not read either.
+func TestImportComposeOnlyUnderTheRoot(t *testing.T) {
+	outer := t.TempDir()
+	dir := filepath.Join(outer, "in")
+	if err := os.Mkdir(dir, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	for name, text := range map[string]string{
+		"outside.yml":     "services: {b: {image: x}}\n",
+		"in/above.yml":    "include: [../outside.yml]\n",
+		"in/link.yml":     "include: [there.yml]\n",
+		"in/env_file.yml": "services: {b: {image: x, env_file: there.yml}}\n",
+	} {
+		if err := os.WriteFile(filepath.Join(outer, name), []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := os.Symlink("../outside.yml", filepath.Join(dir, "there.yml")); err != nil {
+		t.Fatal(err)
+	}
+	for _, name := range []string{"above.yml", "link.yml", "env_file.yml", "there.yml"} {
+		l, _, err := ImportCompose(t.Context(), ComposeOptions{Files: []string{filepath.Join(dir, name)}, Project: "shop", Stack: "shop"})
+		if err == nil {
+			t.Errorf("%s is taken:\n%s", name, l.Text)
+		} else if !strings.Contains(err.Error(), "outside the root folder") {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+}
+
 func orDefault(d *resource.Declaration, i int) value.Value {
 	if v := d.Args[i]; v != nil {
 		return v
