@@ -102,7 +102,8 @@ services:
   a:
     image: "web:${TAG:-1}"
     command: "serve ${ARGS}"
-    environment: {PW: "${DBPW}", TWO: "50% ${DBPW}-${TAG}", INH: , FILED: "${FILED}", E: "${EMPTY}", D: "${UNSET:-plain}"}
+    environment: {PW: "${DBPW}", TWO: "50% ${DBPW}-${TAG}", INH: , FILED: "${FILED}", E: "${EMPTY}", D: "${UNSET:-plain}", G: "${GIVEN:-x}"}
+    ports: ["${PORT:-80}:80"]
     labels: ["${KEY}.name=x"]
     secrets: [e]
     configs: [cc]
@@ -110,20 +111,20 @@ services:
 secrets: {e: {environment: SEC}}
 configs: {cc: {content: "cfg ${DBPW}"}}
 `)
-	file(".env", "FILED=of-a-file\nOTHER=x\n")
+	file(".env", "FILED=of-a-file\nOTHER=x\nGIVEN=y\n")
 	l, _, err := ImportCompose(t.Context(), ComposeOptions{Files: []string{path}, Project: "shop", Stack: "shop", Env: env})
 	if err != nil {
 		t.Fatal(err)
 	}
 	text := string(l.Text)
 	wants(t, text, `env("DBPW")`, `"50%% %s-%s" % (env("DBPW"), env("TAG"))`, `"cfg %s" % env("DBPW")`, `image = "web:%s" % env("TAG")`, `"%s.name" % env("KEY")`,
-		`"INH": env("INH")`, `env("SEC", sensitive = True)`, `["serve", "a", "b"]`, "replicas = 3", `"D": "plain"`)
+		`"INH": env("INH")`, `env("SEC", sensitive = True)`, `["serve", "a", "b"]`, "replicas = 3", `"D": env("UNSET", default = "plain")`)
 	for _, hidden := range []string{"hunter2", "inher", "s3cret", "swarmscriptenv"} {
 		if strings.Contains(text, hidden) {
 			t.Errorf("%s is in the script:\n%s", hidden, text)
 		}
 	}
-	wants(t, strings.Join(l.Notes, "\n"), "the values that ARGS, N had in the environment", "the values that files of variables have of FILED:")
+	wants(t, strings.Join(l.Notes, "\n"), "the values that ARGS, N had in the environment", "the values that files of variables have of FILED, GIVEN:", "the defaults of PORT, and")
 	evaluated := file("import.star", text)
 	s, err := Evaluate(t.Context(), Options{File: evaluated, Env: env})
 	if err != nil {
