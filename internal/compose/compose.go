@@ -67,6 +67,9 @@ type Stack struct {
 	Parts []*Part // what others use comes first
 	// Warnings are what a swarm cannot do of it, in the order of the files.
 	Warnings diag.List
+	// Filling are the variables that .env and its like give, and EnvFiled those
+	// whose values services have from their env files, which may be passwords.
+	Filling, EnvFiled []string
 }
 
 // Part is one object of a stack.
@@ -134,6 +137,7 @@ func Load(ctx context.Context, o Options) (*Stack, Texts, diag.List) {
 		return nil, in.texts, append(c.problems, in.unset()...)
 	}
 	c.stack.Warnings.Sort()
+	c.stack.Filling, c.stack.EnvFiled = sorted(in.filling), sorted(in.envFiled)
 	k.keep(c.stack)
 	return c.stack, in.texts, nil
 }
@@ -145,6 +149,7 @@ func (in *input) project(ctx context.Context) (*types.Project, diag.List) {
 		files = append(files, types.ConfigFile{Filename: in.abs(f), Content: in.texts[f]})
 	}
 	details := types.ConfigDetails{WorkingDir: in.dir(), ConfigFiles: files, Environment: maps.Clone(in.env)}
+	var labels map[string][]string
 	p, err := quietly(func() (*types.Project, error) {
 		opts := loader.ToOptions(&details, []func(*loader.Options){func(l *loader.Options) {
 			l.SetProjectName(strings.ToLower(in.o.Name), true) // it takes no others
@@ -158,6 +163,7 @@ func (in *input) project(ctx context.Context) (*types.Project, diag.List) {
 			return nil, err
 		}
 		dropIgnored(model)
+		labels = takeLabelFiles(model)
 		return loader.ModelToProject(model, opts, details)
 	})
 	if err != nil {
@@ -167,7 +173,7 @@ func (in *input) project(ctx context.Context) (*types.Project, diag.List) {
 		return nil, in.loadErr(err)
 	}
 	in.rename(p)
-	return p, append(in.envFiles(p), in.labelFiles(p)...)
+	return p, append(in.envFiles(p), in.labelFiles(p, labels)...)
 }
 
 // rename gives what has no name of its own that of the stack, in whose capitals
@@ -199,19 +205,6 @@ func (in *input) rename(p *types.Project) {
 		v.Name = name("configs", k, v.Name)
 		p.Configs[k] = v
 	}
-}
-
-// labelFiles reads the files of labels that services name, which compose-go has
-// read, so that they are known as inputs.
-func (in *input) labelFiles(p *types.Project) (problems diag.List) {
-	for _, name := range p.ServiceNames() {
-		for _, f := range p.Services[name].LabelFiles {
-			if _, err := in.content(f); err != nil {
-				problems = append(problems, &diag.Diagnostic{Pos: in.at("services", name, "label_file"), Summary: err.Error()})
-			}
-		}
-	}
-	return problems
 }
 
 // sorted returns the keys of a map in order.

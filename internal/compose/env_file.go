@@ -3,6 +3,7 @@ package compose
 import (
 	"bytes"
 	"fmt"
+	"maps"
 	"strings"
 
 	"github.com/compose-spec/compose-go/v2/dotenv"
@@ -23,8 +24,14 @@ func (in *input) envFiles(p *types.Project) (problems diag.List) {
 			if rel, ok := in.rel(f.Path); ok && !bool(f.Required) && !in.o.Exists(rel) {
 				continue
 			}
-			if err := in.envFile(f, env, p.Environment); err != nil {
+			before, asked := maps.Clone(env), map[string]bool{}
+			if err := in.envFile(f, env, p.Environment, asked); err != nil {
 				problems = append(problems, &diag.Diagnostic{Pos: in.at("services", name, "env_file"), Summary: err.Error()})
+			}
+			for k, v := range env {
+				if _, over := own[k]; v != "" && v != before[k] && !over && !asked[k] {
+					in.envFiled[k] = true
+				}
 			}
 		}
 		s.Environment, s.EnvFiles = env.ToMappingWithEquals().OverrideBy(own), nil
@@ -35,13 +42,15 @@ func (in *input) envFiles(p *types.Project) (problems diag.List) {
 
 // envFile reads one env file into env. Where its format is not said, it is read as
 // docker stack deploy does: what is behind the first = is the value, to the end of
-// the line, quotes and dollars too. Compose's own format is .env.
-func (in *input) envFile(f types.EnvFile, env, project types.Mapping) error {
+// the line, quotes and dollars too. Compose's own format is .env. It notes in asked
+// what it has asked the environment for.
+func (in *input) envFile(f types.EnvFile, env, project types.Mapping, asked map[string]bool) error {
 	data, err := in.content(f.Path)
 	if err != nil {
 		return err
 	}
 	lookup := func(name string) (string, bool) {
+		asked[name] = true
 		if v, ok := project.Resolve(name); ok {
 			return v, true
 		}
@@ -62,6 +71,51 @@ func (in *input) envFile(f types.EnvFile, env, project types.Mapping) error {
 		env[name] = text
 	}
 	return in.badVariables(f.Path, err)
+}
+
+// takeLabelFiles takes the files of labels off the services, which compose-go would
+// read from wherever they are, and returns them by service.
+func takeLabelFiles(model map[string]any) map[string][]string {
+	out := map[string][]string{}
+	services, _ := model["services"].(map[string]any)
+	for name, s := range services {
+		s, _ := s.(map[string]any)
+		switch files := s["label_file"].(type) {
+		case string:
+			out[name] = []string{files}
+		case []any:
+			for _, f := range files {
+				if f, ok := f.(string); ok {
+					out[name] = append(out[name], f)
+				}
+			}
+		}
+		delete(s, "label_file")
+	}
+	return out
+}
+
+// labelFiles adds to the labels of each service what its files of labels say. It is
+// said by labels where both say it, and by the last file that does.
+func (in *input) labelFiles(p *types.Project, files map[string][]string) (problems diag.List) {
+	for _, name := range p.ServiceNames() {
+		s, labels := p.Services[name], map[string]string{}
+		lookup := func(name string) (string, bool) { v, ok := labels[name]; return v, ok }
+		for _, f := range files[name] {
+			data, err := in.content(f)
+			if err == nil {
+				err = in.badVariables(f, dotenv.ParseWithFormat(bytes.NewReader(data), f, labels, lookup, ""))
+			}
+			if err != nil {
+				problems = append(problems, &diag.Diagnostic{Pos: in.at("services", name, "label_file"), Summary: err.Error()})
+			}
+		}
+		if maps.Copy(labels, s.Labels); len(labels) > 0 {
+			s.Labels = labels
+			p.Services[name] = s
+		}
+	}
+	return problems
 }
 
 func (in *input) badVariables(file string, err error) error {

@@ -54,6 +54,9 @@ func (in *input) variables(file string, env map[string]string, from diag.Pos) di
 		return diag.List{{Pos: diag.Pos{File: file, Line: 1, Col: 1}, Summary: variableErr(err)}}
 	}
 	maps.Copy(env, got)
+	for name := range got {
+		in.filling[name] = true
+	}
 	in.outside = in.outside || len(got) > 0
 	return nil
 }
@@ -113,6 +116,17 @@ func (in *input) lookup(name string) (string, bool) {
 	return v, ok
 }
 
+// given looks up a variable as a file is filled with it.
+func (in *input) given(d *document) func(name string) (string, bool) {
+	return func(name string) (string, bool) {
+		v, ok := in.env[name]
+		if !ok {
+			v, ok = d.env[name]
+		}
+		return v, ok
+	}
+}
+
 // ask looks up every variable that a file names.
 func (in *input) ask(d *document) {
 	take := func(name string, n *yaml.Node, needed bool) {
@@ -121,7 +135,12 @@ func (in *input) ask(d *document) {
 		}
 		if v, ok := in.lookup(name); ok {
 			in.env[name] = v
-		} else if _, known := in.names[name]; needed && !known {
+			return
+		}
+		if _, filed := d.env[name]; filed {
+			return
+		}
+		if _, known := in.names[name]; needed && !known {
 			in.names[name] = d.pos(n)
 		}
 	}
@@ -137,8 +156,10 @@ func (in *input) ask(d *document) {
 				}
 			}
 		}
-		for _, c := range n.Content {
-			walk(c)
+		for i, c := range n.Content {
+			if n.Kind != yaml.MappingNode || i%2 == 1 { // keys are not interpolated
+				walk(c)
+			}
 		}
 	}
 	walk(d.root)

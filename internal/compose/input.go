@@ -23,6 +23,8 @@ type input struct {
 	files map[string]string   // what the files of variables say, for those that env does not
 	names map[string]diag.Pos // variables without a default, by where they are first
 
+	filling, envFiled map[string]bool // what Stack has of these names
+
 	outside bool // the environment or a file of it has given something
 }
 
@@ -30,10 +32,14 @@ type input struct {
 type document struct {
 	file string
 	root *yaml.Node
+	env  map[string]string // what files of variables say that fill it
 }
 
 func newInput(o Options) *input {
-	return &input{o: o, texts: Texts{}, env: map[string]string{}, files: map[string]string{}, names: map[string]diag.Pos{}}
+	return &input{
+		o: o, texts: Texts{}, env: map[string]string{}, files: map[string]string{}, names: map[string]diag.Pos{},
+		filling: map[string]bool{}, envFiled: map[string]bool{},
+	}
 }
 
 func (in *input) abs(p string) string { return filepath.Join(in.o.Root, filepath.FromSlash(p)) }
@@ -97,7 +103,7 @@ func (in *input) readFile(file string, sc scope, from diag.Pos) (problems diag.L
 			}
 			return append(problems, in.syntax(file, err))
 		}
-		d := &document{file: file, root: &root}
+		d := &document{file: file, root: &root, env: sc.env}
 		if p := d.tooMuch(); p != nil {
 			return append(problems, p)
 		}

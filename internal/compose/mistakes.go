@@ -43,7 +43,7 @@ func (in *input) required(d *document) (problems diag.List) {
 	var walk func(n *yaml.Node)
 	walk = func(n *yaml.Node) {
 		if n.Kind == yaml.ScalarNode {
-			_, err := substitute(n.Value, func(name string) (string, bool) { v, ok := in.env[name]; return v, ok })
+			_, err := substitute(n.Value, in.given(d))
 			var missing *template.MissingRequiredError
 			if errors.As(err, &missing) {
 				problems = append(problems, missingErr(d.pos(n), missing))
@@ -171,8 +171,12 @@ func (d *document) misfit(e *jsonschema.ValidationError, spec *specification) (p
 	}
 	p := &diag.Diagnostic{Pos: d.pos(n)}
 	switch k := e.ErrorKind.(type) {
-	case *kind.InvalidJsonValue: // its keys are no text, which is told of each
-		return nil
+	case *kind.InvalidJsonValue:
+		if n.ShortTag() != "!!timestamp" { // its keys are no text, which is told of each
+			return nil
+		}
+		p.Summary = fmt.Sprintf("%s: YAML takes %s for a date", where, n.Value)
+		p.Hint = fmt.Sprintf("write it in quotes: %q", n.Value)
 	case *kind.AdditionalProperties:
 		known := spec.propertiesAt(e.SchemaURL)
 		for _, key := range k.Properties {

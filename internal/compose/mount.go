@@ -2,10 +2,13 @@ package compose
 
 import (
 	"maps"
+	"path"
 	"strconv"
 	"strings"
 
+	"github.com/compose-spec/compose-go/v2/format"
 	"github.com/compose-spec/compose-go/v2/types"
+	"go.yaml.in/yaml/v3"
 
 	"github.com/swarmscript/swarmscript/internal/schema"
 	"github.com/swarmscript/swarmscript/internal/swarm"
@@ -86,4 +89,32 @@ func (c *converter) foreign(at []string, key string, i int, kind string, v types
 // any volume may have z or Z, which mean nothing to a swarm.
 func saysBind(b *types.ServiceVolumeBind) bool {
 	return b != nil && (b.Propagation != "" || b.Recursive != "" || b.CreateHostPath)
+}
+
+// absolute reports whether some service mounts a path that the files say as it is.
+// Others were relative to a file's folder, or to the user's.
+func (in *input) absolute(source string) bool {
+	for _, d := range in.docs {
+		for _, s := range pairs(child(d.top(), "services")) {
+			for _, n := range items(child(s.value, "volumes")) {
+				short := true
+				if n = resolve(n); n.Kind == yaml.MappingNode {
+					n, short = child(n, "source"), false
+				}
+				if n == nil {
+					continue
+				}
+				text, err := substitute(n.Value, in.given(d))
+				if short && err == nil {
+					var v types.ServiceVolumeConfig
+					v, err = format.ParseVolume(text)
+					text = v.Source
+				}
+				if err == nil && (text == source || path.IsAbs(text) && path.Clean(text) == path.Clean(source)) {
+					return true
+				}
+			}
+		}
+	}
+	return false
 }

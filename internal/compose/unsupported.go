@@ -2,7 +2,9 @@ package compose
 
 import (
 	"fmt"
+	"net/netip"
 	"slices"
+	"strings"
 
 	"github.com/swarmscript/swarmscript/internal/diag"
 )
@@ -88,18 +90,33 @@ func (c *converter) unsupported() {
 				say(pos, i.hint, "services.%s.%s: a swarm does not know it, and it is ignored", key, i.key)
 			}
 		}
-		if pos, ok := said["restart"]; ok && c.declares("services", key, "deploy", "restart_policy") {
-			say(pos, "", "services.%s.restart: deploy.restart_policy is what counts", key)
-		}
+		c.unsupportedRestart(key, said["restart"], say)
 		c.unsupportedParts(key, say)
+	}
+}
+
+// unsupportedRestart tells of a restart that does not count, or says no: the docker
+// CLI makes nothing of that, and of nothing a swarm makes any.
+func (c *converter) unsupportedRestart(key string, pos diag.Pos, say func(pos diag.Pos, hint, format string, args ...any)) {
+	s := c.project.Services[key]
+	switch {
+	case !pos.IsValid():
+	case c.declares("services", key, "deploy", "restart_policy"):
+		say(pos, "", "services.%s.restart: deploy.restart_policy is what counts", key)
+	case s.Restart == "no" && (s.Deploy == nil || !strings.HasSuffix(s.Deploy.Mode, "-job")):
+		say(pos, "deploy.restart_policy.condition: none says so", "services.%s.restart: no is ignored, as docker stack deploy does: what ends is started again", key)
 	}
 }
 
 // unsupportedParts tells what is not known within what is.
 func (c *converter) unsupportedParts(key string, say func(pos diag.Pos, hint, format string, args ...any)) {
 	s := c.project.Services[key]
+	told := map[string]bool{} // a range of ports is many, and one for whoever wrote it
 	for i, p := range s.Ports {
-		if p.HostIP != "" {
+		addr, err := netip.ParseAddr(strings.Trim(p.HostIP, "[]"))
+		every := err == nil && addr.IsUnspecified() // which is what a swarm does
+		if p.HostIP != "" && !every && !told[p.HostIP] {
+			told[p.HostIP] = true
 			say(c.in.at("services", key, "ports"), "publish it with mode: host and let a firewall choose", "services.%s.ports[%d]: host_ip %s is ignored: a swarm publishes on every address", key, i, p.HostIP)
 		}
 	}
@@ -123,6 +140,10 @@ func (c *converter) unsupportedParts(key string, say func(pos diag.Pos, hint, fo
 		}
 		if v.Bind != nil && v.Bind.SELinux != "" {
 			say(c.in.at("services", key, "volumes"), "", "services.%s.volumes[%d]: selinux: a swarm does not relabel", key, i)
+		}
+		if v.Type == "bind" && !c.in.absolute(v.Source) {
+			say(c.in.at("services", key, "volumes"), "an absolute path says where it is on the nodes; a config holds a file",
+				"services.%s.volumes[%d]: the path is relative, so it is this computer's %s, which each node that runs a task must have", key, i, v.Source)
 		}
 	}
 	if d := s.Deploy; d != nil && d.Resources.Reservations != nil && len(d.Resources.Reservations.Devices) > 0 {

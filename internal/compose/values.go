@@ -26,7 +26,7 @@ func (in *input) values(d *document) (problems diag.List) {
 	}
 	for _, s := range pairs(child(d.top(), "services")) {
 		for i, n := range listed(child(s.value, "ports")) {
-			text, err := substitute(n.Value, func(name string) (string, bool) { v, ok := in.env[name]; return v, ok })
+			text, err := substitute(n.Value, in.given(d))
 			if n.Kind != yaml.ScalarNode || err != nil {
 				continue
 			}

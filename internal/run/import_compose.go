@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"maps"
-	"os"
 	"path/filepath"
 	"slices"
 	"strconv"
@@ -61,12 +60,8 @@ func ImportCompose(ctx context.Context, opts ComposeOptions) (*LiveScript, map[s
 	if o.EnvFiles, err = below(root, opts.EnvFiles); err != nil {
 		return nil, nil, err
 	}
-	at := func(p string) string { return filepath.Join(root, filepath.FromSlash(p)) }
-	o.Read = func(p string) ([]byte, error) { return os.ReadFile(at(p)) }
-	o.Exists = func(p string) bool {
-		info, err := os.Stat(at(p))
-		return err == nil && info.Mode().IsRegular()
-	}
+	session := lang.NewSession(lang.Options{Root: root}) // what a script may not read, this does not either
+	o.Read, o.Exists = session.ReadPath, session.HasFile
 	stack, texts, vars, err := loadMarked(ctx, o)
 	if err != nil {
 		return nil, texts, err

@@ -1,18 +1,15 @@
 package run
 
 import (
-	"bytes"
 	"context"
 	"fmt"
 	"maps"
-	slash "path"
 	"slices"
 	"strconv"
 	"strings"
 
-	"github.com/compose-spec/compose-go/v2/dotenv"
-
 	"github.com/swarmscript/swarmscript/internal/compose"
+	"github.com/swarmscript/swarmscript/internal/pattern"
 	"github.com/swarmscript/swarmscript/internal/value"
 )
 
@@ -26,12 +23,15 @@ type variables struct {
 	values map[string]string
 	unset  map[string]bool // by the environment
 	marked map[string]bool
-	filed  []string // whose values are of files of variables
+	// defaults are those that nobody gives and the files give a value for, which is
+	// in values too.
+	defaults map[string]string
+	filed    []string // whose values are of files of variables
 }
 
 // loadMarked loads compose files with markers in place of what the environment says.
 func loadMarked(ctx context.Context, o compose.Options) (*compose.Stack, compose.Texts, *variables, error) {
-	v := &variables{o: o, values: map[string]string{}, unset: map[string]bool{}}
+	v := &variables{o: o, values: map[string]string{}, unset: map[string]bool{}, defaults: map[string]string{}}
 	o.Env = func(name string) (string, bool) {
 		text, ok := "", false
 		if v.o.Env != nil {
@@ -48,6 +48,7 @@ func loadMarked(ctx context.Context, o compose.Options) (*compose.Stack, compose
 	if plain == nil {
 		return nil, texts, nil, problems
 	}
+	v.takeDefaults(plain, texts)
 	best := plain
 	try := func(names []string) bool {
 		before := v.marked
@@ -67,12 +68,18 @@ func loadMarked(ctx context.Context, o compose.Options) (*compose.Stack, compose
 		}
 	}
 	best.Warnings = plain.Warnings
-	for _, name := range v.inFiles() {
+	v.filed = plain.EnvFiled
+	for _, name := range plain.Filling {
+		if !v.unset[name] { // the environment's counts, or nothing asks for it
+			continue
+		}
 		next := v.load(ctx, map[string]string{marker(len(names)): name})
 		if next == nil || !v.means(next, plain) {
 			v.filed = append(v.filed, name)
 		}
 	}
+	slices.Sort(v.filed)
+	v.filed = slices.Compact(v.filed)
 	return best, texts, v, nil
 }
 
@@ -108,6 +115,9 @@ func (v *variables) load(ctx context.Context, markers map[string]string) *compos
 	o.Env = func(name string) (string, bool) {
 		if m, ok := byName[name]; ok {
 			return m, true
+		}
+		if _, ok := v.defaults[name]; ok {
+			return "", false
 		}
 		text, ok := v.values[name]
 		return text, ok
@@ -160,20 +170,49 @@ func replaced(r *strings.Replacer, v value.Value) value.Value {
 	}
 }
 
+var defaultOf = pattern.Of(`\$\{([A-Za-z_][A-Za-z0-9_]*):?-([^{}$]*)\}`)
+
+// takeDefaults finds the variables that nobody gives, and that have one default
+// in the files.
+func (v *variables) takeDefaults(plain *compose.Stack, texts compose.Texts) {
+	twice := setOf(plain.Filling)
+	for _, text := range texts {
+		for _, m := range defaultOf().FindAllStringSubmatch(string(text), -1) {
+			name, text := m[1], m[2]
+			if was, ok := v.defaults[name]; ok && was != text {
+				twice[name] = true
+			}
+			v.defaults[name] = text
+		}
+	}
+	for name, text := range v.defaults {
+		if twice[name] || !v.unset[name] {
+			delete(v.defaults, name)
+			continue
+		}
+		v.values[name] = text
+	}
+}
+
 // expressions are what stands in the script in place of the markers.
 func (v *variables) expressions() map[string]string {
 	out := map[string]string{}
 	for m, name := range v.markers() {
 		out[m] = "env(" + strconv.Quote(name) + ")"
+		if text, ok := v.defaults[name]; ok {
+			out[m] = "env(" + strconv.Quote(name) + ", default = " + strconv.Quote(text) + ")"
+		}
 	}
 	return out
 }
 
 // notes warn of values that are in the script all the same.
 func (v *variables) notes() (out []string) {
-	var fixed []string
+	var fixed, settled []string
 	for _, name := range slices.Sorted(maps.Keys(v.values)) {
-		if !v.marked[name] && v.values[name] != "" {
+		if _, ok := v.defaults[name]; ok && !v.marked[name] {
+			settled = append(settled, name)
+		} else if !v.marked[name] && v.values[name] != "" {
 			fixed = append(fixed, name)
 		}
 	}
@@ -181,35 +220,11 @@ func (v *variables) notes() (out []string) {
 	if fixed != nil {
 		out = append(out, fmt.Sprintf("warning: the script holds the values that %s had in the environment: %s", strings.Join(fixed, ", "), hint))
 	}
+	if settled != nil {
+		out = append(out, fmt.Sprintf("warning: the script holds the defaults of %s, and does not ask the environment for them", strings.Join(settled, ", ")))
+	}
 	if v.filed != nil {
 		out = append(out, fmt.Sprintf("warning: the script holds the values that files of variables have of %s: %s", strings.Join(v.filed, ", "), hint))
 	}
 	return out
-}
-
-// inFiles are the names that the files of variables give, and the environment does not.
-func (v *variables) inFiles() []string {
-	out := map[string]bool{}
-	files := v.o.EnvFiles
-	if files == nil {
-		files = []string{slash.Join(slash.Dir(v.o.Files[0]), ".env")}
-	}
-	for _, f := range files {
-		data, err := v.o.Read(f)
-		if err != nil {
-			continue // there is none, or loading has said so
-		}
-		got, err := dotenv.ParseWithLookup(bytes.NewReader(data), func(name string) (string, bool) {
-			text, ok := v.values[name]
-			return text, ok
-		})
-		if err == nil {
-			for name := range got {
-				if v.unset[name] {
-					out[name] = true
-				}
-			}
-		}
-	}
-	return slices.Sorted(maps.Keys(out))
 }

@@ -102,7 +102,8 @@ services:
   a:
     image: "web:${TAG:-1}"
     command: "serve ${ARGS}"
-    environment: {PW: "${DBPW}", TWO: "50% ${DBPW}-${TAG}", INH: , FILED: "${FILED}", E: "${EMPTY}", D: "${UNSET:-plain}"}
+    environment: {PW: "${DBPW}", TWO: "50% ${DBPW}-${TAG}", INH: , FILED: "${FILED}", E: "${EMPTY}", D: "${UNSET:-plain}", G: "${GIVEN:-x}"}
+    ports: ["${PORT:-80}:80"]
     labels: ["${KEY}.name=x"]
     secrets: [e]
     configs: [cc]
@@ -110,20 +111,20 @@ services:
 secrets: {e: {environment: SEC}}
 configs: {cc: {content: "cfg ${DBPW}"}}
 `)
-	file(".env", "FILED=of-a-file\nOTHER=x\n")
+	file(".env", "FILED=of-a-file\nOTHER=x\nGIVEN=y\n")
 	l, _, err := ImportCompose(t.Context(), ComposeOptions{Files: []string{path}, Project: "shop", Stack: "shop", Env: env})
 	if err != nil {
 		t.Fatal(err)
 	}
 	text := string(l.Text)
 	wants(t, text, `env("DBPW")`, `"50%% %s-%s" % (env("DBPW"), env("TAG"))`, `"cfg %s" % env("DBPW")`, `image = "web:%s" % env("TAG")`, `"%s.name" % env("KEY")`,
-		`"INH": env("INH")`, `env("SEC", sensitive = True)`, `["serve", "a", "b"]`, "replicas = 3", `"D": "plain"`)
+		`"INH": env("INH")`, `env("SEC", sensitive = True)`, `["serve", "a", "b"]`, "replicas = 3", `"D": env("UNSET", default = "plain")`)
 	for _, hidden := range []string{"hunter2", "inher", "s3cret", "swarmscriptenv"} {
 		if strings.Contains(text, hidden) {
 			t.Errorf("%s is in the script:\n%s", hidden, text)
 		}
 	}
-	wants(t, strings.Join(l.Notes, "\n"), "the values that ARGS, N had in the environment", "the values that files of variables have of FILED:")
+	wants(t, strings.Join(l.Notes, "\n"), "the values that ARGS, N had in the environment", "the values that files of variables have of FILED, GIVEN:", "the defaults of PORT, and")
 	evaluated := file("import.star", text)
 	s, err := Evaluate(t.Context(), Options{File: evaluated, Env: env})
 	if err != nil {
@@ -134,6 +135,63 @@ configs: {cc: {content: "cfg ${DBPW}"}}
 			if got, _ := d.Args[f.Index].(*value.Map).Get("TWO"); got != "50% hunter2-1.2" {
 				t.Errorf("it is %v", got)
 			}
+		}
+	}
+}
+
+// So does one of what the env files of services say, and the .env of what is included.
+func TestImportComposeEnvFiles(t *testing.T) {
+	dir := t.TempDir()
+	for name, text := range map[string]string{
+		"compose.yml":     "include: [inc/compose.yml]\nservices:\n  a:\n    image: x\n    environment: {OVER: mine}\n    env_file: [a.env, {path: b.env, format: .env}]\n",
+		"a.env":           "RAW_PW=hidden1\nASKED\nOVER=lost\nNONE=\n",
+		"b.env":           "DOT_PW='hidden2'\nFROM=${ASKED}\n",
+		"inc/compose.yml": "services: {b: {image: x, environment: {P: '${INC_PW}', N: '${NOBODY:-x}'}}}\n",
+		"inc/.env":        "INC_PW=hidden3\nUNUSED=x\n",
+	} {
+		path := filepath.Join(dir, name)
+		if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	env := func(name string) (string, bool) { return "elsewhere", name == "ASKED" }
+	l, _, err := ImportCompose(t.Context(), ComposeOptions{Files: []string{filepath.Join(dir, "compose.yml")}, Project: "shop", Stack: "shop", Env: env})
+	if err != nil {
+		t.Fatal(err)
+	}
+	wants(t, strings.Join(l.Notes, "\n"), "the values that files of variables have of DOT_PW, FROM, INC_PW, RAW_PW:")
+	wants(t, string(l.Text), "hidden1", "hidden2", "hidden3", `"ASKED": env("ASKED")`)
+}
+
+// What a script may not read, import does not read either.
+func TestImportComposeOnlyUnderTheRoot(t *testing.T) {
+	outer := t.TempDir()
+	dir := filepath.Join(outer, "in")
+	if err := os.Mkdir(dir, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	for name, text := range map[string]string{
+		"outside.yml":     "services: {b: {image: x}}\n",
+		"in/above.yml":    "include: [../outside.yml]\n",
+		"in/link.yml":     "include: [there.yml]\n",
+		"in/env_file.yml": "services: {b: {image: x, env_file: there.yml}}\n",
+	} {
+		if err := os.WriteFile(filepath.Join(outer, name), []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := os.Symlink("../outside.yml", filepath.Join(dir, "there.yml")); err != nil {
+		t.Fatal(err)
+	}
+	for _, name := range []string{"above.yml", "link.yml", "env_file.yml", "there.yml"} {
+		l, _, err := ImportCompose(t.Context(), ComposeOptions{Files: []string{filepath.Join(dir, name)}, Project: "shop", Stack: "shop"})
+		if err == nil {
+			t.Errorf("%s is taken:\n%s", name, l.Text)
+		} else if !strings.Contains(err.Error(), "outside the root folder") {
+			t.Errorf("%s: %v", name, err)
 		}
 	}
 }
