@@ -103,23 +103,27 @@ func (h *Handle) change(thread *starlark.Thread, b *starlark.Builtin, args starl
 		return nil, fmt.Errorf("%s: want the arguments of %s(...), by name", b.Name(), h.decl.Kind.Name)
 	}
 	s := lang.FromThread(thread)
-	next := &resource.Declaration{Kind: h.decl.Kind, Args: make(value.Struct, len(h.part.said)), NameGiven: true, After: slices.Clone(h.decl.After)}
+	next := &resource.Declaration{Kind: h.decl.Kind, Args: make(value.Struct, len(h.part.said)), NameGiven: true, Address: h.decl.Address, Scope: h.decl.Scope}
 	c := &call{
 		d:      &declarer{recorder: h.part.recorder, name: b.Name(), kinds: []*resource.Kind{h.decl.Kind}},
 		thread: thread, s: s, pos: lang.CallPos(thread), kind: h.decl.Kind, decl: next,
 	}
+	instead := b.Name() == "override"
+	common := map[string]bool{} // which of those that every kind takes are changed
 	for _, kw := range kwargs {
-		switch key := string(kw[0].(starlark.String)); key {
-		case "name", "external", scopeArgument(c.kind.Scope):
+		key, none := string(kw[0].(starlark.String)), kw[1] == starlark.None
+		f, ofKind := c.kind.Schema.Field(key)
+		switch {
+		case key == "name", key == "external", key == scopeArgument(c.kind.Scope):
 			c.report(key, -1, "%s: %s is the stack's", b.Name(), key)
+		case none && ofKind && instead:
+			h.part.said = slices.Clone(h.part.said)
+			h.part.said[f.Index] = nil
+		case none && slices.Contains(changeable, key):
+			common[key] = instead
 		default:
 			c.keyword(key, kw[1])
-			if kw[1] == starlark.None && b.Name() == "override" {
-				if f, ok := c.kind.Schema.Field(key); ok {
-					h.part.said = slices.Clone(h.part.said)
-					h.part.said[f.Index] = nil
-				}
-			}
+			common[key] = true
 		}
 	}
 	if c.failed {
@@ -129,7 +133,7 @@ func (h *Handle) change(thread *starlark.Thread, b *starlark.Builtin, args starl
 		v := next.Args[i]
 		if v == nil {
 			next.Args[i] = h.part.said[i]
-		} else if b.Name() == "extend" {
+		} else if !instead {
 			sum, err := extended(f, h.part.said[i], v)
 			if err != nil {
 				c.report(f.Name, -1, "extend: %v", err).Hint = "override puts it in the place of what the file says"
@@ -147,16 +151,33 @@ func (h *Handle) change(thread *starlark.Thread, b *starlark.Builtin, args starl
 	}
 	h.part.said = said
 	h.decl.SetArgs(next.Args)
-	h.decl.After = next.After
-	if next.Lifecycle.PreventDestroy || next.Lifecycle.IgnoreChanges != nil || next.Lifecycle.ReplaceOn != nil {
-		h.decl.Lifecycle = next.Lifecycle
+	if !instead {
+		next.After = append(slices.Clone(h.decl.After), next.After...)
 	}
-	if next.Timeout > 0 {
-		h.decl.Timeout = next.Timeout
-	}
-	h.decl.NoWait = h.decl.NoWait || next.NoWait
+	setCommon(h.decl, next, common)
 	h.decl.Refs()
+	c.copies()
 	return h, nil
+}
+
+// changeable are the common arguments that a part of a stack may get otherwise, or
+// lose again with None.
+var changeable = []string{"after", "lifecycle", "timeout", "wait"}
+
+// setCommon gives a declaration those common arguments of another one that are given.
+func setCommon(d, next *resource.Declaration, given map[string]bool) {
+	if given["after"] {
+		d.After = next.After
+	}
+	if given["lifecycle"] {
+		d.Lifecycle = next.Lifecycle
+	}
+	if given["timeout"] {
+		d.Timeout = next.Timeout
+	}
+	if given["wait"] {
+		d.NoWait = next.NoWait
+	}
 }
 
 // extended is a list or dict with more in it. Of a dict's keys the new ones win.
@@ -165,16 +186,29 @@ func extended(f *schema.Field, old, more value.Value) (value.Value, error) {
 		return more, nil
 	}
 	switch m := more.(type) {
+	case value.Secret:
+		sum, err := extended(f, value.Reveal(old), m.V)
+		return value.Secret{V: sum}, err
 	case value.List:
 		was, ok := old.(value.List)
 		if !ok {
 			break
 		}
-		return f.Check(f.Type.Given(append(slices.Clone(was), m...)))
+		sum := append(slices.Clone(was), m...)
+		if !f.Type.Set {
+			return sum, nil // each is checked, with its defaults, which are not to be given
+		}
+		return f.Check(sum) // in its order, and each once
 	case *value.Map:
 		was, ok := old.(*value.Map)
 		if !ok {
 			break
+		}
+		switch {
+		case was.Len() == 0: // there is no map then
+			return m, nil
+		case m.Len() == 0:
+			return was, nil
 		}
 		entries := slices.Clone(was.Entries)
 		for _, e := range m.Entries {

@@ -49,7 +49,7 @@ type Exported struct {
 // keeps to what docker 28.5 takes, which is less than compose files can say.
 func Export(p *resource.Program, o ExportOptions) (*Exported, error) {
 	e := &exporter{o: o, program: p, out: &Exported{Files: map[string]string{}}, byAddress: map[value.Address]*resource.Declaration{},
-		sections: map[string]*section{}, volumeIDs: map[string]string{}, variables: map[string]variableOf{}, built: map[value.Address]bool{}}
+		sections: map[string]*section{}, volumeIDs: map[string]string{}, variables: map[string]variableOf{}, built: map[value.Address]bool{}, hosts: map[string]bool{}}
 	for _, name := range sectionNames {
 		e.sections[name] = &section{keys: map[string]string{}, taken: map[string]bool{}, node: newMapping()}
 	}
@@ -88,6 +88,7 @@ type exporter struct {
 	renamed   []*resource.Declaration // services whose names a stack does not allow
 	attached  map[string]bool         // the keys of the networks that a service is in
 	built     map[value.Address]bool  // the builds that are written
+	hosts     map[string]bool         // the registries of the services' images
 }
 
 func (e *exporter) warn(d *resource.Declaration, hint, format string, args ...any) {
@@ -209,9 +210,7 @@ func (e *exporter) declarations(scope string) {
 	for _, what := range sorted(left) {
 		e.leftOut(what, left[what])
 	}
-	if len(e.program.Logins) > 0 {
-		e.need("docker login %s, and docker stack deploy --with-registry-auth", e.program.Logins[0].Host)
-	}
+	e.logins()
 	e.out.Warnings.Sort()
 }
 

@@ -26,6 +26,7 @@ func (e *exporter) service(d *resource.Declaration) {
 		}
 	}
 	m.put("image", image)
+	e.hosts[imageHost(image)] = true
 	e.build(d, m)
 	m.set("entrypoint", s.Entrypoint)
 	m.set("command", s.Command)

@@ -99,25 +99,45 @@ type variableOf struct{ id, what string }
 
 var notInVariables = pattern.Of(`[^A-Za-z0-9_]+`)
 
+// ofShells are variables that are set without anybody having set them for the file,
+// and those that docker itself heeds.
+var ofShells = pattern.Of(`^(_|COLUMNS|DISPLAY|EDITOR|EUID|GID|GROUPS|HOME|HOST|HOSTNAME|HOSTTYPE|IFS|LANG|LANGUAGE|LINES|LOGNAME|MACHTYPE|MAIL|OLDPWD|OPTIND|OSTYPE|` +
+	`PAGER|PATH|PPID|PWD|RANDOM|SECONDS|SHELL|SHLVL|TEMP|TERM|TMP|TMPDIR|TZ|UID|USER|USERNAME|VISUAL)$|^(BASH|BUILDKIT|COMPOSE|DOCKER|LC|SSH|SUDO|XDG)_`)
+
 // variable stands for a value in the file. What is the same has the same one.
 func (e *exporter) variable(name string, v value.Value, what string, d *resource.Declaration) string {
 	id := fmt.Sprintf("%T %v", v, value.Reveal(v))
-	base := notInVariables().ReplaceAllString(name, "_")
-	if strings.ToLower(base) == base {
-		base = strings.ToUpper(base)
+	base, owner := variableName(name), e.out.Stack
+	if d != nil {
+		owner = declaredName(d)
 	}
-	if base == "" || base[0] >= '0' && base[0] <= '9' {
-		base = "_" + base
+	owned := variableName(strings.ToUpper(notInVariables().ReplaceAllString(owner, "_")) + "_" + base)
+	candidates := []string{base, owned}
+	if ofShells().MatchString(base) {
+		candidates = candidates[1:]
 	}
-	for n, name := 1, base; ; n++ {
-		if was, taken := e.variables[name]; !taken || was.id == id {
+	for n := 2; ; n++ {
+		for _, name := range candidates {
+			was, taken := e.variables[name]
 			if !taken {
 				e.variables[name] = variableOf{id, what}
 			}
-			return variableMark + name + variableMark
+			if !taken || was.id == id {
+				return variableMark + name + variableMark
+			}
 		}
-		if name = base + "_" + strconv.Itoa(n+1); n == 1 && d != nil {
-			name = strings.ToUpper(notInVariables().ReplaceAllString(declaredName(d), "_")) + "_" + base
-		}
+		candidates = []string{owned + "_" + strconv.Itoa(n)}
 	}
+}
+
+// variableName is a text as the name of a variable.
+func variableName(text string) string {
+	name := notInVariables().ReplaceAllString(text, "_")
+	if strings.ToLower(name) == name {
+		name = strings.ToUpper(name)
+	}
+	if name == "" || name[0] >= '0' && name[0] <= '9' {
+		name = "_" + name
+	}
+	return name
 }
