@@ -143,8 +143,13 @@ func TestMissingRights(t *testing.T) {
 		})
 	}
 
+	s := newStory(t, limited([]string{"*"}, []string{"Microsoft.Compute/virtualMachines/extensions/write"}))
+	t.Setenv("AZURE_CLIENT_ID", "11111111-0000-4000-8000-000000000000")
+	t.Setenv("AZURE_CLIENT_SECRET", "few")
+	s.refuses(src+"\nvm_extension(vm = 'web', extension = 'run', settings = {'commandToExecute': 'true'})", "it lacks Microsoft.Compute/virtualMachines/extensions/write")
+
 	// Who is not told what it may do goes on, and hears it from Azure.
-	s := newStory(t)
+	s = newStory(t)
 	s.server.Fault(emulator.Fault{Action: "Microsoft.Authorization/*", Status: 403})
 	s.apply(src)
 }

@@ -24,6 +24,7 @@ var writes = map[string]string{
 	PublicIPKind.Name:        publicIPType + "/write",
 	InterfaceKind.Name:       interfaceType + "/write",
 	VMKind.Name:              "Microsoft.Compute/virtualMachines/write",
+	ExtensionKind.Name:       "Microsoft.Compute/virtualMachines/extensions/write",
 	DiskKind.Name:            diskType + "/write",
 	AvailabilitySetKind.Name: availabilitySetType + "/write",
 	BalancerKind.Name:        balancerType + "/write",
