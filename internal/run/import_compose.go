@@ -66,6 +66,9 @@ func ImportCompose(ctx context.Context, opts ComposeOptions) (*LiveScript, map[s
 	if err != nil {
 		return nil, texts, err
 	}
+	if problems := badNames(stack); problems != nil {
+		return nil, texts, problems
+	}
 	l := &LiveScript{}
 	in := emit.Input{Header: composeHeader(opts), Project: opts.Project, Swarm: true, Kinds: registry.Kinds(), Items: l.parts(stack), Expressions: vars.expressions()}
 	in.Reserved = append(builtins.NewRecorder(&builtins.Inputs{}, registry.Kinds()).Predeclared().Keys(), lang.Names()...)
@@ -82,6 +85,21 @@ func ImportCompose(ctx context.Context, opts ComposeOptions) (*LiveScript, map[s
 		err = fmt.Errorf("the script that was written is not right, which is a mistake of this program: %w", err)
 	}
 	return l, texts, err
+}
+
+// badNames are the names that a declaration of the script could not have.
+func badNames(s *compose.Stack) (problems diag.List) {
+	for _, p := range s.Parts {
+		if p.External || p.Kind.Check == nil {
+			continue
+		}
+		for _, w := range p.Kind.Check(p.Args) {
+			if w.Path == "name" { // not the rest: the content of a secret is not here
+				problems = append(problems, &diag.Diagnostic{Pos: p.Pos, Summary: fmt.Sprintf("%s %s: name: %s", p.Kind.Name, p.Key, w.Msg)})
+			}
+		}
+	}
+	return problems
 }
 
 func composeHeader(opts ComposeOptions) []string {

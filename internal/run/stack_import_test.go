@@ -196,6 +196,19 @@ func TestImportComposeOnlyUnderTheRoot(t *testing.T) {
 	}
 }
 
+// A script that is not right is not written.
+func TestImportComposeNames(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "compose.yml")
+	if err := os.WriteFile(path, []byte("services: {we.b2: {image: x}}\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	l, _, err := ImportCompose(t.Context(), ComposeOptions{Files: []string{path}, Project: "shop", Stack: "shop"})
+	if err == nil {
+		t.Fatalf("it is taken:\n%s", l.Text)
+	}
+	wants(t, err.Error(), "compose.yml:1:", "service we.b2: name")
+}
+
 func orDefault(d *resource.Declaration, i int) value.Value {
 	if v := d.Args[i]; v != nil {
 		return v
