@@ -72,24 +72,23 @@ func TestStack(t *testing.T) {
 	// serves waits until the proxy has found each of so many tasks, all of a version.
 	serves := func(version string, tasks int) {
 		t.Helper()
-		seen, answers := map[string]bool{}, map[string]int{}
+		answers := map[string]int{}
 		defer func() {
 			if t.Failed() {
 				t.Logf("the answers of the last look: %v\n%s", answers, e.Docker("stack", "ps", "shop"))
 			}
 		}()
 		s.eventually(fmt.Sprintf("%d tasks answer with version %s", tasks, version), func() bool {
-			clear(answers)
+			clear(answers) // a task that answered before may have gone
 			for range 4 * tasks {
-				answer := page("http://" + e.Addr + ":8080/")
-				answers[answer]++
+				answers[page("http://"+e.Addr+":8080/")]++
+			}
+			for answer := range answers {
 				if !strings.HasPrefix(answer, "200 OK: version "+version+" on ") {
-					clear(seen) // an old one, or none
-				} else {
-					seen[answer] = true
+					return false // an old one, or none
 				}
 			}
-			return len(seen) == tasks
+			return len(answers) == tasks
 		})
 	}
 
