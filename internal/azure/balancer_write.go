@@ -27,12 +27,8 @@ type balancerHandler struct{}
 
 // Create implements [resource.Handler].
 func (h balancerHandler) Create(ctx context.Context, rc resource.Conn, r *resource.Request) (*resource.Object, error) {
-	c, cl, err := connOf(ctx, rc)
+	c, cl, spec, err := specOf[BalancerSpec](ctx, rc, r, balancerSchema)
 	if err != nil {
-		return nil, err
-	}
-	var spec BalancerSpec
-	if err := balancerSchema.Decode(r.Args, &spec); err != nil {
 		return nil, err
 	}
 	if _, err := cl.balancers.Get(ctx, c.Group(), spec.Name, nil); absent(err) != nil {
@@ -48,12 +44,8 @@ func (h balancerHandler) Create(ctx context.Context, rc resource.Conn, r *resour
 // Update implements [resource.Handler]. A PUT takes away the parts that it does not
 // name: those that others made, such as outbound rules, stay as they are.
 func (h balancerHandler) Update(ctx context.Context, rc resource.Conn, r *resource.Request) (*resource.Object, error) {
-	c, cl, err := connOf(ctx, rc)
+	c, cl, spec, err := specOf[BalancerSpec](ctx, rc, r, balancerSchema)
 	if err != nil {
-		return nil, err
-	}
-	var spec BalancerSpec
-	if err := balancerSchema.Decode(r.Args, &spec); err != nil {
 		return nil, err
 	}
 	now, err := cl.balancers.Get(ctx, c.Group(), spec.Name, nil)

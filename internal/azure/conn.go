@@ -14,6 +14,7 @@ import (
 	"github.com/Azure/azure-sdk-for-go/sdk/resourcemanager/resources/armresources/v4"
 
 	"github.com/swarmscript/swarmscript/internal/resource"
+	"github.com/swarmscript/swarmscript/internal/schema"
 )
 
 // Conn is the scope of a resource group.
@@ -61,6 +62,15 @@ func connOf(ctx context.Context, rc resource.Conn) (*Conn, *clients, error) {
 	}
 	cl, err := c.dial(ctx)
 	return c, cl, err
+}
+
+// specOf is what a handler begins with: the connection, its clients, and what is
+// declared.
+func specOf[T any](ctx context.Context, rc resource.Conn, r *resource.Request, s *schema.Struct) (c *Conn, cl *clients, spec T, err error) {
+	if c, cl, err = connOf(ctx, rc); err == nil {
+		err = s.Decode(r.Args, &spec)
+	}
+	return c, cl, spec, err
 }
 
 // live is all that there is in a group.

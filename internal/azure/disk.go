@@ -130,12 +130,8 @@ type diskHandler struct{}
 
 // Create implements [resource.Handler].
 func (diskHandler) Create(ctx context.Context, rc resource.Conn, r *resource.Request) (*resource.Object, error) {
-	c, cl, err := connOf(ctx, rc)
+	c, cl, spec, err := specOf[DiskSpec](ctx, rc, r, diskSchema)
 	if err != nil {
-		return nil, err
-	}
-	var spec DiskSpec
-	if err := diskSchema.Decode(r.Args, &spec); err != nil {
 		return nil, err
 	}
 	if _, err := cl.disks.Get(ctx, c.Group(), spec.Name, nil); absent(err) != nil {
@@ -162,14 +158,11 @@ func (diskHandler) Create(ctx context.Context, rc resource.Conn, r *resource.Req
 // Update implements [resource.Handler]. Some changes need the machine that has it to
 // be off, which is then started again.
 func (diskHandler) Update(ctx context.Context, rc resource.Conn, r *resource.Request) (*resource.Object, error) {
-	c, cl, err := connOf(ctx, rc)
+	c, cl, spec, err := specOf[DiskSpec](ctx, rc, r, diskSchema)
 	if err != nil {
 		return nil, err
 	}
-	var spec, was DiskSpec
-	if err := diskSchema.Decode(r.Args, &spec); err != nil {
-		return nil, err
-	}
+	var was DiskSpec
 	if err := diskSchema.Decode(r.Live.Args, &was); err != nil {
 		return nil, err
 	}

@@ -20,12 +20,8 @@ type extensionHandler struct{}
 
 // Create implements [resource.Handler].
 func (h extensionHandler) Create(ctx context.Context, rc resource.Conn, r *resource.Request) (*resource.Object, error) {
-	c, cl, err := connOf(ctx, rc)
+	c, cl, spec, err := specOf[ExtensionSpec](ctx, rc, r, extensionSchema)
 	if err != nil {
-		return nil, err
-	}
-	var spec ExtensionSpec
-	if err := extensionSchema.Decode(r.Args, &spec); err != nil {
 		return nil, err
 	}
 	if _, err := cl.extensions.Get(ctx, c.Group(), spec.VM, spec.Extension, nil); absent(err) != nil {

@@ -118,12 +118,8 @@ type interfaceHandler struct{}
 
 // Create implements [resource.Handler].
 func (h interfaceHandler) Create(ctx context.Context, rc resource.Conn, r *resource.Request) (*resource.Object, error) {
-	c, cl, err := connOf(ctx, rc)
+	c, cl, spec, err := specOf[InterfaceSpec](ctx, rc, r, interfaceSchema)
 	if err != nil {
-		return nil, err
-	}
-	var spec InterfaceSpec
-	if err := interfaceSchema.Decode(r.Args, &spec); err != nil {
 		return nil, err
 	}
 	if _, err := cl.nics.Get(ctx, c.Group(), spec.Name, nil); absent(err) != nil {
@@ -134,12 +130,8 @@ func (h interfaceHandler) Create(ctx context.Context, rc resource.Conn, r *resou
 
 // Update implements [resource.Handler].
 func (h interfaceHandler) Update(ctx context.Context, rc resource.Conn, r *resource.Request) (*resource.Object, error) {
-	c, cl, err := connOf(ctx, rc)
+	c, cl, spec, err := specOf[InterfaceSpec](ctx, rc, r, interfaceSchema)
 	if err != nil {
-		return nil, err
-	}
-	var spec InterfaceSpec
-	if err := interfaceSchema.Decode(r.Args, &spec); err != nil {
 		return nil, err
 	}
 	now, err := cl.nics.Get(ctx, c.Group(), spec.Name, nil)

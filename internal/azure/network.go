@@ -172,12 +172,8 @@ type networkHandler struct{}
 
 // Create implements [resource.Handler].
 func (h networkHandler) Create(ctx context.Context, rc resource.Conn, r *resource.Request) (*resource.Object, error) {
-	c, cl, err := connOf(ctx, rc)
+	c, cl, spec, err := specOf[NetworkSpec](ctx, rc, r, networkSchema)
 	if err != nil {
-		return nil, err
-	}
-	var spec NetworkSpec
-	if err := networkSchema.Decode(r.Args, &spec); err != nil {
 		return nil, err
 	}
 	if _, err := cl.nets.Get(ctx, c.Group(), spec.Name, nil); absent(err) != nil {
@@ -190,12 +186,8 @@ func (h networkHandler) Create(ctx context.Context, rc resource.Conn, r *resourc
 // that it does not name, so that all are said each time; what we say nothing of in
 // one that stays is left as it is.
 func (h networkHandler) Update(ctx context.Context, rc resource.Conn, r *resource.Request) (*resource.Object, error) {
-	c, cl, err := connOf(ctx, rc)
+	c, cl, spec, err := specOf[NetworkSpec](ctx, rc, r, networkSchema)
 	if err != nil {
-		return nil, err
-	}
-	var spec NetworkSpec
-	if err := networkSchema.Decode(r.Args, &spec); err != nil {
 		return nil, err
 	}
 	now, err := cl.nets.Get(ctx, c.Group(), spec.Name, nil)

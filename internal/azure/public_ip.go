@@ -78,12 +78,8 @@ type publicIPHandler struct{}
 
 // Create implements [resource.Handler].
 func (h publicIPHandler) Create(ctx context.Context, rc resource.Conn, r *resource.Request) (*resource.Object, error) {
-	c, cl, err := connOf(ctx, rc)
+	c, cl, spec, err := specOf[PublicIPSpec](ctx, rc, r, publicIPSchema)
 	if err != nil {
-		return nil, err
-	}
-	var spec PublicIPSpec
-	if err := publicIPSchema.Decode(r.Args, &spec); err != nil {
 		return nil, err
 	}
 	if _, err := cl.ips.Get(ctx, c.Group(), spec.Name, nil); absent(err) != nil {
@@ -98,12 +94,8 @@ func (h publicIPHandler) Create(ctx context.Context, rc resource.Conn, r *resour
 
 // Update implements [resource.Handler].
 func (h publicIPHandler) Update(ctx context.Context, rc resource.Conn, r *resource.Request) (*resource.Object, error) {
-	c, cl, err := connOf(ctx, rc)
+	c, cl, spec, err := specOf[PublicIPSpec](ctx, rc, r, publicIPSchema)
 	if err != nil {
-		return nil, err
-	}
-	var spec PublicIPSpec
-	if err := publicIPSchema.Decode(r.Args, &spec); err != nil {
 		return nil, err
 	}
 	now, err := cl.ips.Get(ctx, c.Group(), spec.Name, nil)

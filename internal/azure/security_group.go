@@ -169,12 +169,8 @@ type securityGroupHandler struct{}
 
 // Create implements [resource.Handler].
 func (h securityGroupHandler) Create(ctx context.Context, rc resource.Conn, r *resource.Request) (*resource.Object, error) {
-	c, cl, err := connOf(ctx, rc)
+	c, cl, spec, err := specOf[SecurityGroupSpec](ctx, rc, r, securityGroupSchema)
 	if err != nil {
-		return nil, err
-	}
-	var spec SecurityGroupSpec
-	if err := securityGroupSchema.Decode(r.Args, &spec); err != nil {
 		return nil, err
 	}
 	if _, err := cl.nsgs.Get(ctx, c.Group(), spec.Name, nil); absent(err) != nil {
@@ -185,12 +181,8 @@ func (h securityGroupHandler) Create(ctx context.Context, rc resource.Conn, r *r
 
 // Update implements [resource.Handler].
 func (h securityGroupHandler) Update(ctx context.Context, rc resource.Conn, r *resource.Request) (*resource.Object, error) {
-	c, cl, err := connOf(ctx, rc)
+	c, cl, spec, err := specOf[SecurityGroupSpec](ctx, rc, r, securityGroupSchema)
 	if err != nil {
-		return nil, err
-	}
-	var spec SecurityGroupSpec
-	if err := securityGroupSchema.Decode(r.Args, &spec); err != nil {
 		return nil, err
 	}
 	return h.put(ctx, c, cl, r, spec)

@@ -22,12 +22,8 @@ type vmHandler struct{}
 // Create implements [resource.Handler]. It is one request: a crash after it leaves a
 // machine that is ours, which the next run waits for.
 func (vmHandler) Create(ctx context.Context, rc resource.Conn, r *resource.Request) (*resource.Object, error) {
-	c, cl, err := connOf(ctx, rc)
+	c, cl, spec, err := specOf[VMSpec](ctx, rc, r, vmSchema)
 	if err != nil {
-		return nil, err
-	}
-	var spec VMSpec
-	if err := vmSchema.Decode(r.Args, &spec); err != nil {
 		return nil, err
 	}
 	ctx = telling(ctx, toProgress(r))
