@@ -8,12 +8,13 @@ import (
 	"github.com/swarmscript/swarmscript/internal/resource"
 )
 
-// rest is what rests while a step switches its machine off.
+// rest is what rests while a machine is off in a step.
 type rest struct {
 	e     *executor
 	c     *plan.Change
-	begun []func(context.Context) error // how it is woken
-	away  bool                          // that the machine goes off was told
+	ready bool // whatever can run elsewhere does
+	wakes []func(context.Context) error
+	away  bool // that the machine goes off was told
 }
 
 // wakeTime is how long what rests may take to be woken where the step itself has
@@ -23,31 +24,40 @@ const wakeTime = time.Minute
 // begin ends when what runs on the machine runs elsewhere. Nothing has been done to
 // the machine where it fails.
 func (r *rest) begin(ctx context.Context, turn *turn) error {
-	if len(r.begun) > 0 || len(r.c.Rests) == 0 {
+	out := r.c.Outage
+	if out == nil || r.ready {
 		return nil
 	}
 	turn.free()
-	for _, addr := range r.c.Rests {
-		c := r.e.planned[addr]
-		s, err := r.e.scopeOf(ctx, c.Scope)
-		if err != nil {
-			return err
-		}
-		conn, _ := s.current()
-		rester := c.Kind.Handler.(resource.Rester)
-		req := r.request(c)
-		r.begun = append(r.begun, func(ctx context.Context) error { return rester.Wake(ctx, conn, req) })
-		if err := rester.Rest(ctx, conn, req); err != nil {
+	r.wakes = nil // those of a try before
+	for _, addr := range out.Rests {
+		if err := r.rest(ctx, r.e.planned[addr]); err != nil {
 			return err
 		}
 	}
-	if r.e.in.Away != nil {
+	if r.e.in.Away != nil && out.Begins && out.Machine != "" {
 		r.away = true
-		if err := r.e.in.Away(ctx, string(r.c.Address), true); err != nil {
+		if err := r.e.in.Away(ctx, string(out.Machine), true); err != nil {
 			return err
 		}
 	}
+	r.ready = true
 	return turn.take(ctx)
+}
+
+func (r *rest) rest(ctx context.Context, c *plan.Change) error {
+	s, err := r.e.scopeOf(ctx, c.Scope)
+	if err != nil {
+		return err
+	}
+	conn, _ := s.current()
+	rester := c.Kind.Handler.(resource.Rester)
+	req := r.request(c)
+	r.wakes = append(r.wakes, func(ctx context.Context) error { return rester.Wake(ctx, conn, req) })
+	if !r.c.Outage.Begins {
+		return nil
+	}
+	return rester.Rest(ctx, conn, req)
 }
 
 // request is that of the object; how far it is, the machine's step tells.
@@ -62,20 +72,23 @@ func (r *rest) request(c *plan.Change) *resource.Request {
 	return req
 }
 
-// end wakes what rests, whatever came of the step.
+// end wakes what rests, where its machine runs again, or still: the step has failed.
 func (r *rest) end(ctx context.Context, err error) error {
+	if out := r.c.Outage; out == nil || err == nil && !out.Ends || err != nil && !out.Begins {
+		return err
+	}
 	if err != nil {
 		var cancel func()
 		ctx, cancel = context.WithTimeout(ctx, wakeTime)
 		defer cancel()
 	}
-	for _, wake := range r.begun {
+	for _, wake := range r.wakes {
 		if werr := wake(ctx); err == nil {
 			err = werr
 		}
 	}
 	if r.away { // a lease that lasts too long is given back all the same
-		_ = r.e.in.Away(ctx, string(r.c.Address), false)
+		_ = r.e.in.Away(ctx, string(r.c.Outage.Machine), false)
 	}
 	return err
 }

@@ -50,6 +50,7 @@ var DiskKind = &resource.Kind{
 	},
 	Replaces: replacesDisk,
 	Effect:   diskEffect,
+	Outage:   diskOutage,
 	Handler:  diskHandler{},
 }
 
@@ -74,25 +75,42 @@ func replacesDisk(_ *resource.Object, _ value.Struct, c schema.Change) bool {
 	return false
 }
 
-// liveDisk is a disk with what is read of its machine.
+// liveDisk is a disk with what is read of the machine that has it.
 type liveDisk struct {
-	disk   *armcompute.Disk
-	usedBy string // the name of the machine that has it and runs, "" where none does
+	disk    *armcompute.Disk
+	machine string // its live ID, "" where none has it
+	name    string
+	runs    bool
+	cycled  bool // it was off while the disk changed
 }
 
-func diskEffect(live *resource.Object, _ value.Struct, changes []schema.Change, _ bool) string {
-	n, err := nativeOf(live)
-	if err != nil {
-		return "in place"
-	}
-	d, ok := n.arm.(*liveDisk)
+// diskOutage implements [resource.Kind.Outage].
+func diskOutage(live *resource.Object, _ value.Struct, changes []schema.Change) *resource.Outage {
+	d := liveDiskOf(live)
 	for _, c := range changes {
 		size, _ := value.Reveal(c.After).(int64)
-		if ok && d.usedBy != "" && (c.Field.Name == "sku" || c.Field.Name == "size_gb" && size > onlineSize) {
-			return resource.Interrupted + " a minute or two: machine " + d.usedBy + " is off while its disk changes"
+		if d.machine != "" && (c.Field.Name == "sku" || c.Field.Name == "size_gb" && size > onlineSize) {
+			return &resource.Outage{Machine: d.machine, Begins: d.runs, Ends: d.runs}
 		}
 	}
+	return nil
+}
+
+func diskEffect(live *resource.Object, args value.Struct, changes []schema.Change, _ bool) string {
+	if out := diskOutage(live, args, changes); out != nil && out.Begins {
+		return resource.Interrupted + " a minute or two: machine " + liveDiskOf(live).name + " is off while its disk changes"
+	}
 	return "in place"
+}
+
+// liveDiskOf is the live disk that an object is.
+func liveDiskOf(o *resource.Object) liveDisk {
+	if n, ok := o.Native.(*native); ok {
+		if d, ok := n.arm.(*liveDisk); ok {
+			return *d
+		}
+	}
+	return liveDisk{}
 }
 
 // isDataDisk reports whether a disk stands for itself: one that was made with a
@@ -116,10 +134,9 @@ func (c *Conn) diskObject(l *live, d *armcompute.Disk) *resource.Object {
 	if len(d.Zones) > 0 {
 		spec.Zone = d.Zones[0]
 	}
-	if id := text(d.ManagedBy); id != "" && l != nil {
-		if at, err := ParseID(id); err == nil && l.power[strings.ToLower(id)] == "running" {
-			read.usedBy = at.Name
-		}
+	if at, err := ParseID(text(d.ManagedBy)); err == nil && l != nil {
+		id := strings.ToLower(text(d.ManagedBy))
+		read.machine, read.name, read.runs = l.machineID(id), at.Name, isOn(l.power[id])
 	}
 	o.Args = diskSchema.Encode(spec)
 	settled(o, text(p.ProvisioningState))
@@ -183,8 +200,9 @@ func (diskHandler) Update(ctx context.Context, rc resource.Conn, r *resource.Req
 		_, err = finish(ctx, poller, err)
 		return err
 	}
+	cycled := false
 	if change.SKU != nil || spec.SizeGB > onlineSize && change.Properties.DiskSizeGB != nil {
-		err = c.whileOff(ctx, cl, text(now.ManagedBy), write)
+		cycled, err = c.whileOff(ctx, cl, text(now.ManagedBy), write)
 	} else {
 		err = write()
 	}
@@ -194,33 +212,57 @@ func (diskHandler) Update(ctx context.Context, rc resource.Conn, r *resource.Req
 	if now, err = cl.disks.Get(ctx, c.Group(), r.Live.Name, nil); err != nil {
 		return nil, explain(err)
 	}
-	return c.diskObject(nil, &now.Disk), nil
+	o := c.diskObject(nil, &now.Disk)
+	o.Native.(*native).arm.(*liveDisk).cycled = cycled
+	return o, nil
 }
 
-// whileOff does something while a machine is off, and starts it again if it ran.
-func (c *Conn) whileOff(ctx context.Context, cl *clients, machine string, do func() error) error {
+// whileOff does something while a machine is off, and starts it again if it ran, which
+// is reported.
+func (c *Conn) whileOff(ctx context.Context, cl *clients, machine string, do func() error) (ran bool, err error) {
 	id, err := ParseID(machine)
 	if err != nil {
-		return do() // of none
+		return false, do() // of none
 	}
 	view, err := cl.vms.InstanceView(ctx, id.Group, id.Name, nil)
 	if err != nil {
-		return explain(err)
+		return false, explain(err)
 	}
-	if powerState(&view.VirtualMachineInstanceView) != "running" {
-		return do()
+	if !isOn(powerState(&view.VirtualMachineInstanceView)) {
+		return false, do()
 	}
 	tell(ctx, fmt.Sprintf("machine %s is deallocated for it", id.Name))
 	if err := stop(ctx, cl, id.Group, id.Name); err != nil {
-		return err
+		return true, err
 	}
 	failed := do()
 	tell(ctx, fmt.Sprintf("machine %s boots", id.Name))
-	poller, err := cl.vms.BeginStart(ctx, id.Group, id.Name, nil)
-	if _, err := finish(ctx, poller, err); err != nil && failed == nil {
+	if err := start(ctx, cl, id.Group, id.Name); err != nil && failed == nil {
 		failed = err
 	}
-	return failed
+	return true, failed
+}
+
+// Settle implements [resource.Settler]: a machine that was off while its disk changed
+// can be worked on again.
+func (diskHandler) Settle(ctx context.Context, rc resource.Conn, r *resource.Request, o *resource.Object) error {
+	d := liveDiskOf(o)
+	if !d.cycled || noMachines() {
+		return nil
+	}
+	c, cl, err := connOf(ctx, rc)
+	if err != nil {
+		return err
+	}
+	id, err := ParseID(text(d.disk.ManagedBy))
+	if err != nil || !strings.EqualFold(id.Group, c.Group()) {
+		return err
+	}
+	machine, err := c.readVM(ctx, cl, id.Name)
+	if err != nil {
+		return err
+	}
+	return answers(ctx, rc, r, machine)
 }
 
 // Delete implements [resource.Handler].

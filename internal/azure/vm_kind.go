@@ -74,6 +74,7 @@ var VMKind = &resource.Kind{
 	Same:     sameVM,
 	Replaces: replacesVM,
 	Effect:   vmEffect,
+	Outage:   vmOutage,
 	Ending:   local.VMEnding,
 	Handler:  vmHandler{},
 }
@@ -207,8 +208,33 @@ func replacesVM(live *resource.Object, _ value.Struct, c schema.Change) bool {
 	return c.Field.Name == "os_disk_size" && ok && is && after < before
 }
 
+// vmOutage implements [resource.Kind.Outage].
+func vmOutage(live *resource.Object, _ value.Struct, changes []schema.Change) *resource.Outage {
+	_, m, err := machineIn(live)
+	if err != nil {
+		return nil
+	}
+	out, boots := &resource.Outage{Machine: live.ID, Begins: m.runs(), Ends: m.runs()}, false
+	for _, c := range changes {
+		switch c.Field.Name {
+		case "running":
+			out.Ends = c.After == true
+		case "size", "cpus", "memory", "os_disk_size":
+			boots = true
+		}
+	}
+	if out.Begins == out.Ends && !boots {
+		return nil
+	}
+	return out
+}
+
 // vmEffect says what an update does to a machine.
-func vmEffect(_ *resource.Object, _ value.Struct, changes []schema.Change, restart bool) string {
+func vmEffect(live *resource.Object, args value.Struct, changes []schema.Change, restart bool) string {
+	cycles := false
+	if o := vmOutage(live, args, changes); o != nil {
+		cycles = o.Begins && o.Ends
+	}
 	var out []string
 	if restart {
 		out = append(out, "tried again") // the reason says why
@@ -219,6 +245,7 @@ func vmEffect(_ *resource.Object, _ value.Struct, changes []schema.Change, resta
 			out = append(out, "it is deallocated")
 		case c.Field.Name == "running":
 			out = append(out, "it boots")
+		case !cycles: // it is off already, or stays so
 		case c.Field.Name == "size" || c.Field.Name == "cpus" || c.Field.Name == "memory":
 			return resource.Interrupted + " a minute or two: it boots with another size"
 		case c.Field.Name == "os_disk_size":

@@ -92,7 +92,7 @@ func (vmHandler) Open(_ context.Context, _ resource.Conn, o *resource.Object) (r
 
 // Settle implements [resource.Settler]: a machine that was made or started can be
 // worked on once Azure is done with it, it lets us in, and its first boot is over.
-func (v vmHandler) Settle(ctx context.Context, rc resource.Conn, r *resource.Request, o *resource.Object) error {
+func (vmHandler) Settle(ctx context.Context, rc resource.Conn, r *resource.Request, o *resource.Object) error {
 	c, cl, err := connOf(ctx, rc)
 	if err != nil {
 		return err
@@ -110,7 +110,12 @@ func (v vmHandler) Settle(ctx context.Context, rc resource.Conn, r *resource.Req
 	if noMachines() {
 		return nil
 	}
-	conn, err := v.Open(ctx, rc, o)
+	return answers(ctx, rc, r, o)
+}
+
+// answers ends when a machine lets us in, and its first boot is over.
+func answers(ctx context.Context, rc resource.Conn, r *resource.Request, machine *resource.Object) error {
+	conn, err := vmHandler{}.Open(ctx, rc, machine)
 	if err != nil {
 		return err
 	}

@@ -23,6 +23,16 @@ type machine struct {
 	power     string // "running", "deallocated", "stopped"
 }
 
+// machineID is the live ID of a machine, by its lower-cased one in Azure.
+func (l *live) machineID(id string) string {
+	for _, vm := range l.vms {
+		if strings.EqualFold(text(vm.ID), id) && vm.Properties != nil {
+			return cmp.Or(text(vm.Properties.VMID), id)
+		}
+	}
+	return id
+}
+
 // machineOf puts together what several lists tell of a machine.
 func machineOf(l *live, vm *armcompute.VirtualMachine) *machine {
 	m := &machine{vm: vm, power: l.power[strings.ToLower(text(vm.ID))]}
@@ -64,8 +74,11 @@ func nicID(vm *armcompute.VirtualMachine) string {
 
 // runs reports whether a machine is on, or comes up. Of one that is being made
 // nothing is known yet.
-func (m *machine) runs() bool {
-	switch m.power {
+func (m *machine) runs() bool { return isOn(m.power) }
+
+// isOn reports whether a power state is that of a machine that is on, or comes up.
+func isOn(power string) bool {
+	switch power {
 	case "deallocated", "deallocating", "stopped", "stopping":
 		return false
 	}

@@ -43,6 +43,7 @@ var VMKind = &resource.Kind{
 	},
 	Check:   func(args value.Struct) schema.Problems { return local.CheckVM(vmSchema, args) },
 	Effect:  local.VMEffect,
+	Outage:  local.VMOutage,
 	Ending:  local.VMEnding,
 	Handler: vmHandler{},
 }

@@ -53,6 +53,7 @@ var VMKind = &resource.Kind{
 	},
 	Check:   func(args value.Struct) schema.Problems { return CheckVM(vmSchema, args) },
 	Effect:  VMEffect,
+	Outage:  VMOutage,
 	Ending:  VMEnding,
 	Handler: vmHandler{},
 }
@@ -96,6 +97,16 @@ func CheckVM(of *schema.Struct, args value.Struct) schema.Problems {
 		return nil
 	})
 	return of.HideSecrets(args, ps)
+}
+
+// VMOutage implements [resource.Kind.Outage].
+func VMOutage(live *resource.Object, _ value.Struct, changes []schema.Change) *resource.Outage {
+	for _, c := range changes {
+		if c.Field.Name == "running" {
+			return &resource.Outage{Machine: live.ID, Begins: c.After == false, Ends: c.After != false}
+		}
+	}
+	return nil
 }
 
 // VMEffect says what an update does to a machine.

@@ -96,7 +96,6 @@ func (b *builder) build() (*Plan, diag.List) {
 	b.oldVersions()
 	b.sequences()
 	b.plan.Changes = b.sorted()
-	b.rests()
 	if b.problems.Err() == nil {
 		b.arrange()
 	}

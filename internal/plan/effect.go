@@ -9,7 +9,8 @@ import (
 )
 
 // effects says of each replacement and deletion what it does to what runs, once
-// it is settled what the steps are. Of updates, [Decide] has said it.
+// it is settled what the steps are. Of updates, [Decide] has said it; what rests
+// meanwhile is added.
 func (b *builder) effects() {
 	byLive := make(map[*resource.Object]*Change, len(b.plan.Changes))
 	for _, c := range b.plan.Changes {
@@ -18,6 +19,9 @@ func (b *builder) effects() {
 		}
 	}
 	for _, c := range b.plan.Changes {
+		if c.Outage != nil {
+			c.Effect += c.Outage.tell()
+		}
 		if c.Live == nil || c.Blocked != "" || c.Action != Replace && c.Action != Delete {
 			continue
 		}

@@ -78,13 +78,18 @@ func (n *Node) afterID(id int) {
 }
 
 // Order returns the nodes so that each comes after what it depends on, as
-// close to their own order as that allows; or the IDs of a cycle.
-func (g *Graph) Order() (order, cycle []int) {
+// close to their own order as that allows, some as early as it does; or the IDs of a
+// cycle.
+func (g *Graph) Order(first ...int) (order, cycle []int) {
 	state := make([]uint8, len(g.Nodes)) // 0 new, 1 on the path, 2 done
 	// An explicit stack: a chain of 10,000 resources must not be deep recursion.
 	type frame struct{ id, next int }
 	var stack []frame
-	for root := range g.Nodes {
+	for i := range len(first) + len(g.Nodes) {
+		root := i - len(first)
+		if root < 0 {
+			root = first[i]
+		}
 		if state[root] != 0 {
 			continue
 		}

@@ -86,6 +86,7 @@ func (b *builder) redecide(anew value.Address) {
 func (b *builder) link() (again bool) {
 	g := &Graph{}
 	b.plan.Graph = g
+	b.outages()
 	do := make(map[value.Address]*Node, len(b.plan.Changes))
 	destroy := map[value.Address]*Node{}
 	gone := map[*resource.Object]*Node{} // the node after which an object is gone or changed
@@ -129,7 +130,6 @@ func (b *builder) link() (again bool) {
 	}
 	b.linkSequences(g)
 	b.linkSpreads(g, do)
-	b.linkRests(g, do)
 	b.linkHosts(pure, do, destroy)
 	b.linkGates(g, do)
 	b.linkClosing(closing, pure, do)
@@ -137,6 +137,7 @@ func (b *builder) link() (again bool) {
 	again = b.linkUsers(g, gone, do)
 	b.linkVersions(pure, do)
 	b.linkRanks(g, pure)
+	b.linkOutages(g, do, destroy)
 	return again
 }
 

@@ -78,9 +78,8 @@ type Change struct {
 	Reason string
 	// Effect says what the step does to what runs.
 	Effect string
-	// Rests are the resources on which nothing runs while the step switches off what
-	// they are made by: nodes of a swarm, by their machine.
-	Rests []value.Address
+	// Outage is set where a machine does not run while the step is made.
+	Outage *Outage
 	// Rolls are the resources that a new version makes change.
 	Rolls []value.Address
 	// Takes names what goes with a scope that is deleted or replaced: first what

@@ -137,6 +137,10 @@ type Kind struct {
 	// while; restart is set where it is renewed though nothing else may change.
 	// May be nil.
 	Effect func(live *Object, args value.Struct, changes []schema.Change, restart bool) string
+	// Outage says which machine an update takes out of service for a while, or for
+	// good, or brings back: its own, or that which has it. It is nil where none. May be
+	// nil.
+	Outage func(live *Object, args value.Struct, changes []schema.Change) *Outage
 	// Ending is Effect for a deletion, and for a replacement: anew is set where
 	// the object is made again after it. May be nil.
 	Ending func(live *Object, anew bool) string
@@ -163,6 +167,14 @@ type Kind struct {
 // Interrupted begins the effect of a step that leaves nothing running for a
 // while.
 const Interrupted = "INTERRUPTED"
+
+// Outage is the time of an update in which a machine does not run. A machine that is
+// off before and after is not to be started meanwhile.
+type Outage struct {
+	Machine string // its live ID
+	Begins  bool   // it runs before: what is on it goes elsewhere
+	Ends    bool   // it runs after: what was on it is waited for
+}
 
 // OpeningComment begins the comments of rules of a firewall that follow from a
 // swarm. By it they are known among the script's own.
