@@ -209,17 +209,23 @@ func (s *exampleStory) moved() {
 	}
 }
 
-// manager is a client of the engine of a manager.
-func (s *exampleStory) manager() *client.Client {
+// engineOf is a client of the engine of the first such host.
+func (s *exampleStory) engineOf(such func(*api.Host) bool) *client.Client {
 	s.Helper()
 	hosts, err := s.lab.Hosts(s.Context())
 	must(s.T, err)
-	i := slices.IndexFunc(hosts, func(h *api.Host) bool { return h.Name == "mgr-0" })
+	i := slices.IndexFunc(hosts, such)
 	at, err := s.lab.Engine(s.Context(), hosts[i].ID)
 	must(s.T, err)
 	c, err := client.NewClientWithOpts(client.WithHost(at))
 	must(s.T, err)
 	return c
+}
+
+// manager is a client of the engine of a manager.
+func (s *exampleStory) manager() *client.Client {
+	s.Helper()
+	return s.engineOf(func(h *api.Host) bool { return h.Name == "mgr-0" })
 }
 
 // resting are the nodes that are drained for their machines' sake.
