@@ -61,6 +61,9 @@ type Input struct {
 	// Away is called before the machine of a scope is off for a while, and when it is
 	// back: a lease that is kept there cannot be renewed meanwhile. May be nil.
 	Away func(ctx context.Context, addr string, off bool) error
+	// Leaving is called before a machine is switched off for good: a lease that is kept
+	// on such ones cannot be given back at the end. May be nil.
+	Leaving func()
 	// Backoff is the first pause before something transient is tried again; 0
 	// means 250 ms. It doubles up to 16 times that.
 	Backoff time.Duration

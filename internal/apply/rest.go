@@ -35,14 +35,24 @@ func (r *rest) begin(ctx context.Context, turn *turn) error {
 			return err
 		}
 	}
-	if r.e.in.Away != nil && out.Begins && out.Machine != "" {
-		r.away = true
-		if err := r.e.in.Away(ctx, string(out.Machine), true); err != nil {
-			return err
-		}
+	if err := r.leave(ctx, out); err != nil {
+		return err
 	}
 	r.ready = true
 	return turn.take(ctx)
+}
+
+// leave tells that the machine goes off.
+func (r *rest) leave(ctx context.Context, out *plan.Outage) error {
+	switch {
+	case !out.Begins || out.Machine == "":
+	case !out.Ends && r.e.in.Leaving != nil:
+		r.e.in.Leaving()
+	case out.Ends && r.e.in.Away != nil:
+		r.away = true
+		return r.e.in.Away(ctx, string(out.Machine), true)
+	}
+	return nil
 }
 
 func (r *rest) rest(ctx context.Context, c *plan.Change) error {

@@ -75,6 +75,7 @@ var VMKind = &resource.Kind{
 	Replaces: replacesVM,
 	Effect:   vmEffect,
 	Outage:   vmOutage,
+	Off:      func(args value.Struct) bool { return local.VMOff(vmSchema, args) },
 	Ending:   local.VMEnding,
 	Handler:  vmHandler{},
 }

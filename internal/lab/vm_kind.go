@@ -44,6 +44,7 @@ var VMKind = &resource.Kind{
 	Check:   func(args value.Struct) schema.Problems { return local.CheckVM(vmSchema, args) },
 	Effect:  local.VMEffect,
 	Outage:  local.VMOutage,
+	Off:     func(args value.Struct) bool { return local.VMOff(vmSchema, args) },
 	Ending:  local.VMEnding,
 	Handler: vmHandler{},
 }

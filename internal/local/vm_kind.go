@@ -54,6 +54,7 @@ var VMKind = &resource.Kind{
 	Check:   func(args value.Struct) schema.Problems { return CheckVM(vmSchema, args) },
 	Effect:  VMEffect,
 	Outage:  VMOutage,
+	Off:     func(args value.Struct) bool { return VMOff(vmSchema, args) },
 	Ending:  VMEnding,
 	Handler: vmHandler{},
 }
@@ -97,6 +98,12 @@ func CheckVM(of *schema.Struct, args value.Struct) schema.Problems {
 		return nil
 	})
 	return of.HideSecrets(args, ps)
+}
+
+// VMOff implements [resource.Kind.Off] for a schema that has running.
+func VMOff(of *schema.Struct, args value.Struct) bool {
+	f, _ := of.Field("running")
+	return value.Reveal(args[f.Index]) == false
 }
 
 // VMOutage implements [resource.Kind.Outage].

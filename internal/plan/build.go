@@ -100,6 +100,7 @@ func (b *builder) build() (*Plan, diag.List) {
 		b.arrange()
 	}
 	b.guard()
+	b.spare()
 	b.unreachables()
 	if err := b.problems.Err(); err != nil {
 		b.problems.Sort()
@@ -134,9 +135,10 @@ type builder struct {
 	renewed   map[value.Address]bool            // Options.Replace
 	unpassed  map[string]bool                   // checks, as ledgers say
 	hasChecks bool
-	fresh     map[string]bool        // what anew has said
-	stirred   map[value.Address]bool // changes, settles, or comes after what does
-	loose     map[value.Address]bool // wait for what they follow one by one
+	fresh     map[string]bool          // what anew has said
+	stirred   map[value.Address]bool   // changes, settles, or comes after what does
+	loose     map[value.Address]bool   // wait for what they follow one by one
+	idle      map[string]value.Address // the machine that is not to run, of scopes on one
 }
 
 func newBuilder(in Input) *builder {
@@ -156,6 +158,7 @@ func newBuilder(in Input) *builder {
 		fresh:    map[string]bool{},
 		stirred:  map[value.Address]bool{},
 		loose:    map[value.Address]bool{},
+		idle:     map[string]value.Address{},
 		unpassed: map[string]bool{},
 	}
 	for _, s := range in.Options.Adopt {
@@ -290,6 +293,9 @@ func (b *builder) declare(d *resource.Declaration) {
 		b.problems = append(b.problems, problems...)
 		return
 	}
+	if b.leave(d, nil) {
+		return
+	}
 	if ix.State.Status == Unreachable {
 		blocked = d.Scope + " is unreachable"
 	}
@@ -316,7 +322,13 @@ func (b *builder) declare(d *resource.Declaration) {
 			ch = &Change{Address: d.Address, Kind: d.Kind, Scope: d.Scope, Decl: d, Args: d.Args, Blocked: "it may be there, and cannot be reached"}
 		}
 	}
+	if b.leave(d, ch) {
+		return
+	}
 	b.changes[d.Address] = ch
+	if d.Kind.Off != nil && ch.Blocked == "" && d.Kind.Off(ch.Args) {
+		b.turnOff(d.Address)
+	}
 	b.stir(d, ch)
 }
 

@@ -48,6 +48,7 @@ type changeJSON struct {
 	Effect     string          `json:"effect,omitempty"`
 	Unsettled  string          `json:"unsettled,omitempty"`
 	Blocked    string          `json:"blocked,omitempty"`
+	Left       string          `json:"left,omitempty"`
 	Rolls      []value.Address `json:"rolls,omitempty"`
 	Outage     *Outage         `json:"outage,omitempty"`
 	Takes      []string        `json:"takes,omitempty"`
@@ -121,7 +122,7 @@ func (p *Plan) encode() planJSON {
 func (c *Change) encode() changeJSON {
 	out := changeJSON{
 		Address: c.Address, Scope: c.Scope, Action: c.Action.String(), Mark: c.Mark, Name: c.Name, Reason: c.Reason, Effect: c.Effect,
-		Unsettled: c.Unsettled, Blocked: c.Blocked, Rolls: c.Rolls, Outage: c.Outage, Takes: c.Takes, ReplacedBy: c.ReplacedBy,
+		Unsettled: c.Unsettled, Blocked: c.Blocked, Left: c.Left, Rolls: c.Rolls, Outage: c.Outage, Takes: c.Takes, ReplacedBy: c.ReplacedBy,
 		Remark: c.Remark, Restart: c.Restart, Deferred: c.Deferred, Findings: c.Findings, Tentative: c.Tentative, Pending: c.Pending, Owed: c.Owed,
 		Kind: c.Kind.Name, In: c.Kind.Scope,
 	}
@@ -227,7 +228,7 @@ func (d decoder) change(in changeJSON) (*Change, error) {
 	}
 	c := &Change{
 		Address: in.Address, Kind: k, Scope: in.Scope, Mark: in.Mark, Name: in.Name, Reason: in.Reason, Effect: in.Effect,
-		Unsettled: in.Unsettled, Blocked: in.Blocked, Rolls: in.Rolls, Outage: in.Outage, Takes: in.Takes, ReplacedBy: in.ReplacedBy,
+		Unsettled: in.Unsettled, Blocked: in.Blocked, Left: in.Left, Rolls: in.Rolls, Outage: in.Outage, Takes: in.Takes, ReplacedBy: in.ReplacedBy,
 		Remark: in.Remark, Restart: in.Restart, Deferred: in.Deferred, Findings: in.Findings, Tentative: in.Tentative, Pending: in.Pending, Owed: in.Owed,
 		Action: Action(slices.Index(actionWords[:], in.Action)),
 	}

@@ -41,6 +41,9 @@ func (c Case) found(ch *Change) (*Change, diag.List) {
 	}
 	ch.Live = o
 	c.compare(ch)
+	if ch.Restart && c.On != nil && c.On.Off { // it is woken with its machine
+		ch.Action, ch.Restart, ch.Reason, ch.Effect, ch.Unsettled = NoOp, false, "", "", ""
+	}
 	if ch.Reason == "adopted" && o.Mark.Project == "" {
 		ch.Reason = "taken over"
 	}

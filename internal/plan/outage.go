@@ -76,6 +76,47 @@ func rests(c *Change) bool {
 	return ok
 }
 
+// spare refuses to switch machines off that others cannot do without.
+func (b *builder) spare() {
+	type group struct {
+		off, cycled []string
+		first       *Change // that switches one off for good
+		rester      resource.Rester
+	}
+	groups := map[string]*group{}
+	for _, c := range b.plan.Changes {
+		if c.Outage == nil || !c.Outage.Begins {
+			continue
+		}
+		for _, a := range c.Outage.Rests {
+			rests := b.changes[a]
+			g := groups[rests.Scope]
+			if g == nil {
+				g = &group{rester: rests.Kind.Handler.(resource.Rester)}
+				groups[rests.Scope] = g
+			}
+			if c.Outage.Ends {
+				g.cycled = append(g.cycled, rests.Live.ID)
+				continue
+			}
+			g.off = append(g.off, rests.Live.ID)
+			if g.first == nil {
+				g.first = c
+			}
+		}
+	}
+	for _, scope := range sortedKeys(groups) {
+		g := groups[scope]
+		if g.first == nil {
+			continue // each is back before the next goes
+		}
+		if problem := g.rester.Spare(b.index[scope].State.Obs.Objects, g.off, g.cycled); problem != nil {
+			problem.Pos, problem.Summary = g.first.Decl.Pos, scope+": "+problem.Summary
+			b.fail(problem)
+		}
+	}
+}
+
 // tell says what becomes of what rests.
 func (o *Outage) tell() (text string) {
 	if !o.Begins && !o.Ends {

@@ -106,6 +106,9 @@ type Change struct {
 	Ends bool
 	// Blocked is set where the step must not run; it says why.
 	Blocked string
+	// Left is set where a resource is left as it is, whatever that is: what it is on
+	// is not to run, which it says.
+	Left string
 }
 
 // MarkOnly reports whether the mark is all that an update writes.

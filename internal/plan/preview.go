@@ -1,7 +1,7 @@
 package plan
 
 // Going returns the scopes that a plan would take away or make anew, each with
-// what it lives in, and those that would stop being what another scope is
+// what it lives in, those on a machine that is not to run, and those that would stop being what another scope is
 // reached through: whose object there goes, or changes.
 func Going(in Input) map[string]bool {
 	b := newBuilder(in)
@@ -16,6 +16,9 @@ func Going(in Input) map[string]bool {
 	b.claim()
 	b.prune()
 	going := map[string]bool{}
+	for addr := range b.idle {
+		going[addr] = true
+	}
 	for addr := range b.index {
 		if addr != "" && (b.goes(addr) || b.anew(addr)) {
 			going[addr] = true

@@ -1,6 +1,8 @@
 package plan
 
 import (
+	"fmt"
+
 	"github.com/swarmscript/swarmscript/internal/resource"
 	"github.com/swarmscript/swarmscript/internal/value"
 )
@@ -37,6 +39,43 @@ func (b *builder) off(scope string) string {
 		return ""
 	}
 	return machine
+}
+
+// turnOff notes that a machine is not to run: what is in it is left as it is. Nothing
+// is known of that any more, whatever was seen of it.
+func (b *builder) turnOff(machine value.Address) {
+	for addr, ix := range b.index {
+		for in := addr; in != ""; in = b.livesIn(value.Address(in)) {
+			if in == string(machine) {
+				st := &ScopeState{Scope: ix.State.Scope, Status: Absent, Off: true, Err: fmt.Errorf("%s %w", machine, resource.ErrOff)}
+				b.index[addr], b.idle[addr] = NewIndex(st, b.in.Program.Project), machine
+				b.plan.Off[addr] = true
+				break
+			}
+		}
+	}
+}
+
+// leave reports whether a declaration is about what is on a machine that is not to
+// run, or needs to know something of that, and leaves it as it is.
+func (b *builder) leave(d *resource.Declaration, ch *Change) bool {
+	why := b.idle[d.Scope]
+	if why == "" && ch != nil && d.On != "" && ch.Action == Create {
+		why = b.idle[d.On]
+	}
+	text := why.Short() + " is not to run"
+	if why == "" && ch != nil && !value.Known(ch.Args) {
+		for _, r := range d.Refs() {
+			if c := b.changes[r.Address]; c != nil && c.Left != "" {
+				why, text = r.Address, c.Left
+			}
+		}
+	}
+	if why == "" {
+		return false
+	}
+	b.changes[d.Address] = &Change{Address: d.Address, Kind: d.Kind, Scope: d.Scope, Decl: d, Args: d.Args, Left: text}
+	return true
 }
 
 // onState is what a scope that makes an object will be when the object is

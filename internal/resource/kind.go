@@ -144,6 +144,9 @@ type Kind struct {
 	// Ending is Effect for a deletion, and for a replacement: anew is set where
 	// the object is made again after it. May be nil.
 	Ending func(live *Object, anew bool) string
+	// Off reports whether an object with such arguments opens its scope to nobody, as a
+	// machine that is not to run: what is declared there is left as it is. May be nil.
+	Off func(args value.Struct) bool
 	// Needs returns what an object needs in its scope: what of that is declared
 	// comes first, as if the arguments referred to it. May be nil.
 	Needs func(args value.Struct) []Need
@@ -272,6 +275,10 @@ type Rester interface {
 	// Wake returns when an object is back as it was before. It is called whatever has
 	// come of Rest.
 	Wake(ctx context.Context, c Conn, r *Request) error
+	// Spare says why the rest of a scope's objects does not go on while some are off
+	// for good, and others one after another for a while; nil where it does. They are
+	// told by their IDs.
+	Spare(objects []*Object, off, cycled []string) *diag.Diagnostic
 }
 
 // Opener is implemented by handlers of kinds that open a scope.

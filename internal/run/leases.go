@@ -123,6 +123,22 @@ func (l *leases) outlast(ctx context.Context, store resource.Leaser, off bool) e
 	return nil
 }
 
+// partTime is how long a lease is still in the way that was kept on machines which are
+// switched off.
+const partTime = 5 * time.Second
+
+// runOut lets a lease run out soon. Where that cannot be written it does so later.
+func (l *leases) runOut(store resource.Leaser) {
+	l.mu.Lock()
+	for _, h := range l.held {
+		if h.Store() == store {
+			_ = h.Outlast(context.Background(), partTime, func(error) {})
+		}
+	}
+	l.mu.Unlock()
+	l.drop(store)
+}
+
 // dropOn forgets the leases that went with a machine: who would give them back
 // found another one in its place.
 func (l *leases) dropOn(machine string) {

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"sync"
 	"time"
 
 	"github.com/swarmscript/swarmscript/internal/apply"
@@ -342,6 +343,7 @@ func (p *Planned) run(ctx context.Context, opts ApplyOptions, leases *leases) *a
 		Detach:  p.opts.Detach, Timeout: p.opts.Timeout, Sink: opts.Sink, Stop: opts.Stop,
 		Closing: func(addr string) { p.closing(addr, leases) },
 		Away:    func(ctx context.Context, addr string, off bool) error { return p.away(ctx, addr, leases, off) },
+		Leaving: sync.OnceFunc(func() { p.leaving(leases) }),
 		Opened: func(ctx context.Context, addr string, opener *resource.Object, s *apply.Scope) error {
 			if store, ok := s.Conn.(resource.Leaser); ok && leases != nil && !leases.covers(s.State.Scope) {
 				if _, err := leases.take(ctx, leaser{leaseName(s.State.Scope, opener.ID), store}); err != nil {
@@ -386,12 +388,36 @@ func (p *Planned) away(ctx context.Context, machine string, leases *leases, off 
 	return errors.Join(errs...)
 }
 
+// leaving lets the leases run out that are kept on machines which the plan switches
+// off for good. It is done before the first goes: a swarm may be on all of them.
+func (p *Planned) leaving(leases *leases) {
+	for _, c := range p.Plan.Changes {
+		if leases == nil || !switchesOff(c) {
+			continue
+		}
+		for _, addr := range p.view.inside(string(c.Outage.Machine)) {
+			if store, ok := p.view.scope(addr).Conn.(resource.Leaser); ok {
+				leases.runOut(store)
+			}
+		}
+	}
+}
+
+// switchesOff reports whether a change has a machine off for good.
+func switchesOff(c *plan.Change) bool { return c.Outage != nil && c.Outage.Begins && !c.Outage.Ends }
+
 // letGo forgets the scopes that were taken away, with what was in them: their
 // ledgers and leases went too. With a machine that was made anew its lease went.
 func (p *Planned) letGo(res *apply.Result, leases *leases) {
 	for _, step := range res.Steps {
 		c := step.Change
-		if c.Kind.Opens == "" || step.Outcome != apply.OK {
+		if step.Outcome != apply.OK {
+			continue
+		}
+		if switchesOff(c) {
+			p.switchedOff(string(c.Outage.Machine))
+		}
+		if c.Kind.Opens == "" {
 			continue
 		}
 		if c.Action == plan.Replace {
@@ -410,6 +436,16 @@ func (p *Planned) letGo(res *apply.Result, leases *leases) {
 			}
 			delete(p.view.scopes, addr)
 		}
+	}
+}
+
+// switchedOff has it that nothing is asked any more of a machine that is off.
+func (p *Planned) switchedOff(machine string) {
+	for _, addr := range p.view.inside(machine) {
+		s := p.view.scope(addr)
+		st := *s.State
+		st.Status, st.Off, st.Obs, st.Err = plan.Absent, true, nil, resource.ErrOff
+		s.State = &st
 	}
 }
 

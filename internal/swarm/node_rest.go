@@ -88,6 +88,38 @@ func quorumWithout(managers []manager, id string) *diag.Diagnostic {
 	}
 }
 
+// Spare implements [resource.Rester]. Managers that all go off are no loss: the swarm
+// goes on when they are back. Who is off for a while counts among those that are left.
+func (nodeHandler) Spare(objects []*resource.Object, off, cycled []string) *diag.Diagnostic {
+	managers := managersOf(objects)
+	var going []manager
+	left, pause := 0, 0
+	for _, m := range managers {
+		switch {
+		case !m.Reachable:
+		case slices.Contains(off, m.ID):
+			going = append(going, m)
+		default:
+			left++
+			if slices.Contains(cycled, m.ID) {
+				pause = 1
+			}
+		}
+	}
+	n := len(managers)
+	if len(going) == 0 || left == 0 || left-pause >= quorum(n) {
+		return nil
+	}
+	detail := fmt.Sprintf("%s\n%s %d; %d would be left", describeManagers(managers), needs(n), quorum(n), left)
+	if pause > 0 {
+		detail += ", one of them off for a while"
+	}
+	return &diag.Diagnostic{
+		Summary: fmt.Sprintf("switching %s off would lose the quorum", namesOf(going)), Detail: detail,
+		Hint: "let more of them run, make workers of those that shall not, or switch off all managers",
+	}
+}
+
 // anotherTakes reports whether another node takes tasks.
 func anotherTakes(nodes []swarm.Node, id string) bool {
 	return slices.ContainsFunc(nodes, func(n swarm.Node) bool {

@@ -213,6 +213,7 @@ func (j *jsonPrinter) resource(c *plan.Change) {
 	}
 	j.textIf("unsettled", c.Unsettled)
 	j.textIf("blocked", c.Blocked)
+	j.textIf("left", c.Left)
 	if c.Deferred {
 		j.str(`,"deferred":true`)
 	}

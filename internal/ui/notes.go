@@ -98,8 +98,8 @@ func (pr *planPrinter) deferred() {
 	}
 }
 
-// blocked says what could not be planned, and why: by reason, because one
-// engine that does not answer blocks everything in it.
+// blocked says what could not be planned, or is left alone, and why: by reason,
+// because one engine that does not answer blocks everything in it.
 func (pr *planPrinter) blocked() {
 	for _, scope := range slices.Sorted(maps.Keys(pr.p.Unreachable)) {
 		pr.note(red, "unreachable: ", clean(scope))
@@ -107,19 +107,26 @@ func (pr *planPrinter) blocked() {
 			pr.detail(err.Error())
 		}
 	}
+	pr.because(red, "not planned: ", func(c *plan.Change) string { return c.Blocked })
+	pr.because(plain, "left as it is: ", func(c *plan.Change) string { return c.Left })
+}
+
+// because says of what changes for a reason, by that.
+func (pr *planPrinter) because(color, what string, why func(*plan.Change) string) {
 	var reasons []string
 	names := map[string][]string{}
 	for _, c := range pr.p.Changes {
-		if c.Blocked == "" {
+		r := why(c)
+		if r == "" {
 			continue
 		}
-		if names[c.Blocked] == nil {
-			reasons = append(reasons, c.Blocked)
+		if names[r] == nil {
+			reasons = append(reasons, r)
 		}
-		names[c.Blocked] = append(names[c.Blocked], pr.names.Of(c.Address))
+		names[r] = append(names[r], pr.names.Of(c.Address))
 	}
 	for _, r := range reasons {
-		pr.note(red, "not planned: ", several(names[r], 8)+", because "+clean(r))
+		pr.note(color, what, several(names[r], 8)+", because "+clean(r))
 	}
 }
 
