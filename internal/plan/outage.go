@@ -76,42 +76,32 @@ func rests(c *Change) bool {
 	return ok
 }
 
-// spare refuses to switch machines off that others cannot do without.
+// spare refuses to switch machines off for good that others cannot do without. Those
+// that are off already may not have been missed yet.
 func (b *builder) spare() {
-	type group struct {
-		off, cycled []string
-		first       *Change // that switches one off for good
-		rester      resource.Rester
-	}
-	groups := map[string]*group{}
+	off, cycled := map[string][]string{}, map[string][]string{} // IDs of what rests, by scope
+	first := map[string]*Change{}                               // that switches one off
 	for _, c := range b.plan.Changes {
+		if rests(c) && b.idle[c.Decl.On] != "" {
+			off[c.Scope] = append(off[c.Scope], c.Live.ID)
+		}
 		if c.Outage == nil || !c.Outage.Begins {
 			continue
 		}
 		for _, a := range c.Outage.Rests {
 			rests := b.changes[a]
-			g := groups[rests.Scope]
-			if g == nil {
-				g = &group{rester: rests.Kind.Handler.(resource.Rester)}
-				groups[rests.Scope] = g
-			}
 			if c.Outage.Ends {
-				g.cycled = append(g.cycled, rests.Live.ID)
-				continue
-			}
-			g.off = append(g.off, rests.Live.ID)
-			if g.first == nil {
-				g.first = c
+				cycled[rests.Scope] = append(cycled[rests.Scope], rests.Live.ID)
+			} else if first[rests.Scope] == nil {
+				first[rests.Scope] = c
 			}
 		}
 	}
-	for _, scope := range sortedKeys(groups) {
-		g := groups[scope]
-		if g.first == nil {
-			continue // each is back before the next goes
-		}
-		if problem := g.rester.Spare(b.index[scope].State.Obs.Objects, g.off, g.cycled); problem != nil {
-			problem.Pos, problem.Summary = g.first.Decl.Pos, scope+": "+problem.Summary
+	for _, scope := range sortedKeys(first) {
+		c := first[scope]
+		rester := b.changes[c.Outage.Rests[0]].Kind.Handler.(resource.Rester)
+		if problem := rester.Spare(b.index[scope].State.Obs.Objects, off[scope], cycled[scope]); problem != nil {
+			problem.Pos, problem.Summary = c.Decl.Pos, scope+": "+problem.Summary
 			b.fail(problem)
 		}
 	}
