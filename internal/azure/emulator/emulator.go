@@ -109,9 +109,11 @@ func New(opts Options) (*Emulator, error) {
 		return nil, err
 	}
 	e.ctx, e.cancel = context.WithCancel(context.Background())
+	e.mu.Lock() // the first may end before the last goes on
 	for _, op := range e.store.operations {
 		e.start(op)
 	}
+	e.mu.Unlock()
 	if to, ok := opts.Machines.(Balancing); ok {
 		e.running.Go(func() { e.keepBalance(to) })
 	}
