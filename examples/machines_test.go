@@ -47,6 +47,7 @@ type stage struct {
 	*testing.T
 	script  string
 	project string
+	site    string   // where its machines are; "" is the usual one
 	vars    []string // of every run
 	env     []string // beside the test's own
 	flags   []string // of every run of the script
@@ -154,7 +155,7 @@ func (s *stage) destroy() {
 // machine returns one of the project's machines.
 func (s *stage) machine(name string) *local.Machine {
 	s.Helper()
-	site, err := local.Open(local.Config{})
+	site, err := local.Open(local.Config{Site: s.site})
 	if err != nil {
 		s.Fatal(err)
 	}

@@ -48,7 +48,12 @@ func (s *stage) gone(e *testengine.Engine) {
 
 // page is what is answered, or why nothing is.
 func page(url string) string {
-	resp, err := http.Get(url)
+	return pageOf(http.DefaultClient, url)
+}
+
+// pageOf is that by a client of its own.
+func pageOf(web *http.Client, url string) string {
+	resp, err := web.Get(url)
 	if err != nil {
 		return err.Error()
 	}

@@ -51,9 +51,10 @@ var (
 		{"internal/lab/sshd", []string{"internal/lab/debian"}},
 		{"internal/lab/world", []string{"internal/lab/api", "internal/lab/store", "internal/lab/wire", "internal/lab/cluster", "internal/lab/engine", "internal/lab/debian", "internal/lab/sshd", "internal/sshkey"}},
 		{"internal/lab/serve", []string{"internal/lab"}},
-		{"internal/azure/emulator", []string{"internal/packetfilter", "internal/certificate"}},
+		{"internal/azure/balance", nil},
+		{"internal/azure/emulator", []string{"internal/azure/balance", "internal/packetfilter", "internal/certificate"}},
 		{"internal/certificate", nil},
-		{"internal/azure/machines", []string{"internal/azure/emulator", "internal/lab", "internal/local", "internal/packetfilter", "internal/resource"}},
+		{"internal/azure/machines", []string{"internal/azure/balance", "internal/azure/emulator", "internal/lab", "internal/local", "internal/packetfilter", "internal/resource"}},
 		{"internal/swarm/placement", nil},
 		{"internal/oci", nil},
 		{"internal/swarm", append([]string{"internal/remote", "internal/oci", "internal/swarm/placement"}, data...)},
@@ -110,7 +111,7 @@ func TestImports(t *testing.T) {
 
 // isLeaf reports whether a rule without packages means none, not any.
 func isLeaf(pkg string) bool {
-	return slices.Contains([]string{"internal/value", "internal/diag", "internal/pattern", "internal/certificate", "internal/packetfilter", "internal/oci", "internal/sshkey", "internal/swarm/placement", "internal/lab/api", "internal/lab/store", "internal/lab/wire", "internal/lab/whatif/outcome"}, pkg)
+	return slices.Contains([]string{"internal/value", "internal/diag", "internal/pattern", "internal/certificate", "internal/packetfilter", "internal/oci", "internal/sshkey", "internal/swarm/placement", "internal/lab/api", "internal/lab/store", "internal/lab/wire", "internal/lab/whatif/outcome", "internal/azure/balance"}, pkg)
 }
 
 func within(pkg string, list []string) bool {

@@ -41,14 +41,15 @@ func neededOf(k *resource.Kind) []string {
 }
 
 const (
-	engines    = "real engines: 28.5.2 and 20.10"
-	newest     = "a real engine: 28.5.2"
-	hosts      = "real machines: Debian 12 and 13"
-	bookworm   = "a real machine: Debian 12"
-	noEngine   = "no engine"
-	emulated   = "the emulator of Azure"
-	labInAzure = "the emulator of Azure, with machines of a lab"
-	labHosts   = "the lab"
+	engines     = "real engines: 28.5.2 and 20.10"
+	newest      = "a real engine: 28.5.2"
+	hosts       = "real machines: Debian 12 and 13"
+	bookworm    = "a real machine: Debian 12"
+	noEngine    = "no engine"
+	emulated    = "the emulator of Azure"
+	labInAzure  = "the emulator of Azure, with machines of a lab"
+	realInAzure = "the emulator of Azure, with real machines: Debian 12"
+	labHosts    = "the lab"
 )
 
 // Proofs are the proofs of each kind. A test checks that the functions are in
@@ -220,6 +221,8 @@ var Proofs = map[string][]Proof{
 		{replacement, "TestBalancerMembers", balancerStory, emulated},
 		{"machines join, are made anew in its pool and leave it before they go", "TestBalancerMembers", balancerStory, emulated},
 		{"follows a swarm whose workers come and go", "TestExampleSwarm", swarmStory, emulated},
+		{"a swarm is asked through it, whose workers come, go, are made anew and lose their power", "TestAzureSwarmOfRealMachines", "examples/azure_test.go", realInAzure},
+		{"what comes to it goes to machines whose probes go well, and that their security group opens", "TestTrafficToRealMachines", "internal/azure/machines/traffic_test.go", realInAzure},
 		{"follows what services publish", "TestBalancerFollows", balancerStory, noEngine},
 		{"ended in the middle, gone on with", "TestBalancerResumed", balancerStory, emulated},
 	},

@@ -10,7 +10,8 @@ import (
 
 var dnsLabel = pattern.Of(`^[a-z][a-z0-9-]{1,61}[a-z0-9]$`)
 
-// publicRange is where public addresses are given from: nobody routes there.
+// publicRange is where public addresses are given from, where nothing is reached at
+// them: nobody routes there.
 var publicRange = netip.MustParsePrefix("198.18.0.0/15")
 
 // putAddress checks a public IP address. A standard one has its address at once,
@@ -54,9 +55,12 @@ func (t *tx) freePublic() string {
 	for _, key := range t.below("/") {
 		taken[text(t.get(key).Body, "properties", "ipAddress")] = true
 	}
-	a := publicRange.Addr().Next()
+	a, another := publicRange.Addr().Next(), netip.Addr.Next
+	if to, ok := t.opts.Machines.(Balancing); ok {
+		a, another = to.Address(), func(netip.Addr) netip.Addr { return to.Address() }
+	}
 	for taken[a.String()] {
-		a = a.Next()
+		a = another(a)
 	}
 	return a.String()
 }

@@ -17,5 +17,6 @@
 // Types of resources are rows of a table ([kinds]): what is checked when one is
 // written, what its deletion takes along, and what happens while an operation
 // runs. Machines are real as far as [Machines] makes them; around those that are
-// [Filtering] there is what their security groups say.
+// [Filtering] there is what their security groups say, and to those that are
+// [Balancing] goes what load balancers are sent.
 package emulator

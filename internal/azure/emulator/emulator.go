@@ -84,6 +84,8 @@ type Emulator struct {
 	cancel  context.CancelFunc
 	running sync.WaitGroup
 
+	changed chan struct{} // holds one where something changed; see keepBalance
+
 	filtering sync.Mutex                     // of filters; taken before mu
 	filters   map[string]packetfilter.Filter // what is around machines, as far as it is known
 }
@@ -91,7 +93,7 @@ type Emulator struct {
 // New makes an emulator, or opens that of a folder, whose operations go on.
 func New(opts Options) (*Emulator, error) {
 	complete(&opts)
-	e := &Emulator{opts: opts, filters: map[string]packetfilter.Filter{}, buckets: newBuckets(*opts.Limits), signing: opts.signingKey()}
+	e := &Emulator{opts: opts, changed: make(chan struct{}, 1), filters: map[string]packetfilter.Filter{}, buckets: newBuckets(*opts.Limits), signing: opts.signingKey()}
 	for _, f := range opts.Faults {
 		e.Fault(f)
 	}
@@ -107,8 +109,13 @@ func New(opts Options) (*Emulator, error) {
 		return nil, err
 	}
 	e.ctx, e.cancel = context.WithCancel(context.Background())
+	e.mu.Lock() // the first may end before the last goes on
 	for _, op := range e.store.operations {
 		e.start(op)
+	}
+	e.mu.Unlock()
+	if to, ok := opts.Machines.(Balancing); ok {
+		e.running.Go(func() { e.keepBalance(to) })
 	}
 	return e, nil
 }

@@ -9,16 +9,12 @@ import (
 	"github.com/Azure/azure-sdk-for-go/sdk/resourcemanager/network/armnetwork/v9"
 )
 
-// A load balancer with the pool that an interface is in. Its parts name each other.
-func TestLoadBalancer(t *testing.T) {
-	c := connect(t)
-	c.group()
-	subnet := c.net()
-	c.must(address(c, "front", "Standard", ""))
-	balancers := c.network.NewLoadBalancersClient()
-	self := "/subscriptions/" + c.server.Options.Subscription.ID + "/resourceGroups/rg/providers/Microsoft.Network/loadBalancers/lb"
+// balanced is the load balancer "lb" at the address "front", whose port 80 goes to
+// port 8080 of the pool "nodes". It returns its ID too.
+func (c *client) balanced() (lb armnetwork.LoadBalancer, self string) {
+	self = "/subscriptions/" + c.server.Options.Subscription.ID + "/resourceGroups/rg/providers/Microsoft.Network/loadBalancers/lb"
 	ref := func(id string) *armnetwork.SubResource { return &armnetwork.SubResource{ID: to.Ptr(id)} }
-	lb := armnetwork.LoadBalancer{
+	return armnetwork.LoadBalancer{
 		Location: to.Ptr(westeurope), SKU: &armnetwork.LoadBalancerSKU{Name: to.Ptr(armnetwork.LoadBalancerSKUNameStandard)},
 		Properties: &armnetwork.LoadBalancerPropertiesFormat{
 			FrontendIPConfigurations: []*armnetwork.FrontendIPConfiguration{{Name: to.Ptr("front"), Properties: &armnetwork.FrontendIPConfigurationPropertiesFormat{
@@ -31,7 +27,17 @@ func TestLoadBalancer(t *testing.T) {
 				FrontendIPConfiguration: ref(self + "/frontendIPConfigurations/front"), BackendAddressPool: ref(self + "/backendAddressPools/nodes"), Probe: ref(self + "/probes/http"),
 			}}},
 		},
-	}
+	}, self
+}
+
+// A load balancer with the pool that an interface is in. Its parts name each other.
+func TestLoadBalancer(t *testing.T) {
+	c := connect(t)
+	c.group()
+	subnet := c.net()
+	c.must(address(c, "front", "Standard", ""))
+	balancers := c.network.NewLoadBalancersClient()
+	lb, self := c.balanced()
 	p, err := balancers.BeginCreateOrUpdate(c.ctx, "rg", "lb", lb, nil)
 	made := done(c, p, err)
 	pool := made.Properties.BackendAddressPools[0]

@@ -39,6 +39,10 @@ func (e *Emulator) do(f func(*tx) error) error {
 			e.start(op)
 		}
 	}
+	select {
+	case e.changed <- struct{}{}:
+	default: // whoever looks has not seen the last change yet
+	}
 	return nil
 }
 

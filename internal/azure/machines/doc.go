@@ -5,5 +5,5 @@
 // Each machine carries the ID of its virtual machine in a label, so that whoever
 // comes after a crash finds it. Custom data is taken as cloud-init takes it, as far
 // as it goes here ([parseCustomData]): what is not known fails the boot, and is not
-// left out.
+// left out. What load balancers do, this process does ([balance.Balancer]).
 package machines

@@ -20,7 +20,7 @@ func OfLab(l *lab.Lab) emulator.Machines {
 	ctx, cancel := context.WithCancel(context.Background())
 	b := &labBackend{lab: l, cancel: cancel}
 	b.keeping.Go(func() { b.keep(ctx) })
-	return behind{b}
+	return behind{b, newBalancer()}
 }
 
 type labBackend struct {

@@ -13,7 +13,7 @@ import (
 
 // OfSite has real machines of this computer, on a site. Machines that others have
 // there stay theirs. Sizes are not enforced: a computer has less than a cloud.
-func OfSite(s *local.Site) emulator.Machines { return filtered{behind{siteBackend{s}}} }
+func OfSite(s *local.Site) emulator.Machines { return filtered{behind{siteBackend{s}, newBalancer()}} }
 
 // filtered machines have what security groups say around them.
 type filtered struct{ behind }

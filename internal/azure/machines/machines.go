@@ -55,8 +55,11 @@ func to(address string) func(context.Context) (net.Conn, error) {
 	}
 }
 
-// behind is [emulator.Machines] by a backend.
-type behind struct{ backend }
+// behind is [emulator.Machines] by a backend, with what sends to its machines.
+type behind struct {
+	backend
+	*balancer
+}
 
 // Boot implements [emulator.Machines].
 func (b behind) Boot(ctx context.Context, m emulator.Machine) (emulator.Booted, error) {
@@ -140,7 +143,10 @@ func (b behind) Delete(ctx context.Context, id string) error {
 }
 
 // Close implements [emulator.Machines].
-func (b behind) Close() error { return b.close() }
+func (b behind) Close() error {
+	b.end()
+	return b.close()
+}
 
 // sshLimit bounds one attempt to reach a machine, and bootLimit all of them.
 const (

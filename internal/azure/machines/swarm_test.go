@@ -118,7 +118,7 @@ func (s *exampleStory) edit(old, now string) {
 
 // became applies the example, so many workers of a size, and looks whether that is
 // what there is: machines, nodes, who the load balancer sends to, an answer from
-// each. Applied again nothing changes.
+// each, and through it. Applied again nothing changes.
 func (s *exampleStory) became(workers int, size string) {
 	s.Helper()
 	begun := time.Now()
@@ -154,6 +154,7 @@ func (s *exampleStory) became(workers int, size string) {
 		if slices.Sort(to); !slices.Equal(to, names) {
 			s.Errorf("the load balancer sends to %v, want %v", to, names)
 		}
+		s.answers(fmt.Sprintf("http://%v:8080/", lb.Out["ip_address"]))
 	}
 	s.nodes(workers)
 	s.Logf("%v: %s", s.vars, time.Since(begun).Round(time.Second/10))
@@ -243,7 +244,8 @@ func (s *exampleStory) resting() (names []string) {
 	return names
 }
 
-// answers waits until a service answers: a node hears of others by and by.
+// answers waits until a service answers: a node hears of others by and by, and a load
+// balancer of nodes.
 func (s *exampleStory) answers(url string) {
 	s.Helper()
 	var last error
