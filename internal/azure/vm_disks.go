@@ -101,6 +101,28 @@ func sameDisks(live *resource.Object, args value.Struct) bool {
 	return true
 }
 
+// lostDisks says which disks a machine that runs is without, for a moment or for good:
+// Azure detaches one also to give it another number or caching.
+func lostDisks(live *resource.Object, args value.Struct) (out []string) {
+	n, ok := live.Native.(*native)
+	var want, has VMSpec
+	if !ok || vmSchema.Decode(args, &want) != nil || vmSchema.Decode(live.Args, &has) != nil || !has.Running {
+		return nil // nothing is mounted, or not all is known yet
+	}
+	at := n.place()
+	for _, d := range has.DataDisks {
+		goes := "is detached"
+		if i := at.diskIn(want.DataDisks, d.Disk); i >= 0 {
+			if w := want.DataDisks[i]; w.Caching == d.Caching && (w.LUN == nil || *w.LUN == val(d.LUN)) {
+				continue
+			}
+			goes = "is detached, and attached again"
+		}
+		out = append(out, "disk "+d.Disk+" "+goes+": unmount it first, or what runs there loses what is mounted from it")
+	}
+	return out
+}
+
 // checkDisks finds disks that are said twice, and numbers that several have.
 func checkDisks(p *problemsOf) {
 	list, _ := p.get("data_disks").(value.List)
