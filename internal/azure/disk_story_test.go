@@ -5,7 +5,10 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"testing/synctest"
+	"time"
 
+	"github.com/swarmscript/swarmscript/internal/azure/emulator"
 	"github.com/swarmscript/swarmscript/internal/plan"
 	"github.com/swarmscript/swarmscript/internal/resource"
 )
@@ -103,6 +106,23 @@ func TestDataDisks(t *testing.T) {
 	s.refused(src+"vm('x', provider = az, data_disks = [data_disk('a', lun = 1), data_disk('b', lun = 1)])", plan.Options{}, "1 is another disk's too")
 	s.refused(src+"vm('x', provider = az, data_disks = ['d%d' % i for i in range(5)])", plan.Options{}, "Standard_B2s takes 4 data disks at most, not 5")
 	s.destroy(src)
+}
+
+// A machine waits for a disk as long as another one takes to let go of it, which may be
+// the one whose turn is next.
+func TestDiskThatIsSlowlyLetGo(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newQuickStory(t)
+		src := head + "x = disk('x', 8, zone = '1')\ny = disk('y', 8, zone = '1')\n" +
+			"vm('a', provider = az, zone = '1', data_disks = [x])\nvm('b', provider = az, zone = '1', data_disks = [y])"
+		s.apply(src)
+		s.server.Fault(emulator.Fault{Action: "Microsoft.Compute/virtualMachines/write", Operation: true, Slow: 2 * time.Minute})
+		s.parallelism = 1
+		s.apply(strings.NewReplacer("[x]", "[y]", "[y]", "[x]").Replace(src))
+		if got := s.disksOf("a") + ", " + s.disksOf("b"); got != "y 0 None, x 0 None" {
+			t.Errorf("they have %s", got)
+		}
+	})
 }
 
 // What is mounted from a disk that is taken away is lost to the machine: the plan says

@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"slices"
 	"strings"
-	"time"
 
 	"github.com/Azure/azure-sdk-for-go/sdk/resourcemanager/compute/armcompute/v8"
 
@@ -149,10 +148,10 @@ func checkDisks(p *problemsOf) {
 
 // attach gives a machine other data disks in place. What goes, goes first: another
 // machine may wait for it; and a disk gets another number by going and coming.
-func (c *Conn) attach(ctx context.Context, cl *clients, name string, want, had []DataDisk) error {
+func (c *Conn) attach(ctx context.Context, cl *clients, r *resource.Request, want, had []DataDisk) error {
 	at := c.place(cl)
 	write := func(list []*armcompute.DataDisk) error {
-		poller, err := cl.vms.BeginUpdate(ctx, c.Group(), name, armcompute.VirtualMachineUpdate{
+		poller, err := cl.vms.BeginUpdate(ctx, c.Group(), r.Live.Name, armcompute.VirtualMachineUpdate{
 			Properties: &armcompute.VirtualMachineProperties{StorageProfile: &armcompute.StorageProfile{DataDisks: list}},
 		}, nil)
 		_, err = finish(ctx, poller, err)
@@ -174,7 +173,7 @@ func (c *Conn) attach(ctx context.Context, cl *clients, name string, want, had [
 	}
 	for _, d := range want {
 		if at.diskIn(had, d.Disk) < 0 {
-			if err := c.freed(ctx, cl, at.full(diskType, d.Disk)); err != nil {
+			if err := c.freed(ctx, cl, r, at.full(diskType, d.Disk)); err != nil {
 				return err
 			}
 		}
@@ -182,32 +181,20 @@ func (c *Conn) attach(ctx context.Context, cl *clients, name string, want, had [
 	return write(goal)
 }
 
-// How often, and how far apart, something is looked at that may go in this very run.
-const (
-	goingLooks = 30
-	goingPause = 2 * time.Second
-)
-
-// freed waits for a disk that another machine has, which may let go of it in this
-// very run. One that stays where it is Azure refuses.
-func (c *Conn) freed(ctx context.Context, cl *clients, disk string) error {
+// freed waits for a disk that another machine has and lets go of in this very run. One
+// that stays where it is Azure refuses.
+func (c *Conn) freed(ctx context.Context, cl *clients, r *resource.Request, disk string) error {
 	id, err := ParseID(disk)
 	if err != nil {
 		return err
 	}
-	for range goingLooks {
+	_, err = await(ctx, r, func() (string, error) {
 		got, err := cl.disks.Get(ctx, id.Group, id.Name, nil)
-		if err != nil {
-			return explain(err)
-		}
 		owner := text(got.ManagedBy)
-		if owner == "" {
-			return nil
+		if err != nil || owner == "" {
+			return "", explain(err)
 		}
-		tell(ctx, fmt.Sprintf("waits for disk %s, which %s has", id.Name, owner[strings.LastIndexByte(owner, '/')+1:]))
-		if err := pause(ctx, goingPause); err != nil {
-			return err
-		}
-	}
-	return nil
+		return fmt.Sprintf("disk %s, which %s has", id.Name, owner[strings.LastIndexByte(owner, '/')+1:]), nil
+	})
+	return err
 }
