@@ -26,6 +26,7 @@ type usage struct {
 // foresight is what a plan can be held against before anything is written: what the
 // location has, and what the subscription may have of it.
 type foresight struct {
+	project  string
 	location string
 	sizes    []sku
 	usages   map[string]usage // by the lower-cased name of the quota
@@ -53,7 +54,7 @@ func (c *Conn) Inquire(ctx context.Context, q resource.Query, obs *resource.Obse
 		return problems
 	}
 	coming, made := c.coming(q, obs), toMake(q, obs)
-	f := &foresight{location: c.cfg.Location, images: map[string]error{}, builds: map[string]build{}, unasked: true}
+	f := &foresight{project: c.project, location: c.cfg.Location, images: map[string]error{}, builds: map[string]build{}, unasked: true}
 	if len(coming) == 0 {
 		c.spread(q.Declared, obs, nil)
 		f.settle(c, q.Declared, obs)
@@ -190,7 +191,7 @@ func (*foresight) wanted(get func(string) value.Value) want {
 
 // Forecast implements [resource.Forecaster].
 func (f *foresight) Forecast(list, _ []resource.Prospect) []resource.Finding {
-	out := slices.Concat(f.forbidden(list), f.taken(list), f.apart(list))
+	out := slices.Concat(f.forbidden(list), f.taken(list), f.apart(list), f.doubled(list))
 	if f.unasked {
 		return out
 	}
