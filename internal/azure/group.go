@@ -137,13 +137,17 @@ func (h groupHandler) Create(ctx context.Context, rc resource.Conn, r *resource.
 		return nil, fmt.Errorf("the resource group of this azure() is %s, not %s: azure(resource_group = %q)", c.Group(), name, name)
 	}
 	there, err := c.remains(telling(ctx, toProgress(r)), cl)
-	if err == nil && there {
+	if err == nil && there && !c.isEarly() {
 		err = resource.ErrExists
 	}
 	if err != nil {
 		return nil, err
 	}
-	return h.put(ctx, c, cl, r)
+	made, err := h.put(ctx, c, cl, r)
+	if err == nil {
+		c.setEarly(false)
+	}
+	return made, err
 }
 
 // Update implements [resource.Handler].
