@@ -31,6 +31,7 @@ type Conn struct {
 	pins      map[string]string                                  // image references with the version that latest means
 	zones     map[string]string                                  // the zones that were chosen, by the machines' names
 	places    map[string]string                                  // and those of their data disks
+	fast      map[string]bool                                    // the interfaces that are to have accelerated networking
 	pools     map[string][]string                                // of load balancers, by the names of machines that shall be in them
 	leaving   bool                                               // the group is being deleted, and our lease with it
 	early     bool                                               // the group is there for our lease, before the step that makes it

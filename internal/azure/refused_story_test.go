@@ -286,6 +286,24 @@ func TestReplacementsThatCannotBe(t *testing.T) {
 	s.destroy(spot)
 }
 
+// An interface that stands for itself is held against its machine's size as the
+// machine's own is; a size that is chosen can have it.
+func TestAcceleratedInterface(t *testing.T) {
+	s := newStory(t)
+	src := head + "nic = network_interface('nic', virtual_network = virtual_network('v', subnets = [vnet_subnet('nodes', '192.168.0.0/16')]))\nvm('a', provider = az, network_interface = nic, size = 'Standard_B2s')"
+	fast := strings.Replace(src, "'nic', ", "'nic', accelerated_networking = True, ", 1)
+	s.refuses(fast, "vm.a: Standard_B2s takes no accelerated networking")
+	s.apply(src)
+	s.refuses(fast, "network_interface.nic: its machine a is a Standard_B2s, which takes no accelerated networking")
+	s.refuses(strings.Replace(fast, "Standard_B2s", "Standard_B2ms", 1), "vm.a: Standard_B2ms takes no accelerated networking")
+	s.destroy(src)
+
+	chosen := strings.Replace(fast, "size = 'Standard_B2s'", "cpus = 2", 1)
+	s.apply(chosen)
+	s.refuses(strings.Replace(chosen, "cpus = 2", "size = 'Standard_B2s'", 1), "vm.a: Standard_B2s takes no accelerated networking")
+	s.destroy(chosen)
+}
+
 // Disks that go to a machine of another zone stay where they are.
 func TestDisksOfOtherZones(t *testing.T) {
 	s := newStory(t)

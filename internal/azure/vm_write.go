@@ -146,7 +146,7 @@ func (c *Conn) sizeOf(ctx context.Context, cl *clients, spec VMSpec) (string, er
 // smallest is the smallest size that has what a script wants, and that a machine can
 // be given that has another one now.
 func (c *Conn) smallest(list []sku, spec VMSpec, now string) (string, error) {
-	w := want{cpus: val(spec.CPUs), memory: int64(val(spec.Memory)), zone: val(spec.Zone), disks: len(spec.DataDisks), fast: val(spec.Accelerated), spot: spec.Spot}
+	w := want{cpus: val(spec.CPUs), memory: int64(val(spec.Memory)), zone: val(spec.Zone), disks: len(spec.DataDisks), fast: val(spec.Accelerated) || c.isFast(val(spec.Interface)), spot: spec.Spot}
 	if s, ok := findSize(list, now); ok {
 		w.like = &s
 	}
