@@ -139,6 +139,7 @@ func (r *Recorder) completeAzure() (problems diag.List) {
 		a := azureGroup{r: r, scope: addr, cfg: r.scopes[addr].Config.(azure.Config), pos: in[addr][0].Pos}
 		a.name = azure.NameOf(r.program.Project)
 		a.network(in[addr], a.balancers(in[addr]))
+		a.once(in[addr])
 		a.group()
 		problems = append(problems, a.problems...)
 	}
@@ -208,6 +209,33 @@ func (a *azureGroup) network(declared []*resource.Declaration, balanced []string
 		args := slices.Clone(d.Args)
 		args[field.Index] = value.Ref{Address: network, Output: "name", Type: "string"}
 		d.SetArgs(args)
+	}
+}
+
+// once finds what several resources are to have that Azure gives to one. Of two of them
+// the first such thing is told.
+func (a *azureGroup) once(declared []*resource.Declaration) {
+	first := map[string]*resource.Declaration{}
+	for _, d := range declared {
+		if d.External {
+			continue
+		}
+		for _, c := range azure.Claims(d.Kind.Name, d.Args) {
+			disk := a.r.declared[value.NewAddress(a.scope, azure.DiskKind.Name, c.Disk)]
+			if c.Disk != "" && (disk == nil || disk.External) {
+				continue // which may be one that several machines can have
+			}
+			other := first[c.Key()]
+			if other == nil || other == d {
+				first[c.Key()] = d
+				continue
+			}
+			a.problems = append(a.problems, &diag.Diagnostic{
+				Pos: d.Pos, Summary: fmt.Sprintf("%s and %s %s: %s", other.Address.Short(), d.Address.Short(), c.Says, c.Why), Hint: c.Hint,
+				Related: []diag.Note{{Pos: other.Pos, Text: "the other one is here"}},
+			})
+			break
+		}
 	}
 }
 

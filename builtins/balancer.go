@@ -3,7 +3,6 @@ package builtins
 import (
 	"fmt"
 	"slices"
-	"strings"
 
 	"github.com/swarmscript/swarmscript/internal/azure"
 	"github.com/swarmscript/swarmscript/internal/diag"
@@ -16,7 +15,6 @@ import (
 // those publish, their declarations say, so one plan adds a port to a service and
 // to what is in front of it. It returns the ports that they send to.
 func (a *azureGroup) balancers(declared []*resource.Declaration) (ports []string) {
-	in := map[string]*resource.Declaration{}
 	for _, d := range declared {
 		if d.Kind != azure.BalancerKind || d.External {
 			continue
@@ -34,7 +32,6 @@ func (a *azureGroup) balancers(declared []*resource.Declaration) (ports []string
 			set("public_ip", value.Ref{Address: ip, Output: "name", Type: "string"})
 		}
 		set("backend", a.backend(d, declared))
-		a.alone(d, args, in)
 		rules, _ := d.Kind.Schema.Field("rules")
 		args[rules.Index] = a.followed(d, args[rules.Index])
 		d.Kind.Complete(args)
@@ -73,30 +70,6 @@ func (a *azureGroup) backend(of *resource.Declaration, declared []*resource.Decl
 		})
 	}
 	return all
-}
-
-// alone notes the machines of a load balancer: Azure has each behind one at most.
-func (a *azureGroup) alone(d *resource.Declaration, args value.Struct, in map[string]*resource.Declaration) {
-	f, _ := d.Kind.Schema.Field("backend")
-	list, _ := value.Reveal(args[f.Index]).(value.List)
-	for _, m := range list {
-		name, _ := value.Reveal(m).(string)
-		if ref, ok := m.(value.Ref); ok && a.r.declared[ref.Address] != nil {
-			name, _ = value.Reveal(argument(a.r.declared[ref.Address], "name")).(string)
-		}
-		if name = strings.ToLower(name); name == "" {
-			continue // not known yet
-		}
-		if other := in[name]; other != nil && other != d {
-			a.problems = append(a.problems, &diag.Diagnostic{
-				Pos: d.Pos, Summary: fmt.Sprintf("%s and %s both send to machine %s: Azure has a machine behind one load balancer at most", other.Address.Short(), d.Address.Short(), name),
-				Hint:    "declare one load_balancer with the rules of both, or say with backend = which machines are behind which",
-				Related: []diag.Note{{Pos: other.Pos, Text: "the other one is here"}},
-			})
-			return
-		}
-		in[name] = d
-	}
 }
 
 // isWorker reports whether a machine joins a swarm as a worker.

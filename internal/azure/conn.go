@@ -31,8 +31,10 @@ type Conn struct {
 	pins      map[string]string                                  // image references with the version that latest means
 	zones     map[string]string                                  // the zones that were chosen, by the machines' names
 	places    map[string]string                                  // and those of their data disks
+	fast      map[string]bool                                    // the interfaces that are to have accelerated networking
 	pools     map[string][]string                                // of load balancers, by the names of machines that shall be in them
 	leaving   bool                                               // the group is being deleted, and our lease with it
+	early     bool                                               // the group is there for our lease, before the step that makes it
 	described map[Image]armcompute.VirtualMachineImageProperties // images of the marketplace
 	hashes    *slowHashes                                        // of protected settings
 }
@@ -237,6 +239,9 @@ func (c *Conn) Observe(ctx context.Context, q resource.Query) (*resource.Observa
 	l, err := c.look(ctx, cl)
 	if err != nil {
 		return nil, err
+	}
+	if c.isEarly() { // the plan makes it, as the one did that was agreed to
+		l.group = nil
 	}
 	obs := &resource.Observation{Identity: "azure " + cl.subscription + "/" + strings.ToLower(c.Group())}
 	obs.Objects = c.objects(cl, l)

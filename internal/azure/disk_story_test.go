@@ -5,8 +5,12 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"testing/synctest"
+	"time"
 
+	"github.com/swarmscript/swarmscript/internal/azure/emulator"
 	"github.com/swarmscript/swarmscript/internal/plan"
+	"github.com/swarmscript/swarmscript/internal/resource"
 )
 
 const diskScript = head + `
@@ -102,6 +106,62 @@ func TestDataDisks(t *testing.T) {
 	s.refused(src+"vm('x', provider = az, data_disks = [data_disk('a', lun = 1), data_disk('b', lun = 1)])", plan.Options{}, "1 is another disk's too")
 	s.refused(src+"vm('x', provider = az, data_disks = ['d%d' % i for i in range(5)])", plan.Options{}, "Standard_B2s takes 4 data disks at most, not 5")
 	s.destroy(src)
+}
+
+// A machine waits for a disk as long as another one takes to let go of it, which may be
+// the one whose turn is next.
+func TestDiskThatIsSlowlyLetGo(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newQuickStory(t)
+		src := head + "x = disk('x', 8, zone = '1')\ny = disk('y', 8, zone = '1')\n" +
+			"vm('a', provider = az, zone = '1', data_disks = [x])\nvm('b', provider = az, zone = '1', data_disks = [y])"
+		s.apply(src)
+		s.server.Fault(emulator.Fault{Action: "Microsoft.Compute/virtualMachines/write", Operation: true, Slow: 2 * time.Minute})
+		s.parallelism = 1
+		s.apply(strings.NewReplacer("[x]", "[y]", "[y]", "[x]").Replace(src))
+		if got := s.disksOf("a") + ", " + s.disksOf("b"); got != "y 0 None, x 0 None" {
+			t.Errorf("they have %s", got)
+		}
+	})
+}
+
+// What is mounted from a disk that is taken away is lost to the machine: the plan says
+// so before, unless the machine is off.
+func TestDetachingADiskIsTold(t *testing.T) {
+	s := newStory(t)
+	src := head + "data = disk('data', 8)\nlogs = disk('logs', 8)\nvm('db', provider = az, data_disks = [data, logs])"
+	s.apply(src)
+	const lost = ": unmount it first, or what runs there loses what is mounted from it"
+	for change, want := range map[[2]string]string{
+		{"logs])", "])"}: "disk logs is detached" + lost,
+		{"logs])", "data_disk(logs, caching = 'ReadOnly')])"}: "disk logs is detached, and attached again" + lost,
+		{"[data, logs]", "[data_disk(data, lun = 7)], cpus = 4"}: resource.Interrupted + " a minute or two: it boots with another size; " +
+			"disk data is detached, and attached again" + lost + "; disk logs is detached" + lost,
+		{"logs])", "logs, disk('more', 8)])"}: "in place",
+	} {
+		made, _, err := s.build(strings.Replace(src, change[0], change[1], 1), false)
+		s.must(err)
+		if got := effectOf(made, "vm.db"); got != want {
+			t.Errorf("%s: the plan says %q, want %q", change[1], got, want)
+		}
+	}
+	off := strings.Replace(src, "logs])", "logs], running = False)", 1)
+	s.apply(off)
+	made, _, err := s.build(strings.Replace(off, "logs]", "]", 1), false)
+	s.must(err)
+	if got := effectOf(made, "vm.db"); got != "in place" {
+		t.Errorf("of a machine that is off the plan says %q", got)
+	}
+}
+
+// effectOf is what a plan says of a change.
+func effectOf(p *plan.Plan, address string) string {
+	for _, c := range p.Changes {
+		if c.Address.Short() == address {
+			return c.Effect
+		}
+	}
+	return ""
 }
 
 // disksOf tells which disks a machine has, with their numbers and caching.

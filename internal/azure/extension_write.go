@@ -27,33 +27,30 @@ func (h extensionHandler) Create(ctx context.Context, rc resource.Conn, r *resou
 	if _, err := cl.extensions.Get(ctx, c.Group(), spec.VM, spec.Extension, nil); absent(err) != nil {
 		return nil, absent(err)
 	}
-	if err := c.alone(telling(ctx, toProgress(r)), cl, spec); err != nil {
+	if err := c.alone(telling(ctx, toProgress(r)), cl, r, spec); err != nil {
 		return nil, err
 	}
 	return h.put(ctx, c, cl, r, "")
 }
 
-// alone waits for another extension of the same type to go, which may do so in this
-// very run: a machine has one. One that stays Azure refuses.
-func (c *Conn) alone(ctx context.Context, cl *clients, spec ExtensionSpec) error {
-	for range goingLooks {
+// alone waits for another extension of the same type that goes in this very run: a
+// machine has one. One that stays Azure refuses.
+func (c *Conn) alone(ctx context.Context, cl *clients, r *resource.Request, spec ExtensionSpec) error {
+	_, err := await(ctx, r, func() (string, error) {
 		got, err := cl.extensions.List(ctx, c.Group(), spec.VM, nil)
 		if err != nil {
-			return explain(err)
+			return "", explain(err)
 		}
 		i := slices.IndexFunc(got.Value, func(e *armcompute.VirtualMachineExtension) bool {
 			p := val(e.Properties)
 			return strings.EqualFold(text(p.Publisher), spec.Publisher) && strings.EqualFold(text(p.Type), spec.Type)
 		})
 		if i < 0 || unpack(got.Value[i].Tags)[resource.LabelProject] != c.project {
-			return nil
+			return "", nil
 		}
-		tell(ctx, fmt.Sprintf("waits for %s, of the same type, to go", text(got.Value[i].Name)))
-		if err := pause(ctx, goingPause); err != nil {
-			return err
-		}
-	}
-	return nil
+		return fmt.Sprintf("%s, of the same type, to go", text(got.Value[i].Name)), nil
+	})
+	return err
 }
 
 // Update implements [resource.Handler]. What has not changed Azure does not run

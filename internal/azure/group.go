@@ -137,13 +137,17 @@ func (h groupHandler) Create(ctx context.Context, rc resource.Conn, r *resource.
 		return nil, fmt.Errorf("the resource group of this azure() is %s, not %s: azure(resource_group = %q)", c.Group(), name, name)
 	}
 	there, err := c.remains(telling(ctx, toProgress(r)), cl)
-	if err == nil && there {
+	if err == nil && there && !c.isEarly() {
 		err = resource.ErrExists
 	}
 	if err != nil {
 		return nil, err
 	}
-	return h.put(ctx, c, cl, r)
+	made, err := h.put(ctx, c, cl, r)
+	if err == nil {
+		c.setEarly(false)
+	}
+	return made, err
 }
 
 // Update implements [resource.Handler].
@@ -183,7 +187,7 @@ func (h groupHandler) Delete(ctx context.Context, rc resource.Conn, r *resource.
 		return err
 	}
 	if r.Live.Unsettled != deleting {
-		strangers, err := c.emptied(telling(ctx, toProgress(r)), cl, r.Live.Mark.Project)
+		strangers, err := c.emptied(telling(ctx, toProgress(r)), cl, r)
 		if err != nil {
 			return err
 		}
@@ -216,20 +220,17 @@ func (groupHandler) release(ctx context.Context, c *Conn, cl *clients, r *resour
 // emptied waits until nothing of the project's is in its group any more but the lease
 // and what a machine has left behind: Azure's list comes a little later than what it
 // tells of. It returns what is others'.
-func (c *Conn) emptied(ctx context.Context, cl *clients, project string) (strangers []string, err error) {
-	for look := 1; ; look++ {
-		strangers, ours, err := c.within(ctx, cl, project)
-		if err != nil || len(ours) == 0 {
-			return strangers, err
-		}
-		if look == goingLooks {
-			return nil, fmt.Errorf("resource group %s still holds what would be deleted with it: %s; delete that first", c.Group(), strings.Join(ours, ", "))
-		}
-		tell(ctx, "waits for "+strings.Join(ours, ", ")+" to go")
-		if err := pause(ctx, goingPause); err != nil {
-			return nil, err
-		}
+func (c *Conn) emptied(ctx context.Context, cl *clients, r *resource.Request) (strangers []string, err error) {
+	stays, err := await(ctx, r, func() (string, error) {
+		var ours []string
+		var err error
+		strangers, ours, err = c.within(ctx, cl, r.Live.Mark.Project)
+		return strings.Join(ours, ", "), err
+	})
+	if err == nil && stays != "" {
+		err = fmt.Errorf("resource group %s still holds what would be deleted with it: %s; delete that first", c.Group(), stays)
 	}
+	return strangers, err
 }
 
 // within are the resources of the group that do not carry the project's mark, and

@@ -10,7 +10,6 @@ import (
 	"time"
 
 	"github.com/swarmscript/swarmscript/internal/apply"
-	"github.com/swarmscript/swarmscript/internal/azure"
 	"github.com/swarmscript/swarmscript/internal/azure/emulator"
 	"github.com/swarmscript/swarmscript/internal/plan"
 	"github.com/swarmscript/swarmscript/internal/resource"
@@ -127,13 +126,7 @@ func TestGroupWithGuests(t *testing.T) {
 	s.byHand("PUT", "/providers/Microsoft.Network/publicIPAddresses/theirs", networkAPI, map[string]any{"location": "westeurope", "sku": map[string]any{"name": "Standard"}, "properties": map[string]any{"publicIPAllocationMethod": "Static"}})
 	made, _, err := s.build(src, true)
 	s.must(err)
-	said := ""
-	for _, c := range made.Changes {
-		if c.Kind == azure.GroupKind {
-			said = c.Effect
-		}
-	}
-	if !strings.Contains(said, "it stays, and is nobody's: in it is public_ip theirs") {
+	if said := effectOf(made, "resource_group.shop-test"); !strings.Contains(said, "it stays, and is nobody's: in it is public_ip theirs") {
 		t.Errorf("the plan says %q", said)
 	}
 	s.try(src, true)

@@ -145,7 +145,7 @@ func conflict(err error) error {
 }
 
 // makeGroup makes the resource group where there is none, as its declaration would:
-// the lease is in it. The step that makes it then finds it.
+// the lease is in it. It counts as made once its step has written it too.
 func (c *Conn) makeGroup(ctx context.Context, cl *clients, project string) error {
 	if there, err := c.remains(ctx, cl); there || err != nil {
 		return err
@@ -155,7 +155,23 @@ func (c *Conn) makeGroup(ctx context.Context, cl *clients, project string) error
 		mark.Keys = append(mark.Keys, "tags:"+name)
 	}
 	_, err := cl.groups.CreateOrUpdate(ctx, c.Group(), armresources.ResourceGroup{Location: &c.cfg.Location, Tags: pack(mark.Labels(tags))}, nil)
-	return explain(err)
+	if err != nil {
+		return explain(err)
+	}
+	c.setEarly(true)
+	return nil
+}
+
+func (c *Conn) setEarly(early bool) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.early = early
+}
+
+func (c *Conn) isEarly() bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.early
 }
 
 var _ resource.Leaser = (*Conn)(nil)

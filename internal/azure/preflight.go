@@ -26,6 +26,7 @@ type usage struct {
 // foresight is what a plan can be held against before anything is written: what the
 // location has, and what the subscription may have of it.
 type foresight struct {
+	project  string
 	location string
 	sizes    []sku
 	usages   map[string]usage // by the lower-cased name of the quota
@@ -37,6 +38,7 @@ type foresight struct {
 
 	places map[string]string // the zones of machines, by their names
 	disks  map[string]string // the zones of disks that are in one or in none
+	fast   map[string]bool   // the interfaces that are to have accelerated networking
 }
 
 // build is what machines an image is for.
@@ -52,8 +54,15 @@ func (c *Conn) Inquire(ctx context.Context, q resource.Query, obs *resource.Obse
 	if problems := c.elsewhere(q, obs); problems != nil {
 		return problems
 	}
-	coming, made := c.coming(q, obs), toMake(q, obs)
-	f := &foresight{location: c.cfg.Location, images: map[string]error{}, builds: map[string]build{}, unasked: true}
+	were, fast := accelerated(q.Declared, obs)
+	coming, made := c.coming(q, obs, func(vm *resource.Declaration) bool {
+		nic := interfaceOf(vm.Args)
+		return fast[nic] && !were[nic]
+	}), toMake(q, obs)
+	f := &foresight{project: c.project, location: c.cfg.Location, images: map[string]error{}, builds: map[string]build{}, unasked: true, fast: fast}
+	c.mu.Lock()
+	c.fast = fast
+	c.mu.Unlock()
 	if len(coming) == 0 {
 		c.spread(q.Declared, obs, nil)
 		f.settle(c, q.Declared, obs)
@@ -119,8 +128,9 @@ func differs(o *resource.Object, d *resource.Declaration) bool {
 	})
 }
 
-// coming are the declared machines that are not there, or are to be others.
-func (c *Conn) coming(q resource.Query, obs *resource.Observation) []*resource.Declaration {
+// coming are the declared machines that are not there, or are to be others: by what they
+// say, or by something else.
+func (c *Conn) coming(q resource.Query, obs *resource.Observation, also func(*resource.Declaration) bool) []*resource.Declaration {
 	live := map[value.Address]*resource.Object{}
 	for _, o := range obs.Objects {
 		if o.Kind == VMKind.Name && o.Mark.Project == q.Project {
@@ -133,7 +143,7 @@ func (c *Conn) coming(q resource.Query, obs *resource.Observation) []*resource.D
 			continue
 		}
 		o := live[d.Address]
-		if o == nil || differs(o, d) {
+		if o == nil || differs(o, d) || also(d) {
 			out = append(out, d)
 		}
 	}
@@ -163,16 +173,10 @@ func (f *foresight) sizeFor(args value.Struct) (sku, bool) {
 	if f == nil {
 		return sku{}, false
 	}
-	get := func(name string) value.Value {
-		field, _ := vmSchema.Field(name)
-		return value.Reveal(args[field.Index])
-	}
-	if name, ok := get("size").(string); ok {
+	if name, ok := valueIn(vmSchema, args, "size").(string); ok {
 		return findSize(f.sizes, name)
 	}
-	w := f.wanted(get)
-	w.disks = disksOf(args)
-	return choose(f.sizes, w)
+	return choose(f.sizes, f.wanted(args))
 }
 
 // disksOf is how many data disks a machine is to have.
@@ -182,15 +186,16 @@ func disksOf(args value.Struct) int {
 	return len(list)
 }
 
-func (*foresight) wanted(get func(string) value.Value) want {
+func (f *foresight) wanted(args value.Struct) want {
+	get := func(name string) value.Value { return valueIn(vmSchema, args, name) }
 	cpus, _ := get("cpus").(int64)
 	memory, _ := get("memory").(int64)
-	return want{cpus: int(cpus), memory: memory, zone: asText(get("zone")), fast: get("accelerated_networking") == true, spot: get("spot") == true}
+	return want{cpus: int(cpus), memory: memory, zone: asText(get("zone")), disks: disksOf(args), fast: f.isFast(args), spot: get("spot") == true}
 }
 
 // Forecast implements [resource.Forecaster].
 func (f *foresight) Forecast(list, _ []resource.Prospect) []resource.Finding {
-	out := slices.Concat(f.forbidden(list), f.taken(list), f.apart(list))
+	out := slices.Concat(f.forbidden(list), f.taken(list), f.apart(list), f.doubled(list), f.tooSlow(list))
 	if f.unasked {
 		return out
 	}
@@ -268,12 +273,12 @@ func (f *foresight) fit(args value.Struct) (sku, string) {
 		}
 		return s, problem
 	case !ok:
-		return s, noSize(f.wanted(get), f.location)
+		return s, noSize(f.wanted(args), f.location)
 	case s.refused != "":
 		return s, fmt.Sprintf("this subscription cannot have %s in %s (%s); use another size or region", s.name, f.location, s.refused)
 	case s.disks > 0 && disksOf(args) > s.disks:
 		return s, fmt.Sprintf("%s takes %d data disks at most, not %d; use another size", s.name, s.disks, disksOf(args))
-	case s.slow && get("accelerated_networking") == true:
+	case s.slow && f.isFast(args):
 		return s, s.name + " takes no accelerated networking; use another size"
 	case s.steady && get("spot") == true:
 		return s, "there are no spot machines of " + s.name + "; use another size, or cpus and memory"

@@ -13,6 +13,7 @@ import (
 
 	"github.com/swarmscript/swarmscript/internal/azure"
 	"github.com/swarmscript/swarmscript/internal/azure/emulator"
+	"github.com/swarmscript/swarmscript/internal/diag"
 	"github.com/swarmscript/swarmscript/internal/resource"
 )
 
@@ -172,6 +173,86 @@ func TestRights(t *testing.T) {
 	}
 }
 
+// What Azure gives to one is said to be two's by the script alone, with both places.
+func TestWhatOneCanHave(t *testing.T) {
+	s := newStory(t)
+	ext := "\nvm_extension('a', 'one')\nvm_extension(a, 'two', publisher = 'microsoft.azure.extensions')"
+	for src, want := range map[string]string{
+		"d = disk('d', 8)\nvm('a', provider = az, data_disks = [d])\nvm('b', provider = az, data_disks = [data_disk('d')])":                                                  "vm.a and vm.b both have disk d: Azure attaches it to one machine",
+		"n = network_interface('n', virtual_network = virtual_network('v'))\nvm('a', provider = az, network_interface = n)\nvm('b', provider = az, network_interface = 'n')": "vm.a and vm.b both have network_interface n: Azure gives it to one machine",
+		"a = vm('a', provider = az)" + ext: `vm_extension["a/one"] and vm_extension["a/two"] are both microsoft.azure.extensions CustomScript of machine a: Azure has one extension of a type on a machine`,
+		"a = vm('a', provider = az)" + strings.Replace(ext, "extensions'", "extensions', type = 'Other'", 1): "",
+		"vm('a', provider = az, data_disks = ['shared'])\nvm('b', provider = az, data_disks = ['shared'])":   "",
+	} {
+		err := s.problems(head + src)
+		var all diag.List
+		switch {
+		case want == "":
+			s.must(err)
+		case !errors.As(err, &all) || len(all) != 1 || all[0].Summary != want || len(all[0].Related) != 1:
+			t.Errorf("%s: %v, want %s", src, err, want)
+		}
+	}
+}
+
+// What somebody else's things have, and keep, is told before anything is written; what
+// goes with a machine that is made anew is in nobody's way.
+func TestWhatOthersHave(t *testing.T) {
+	s := newStory(t)
+	src := head + "d = disk('d', 8, zone = '2')\na = vm('a', provider = az, zone = '2')\nb = vm('b', provider = az, zone = '2')"
+	s.apply(src)
+
+	extension := func(name string) error {
+		_, err := s.send("PUT", "/providers/Microsoft.Compute/virtualMachines/a/extensions/"+name, computeAPI, map[string]any{"location": "westeurope", "properties": map[string]any{
+			"publisher": "Microsoft.Azure.Extensions", "type": "CustomScript", "typeHandlerVersion": "2.1", "settings": map[string]any{"commandToExecute": "true"},
+		}})
+		return err
+	}
+	s.must(extension("theirs"))
+	if err := extension("more"); err == nil || !strings.Contains(err.Error(), "Multiple VMExtensions per handler not supported") {
+		t.Errorf("a second extension of a type: %v", err)
+	}
+	own := "\nvm_extension(a, 'own', settings = {'commandToExecute': 'true'})"
+	s.refuses(src+own, `vm_extension a/theirs, unmanaged and vm_extension["a/own"] are both Microsoft.Azure.Extensions CustomScript of machine a`)
+	src = strings.Replace(src, "'a', ", "'a', custom_data = '#!/bin/true', ", 1) + own
+	s.apply(src)
+
+	const disks, machines = "/providers/Microsoft.Compute/disks/", "/providers/Microsoft.Compute/virtualMachines/"
+	id := s.byHand("GET", disks+"d", computeAPI, nil)["id"]
+	attached := map[string]any{"lun": 0, "createOption": "Attach", "managedDisk": map[string]any{"id": id}}
+	vm := s.byHand("GET", machines+"b", computeAPI, nil)
+	s.byHand("PATCH", machines+"b", computeAPI, map[string]any{"tags": map[string]any{}, "properties": map[string]any{"storageProfile": map[string]any{"dataDisks": []any{attached}}}})
+	s.refuses(strings.NewReplacer("b = vm('b', provider = az, zone = '2')", "", "vm('a'", "vm('a', data_disks = [d]").Replace(src), "vm b, unmanaged and vm.a both have disk d: Azure attaches it to one machine")
+	s.byHand("PATCH", machines+"b", computeAPI, map[string]any{"tags": vm["tags"], "properties": map[string]any{"storageProfile": map[string]any{"dataDisks": []any{}}}})
+
+	s.theirBalancer("public", "a")
+	ours := "\nload_balancer('front', backend = [%s], rules = [lb_rule('web', 80)], provider = az)"
+	s.refuses(src+fmt.Sprintf(ours, "a, b"), "load_balancer public, unmanaged and load_balancer.front both send to machine a: Azure has a machine behind one load balancer at most")
+	s.theirBalancer("internal", "b")
+	s.apply(src + fmt.Sprintf(ours, "b"))
+}
+
+// theirBalancer makes a load balancer that nobody marks, and sends to a machine.
+func (s *story) theirBalancer(name, machine string) {
+	s.Helper()
+	const balancers, nics = "/providers/Microsoft.Network/loadBalancers/", "/providers/Microsoft.Network/networkInterfaces/"
+	front := map[string]any{}
+	vm := s.byHand("GET", "/providers/Microsoft.Compute/virtualMachines/"+machine, computeAPI, nil)
+	ref := vm["properties"].(map[string]any)["networkProfile"].(map[string]any)["networkInterfaces"].([]any)[0].(map[string]any)["id"].(string)
+	nic := s.byHand("GET", nics+ref[strings.LastIndexByte(ref, '/')+1:], networkAPI, nil)
+	config := nic["properties"].(map[string]any)["ipConfigurations"].([]any)[0].(map[string]any)["properties"].(map[string]any)
+	if name == "public" {
+		front["publicIPAddress"] = s.byHand("PUT", "/providers/Microsoft.Network/publicIPAddresses/theirs", networkAPI, map[string]any{"location": "westeurope", "sku": map[string]any{"name": "Standard"}, "properties": map[string]any{"publicIPAllocationMethod": "Static"}})
+	} else {
+		front["subnet"] = config["subnet"]
+	}
+	lb := s.byHand("PUT", balancers+name, networkAPI, map[string]any{"location": "westeurope", "sku": map[string]any{"name": "Standard"}, "properties": map[string]any{
+		"frontendIPConfigurations": []any{map[string]any{"name": "main", "properties": front}}, "backendAddressPools": []any{map[string]any{"name": "theirs"}},
+	}})
+	config["loadBalancerBackendAddressPools"] = []any{map[string]any{"id": lb["id"].(string) + "/backendAddressPools/theirs"}}
+	s.byHand("PUT", nics+nic["name"].(string), networkAPI, nic)
+}
+
 // A size that a zone does not have, and quotas that are used up.
 func TestSizesThatCannotBe(t *testing.T) {
 	s := newStory(t, func(o *emulator.Options) { o.Cores = 3 })
@@ -203,6 +284,24 @@ func TestReplacementsThatCannotBe(t *testing.T) {
 	spot := head + "vm('a', provider = az, spot = True)"
 	s.apply(spot)
 	s.destroy(spot)
+}
+
+// An interface that stands for itself is held against its machine's size as the
+// machine's own is; a size that is chosen can have it.
+func TestAcceleratedInterface(t *testing.T) {
+	s := newStory(t)
+	src := head + "nic = network_interface('nic', virtual_network = virtual_network('v', subnets = [vnet_subnet('nodes', '192.168.0.0/16')]))\nvm('a', provider = az, network_interface = nic, size = 'Standard_B2s')"
+	fast := strings.Replace(src, "'nic', ", "'nic', accelerated_networking = True, ", 1)
+	s.refuses(fast, "vm.a: Standard_B2s takes no accelerated networking")
+	s.apply(src)
+	s.refuses(fast, "network_interface.nic: its machine a is a Standard_B2s, which takes no accelerated networking")
+	s.refuses(strings.Replace(fast, "Standard_B2s", "Standard_B2ms", 1), "vm.a: Standard_B2ms takes no accelerated networking")
+	s.destroy(src)
+
+	chosen := strings.Replace(fast, "size = 'Standard_B2s'", "cpus = 2", 1)
+	s.apply(chosen)
+	s.refuses(strings.Replace(chosen, "cpus = 2", "size = 'Standard_B2s'", 1), "vm.a: Standard_B2s takes no accelerated networking")
+	s.destroy(chosen)
 }
 
 // Disks that go to a machine of another zone stay where they are.

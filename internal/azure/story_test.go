@@ -32,6 +32,8 @@ type story struct {
 	direct policy.Transporter // nil: through the network
 	last   *apply.Result
 	stop   func(apply.Event) bool // ends an apply in the middle
+
+	parallelism int // 0: as everywhere
 }
 
 // head begins the scripts of a story.
@@ -200,7 +202,7 @@ func (s *story) try(src string, destroy bool) {
 	ctx, cancel := context.WithCancel(s.ctx)
 	defer cancel()
 	s.last = apply.Run(ctx, apply.Input{
-		Plan: made, Program: made.Program, Scopes: scopes, Detach: true,
+		Plan: made, Program: made.Program, Scopes: scopes, Detach: true, Parallelism: s.parallelism,
 		Sink: func(e apply.Event) {
 			if s.stop != nil && s.stop(e) {
 				cancel()

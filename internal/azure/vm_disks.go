@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"slices"
 	"strings"
-	"time"
 
 	"github.com/Azure/azure-sdk-for-go/sdk/resourcemanager/compute/armcompute/v8"
 
@@ -101,6 +100,28 @@ func sameDisks(live *resource.Object, args value.Struct) bool {
 	return true
 }
 
+// lostDisks says which disks a machine that runs is without, for a moment or for good:
+// Azure detaches one also to give it another number or caching.
+func lostDisks(live *resource.Object, args value.Struct) (out []string) {
+	n, ok := live.Native.(*native)
+	var want, has VMSpec
+	if !ok || vmSchema.Decode(args, &want) != nil || vmSchema.Decode(live.Args, &has) != nil || !has.Running {
+		return nil // nothing is mounted, or not all is known yet
+	}
+	at := n.place()
+	for _, d := range has.DataDisks {
+		goes := "is detached"
+		if i := at.diskIn(want.DataDisks, d.Disk); i >= 0 {
+			if w := want.DataDisks[i]; w.Caching == d.Caching && (w.LUN == nil || *w.LUN == val(d.LUN)) {
+				continue
+			}
+			goes = "is detached, and attached again"
+		}
+		out = append(out, "disk "+d.Disk+" "+goes+": unmount it first, or what runs there loses what is mounted from it")
+	}
+	return out
+}
+
 // checkDisks finds disks that are said twice, and numbers that several have.
 func checkDisks(p *problemsOf) {
 	list, _ := p.get("data_disks").(value.List)
@@ -127,10 +148,10 @@ func checkDisks(p *problemsOf) {
 
 // attach gives a machine other data disks in place. What goes, goes first: another
 // machine may wait for it; and a disk gets another number by going and coming.
-func (c *Conn) attach(ctx context.Context, cl *clients, name string, want, had []DataDisk) error {
+func (c *Conn) attach(ctx context.Context, cl *clients, r *resource.Request, want, had []DataDisk) error {
 	at := c.place(cl)
 	write := func(list []*armcompute.DataDisk) error {
-		poller, err := cl.vms.BeginUpdate(ctx, c.Group(), name, armcompute.VirtualMachineUpdate{
+		poller, err := cl.vms.BeginUpdate(ctx, c.Group(), r.Live.Name, armcompute.VirtualMachineUpdate{
 			Properties: &armcompute.VirtualMachineProperties{StorageProfile: &armcompute.StorageProfile{DataDisks: list}},
 		}, nil)
 		_, err = finish(ctx, poller, err)
@@ -152,7 +173,7 @@ func (c *Conn) attach(ctx context.Context, cl *clients, name string, want, had [
 	}
 	for _, d := range want {
 		if at.diskIn(had, d.Disk) < 0 {
-			if err := c.freed(ctx, cl, at.full(diskType, d.Disk)); err != nil {
+			if err := c.freed(ctx, cl, r, at.full(diskType, d.Disk)); err != nil {
 				return err
 			}
 		}
@@ -160,32 +181,20 @@ func (c *Conn) attach(ctx context.Context, cl *clients, name string, want, had [
 	return write(goal)
 }
 
-// How often, and how far apart, something is looked at that may go in this very run.
-const (
-	goingLooks = 30
-	goingPause = 2 * time.Second
-)
-
-// freed waits for a disk that another machine has, which may let go of it in this
-// very run. One that stays where it is Azure refuses.
-func (c *Conn) freed(ctx context.Context, cl *clients, disk string) error {
+// freed waits for a disk that another machine has and lets go of in this very run. One
+// that stays where it is Azure refuses.
+func (c *Conn) freed(ctx context.Context, cl *clients, r *resource.Request, disk string) error {
 	id, err := ParseID(disk)
 	if err != nil {
 		return err
 	}
-	for range goingLooks {
+	_, err = await(ctx, r, func() (string, error) {
 		got, err := cl.disks.Get(ctx, id.Group, id.Name, nil)
-		if err != nil {
-			return explain(err)
-		}
 		owner := text(got.ManagedBy)
-		if owner == "" {
-			return nil
+		if err != nil || owner == "" {
+			return "", explain(err)
 		}
-		tell(ctx, fmt.Sprintf("waits for disk %s, which %s has", id.Name, owner[strings.LastIndexByte(owner, '/')+1:]))
-		if err := pause(ctx, goingPause); err != nil {
-			return err
-		}
-	}
-	return nil
+		return fmt.Sprintf("disk %s, which %s has", id.Name, owner[strings.LastIndexByte(owner, '/')+1:]), nil
+	})
+	return err
 }

@@ -236,9 +236,15 @@ func vmEffect(live *resource.Object, args value.Struct, changes []schema.Change,
 	if o := vmOutage(live, args, changes); o != nil {
 		cycles = o.Begins && o.Ends
 	}
-	var out []string
+	var out, lost []string
 	if restart {
 		out = append(out, "tried again") // the reason says why
+	}
+	if slices.ContainsFunc(changes, func(c schema.Change) bool { return c.Field.Name == "data_disks" }) {
+		lost = lostDisks(live, args)
+	}
+	off := func(why string) string {
+		return strings.Join(append([]string{resource.Interrupted + " a minute or two: " + why}, lost...), "; ")
 	}
 	for _, c := range changes {
 		switch {
@@ -248,12 +254,12 @@ func vmEffect(live *resource.Object, args value.Struct, changes []schema.Change,
 			out = append(out, "it boots")
 		case !cycles: // it is off already, or stays so
 		case c.Field.Name == "size" || c.Field.Name == "cpus" || c.Field.Name == "memory":
-			return resource.Interrupted + " a minute or two: it boots with another size"
+			return off("it boots with another size")
 		case c.Field.Name == "os_disk_size":
-			return resource.Interrupted + " a minute or two: it is off while its disk grows"
+			return off("it is off while its disk grows")
 		}
 	}
-	if out == nil {
+	if out = append(out, lost...); out == nil {
 		return "in place"
 	}
 	return strings.Join(out, "; ")

@@ -32,7 +32,7 @@ func (vmHandler) Create(ctx context.Context, rc resource.Conn, r *resource.Reque
 		return nil, err
 	}
 	for _, d := range vm.Properties.StorageProfile.DataDisks {
-		if err := c.freed(ctx, cl, text(d.ManagedDisk.ID)); err != nil {
+		if err := c.freed(ctx, cl, r, text(d.ManagedDisk.ID)); err != nil {
 			return nil, err
 		}
 	}
@@ -50,10 +50,8 @@ func (vmHandler) Create(ctx context.Context, rc resource.Conn, r *resource.Reque
 	if err != nil || spec.Running {
 		return o, err
 	}
-	if r.Turn != nil {
-		if err := r.Turn(ctx); err != nil {
-			return nil, err
-		}
+	if err := goesOn(ctx, r); err != nil {
+		return nil, err
 	}
 	if err := stop(ctx, cl, c.Group(), spec.Name); err != nil {
 		return nil, err
@@ -66,13 +64,6 @@ func (vmHandler) Create(ctx context.Context, rc resource.Conn, r *resource.Reque
 func isConcurrent(err error) bool {
 	var f *Failure
 	return errors.As(err, &f) && f.Status == http.StatusConflict && f.Code == codeConcurrent
-}
-
-// waits lets others write: of this step Azure has all that it needs.
-func waits(r *resource.Request) {
-	if r.Waits != nil {
-		r.Waits()
-	}
 }
 
 // draft is the request that makes a machine.
@@ -155,7 +146,7 @@ func (c *Conn) sizeOf(ctx context.Context, cl *clients, spec VMSpec) (string, er
 // smallest is the smallest size that has what a script wants, and that a machine can
 // be given that has another one now.
 func (c *Conn) smallest(list []sku, spec VMSpec, now string) (string, error) {
-	w := want{cpus: val(spec.CPUs), memory: int64(val(spec.Memory)), zone: val(spec.Zone), disks: len(spec.DataDisks), fast: val(spec.Accelerated), spot: spec.Spot}
+	w := want{cpus: val(spec.CPUs), memory: int64(val(spec.Memory)), zone: val(spec.Zone), disks: len(spec.DataDisks), fast: val(spec.Accelerated) || c.isFast(val(spec.Interface)), spot: spec.Spot}
 	if s, ok := findSize(list, now); ok {
 		w.like = &s
 	}
@@ -317,7 +308,7 @@ func (c *Conn) alter(ctx context.Context, cl *clients, r *resource.Request, a *a
 		return err
 	}
 	if !sameDisks(r.Live, r.Args) {
-		if err := c.attach(ctx, cl, name, spec.DataDisks, was.DataDisks); err != nil {
+		if err := c.attach(ctx, cl, r, spec.DataDisks, was.DataDisks); err != nil {
 			return err
 		}
 	}
