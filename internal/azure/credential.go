@@ -111,17 +111,23 @@ func trusting(file string) (*http.Client, error) {
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", CAVariable, err)
 	}
-	pool, err := x509.SystemCertPool()
-	if err != nil {
-		pool = x509.NewCertPool()
-	}
-	if !pool.AppendCertsFromPEM(pem) {
+	pool, ok := authorities(pem)
+	if !ok {
 		return nil, fmt.Errorf("%s: %s holds no certificate in PEM format", CAVariable, file)
 	}
 	t := http.DefaultTransport.(*http.Transport).Clone()
 	t.TLSClientConfig = &tls.Config{RootCAs: pool, MinVersion: tls.VersionTLS12}
 	t.MaxIdleConnsPerHost = 32
 	return &http.Client{Transport: t}, nil
+}
+
+// authorities are the system's and those of PEM blocks, and whether there were any.
+func authorities(pem []byte) (*x509.CertPool, bool) {
+	pool, err := x509.SystemCertPool()
+	if err != nil {
+		pool = x509.NewCertPool()
+	}
+	return pool, pool.AppendCertsFromPEM(pem)
 }
 
 // The credentials that somebody gives this program, by what they are called.

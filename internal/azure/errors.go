@@ -33,7 +33,7 @@ func (f *Failure) Error() string {
 		s += ": " + f.Message
 	}
 	if f.Advice != "" {
-		s += "; " + f.Advice
+		s = strings.TrimSuffix(s, ".") + "; " + f.Advice
 	}
 	return s
 }
@@ -142,7 +142,7 @@ func judge(status int, code, message string) (advice string, kind error) {
 		return "accept them with az vm image terms accept", nil
 	case code == "DnsRecordInUse":
 		return "use another dns_label", nil
-	case code == "SubscriptionNotFound":
+	case code == noSubscription:
 		return "give one that the login sees: subscription =, or AZURE_SUBSCRIPTION_ID", resource.ErrRefused
 	case busyCodes[code]: // what an operation ended with: the step is tried again
 		return "", resource.ErrTransient
@@ -161,11 +161,15 @@ func isQuota(code, message string) bool {
 	return strings.Contains(code, "Quota") || strings.Contains(message, "quota")
 }
 
+// noSubscription is the code where there is none of that ID, or none that the login
+// sees.
+const noSubscription = "SubscriptionNotFound"
+
 // isMissing reports whether an error says that there is no such resource, or no
-// such group.
+// such group. A subscription that is not there says nothing of what is in it.
 func isMissing(err error) bool {
 	var resp *azcore.ResponseError
-	return errors.Is(err, resource.ErrMissing) || errors.As(err, &resp) && resp.StatusCode == http.StatusNotFound
+	return errors.Is(err, resource.ErrMissing) || errors.As(err, &resp) && resp.StatusCode == http.StatusNotFound && resp.ErrorCode != noSubscription
 }
 
 // dialError is what Go says where no connection is made. The SDK keeps the text alone.
@@ -176,9 +180,15 @@ var aadError = pattern.Of(`AADSTS\d+: [^"\\\r\n]+`)
 // authMessage is what Entra says of a login, in a line.
 func authMessage(err error) string {
 	if m := aadError().FindString(err.Error()); m != "" {
-		return strings.TrimSpace(m)
+		return withoutTrace(m)
 	}
 	return oneLine(err.Error())
+}
+
+// withoutTrace leaves out of what Entra says by what it would find the request again.
+func withoutTrace(said string) string {
+	said, _, _ = strings.Cut(said, " Trace ID: ")
+	return strings.TrimSpace(said)
 }
 
 // attempted is the beginning of what the chain says of one credential.
@@ -188,7 +198,7 @@ var attempted = pattern.Of(`\n\t([^\t\n:]+): `)
 func chainMessage(err error) string {
 	said := err.Error()
 	if at := aadError().FindStringIndex(said); at != nil {
-		m := strings.TrimSpace(said[at[0]:at[1]])
+		m := withoutTrace(said[at[0]:at[1]])
 		if names := attempted().FindAllStringSubmatch(said[:at[0]], -1); names != nil {
 			m = names[len(names)-1][1] + ": " + m
 		}

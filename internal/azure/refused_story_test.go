@@ -48,6 +48,20 @@ func TestExpiredCredentials(t *testing.T) {
 	}
 }
 
+// A subscription that there is not says nothing of what is in it: neither that it is
+// to be made, nor that it is gone.
+func TestSubscriptionThatIsNone(t *testing.T) {
+	s := newStory(t)
+	src := head + "vm('web', provider = az)"
+	s.apply(src)
+	t.Setenv("AZURE_SUBSCRIPTION_ID", "11111111-0000-4000-8000-000000000000")
+	for _, destroy := range []bool{false, true} {
+		if _, _, err := s.build(src, destroy); !errors.Is(err, resource.ErrRefused) || !strings.Contains(err.Error(), "AZURE_SUBSCRIPTION_ID") {
+			t.Errorf("destroy %t: %v", destroy, err)
+		}
+	}
+}
+
 // entra is what stands before Microsoft Entra ID, and counts what is asked of it.
 type entra struct {
 	policy.Transporter
