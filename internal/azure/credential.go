@@ -9,19 +9,24 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"net"
 	"net/http"
 	"os"
 	"path/filepath"
 	"strings"
 	"sync"
+	"syscall"
 	"time"
 
 	"github.com/Azure/azure-sdk-for-go/sdk/azcore"
 	"github.com/Azure/azure-sdk-for-go/sdk/azcore/arm"
 	"github.com/Azure/azure-sdk-for-go/sdk/azcore/cloud"
 	"github.com/Azure/azure-sdk-for-go/sdk/azcore/policy"
+	"github.com/Azure/azure-sdk-for-go/sdk/azcore/runtime"
 	"github.com/Azure/azure-sdk-for-go/sdk/azidentity"
+
+	"github.com/swarmscript/swarmscript/internal/resource"
 )
 
 // clouds are Azure's, by the names that docker-machine and az give them.
@@ -82,8 +87,12 @@ func newAccount(cfg Config, throttle policy.Policy, through policy.Transporter) 
 	}
 	options.Cloud = conf
 	logins := options // which the SDK tries again by itself: the throttle is not for them
-	logins.Retry = policy.RetryOptions{}
-	chain, err := azidentity.NewChainedTokenCredential(a.chain(logins), nil)
+	logins.Retry = policy.RetryOptions{ShouldRetry: loginAgain}
+	sources, err := a.chain(logins)
+	if err != nil {
+		return nil, err
+	}
+	chain, err := azidentity.NewChainedTokenCredential(sources, nil)
 	if err != nil {
 		return nil, err
 	}
@@ -136,9 +145,20 @@ const (
 	workloadName  = "the workload's identity"
 )
 
+// loginAgain reports whether a login is tried again: where a connection broke, or
+// Entra ID failed. Where none can be made the SDK would take minutes to say so.
+func loginAgain(resp *http.Response, err error) bool {
+	if err != nil {
+		return errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, syscall.ECONNRESET)
+	}
+	return runtime.HasStatusCode(resp, http.StatusRequestTimeout, http.StatusTooManyRequests, http.StatusInternalServerError,
+		http.StatusBadGateway, http.StatusServiceUnavailable, http.StatusGatewayTimeout)
+}
+
 // chain are the credentials in the order in which they are tried. One that is
-// there and is refused ends it: a person who gave it wants to know.
-func (a *account) chain(options azcore.ClientOptions) []azcore.TokenCredential {
+// there and is refused ends it: a person who gave it wants to know; so does one who
+// gave a part of it.
+func (a *account) chain(options azcore.ClientOptions) ([]azcore.TokenCredential, error) {
 	var out []azcore.TokenCredential
 	add := func(name string, cred azcore.TokenCredential, err error) {
 		if err != nil {
@@ -147,7 +167,12 @@ func (a *account) chain(options azcore.ClientOptions) []azcore.TokenCredential {
 		out = append(out, noted{name, cred, a})
 	}
 	env, err := a.environment(options)
-	add(principalName, env, err)
+	if err != nil {
+		return nil, fmt.Errorf("azure: %w: %s: %w", resource.ErrRefused, principalName, err)
+	}
+	if env != nil {
+		add(principalName, env, nil)
+	}
 	workload, err := azidentity.NewWorkloadIdentityCredential(&azidentity.WorkloadIdentityCredentialOptions{
 		ClientOptions: options, TenantID: a.tenant, DisableInstanceDiscovery: a.custom,
 	})
@@ -164,18 +189,21 @@ func (a *account) chain(options azcore.ClientOptions) []azcore.TokenCredential {
 	add("az login", cli, err)
 	azd, err := azidentity.NewAzureDeveloperCLICredential(&azidentity.AzureDeveloperCLICredentialOptions{TenantID: a.tenant})
 	add("azd auth login", azd, err)
-	return out
+	return out, nil
 }
 
-// environment is the credential that AZURE_* says, or ARM_* as Terraform calls it.
+// environment is the credential that AZURE_* says, or ARM_* as Terraform calls it;
+// nil where neither has a secret or a certificate.
 func (a *account) environment(options azcore.ClientOptions) (azcore.TokenCredential, error) {
 	get := func(name string) string { return cmp.Or(os.Getenv("AZURE_"+name), os.Getenv("ARM_"+name)) }
 	id, secret, cert := get("CLIENT_ID"), get("CLIENT_SECRET"), get("CLIENT_CERTIFICATE_PATH")
 	switch {
-	case id == "" || secret == "" && cert == "":
-		return nil, errors.New("neither AZURE_CLIENT_ID and AZURE_CLIENT_SECRET nor ARM_CLIENT_ID and ARM_CLIENT_SECRET are set")
+	case secret == "" && cert == "":
+		return nil, nil
+	case id == "":
+		return nil, errors.New("there is a secret or a certificate, and neither AZURE_CLIENT_ID nor ARM_CLIENT_ID is set")
 	case a.tenant == "":
-		return nil, errors.New("AZURE_TENANT_ID is not set, nor ARM_TENANT_ID")
+		return nil, errors.New("there is a secret or a certificate, and neither AZURE_TENANT_ID nor ARM_TENANT_ID is set")
 	case secret != "":
 		return azidentity.NewClientSecretCredential(a.tenant, id, secret, &azidentity.ClientSecretCredentialOptions{
 			ClientOptions: options, DisableInstanceDiscovery: a.custom,
@@ -187,7 +215,7 @@ func (a *account) environment(options azcore.ClientOptions) (azcore.TokenCredent
 	}
 	certs, key, err := azidentity.ParseCertificates(pem, []byte(get("CLIENT_CERTIFICATE_PASSWORD")))
 	if err != nil {
-		return nil, fmt.Errorf("%s: %w", cert, err)
+		return nil, fmt.Errorf("%s: want a certificate and its key, as PEM or PKCS #12: %w", cert, err)
 	}
 	return azidentity.NewClientCertificateCredential(a.tenant, id, certs, key, &azidentity.ClientCertificateCredentialOptions{
 		ClientOptions: options, DisableInstanceDiscovery: a.custom,

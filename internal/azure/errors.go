@@ -55,8 +55,8 @@ func explain(err error) error {
 	if errors.As(err, &resp) {
 		return explainResponse(resp)
 	}
-	if m := dialError().FindString(err.Error()); m != "" { // nobody was there to refuse a login
-		return fmt.Errorf("azure: %w: %s", resource.ErrUnreachable, strings.SplitN(m, ". To troubleshoot", 2)[0])
+	if m := noAnswer(err); m != "" { // nobody was there to refuse a login
+		return fmt.Errorf("azure: %w: %s", resource.ErrUnreachable, m)
 	}
 	var auth *azidentity.AuthenticationFailedError
 	if name, _ := givenLogin(err); name != "" && errors.As(err, &auth) && auth.RawResponse != nil && (auth.RawResponse.StatusCode >= 500 || auth.RawResponse.StatusCode == http.StatusTooManyRequests) {
@@ -172,8 +172,23 @@ func isMissing(err error) bool {
 	return errors.Is(err, resource.ErrMissing) || errors.As(err, &resp) && resp.StatusCode == http.StatusNotFound && resp.ErrorCode != noSubscription
 }
 
-// dialError is what Go says where no connection is made. The SDK keeps the text alone.
-var dialError = pattern.Of(`(dial (tcp|udp) |lookup )[^\n]*`)
+// noAnswer is why a request was not answered at all, "" where one was.
+func noAnswer(err error) string {
+	said := err.Error()
+	why := dialError().FindString(said)
+	if m := urlError().FindStringSubmatch(said); why == "" && m != nil {
+		why = m[1] + ": " + m[2]
+	}
+	why, _, _ = strings.Cut(why, ". To troubleshoot")
+	return why
+}
+
+// What Go says where no connection is made, and where none is good enough to be asked
+// something. The SDK keeps the text alone.
+var (
+	dialError = pattern.Of(`(proxyconnect tcp: )?(dial (tcp|udp) |lookup )[^\n]*`)
+	urlError  = pattern.Of(`(?:Get|Post) "https://([^/"]+)[^"]*": ([^\n]+)`)
+)
 
 var aadError = pattern.Of(`AADSTS\d+: [^"\\\r\n]+`)
 

@@ -4,8 +4,13 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net"
 	"net/http"
+	"net/url"
+	"os"
+	"path/filepath"
 	"strings"
+	"syscall"
 	"testing"
 	"testing/synctest"
 
@@ -67,6 +72,7 @@ type entra struct {
 	policy.Transporter
 	posts  int
 	fails  int // so many times
+	err    error
 	status int
 	body   string
 }
@@ -78,6 +84,9 @@ func (e *entra) Do(r *http.Request) (*http.Response, error) {
 	}
 	if e.posts++; e.posts > e.fails {
 		return e.Transporter.Do(r)
+	}
+	if e.err != nil {
+		return nil, e.err
 	}
 	return &http.Response{StatusCode: e.status, Header: http.Header{"Content-Type": {"application/json"}}, Body: io.NopCloser(strings.NewReader(e.body)), Request: r}, nil
 }
@@ -96,6 +105,9 @@ func TestLogins(t *testing.T) {
 		{"a wrong secret", entra{fails: 99, status: 401, body: `{"error":"invalid_client","error_description":"AADSTS7000215: Invalid client secret provided."}`}, 1, resource.ErrRefused, "AADSTS7000215"},
 		{"refused by who is not Entra", entra{fails: 99, status: 403, body: `{}`}, 1, resource.ErrRefused, "the environment's service principal: Microsoft Entra ID answers 403 Forbidden"},
 		{"a fault of Entra's", entra{fails: 99, status: 503, body: `{}`}, 0, resource.ErrUnreachable, "Microsoft Entra ID, which gives out logins, answers 503 Service Unavailable"},
+		{"nobody there", entra{fails: 99, err: &net.OpError{Op: "dial", Net: "tcp", Addr: &net.TCPAddr{IP: net.IPv4(192, 0, 2, 1), Port: 443}, Err: syscall.ECONNREFUSED}}, 1, resource.ErrUnreachable, "unreachable: dial tcp 192.0.2.1:443: connection refused"},
+		{"a proxy that refuses", entra{fails: 99, err: &url.Error{Op: "Post", URL: "https://login.test/x", Err: errors.New("Proxy Authentication Required")}}, 1, resource.ErrUnreachable, "unreachable: login.test: Proxy Authentication Required"},
+		{"a connection that breaks", entra{fails: 1, err: io.ErrUnexpectedEOF}, 2, nil, ""},
 		{"one that ends", entra{fails: 2, status: 503, body: `{}`}, 3, nil, ""},
 	} {
 		synctest.Test(t, func(t *testing.T) {
@@ -111,6 +123,38 @@ func TestLogins(t *testing.T) {
 			}
 			if e.posts != c.posts && (c.posts > 0 || e.posts < 2) {
 				t.Errorf("%s: %d logins were tried, want %d", c.what, e.posts, c.posts)
+			}
+		})
+	}
+}
+
+// A part of a service principal is no login, and no reason to take another one.
+func TestPartOfALogin(t *testing.T) {
+	text := filepath.Join(t.TempDir(), "key.pem")
+	if err := os.WriteFile(text, []byte("no key"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for _, c := range []struct {
+		env  map[string]string
+		want string
+	}{
+		{map[string]string{"AZURE_TENANT_ID": ""}, "neither AZURE_TENANT_ID nor ARM_TENANT_ID is set"},
+		{map[string]string{"AZURE_TENANT_ID": "", "AZURE_CLIENT_SECRET": "", "AZURE_CLIENT_CERTIFICATE_PATH": text}, "neither AZURE_TENANT_ID nor ARM_TENANT_ID is set"},
+		{map[string]string{"AZURE_CLIENT_ID": ""}, "neither AZURE_CLIENT_ID nor ARM_CLIENT_ID is set"},
+		{map[string]string{"AZURE_CLIENT_ID": "", "AZURE_CLIENT_SECRET": "", "ARM_CLIENT_SECRET": "s"}, "neither AZURE_CLIENT_ID nor ARM_CLIENT_ID is set"},
+		{map[string]string{"AZURE_TENANT_ID": "my tenant"}, "invalid tenantID"},
+		{map[string]string{"AZURE_CLIENT_SECRET": "", "AZURE_CLIENT_CERTIFICATE_PATH": "/nowhere"}, "open /nowhere: no such file"},
+		{map[string]string{"AZURE_CLIENT_SECRET": "", "AZURE_CLIENT_CERTIFICATE_PATH": text}, "key.pem: want a certificate and its key"},
+		{map[string]string{"AZURE_CLIENT_SECRET": "", "PATH": ""}, "no login to Azure was found"}, // which a machine's identity may have, too
+	} {
+		t.Run(c.want, func(t *testing.T) {
+			s := newStory(t)
+			for name, v := range c.env {
+				t.Setenv(name, v)
+			}
+			s.refuses(head+"vm('web', provider = az)", c.want)
+			if _, _, err := s.build(head+"vm('web', provider = az)", false); !errors.Is(err, resource.ErrRefused) {
+				t.Error(err)
 			}
 		})
 	}
