@@ -29,13 +29,6 @@ import (
 	"github.com/swarmscript/swarmscript/internal/resource"
 )
 
-// clouds are Azure's, by the names that docker-machine and az give them.
-var clouds = map[string]cloud.Configuration{
-	"AzurePublicCloud":       cloud.AzurePublic,
-	"AzureChinaCloud":        cloud.AzureChina,
-	"AzureUSGovernmentCloud": cloud.AzureGovernment,
-}
-
 // The variables that name another Azure Resource Manager, such as one to test
 // against: where it is, and whose certificates are trusted there. Its host gives
 // out the tokens, too. MachinesVariable is "none" where that Azure only says that
@@ -60,9 +53,9 @@ type account struct {
 // newAccount prepares the credentials of the environment. Nothing is contacted.
 // Requests are sent through the network where through is nil.
 func newAccount(cfg Config, throttle policy.Policy, through policy.Transporter) (*account, error) {
-	conf := cloud.AzurePublic
-	if cfg.Environment != "" {
-		conf = clouds[cfg.Environment]
+	conf, err := cloudOf(cfg)
+	if err != nil {
+		return nil, err
 	}
 	a := &account{tenant: cmp.Or(cfg.Tenant, os.Getenv("AZURE_TENANT_ID"), os.Getenv("ARM_TENANT_ID"))}
 	options := azcore.ClientOptions{Transport: through, Retry: policy.RetryOptions{MaxRetries: -1}, Telemetry: policy.TelemetryOptions{ApplicationID: "swarmscript"}}

@@ -238,6 +238,34 @@ func TestSizesThatCannotBe(t *testing.T) {
 	s.refuses(head+"vm('a', provider = az, cpus = 4)", "the quota of Total Regional vCPUs in westeurope is too small", "az quota")
 }
 
+// A network that a machine is to be in, and that there will not be.
+func TestNetworksThatThereAreNot(t *testing.T) {
+	s := newStory(t)
+	s.refuses(head+"vm('web', provider = az, virtual_network = 'mine')", `vm.web: there is no virtual network "mine" in its resource group`)
+	s.refuses(head+"network_interface('nic', virtual_network = 'mine')", `network_interface.nic: there is no virtual network "mine"`)
+	declared := head + "n = virtual_network('net', subnets = [vnet_subnet('a', '192.168.1.0/24'), vnet_subnet('b', '192.168.2.0/24')])\nvm('web', provider = az, virtual_network = n, subnet = '%s')"
+	s.refuses(fmt.Sprintf(declared, "c"), `vm.web: network net has no subnet "c"`, "it has a, b")
+
+	// One of somebody else's in the group is used.
+	s.byHand("PUT", "", "2021-04-01", map[string]any{"location": "westeurope"})
+	s.byHand("PUT", "/providers/Microsoft.Network/virtualNetworks/mine", networkAPI, map[string]any{"location": "westeurope", "properties": map[string]any{
+		"addressSpace": map[string]any{"addressPrefixes": []string{"10.0.0.0/16"}},
+		"subnets":      []any{map[string]any{"name": "front", "properties": map[string]any{"addressPrefix": "10.0.1.0/24"}}},
+	}})
+	s.refuses(head+"vm('web', provider = az, virtual_network = 'mine')", `network mine has no subnet "nodes"`, "it has front")
+	s.apply(head + "vm('web', provider = az, virtual_network = 'Mine', subnet = 'front')")
+
+	for src, want := range map[string]string{
+		"vm('a', provider = az, virtual_network = 'rg2:mine')":                                             `or an ID: /subscriptions/SUBSCRIPTION/resourceGroups/GROUP/providers/Microsoft.Network/virtualNetworks/NAME`,
+		"vm('a', provider = az, availability_set = '/subscriptions/x')":                                    "Microsoft.Compute/availabilitySets/NAME",
+		"network_security_group('g', rules = [security_rule('ssh', 100, sources = ['home.example.com'])])": `got "home.example.com", want an address`,
+	} {
+		if err := s.problems(head + src); err == nil || !strings.Contains(fmt.Sprintf("%+v", err), want) {
+			t.Errorf("%s: %v", src, err)
+		}
+	}
+}
+
 // What a size does not take is told before the machine is deleted that would be made
 // anew for it.
 func TestReplacementsThatCannotBe(t *testing.T) {
