@@ -34,7 +34,7 @@ func (r *Recorder) azure(thread *starlark.Thread, b *starlark.Builtin, args star
 	cfg.OpenPorts = strings.Join(ports, " ")
 	cfg = cfg.Normal().WithTags(azureTags(s, thread, tags))
 	for _, p := range cfg.Check() {
-		s.Report(thread, &diag.Diagnostic{Pos: argumentAt(s, pos, args, p.Path, slices.Index([]string{"location", "resource_group"}, p.Path)), Summary: "azure: " + p.Error(), Hint: p.Hint})
+		s.Report(thread, &diag.Diagnostic{Pos: argumentAt(s, pos, args, p.Path, slices.Index([]string{"location", "resource_group"}, p.Path)), Summary: "azure: " + p.Path + ": " + p.Msg, Hint: p.Hint})
 	}
 	scope, problem := r.outermost(&resource.Scope{Address: cfg.Scope(), Type: "azure", Config: cfg, Pos: pos})
 	if problem != nil {
@@ -110,7 +110,7 @@ func (r *Recorder) azureOfEnvironment(c *call) (string, bool) {
 		c.s.Record("env", name, []byte(text), false)
 		cfg := azure.Config{Location: text}.Normal()
 		for _, p := range cfg.Check() {
-			c.report("", -1, "%s: %s: %s", c.d.name, name, p.Error()).Hint = p.Hint
+			c.report("", -1, "%s: %s: %s: %s", c.d.name, name, p.Path, p.Msg).Hint = p.Hint
 			return "", false
 		}
 		scope, problem := r.outermost(&resource.Scope{Address: cfg.Scope(), Type: "azure", Config: cfg, Pos: c.pos})

@@ -288,7 +288,11 @@ func (r *Recorder) scopeFor(c *call, v starlark.Value) (string, bool) {
 	if host, name, ok := hostOf(v); ok && c.kind.Scope == "engine" {
 		return r.engineOn(c, host, name), true
 	}
-	c.report(arg, index, "%s: %s: got %s, want %s", c.d.name, arg, v.Type(), scopeWanted[c.kind.Scope])
+	want := scopeWanted[c.kind.Scope]
+	if arg == "provider" && c.kind.Name == "vm" { // whose kind follows from it
+		want = "lab(), local() or azure(...)"
+	}
+	c.report(arg, index, "%s: %s: got %s, want %s", c.d.name, arg, v.Type(), want)
 	return "", false
 }
 

@@ -253,10 +253,14 @@ func (r *Recorder) outermost(scope *resource.Scope) (*resource.Scope, *diag.Diag
 	if old.Config == scope.Config {
 		return old, nil
 	}
-	return old, &diag.Diagnostic{
+	d := &diag.Diagnostic{
 		Pos: scope.Pos, Summary: fmt.Sprintf("two %ss are named %q", scope.Type, value.Address(scope.Address).Name()),
 		Related: []diag.Note{{Pos: old.Pos, Text: "the first is here"}},
 	}
+	if scope.Type == "azure" {
+		d.Hint = "an azure() has the name of its resource_group: give each one of its own"
+	}
+	return old, d
 }
 
 // hostOf returns the address and the name of a machine's scope: of what host()

@@ -31,7 +31,7 @@ func TestProviders(t *testing.T) {
 		{"", `host("h", "192.0.2.1"); vm("m")`, "the script declares no project"},
 		{"", `network("n", engine = engine())`, "the script declares no project"},
 		{"", `lookup("vm", "m")`, "lab vm.m in lab.default"},
-		{"", `project("p"); vm("m", provider = "lab")`, "vm: provider: got string, want lab()"},
+		{"", `project("p"); vm("m", provider = "lab")`, "vm: provider: got string, want lab(), local() or azure(...)"},
 	} {
 		env := func(name string) (string, bool) { return "West Europe", name == "AZURE_LOCATION" }
 		rec := builtins.NewRecorder(&builtins.Inputs{Provider: tt.provider, Env: env}, registry.Kinds())

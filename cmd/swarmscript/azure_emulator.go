@@ -7,8 +7,11 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"log"
 	"net"
 	"net/http"
+	"net/http/httputil"
+	"net/url"
 	"os"
 	"path/filepath"
 	"slices"
@@ -32,6 +35,11 @@ type azureEmulator struct {
 	machines      string
 	site          string
 	faults        []string
+	actions       []string
+	notActions    []string
+	terms         []string
+	registries    []string
+	secretExpired bool
 	operationTime time.Duration
 	cores         int
 	unlimited     bool
@@ -56,7 +64,8 @@ func (a *app) azureEmulatorCommand() *cobra.Command {
 		Example: "  swarmscript azure-emulator --machines lab &\n" +
 			"  eval $(swarmscript azure-emulator env)\n" +
 			"  swarmscript apply cluster.star\n" +
-			"  swarmscript azure-emulator --fault status=429,every=10 --fault fail=AllocationFailed,name=wrk-2",
+			"  swarmscript azure-emulator --fault status=429,every=10 --fault fail=AllocationFailed,name=wrk-2\n" +
+			"  swarmscript azure-emulator --not-actions Microsoft.Network/virtualNetworks/write --secret-expired",
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error { return e.serve(cmd.Context(), cmd.OutOrStdout()) },
 	}
@@ -67,6 +76,11 @@ func (a *app) azureEmulatorCommand() *cobra.Command {
 	f.StringVar(&e.machines, "machines", "none", "what boots for virtual machines: `none`, lab or local")
 	f.StringVar(&e.site, "site", "azure", "the site of local machines that it has for itself")
 	f.StringArrayVar(&e.faults, "fault", nil, "make requests go wrong: `FAULT` is of action=, name=, every=, times=, and status=, retry-after=, slow=, slow-operation=, fail=")
+	f.StringSliceVar(&e.actions, "actions", []string{"*"}, "the `ACTIONS` that the roles of the login have, where * is any text")
+	f.StringSliceVar(&e.notActions, "not-actions", nil, "the `ACTIONS` that they lack, as Microsoft.Compute/virtualMachines/write")
+	f.BoolVar(&e.secretExpired, "secret-expired", false, "the login's secret has expired")
+	f.StringSliceVar(&e.terms, "accepted-terms", nil, "the `PLANS` of the marketplace whose terms are accepted, as PUBLISHER:OFFER:PLAN")
+	f.StringArrayVar(&e.registries, "registry", nil, "a container registry that there is: its `HOST`, as shop.azurecr.io, or HOST=URL of one without a login whose images it has")
 	f.DurationVar(&e.operationTime, "operation-time", time.Second, "how long an operation takes, beside what its machine needs")
 	f.IntVar(&e.cores, "cores", 100, "the quota of virtual CPUs in each location")
 	f.BoolVar(&e.unlimited, "unlimited", false, "without the limits on requests that Azure has")
@@ -81,8 +95,20 @@ func (a *app) azureEmulatorCommand() *cobra.Command {
 
 // options reads the flags, with what is wrong with all of them.
 func (e *azureEmulator) options() (emulator.Options, error) {
-	o := emulator.Options{Dir: e.state, OperationTime: e.operationTime, Cores: e.cores}
+	app := emulator.DefaultApp
+	app.Actions, app.NotActions, app.Expired = e.actions, e.notActions, e.secretExpired
+	o := emulator.Options{Dir: e.state, OperationTime: e.operationTime, Cores: e.cores, Apps: []emulator.App{app}, Terms: e.terms, Registries: map[string]http.Handler{}}
 	var errs []error
+	for _, s := range e.terms {
+		if strings.Count(s, ":") != 2 {
+			errs = append(errs, fmt.Errorf("--accepted-terms: got %q, want PUBLISHER:OFFER:PLAN", s))
+		}
+	}
+	for _, s := range e.registries {
+		host, behind, err := parseRegistry(s)
+		errs = append(errs, err)
+		o.Registries[host] = behind
+	}
 	for _, s := range e.faults {
 		f, err := emulator.ParseFault(s)
 		errs = append(errs, err)
@@ -95,6 +121,27 @@ func (e *azureEmulator) options() (emulator.Options, error) {
 		errs = append(errs, fmt.Errorf("--machines: got %q, want %s", e.machines, strings.Join(known, ", ")))
 	}
 	return o, errors.Join(errs...)
+}
+
+// parseRegistry reads a registry as a flag says it, with what is behind its login:
+// nothing where it is empty.
+func parseRegistry(s string) (host string, behind http.Handler, err error) {
+	host, at, given := strings.Cut(s, "=")
+	if host == "" || strings.Contains(host, "/") {
+		return "", nil, fmt.Errorf("--registry: got %q, want HOST or HOST=URL, as in shop.azurecr.io", s)
+	}
+	if !given {
+		return host, nil, nil
+	}
+	u, err := url.Parse(at)
+	if err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Host == "" {
+		return "", nil, fmt.Errorf("--registry: got %q, want HOST=URL, as in shop.azurecr.io=http://127.0.0.1:5000", s)
+	}
+	return host, &httputil.ReverseProxy{Rewrite: func(r *httputil.ProxyRequest) {
+		r.SetURL(u)
+		r.Out.Header.Del("Authorization")
+		r.SetXForwarded()
+	}}, nil
 }
 
 // behind is what boots for virtual machines.
@@ -153,6 +200,9 @@ func (e *azureEmulator) serve(ctx context.Context, out io.Writer) error {
 	}
 	fmt.Fprintf(out, "serving Azure at %s; swarmscript azure-emulator env prints what to export\n", o.URL)
 	server := &http.Server{Handler: azure, ReadHeaderTimeout: time.Minute}
+	if !e.verbose { // clients that go away while they are greeted
+		server.ErrorLog = log.New(io.Discard, "", 0)
+	}
 	stop := context.AfterFunc(ctx, func() { server.Close() })
 	defer stop()
 	err = server.Serve(tls.NewListener(l, &tls.Config{Certificates: []tls.Certificate{cert}}))

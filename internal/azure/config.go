@@ -64,6 +64,7 @@ var (
 func (c Config) Normal() Config {
 	c.Location = strings.ToLower(strings.ReplaceAll(c.Location, " ", ""))
 	c.Subscription = strings.ToLower(c.Subscription)
+	c.Environment = cloudName(c.Environment)
 	var ports []string
 	for _, p := range strings.Fields(c.OpenPorts) {
 		if m := openPort().FindStringSubmatch(p); m != nil && m[3] == "" {
@@ -96,6 +97,9 @@ func (c Config) Check() schema.Problems {
 	}
 	if _, ok := clouds[c.Environment]; !ok && c.Environment != "" {
 		add("environment", "got %q, want one of %s", c.Environment, strings.Join(cloudNames, ", ")).Hint = diag.DidYouMean(c.Environment, cloudNames)
+	}
+	if msg := wrongAddress(c.SSHFrom); c.SSHFrom != "" && msg != "" {
+		add("ssh_from", "%s", msg)
 	}
 	for _, p := range strings.Fields(c.OpenPorts) {
 		if !validPort(p) {
@@ -199,15 +203,6 @@ func (c *Config) fields() map[string]*string {
 		"environment": &c.Environment, "open_ports": &c.OpenPorts, "ssh_from": &c.SSHFrom,
 	}
 }
-
-var cloudNames = func() []string {
-	var names []string
-	for n := range clouds {
-		names = append(names, n)
-	}
-	slices.Sort(names)
-	return names
-}()
 
 // Scope is the address of the scope.
 func (c Config) Scope() string { return "azure." + cmp.Or(c.ResourceGroup, "default") }

@@ -9,27 +9,25 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"net"
 	"net/http"
 	"os"
 	"path/filepath"
 	"strings"
 	"sync"
+	"syscall"
 	"time"
 
 	"github.com/Azure/azure-sdk-for-go/sdk/azcore"
 	"github.com/Azure/azure-sdk-for-go/sdk/azcore/arm"
 	"github.com/Azure/azure-sdk-for-go/sdk/azcore/cloud"
 	"github.com/Azure/azure-sdk-for-go/sdk/azcore/policy"
+	"github.com/Azure/azure-sdk-for-go/sdk/azcore/runtime"
 	"github.com/Azure/azure-sdk-for-go/sdk/azidentity"
-)
 
-// clouds are Azure's, by the names that docker-machine and az give them.
-var clouds = map[string]cloud.Configuration{
-	"AzurePublicCloud":       cloud.AzurePublic,
-	"AzureChinaCloud":        cloud.AzureChina,
-	"AzureUSGovernmentCloud": cloud.AzureGovernment,
-}
+	"github.com/swarmscript/swarmscript/internal/resource"
+)
 
 // The variables that name another Azure Resource Manager, such as one to test
 // against: where it is, and whose certificates are trusted there. Its host gives
@@ -55,9 +53,9 @@ type account struct {
 // newAccount prepares the credentials of the environment. Nothing is contacted.
 // Requests are sent through the network where through is nil.
 func newAccount(cfg Config, throttle policy.Policy, through policy.Transporter) (*account, error) {
-	conf := cloud.AzurePublic
-	if cfg.Environment != "" {
-		conf = clouds[cfg.Environment]
+	conf, err := cloudOf(cfg)
+	if err != nil {
+		return nil, err
 	}
 	a := &account{tenant: cmp.Or(cfg.Tenant, os.Getenv("AZURE_TENANT_ID"), os.Getenv("ARM_TENANT_ID"))}
 	options := azcore.ClientOptions{Transport: through, Retry: policy.RetryOptions{MaxRetries: -1}, Telemetry: policy.TelemetryOptions{ApplicationID: "swarmscript"}}
@@ -82,8 +80,12 @@ func newAccount(cfg Config, throttle policy.Policy, through policy.Transporter) 
 	}
 	options.Cloud = conf
 	logins := options // which the SDK tries again by itself: the throttle is not for them
-	logins.Retry = policy.RetryOptions{}
-	chain, err := azidentity.NewChainedTokenCredential(a.chain(logins), nil)
+	logins.Retry = policy.RetryOptions{ShouldRetry: loginAgain}
+	sources, err := a.chain(logins)
+	if err != nil {
+		return nil, err
+	}
+	chain, err := azidentity.NewChainedTokenCredential(sources, nil)
 	if err != nil {
 		return nil, err
 	}
@@ -111,11 +113,8 @@ func trusting(file string) (*http.Client, error) {
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", CAVariable, err)
 	}
-	pool, err := x509.SystemCertPool()
-	if err != nil {
-		pool = x509.NewCertPool()
-	}
-	if !pool.AppendCertsFromPEM(pem) {
+	pool, ok := authorities(pem)
+	if !ok {
 		return nil, fmt.Errorf("%s: %s holds no certificate in PEM format", CAVariable, file)
 	}
 	t := http.DefaultTransport.(*http.Transport).Clone()
@@ -124,15 +123,35 @@ func trusting(file string) (*http.Client, error) {
 	return &http.Client{Transport: t}, nil
 }
 
+// authorities are the system's and those of PEM blocks, and whether there were any.
+func authorities(pem []byte) (*x509.CertPool, bool) {
+	pool, err := x509.SystemCertPool()
+	if err != nil {
+		pool = x509.NewCertPool()
+	}
+	return pool, pool.AppendCertsFromPEM(pem)
+}
+
 // The credentials that somebody gives this program, by what they are called.
 const (
 	principalName = "the environment's service principal"
 	workloadName  = "the workload's identity"
 )
 
+// loginAgain reports whether a login is tried again: where a connection broke, or
+// Entra ID failed. Where none can be made the SDK would take minutes to say so.
+func loginAgain(resp *http.Response, err error) bool {
+	if err != nil {
+		return errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, syscall.ECONNRESET)
+	}
+	return runtime.HasStatusCode(resp, http.StatusRequestTimeout, http.StatusTooManyRequests, http.StatusInternalServerError,
+		http.StatusBadGateway, http.StatusServiceUnavailable, http.StatusGatewayTimeout)
+}
+
 // chain are the credentials in the order in which they are tried. One that is
-// there and is refused ends it: a person who gave it wants to know.
-func (a *account) chain(options azcore.ClientOptions) []azcore.TokenCredential {
+// there and is refused ends it: a person who gave it wants to know; so does one who
+// gave a part of it.
+func (a *account) chain(options azcore.ClientOptions) ([]azcore.TokenCredential, error) {
 	var out []azcore.TokenCredential
 	add := func(name string, cred azcore.TokenCredential, err error) {
 		if err != nil {
@@ -141,7 +160,12 @@ func (a *account) chain(options azcore.ClientOptions) []azcore.TokenCredential {
 		out = append(out, noted{name, cred, a})
 	}
 	env, err := a.environment(options)
-	add(principalName, env, err)
+	if err != nil {
+		return nil, fmt.Errorf("azure: %w: %s: %w", resource.ErrRefused, principalName, err)
+	}
+	if env != nil {
+		add(principalName, env, nil)
+	}
 	workload, err := azidentity.NewWorkloadIdentityCredential(&azidentity.WorkloadIdentityCredentialOptions{
 		ClientOptions: options, TenantID: a.tenant, DisableInstanceDiscovery: a.custom,
 	})
@@ -158,18 +182,21 @@ func (a *account) chain(options azcore.ClientOptions) []azcore.TokenCredential {
 	add("az login", cli, err)
 	azd, err := azidentity.NewAzureDeveloperCLICredential(&azidentity.AzureDeveloperCLICredentialOptions{TenantID: a.tenant})
 	add("azd auth login", azd, err)
-	return out
+	return out, nil
 }
 
-// environment is the credential that AZURE_* says, or ARM_* as Terraform calls it.
+// environment is the credential that AZURE_* says, or ARM_* as Terraform calls it;
+// nil where neither has a secret or a certificate.
 func (a *account) environment(options azcore.ClientOptions) (azcore.TokenCredential, error) {
 	get := func(name string) string { return cmp.Or(os.Getenv("AZURE_"+name), os.Getenv("ARM_"+name)) }
 	id, secret, cert := get("CLIENT_ID"), get("CLIENT_SECRET"), get("CLIENT_CERTIFICATE_PATH")
 	switch {
-	case id == "" || secret == "" && cert == "":
-		return nil, errors.New("neither AZURE_CLIENT_ID and AZURE_CLIENT_SECRET nor ARM_CLIENT_ID and ARM_CLIENT_SECRET are set")
+	case secret == "" && cert == "":
+		return nil, nil
+	case id == "":
+		return nil, errors.New("there is a secret or a certificate, and neither AZURE_CLIENT_ID nor ARM_CLIENT_ID is set")
 	case a.tenant == "":
-		return nil, errors.New("AZURE_TENANT_ID is not set, nor ARM_TENANT_ID")
+		return nil, errors.New("there is a secret or a certificate, and neither AZURE_TENANT_ID nor ARM_TENANT_ID is set")
 	case secret != "":
 		return azidentity.NewClientSecretCredential(a.tenant, id, secret, &azidentity.ClientSecretCredentialOptions{
 			ClientOptions: options, DisableInstanceDiscovery: a.custom,
@@ -181,7 +208,7 @@ func (a *account) environment(options azcore.ClientOptions) (azcore.TokenCredent
 	}
 	certs, key, err := azidentity.ParseCertificates(pem, []byte(get("CLIENT_CERTIFICATE_PASSWORD")))
 	if err != nil {
-		return nil, fmt.Errorf("%s: %w", cert, err)
+		return nil, fmt.Errorf("%s: want a certificate and its key, as PEM or PKCS #12: %w", cert, err)
 	}
 	return azidentity.NewClientCertificateCredential(a.tenant, id, certs, key, &azidentity.ClientCertificateCredentialOptions{
 		ClientOptions: options, DisableInstanceDiscovery: a.custom,

@@ -33,7 +33,7 @@ func (f *Failure) Error() string {
 		s += ": " + f.Message
 	}
 	if f.Advice != "" {
-		s += "; " + f.Advice
+		s = strings.TrimSuffix(s, ".") + "; " + f.Advice
 	}
 	return s
 }
@@ -55,8 +55,8 @@ func explain(err error) error {
 	if errors.As(err, &resp) {
 		return explainResponse(resp)
 	}
-	if m := dialError().FindString(err.Error()); m != "" { // nobody was there to refuse a login
-		return fmt.Errorf("azure: %w: %s", resource.ErrUnreachable, strings.SplitN(m, ". To troubleshoot", 2)[0])
+	if m := noAnswer(err); m != "" { // nobody was there to refuse a login
+		return fmt.Errorf("azure: %w: %s", resource.ErrUnreachable, m)
 	}
 	var auth *azidentity.AuthenticationFailedError
 	if name, _ := givenLogin(err); name != "" && errors.As(err, &auth) && auth.RawResponse != nil && (auth.RawResponse.StatusCode >= 500 || auth.RawResponse.StatusCode == http.StatusTooManyRequests) {
@@ -142,7 +142,7 @@ func judge(status int, code, message string) (advice string, kind error) {
 		return "accept them with az vm image terms accept", nil
 	case code == "DnsRecordInUse":
 		return "use another dns_label", nil
-	case code == "SubscriptionNotFound":
+	case code == noSubscription:
 		return "give one that the login sees: subscription =, or AZURE_SUBSCRIPTION_ID", resource.ErrRefused
 	case busyCodes[code]: // what an operation ended with: the step is tried again
 		return "", resource.ErrTransient
@@ -161,24 +161,49 @@ func isQuota(code, message string) bool {
 	return strings.Contains(code, "Quota") || strings.Contains(message, "quota")
 }
 
+// noSubscription is the code where there is none of that ID, or none that the login
+// sees.
+const noSubscription = "SubscriptionNotFound"
+
 // isMissing reports whether an error says that there is no such resource, or no
-// such group.
+// such group. A subscription that is not there says nothing of what is in it.
 func isMissing(err error) bool {
 	var resp *azcore.ResponseError
-	return errors.Is(err, resource.ErrMissing) || errors.As(err, &resp) && resp.StatusCode == http.StatusNotFound
+	return errors.Is(err, resource.ErrMissing) || errors.As(err, &resp) && resp.StatusCode == http.StatusNotFound && resp.ErrorCode != noSubscription
 }
 
-// dialError is what Go says where no connection is made. The SDK keeps the text alone.
-var dialError = pattern.Of(`(dial (tcp|udp) |lookup )[^\n]*`)
+// noAnswer is why a request was not answered at all, "" where one was.
+func noAnswer(err error) string {
+	said := err.Error()
+	why := dialError().FindString(said)
+	if m := urlError().FindStringSubmatch(said); why == "" && m != nil {
+		why = m[1] + ": " + m[2]
+	}
+	why, _, _ = strings.Cut(why, ". To troubleshoot")
+	return why
+}
+
+// What Go says where no connection is made, and where none is good enough to be asked
+// something. The SDK keeps the text alone.
+var (
+	dialError = pattern.Of(`(proxyconnect tcp: )?(dial (tcp|udp) |lookup )[^\n]*`)
+	urlError  = pattern.Of(`(?:Get|Post) "https://([^/"]+)[^"]*": ([^\n]+)`)
+)
 
 var aadError = pattern.Of(`AADSTS\d+: [^"\\\r\n]+`)
 
 // authMessage is what Entra says of a login, in a line.
 func authMessage(err error) string {
 	if m := aadError().FindString(err.Error()); m != "" {
-		return strings.TrimSpace(m)
+		return withoutTrace(m)
 	}
 	return oneLine(err.Error())
+}
+
+// withoutTrace leaves out of what Entra says by what it would find the request again.
+func withoutTrace(said string) string {
+	said, _, _ = strings.Cut(said, " Trace ID: ")
+	return strings.TrimSpace(said)
 }
 
 // attempted is the beginning of what the chain says of one credential.
@@ -188,7 +213,7 @@ var attempted = pattern.Of(`\n\t([^\t\n:]+): `)
 func chainMessage(err error) string {
 	said := err.Error()
 	if at := aadError().FindStringIndex(said); at != nil {
-		m := strings.TrimSpace(said[at[0]:at[1]])
+		m := withoutTrace(said[at[0]:at[1]])
 		if names := attempted().FindAllStringSubmatch(said[:at[0]], -1); names != nil {
 			m = names[len(names)-1][1] + ": " + m
 		}

@@ -95,6 +95,18 @@ func (p place) full(typ, ref string) string {
 	return ID{Subscription: p.subscription, Group: p.group, Type: typ, Name: ref}.String()
 }
 
+// refersTo returns what is wrong with a name, or an ID, of something of a type.
+func refersTo(typ string) func(string) string {
+	return func(ref string) string {
+		id, err := ParseID(ref)
+		if ref == "" || err == nil && strings.EqualFold(id.Type, typ) || !strings.HasPrefix(ref, "/") && resourceName(ref) == "" {
+			return ""
+		}
+		like := ID{Subscription: "SUBSCRIPTION", Group: "GROUP", Type: typ, Name: "NAME"}
+		return fmt.Sprintf("got %q, want the name of one in this resource group, or an ID: %s", ref, like)
+	}
+}
+
 // same reports whether two names or IDs mean one resource.
 func (p place) same(a, b string) bool { return strings.EqualFold(p.short(a), p.short(b)) }
 

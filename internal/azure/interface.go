@@ -47,6 +47,8 @@ var InterfaceKind = &resource.Kind{
 	Check: func(args value.Struct) schema.Problems {
 		p := &problemsOf{schema: interfaceSchema, args: args}
 		p.text("name", resourceName)
+		p.text("virtual_network", refersTo(networkType))
+		p.text("public_ip", refersTo(publicIPType))
 		p.text("private_ip", func(s string) string {
 			if _, err := netip.ParseAddr(s); err != nil {
 				return fmt.Sprintf("got %q, want an IP address", s)

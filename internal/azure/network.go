@@ -59,7 +59,10 @@ const (
 	defaultSubnet = "nodes"
 )
 
-var networkSchema = schema.Of(NetworkSpec{})
+var (
+	networkSchema = schema.Of(NetworkSpec{})
+	subnetSchema  = schema.Of(Subnet{})
+)
 
 // NetworkKind is a virtual network.
 var NetworkKind = &resource.Kind{
@@ -122,7 +125,7 @@ func completeNetwork(args value.Struct) {
 	if !ok {
 		return // not known yet
 	}
-	args[subnets.Index] = value.List{schema.Of(Subnet{}).Encode(&Subnet{Name: defaultSubnet, AddressPrefix: Prefix(prefix), Outbound: true})}
+	args[subnets.Index] = value.List{subnetSchema.Encode(&Subnet{Name: defaultSubnet, AddressPrefix: Prefix(prefix), Outbound: true})}
 }
 
 func (c *Conn) networkObject(cl *clients, n *armnetwork.VirtualNetwork) *resource.Object {
@@ -254,7 +257,7 @@ func (networkHandler) Delete(ctx context.Context, rc resource.Conn, r *resource.
 // EncodeNodes is the subnet of machines that name no network, as an argument, with
 // a reference to its security group.
 func EncodeNodes(group value.Ref) value.List {
-	s := schema.Of(Subnet{})
+	s := subnetSchema
 	args := s.Encode(&Subnet{Name: defaultSubnet, AddressPrefix: defaultSpace, Outbound: true})
 	f, _ := s.Field("network_security_group")
 	args[f.Index] = group

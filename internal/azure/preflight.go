@@ -195,7 +195,7 @@ func (f *foresight) wanted(args value.Struct) want {
 
 // Forecast implements [resource.Forecaster].
 func (f *foresight) Forecast(list, _ []resource.Prospect) []resource.Finding {
-	out := slices.Concat(f.forbidden(list), f.taken(list), f.apart(list), f.doubled(list), f.tooSlow(list))
+	out := slices.Concat(f.forbidden(list), f.taken(list), f.apart(list), f.doubled(list), f.tooSlow(list), unconnected(list))
 	if f.unasked {
 		return out
 	}
@@ -268,7 +268,7 @@ func (f *foresight) fit(args value.Struct) (sku, string) {
 			names = append(names, s.name)
 		}
 		problem := fmt.Sprintf("%s has no size %q", f.location, name)
-		if hint := diag.DidYouMean(name, names); hint != "" {
+		if hint := diag.DidYouMean("Standard_"+strings.TrimPrefix(name, "Standard_"), names); hint != "" {
 			problem += " (" + hint + ")"
 		}
 		return s, problem

@@ -12,6 +12,7 @@ import (
 	"sync"
 	"testing"
 
+	"github.com/Azure/azure-sdk-for-go/sdk/azcore/cloud"
 	"github.com/Azure/azure-sdk-for-go/sdk/resourcemanager/network/armnetwork/v9"
 	"golang.org/x/crypto/ssh"
 
@@ -236,11 +237,27 @@ func TestConfig(t *testing.T) {
 	}
 	for want, bad := range map[string]Config{
 		"location": {}, "resource_group": {Location: "a1", ResourceGroup: "bad."}, "subscription": {Location: "a1", Subscription: "mine"},
-		"environment": {Location: "a1", Environment: "AzurePublicCluod"}, "open_ports": {Location: "a1", OpenPorts: "0"},
+		"environment": {Location: "a1", Environment: "AzurePublicCluod"}, "ssh_from": {Location: "a1", SSHFrom: "me"}, "open_ports": {Location: "a1", OpenPorts: "0"},
 	} {
 		if ps := bad.Check(); len(ps) != 1 || ps[0].Path != want {
 			t.Errorf("%+v: %v", bad, ps)
 		}
+	}
+	for called, want := range map[string]string{"public": "AzurePublicCloud", "AzureCloud": "AzurePublicCloud", "usgovernment": "AzureUSGovernmentCloud", "azureChinaCloud": "AzureChinaCloud", "mars": "mars"} {
+		if got := (Config{Environment: called}).Normal().Environment; got != want {
+			t.Errorf("%s is %s, want %s", called, got, want)
+		}
+	}
+	t.Setenv("ARM_ENVIRONMENT", "usgovernment")
+	if conf, err := cloudOf(Config{}); err != nil || conf.ActiveDirectoryAuthorityHost != cloud.AzureGovernment.ActiveDirectoryAuthorityHost {
+		t.Errorf("ARM_ENVIRONMENT is not taken: %v, %v", conf, err)
+	}
+	if conf, _ := cloudOf(Config{Environment: "china"}); conf.ActiveDirectoryAuthorityHost != cloud.AzureChina.ActiveDirectoryAuthorityHost {
+		t.Errorf("what the script says does not come first: %v", conf)
+	}
+	t.Setenv("AZURE_ENVIRONMENT", "mars")
+	if _, err := cloudOf(Config{}); err == nil || !strings.Contains(err.Error(), "AzureUSGovernmentCloud") {
+		t.Errorf("an unknown cloud: %v", err)
 	}
 	if got := (Config{}).Group("shop/staging"); got != "shop-staging" {
 		t.Errorf("the group is %s", got)

@@ -4,8 +4,13 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net"
 	"net/http"
+	"net/url"
+	"os"
+	"path/filepath"
 	"strings"
+	"syscall"
 	"testing"
 	"testing/synctest"
 
@@ -49,11 +54,26 @@ func TestExpiredCredentials(t *testing.T) {
 	}
 }
 
+// A subscription that there is not says nothing of what is in it: neither that it is
+// to be made, nor that it is gone.
+func TestSubscriptionThatIsNone(t *testing.T) {
+	s := newStory(t)
+	src := head + "vm('web', provider = az)"
+	s.apply(src)
+	t.Setenv("AZURE_SUBSCRIPTION_ID", "11111111-0000-4000-8000-000000000000")
+	for _, destroy := range []bool{false, true} {
+		if _, _, err := s.build(src, destroy); !errors.Is(err, resource.ErrRefused) || !strings.Contains(err.Error(), "AZURE_SUBSCRIPTION_ID") {
+			t.Errorf("destroy %t: %v", destroy, err)
+		}
+	}
+}
+
 // entra is what stands before Microsoft Entra ID, and counts what is asked of it.
 type entra struct {
 	policy.Transporter
 	posts  int
 	fails  int // so many times
+	err    error
 	status int
 	body   string
 }
@@ -65,6 +85,9 @@ func (e *entra) Do(r *http.Request) (*http.Response, error) {
 	}
 	if e.posts++; e.posts > e.fails {
 		return e.Transporter.Do(r)
+	}
+	if e.err != nil {
+		return nil, e.err
 	}
 	return &http.Response{StatusCode: e.status, Header: http.Header{"Content-Type": {"application/json"}}, Body: io.NopCloser(strings.NewReader(e.body)), Request: r}, nil
 }
@@ -83,6 +106,9 @@ func TestLogins(t *testing.T) {
 		{"a wrong secret", entra{fails: 99, status: 401, body: `{"error":"invalid_client","error_description":"AADSTS7000215: Invalid client secret provided."}`}, 1, resource.ErrRefused, "AADSTS7000215"},
 		{"refused by who is not Entra", entra{fails: 99, status: 403, body: `{}`}, 1, resource.ErrRefused, "the environment's service principal: Microsoft Entra ID answers 403 Forbidden"},
 		{"a fault of Entra's", entra{fails: 99, status: 503, body: `{}`}, 0, resource.ErrUnreachable, "Microsoft Entra ID, which gives out logins, answers 503 Service Unavailable"},
+		{"nobody there", entra{fails: 99, err: &net.OpError{Op: "dial", Net: "tcp", Addr: &net.TCPAddr{IP: net.IPv4(192, 0, 2, 1), Port: 443}, Err: syscall.ECONNREFUSED}}, 1, resource.ErrUnreachable, "unreachable: dial tcp 192.0.2.1:443: connection refused"},
+		{"a proxy that refuses", entra{fails: 99, err: &url.Error{Op: "Post", URL: "https://login.test/x", Err: errors.New("Proxy Authentication Required")}}, 1, resource.ErrUnreachable, "unreachable: login.test: Proxy Authentication Required"},
+		{"a connection that breaks", entra{fails: 1, err: io.ErrUnexpectedEOF}, 2, nil, ""},
 		{"one that ends", entra{fails: 2, status: 503, body: `{}`}, 3, nil, ""},
 	} {
 		synctest.Test(t, func(t *testing.T) {
@@ -98,6 +124,38 @@ func TestLogins(t *testing.T) {
 			}
 			if e.posts != c.posts && (c.posts > 0 || e.posts < 2) {
 				t.Errorf("%s: %d logins were tried, want %d", c.what, e.posts, c.posts)
+			}
+		})
+	}
+}
+
+// A part of a service principal is no login, and no reason to take another one.
+func TestPartOfALogin(t *testing.T) {
+	text := filepath.Join(t.TempDir(), "key.pem")
+	if err := os.WriteFile(text, []byte("no key"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for _, c := range []struct {
+		env  map[string]string
+		want string
+	}{
+		{map[string]string{"AZURE_TENANT_ID": ""}, "neither AZURE_TENANT_ID nor ARM_TENANT_ID is set"},
+		{map[string]string{"AZURE_TENANT_ID": "", "AZURE_CLIENT_SECRET": "", "AZURE_CLIENT_CERTIFICATE_PATH": text}, "neither AZURE_TENANT_ID nor ARM_TENANT_ID is set"},
+		{map[string]string{"AZURE_CLIENT_ID": ""}, "neither AZURE_CLIENT_ID nor ARM_CLIENT_ID is set"},
+		{map[string]string{"AZURE_CLIENT_ID": "", "AZURE_CLIENT_SECRET": "", "ARM_CLIENT_SECRET": "s"}, "neither AZURE_CLIENT_ID nor ARM_CLIENT_ID is set"},
+		{map[string]string{"AZURE_TENANT_ID": "my tenant"}, "invalid tenantID"},
+		{map[string]string{"AZURE_CLIENT_SECRET": "", "AZURE_CLIENT_CERTIFICATE_PATH": "/nowhere"}, "open /nowhere: no such file"},
+		{map[string]string{"AZURE_CLIENT_SECRET": "", "AZURE_CLIENT_CERTIFICATE_PATH": text}, "key.pem: want a certificate and its key"},
+		{map[string]string{"AZURE_CLIENT_SECRET": "", "PATH": ""}, "no login to Azure was found"}, // which a machine's identity may have, too
+	} {
+		t.Run(c.want, func(t *testing.T) {
+			s := newStory(t)
+			for name, v := range c.env {
+				t.Setenv(name, v)
+			}
+			s.refuses(head+"vm('web', provider = az)", c.want)
+			if _, _, err := s.build(head+"vm('web', provider = az)", false); !errors.Is(err, resource.ErrRefused) {
+				t.Error(err)
 			}
 		})
 	}
@@ -259,6 +317,34 @@ func TestSizesThatCannotBe(t *testing.T) {
 	s.refuses(head+"vm('a', provider = az, size = 'Standard_E2s_v5', zone = '3')", "Standard_E2s_v5 is not to be had in zone 3 of westeurope", "the zones that have it: 1, 2")
 	s.refuses(strings.Replace(head, "westeurope", "westus", 1)+"vm('a', provider = az, size = 'Standard_F2s_v2')", "this subscription cannot have Standard_F2s_v2 in westus")
 	s.refuses(head+"vm('a', provider = az, cpus = 4)", "the quota of Total Regional vCPUs in westeurope is too small", "az quota")
+}
+
+// A network that a machine is to be in, and that there will not be.
+func TestNetworksThatThereAreNot(t *testing.T) {
+	s := newStory(t)
+	s.refuses(head+"vm('web', provider = az, virtual_network = 'mine')", `vm.web: there is no virtual network "mine" in its resource group`)
+	s.refuses(head+"network_interface('nic', virtual_network = 'mine')", `network_interface.nic: there is no virtual network "mine"`)
+	declared := head + "n = virtual_network('net', subnets = [vnet_subnet('a', '192.168.1.0/24'), vnet_subnet('b', '192.168.2.0/24')])\nvm('web', provider = az, virtual_network = n, subnet = '%s')"
+	s.refuses(fmt.Sprintf(declared, "c"), `vm.web: network net has no subnet "c"`, "it has a, b")
+
+	// One of somebody else's in the group is used.
+	s.byHand("PUT", "", "2021-04-01", map[string]any{"location": "westeurope"})
+	s.byHand("PUT", "/providers/Microsoft.Network/virtualNetworks/mine", networkAPI, map[string]any{"location": "westeurope", "properties": map[string]any{
+		"addressSpace": map[string]any{"addressPrefixes": []string{"10.0.0.0/16"}},
+		"subnets":      []any{map[string]any{"name": "front", "properties": map[string]any{"addressPrefix": "10.0.1.0/24"}}},
+	}})
+	s.refuses(head+"vm('web', provider = az, virtual_network = 'mine')", `network mine has no subnet "nodes"`, "it has front")
+	s.apply(head + "vm('web', provider = az, virtual_network = 'Mine', subnet = 'front')")
+
+	for src, want := range map[string]string{
+		"vm('a', provider = az, virtual_network = 'rg2:mine')":                                             `or an ID: /subscriptions/SUBSCRIPTION/resourceGroups/GROUP/providers/Microsoft.Network/virtualNetworks/NAME`,
+		"vm('a', provider = az, availability_set = '/subscriptions/x')":                                    "Microsoft.Compute/availabilitySets/NAME",
+		"network_security_group('g', rules = [security_rule('ssh', 100, sources = ['home.example.com'])])": `got "home.example.com", want an address`,
+	} {
+		if err := s.problems(head + src); err == nil || !strings.Contains(fmt.Sprintf("%+v", err), want) {
+			t.Errorf("%s: %v", src, err)
+		}
+	}
 }
 
 // What a size does not take is told before the machine is deleted that would be made

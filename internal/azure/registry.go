@@ -3,7 +3,6 @@ package azure
 import (
 	"context"
 	"crypto/tls"
-	"crypto/x509"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -11,6 +10,7 @@ import (
 	"net"
 	"net/http"
 	"net/url"
+	"os"
 	"strings"
 
 	"github.com/Azure/azure-sdk-for-go/sdk/azcore/policy"
@@ -48,7 +48,7 @@ func (r Registry) Issue(ctx context.Context, l *resource.Login) (username, passw
 	if err != nil {
 		return "", "", err
 	}
-	client, err := registryClient(l.CA)
+	client, err := registryClient(l)
 	if err != nil {
 		return "", "", err
 	}
@@ -71,18 +71,35 @@ func (r Registry) Issue(ctx context.Context, l *resource.Login) (username, passw
 
 // registryClient checks the certificate of a registry, always: it is sent a login
 // of Azure.
-func registryClient(ca string) (*http.Client, error) {
+func registryClient(l *resource.Login) (*http.Client, error) {
 	t := http.DefaultTransport.(*http.Transport).Clone()
 	t.TLSClientConfig = &tls.Config{MinVersion: tls.VersionTLS12}
-	if ca != "" {
-		pool, err := x509.SystemCertPool()
-		if err != nil {
-			pool = x509.NewCertPool()
-		}
-		if !pool.AppendCertsFromPEM([]byte(ca)) {
+	if l.CA != "" {
+		pool, ok := authorities([]byte(l.CA))
+		if !ok {
 			return nil, errors.New("ca holds no certificate in PEM format")
 		}
 		t.TLSClientConfig.RootCAs = pool
+	}
+	if at, err := url.Parse(os.Getenv(EndpointVariable)); err == nil && at.Host != "" && IsRegistry(l.Host) {
+		return elsewhere(at.Host, t, l.CA == "")
+	}
+	return &http.Client{Transport: t}, nil
+}
+
+// elsewhere finds the registries of another Azure than Microsoft's: they are where
+// it is itself.
+func elsewhere(addr string, t *http.Transport, itsCA bool) (*http.Client, error) {
+	if file := os.Getenv(CAVariable); file != "" && itsCA {
+		c, err := trusting(file)
+		if err != nil {
+			return nil, err
+		}
+		t = c.Transport.(*http.Transport)
+	}
+	t.Proxy = nil
+	t.DialContext = func(ctx context.Context, network, _ string) (net.Conn, error) {
+		return new(net.Dialer).DialContext(ctx, network, addr)
 	}
 	return &http.Client{Transport: t}, nil
 }

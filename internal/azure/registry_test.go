@@ -86,6 +86,28 @@ func TestRegistryExchange(t *testing.T) {
 	}
 }
 
+// Another Azure has the registries of its cloud, and says which those are.
+func TestRegistryOfAnotherAzure(t *testing.T) {
+	s := newStory(t, func(o *emulator.Options) {
+		o.Registries = map[string]http.Handler{"shop.azurecr.io": nil}
+		o.Apps = append(o.Apps, emulator.App{ID: "11111111-0000-4000-8000-000000000000", Secret: "few", Actions: []string{"Microsoft.Compute/*"}})
+	})
+	_, password, err := azure.Registry{}.Issue(t.Context(), &resource.Login{Host: "shop.azurecr.io"})
+	if s.must(err); password == "" {
+		t.Error("there is no login")
+	}
+	_, _, err = azure.Registry{}.Issue(t.Context(), &resource.Login{Host: "other.azurecr.io"})
+	if !errors.Is(err, resource.ErrRefused) || !strings.Contains(err.Error(), "no Azure Container Registry") {
+		t.Errorf("a registry that there is not: %v", err)
+	}
+	t.Setenv("AZURE_CLIENT_ID", "11111111-0000-4000-8000-000000000000")
+	t.Setenv("AZURE_CLIENT_SECRET", "few")
+	_, _, err = azure.Registry{}.Issue(t.Context(), &resource.Login{Host: "shop.azurecr.io"})
+	if !errors.Is(err, resource.ErrRefused) || !strings.Contains(err.Error(), "AcrPull") {
+		t.Errorf("a login that may not pull: %v", err)
+	}
+}
+
 // trusting is a client that trusts the emulator.
 func (s *story) trusting() *http.Client {
 	ca, err := os.ReadFile(s.server.CAFile)

@@ -4,12 +4,14 @@ import (
 	"cmp"
 	"context"
 	"fmt"
+	"net/netip"
 	"slices"
 	"strconv"
 	"strings"
 
 	"github.com/Azure/azure-sdk-for-go/sdk/resourcemanager/network/armnetwork/v9"
 
+	"github.com/swarmscript/swarmscript/internal/pattern"
 	"github.com/swarmscript/swarmscript/internal/resource"
 	"github.com/swarmscript/swarmscript/internal/schema"
 	"github.com/swarmscript/swarmscript/internal/value"
@@ -79,6 +81,11 @@ func checkSecurityGroup(args value.Struct) schema.Problems {
 			p.ps = append(p.ps, &schema.Problem{Path: path + ".priority", Msg: fmt.Sprintf("%d is that of %s too: those of one direction differ", r.Priority, other)})
 		}
 		taken[place] = r.Name
+		for _, address := range slices.Concat(r.Sources, r.Destinations) {
+			if msg := wrongAddress(address); msg != "" {
+				p.ps = append(p.ps, &schema.Problem{Path: path, Msg: msg})
+			}
+		}
 		for _, port := range slices.Concat(r.Ports, r.SourcePorts) {
 			if port != "*" && !validPort(port) || strings.Contains(port, "/") {
 				p.ps = append(p.ps, &schema.Problem{Path: path, Msg: fmt.Sprintf("got port %q, want \"80\" or \"8000-8010\"", port)})
@@ -90,6 +97,19 @@ func checkSecurityGroup(args value.Struct) schema.Problems {
 
 // anything is what Azure calls no limit.
 const anything = "*"
+
+// serviceTag is what Azure calls the addresses of one of its services.
+var serviceTag = pattern.Of(`^[A-Z][A-Za-z0-9]*(\.[A-Za-z0-9]+)?$`)
+
+// wrongAddress says what is wrong with whence or where to a rule is.
+func wrongAddress(s string) string {
+	_, errIP := netip.ParseAddr(s)
+	_, errRange := netip.ParsePrefix(s)
+	if s == anything || errIP == nil || errRange == nil || serviceTag().MatchString(s) {
+		return ""
+	}
+	return fmt.Sprintf("got %q, want an address, a range such as \"203.0.113.0/24\", or a service tag such as \"VirtualNetwork\"", s)
+}
 
 // several brings what Azure writes as one value or as several to a list: of no
 // limit it is empty.

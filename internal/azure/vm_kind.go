@@ -105,6 +105,9 @@ func checkVM(args value.Struct) schema.Problems {
 		}
 		return ""
 	})
+	p.text("virtual_network", refersTo(networkType))
+	p.text("network_interface", refersTo(interfaceType))
+	p.text("availability_set", refersTo(availabilitySetType))
 	p.text("custom_data", func(s string) string {
 		if len(s) > maxCustomData-2048 { // the host key goes beside it
 			return fmt.Sprintf("has %d bytes, and Azure takes %d", len(s), maxCustomData-2048)

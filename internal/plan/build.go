@@ -297,7 +297,7 @@ func (b *builder) declare(d *resource.Declaration) {
 		return
 	}
 	if ix.State.Status == Unreachable {
-		blocked = d.Scope + " is unreachable"
+		blocked = b.root(d.Scope) + " is unreachable"
 	}
 	if ix.State.Off {
 		if off := b.off(d.Scope); off != "" {
@@ -305,7 +305,7 @@ func (b *builder) declare(d *resource.Declaration) {
 		}
 	}
 	if d.On != "" && blocked == "" && b.index[d.On].State.Status == Unreachable && len(ix.ours[d.Address]) == 0 {
-		blocked = d.On + " is unreachable"
+		blocked = b.root(d.On) + " is unreachable"
 	}
 	if blocked != "" {
 		b.changes[d.Address] = &Change{Address: d.Address, Kind: d.Kind, Scope: d.Scope, Decl: d, Args: d.Args, Blocked: blocked}

@@ -55,6 +55,14 @@ func (b *builder) mayBeMember(scope string) bool {
 	return false
 }
 
+// root is the outermost scope around one that cannot be reached which cannot either.
+func (b *builder) root(scope string) (root string) {
+	for in := scope; in != "" && b.index[in] != nil && b.index[in].State.Status == Unreachable; in = b.livesIn(value.Address(in)) {
+		root = in
+	}
+	return root
+}
+
 // rootCause is why a scope cannot be reached, as the outermost that does not
 // answer says it; nil where that says nothing.
 func (b *builder) rootCause(scope string) (err error) {

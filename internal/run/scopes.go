@@ -16,14 +16,18 @@ import (
 // without is the state of a scope whose parent was not reached.
 func (v *view) without(s *resource.Scope) *plan.ScopeState {
 	absent := &plan.ScopeState{Scope: s, Status: plan.Absent}
+	root := ""
 	for _, addr := range v.within(s) {
 		outer := v.scopes[addr]
 		if outer != nil && outer.State.Status == plan.Unreachable {
-			return unreachable(s, fmt.Errorf("%s cannot be reached: %w", addr, resource.ErrUnreachable))
+			root = addr
 		}
 		if outer != nil && outer.State.Off {
 			absent.Off, absent.Err = true, fmt.Errorf("%s: %w", addr, outer.State.Err)
 		}
+	}
+	if root != "" {
+		return unreachable(s, fmt.Errorf("%s cannot be reached: %w", root, resource.ErrUnreachable))
 	}
 	return absent
 }

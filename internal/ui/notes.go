@@ -101,10 +101,10 @@ func (pr *planPrinter) deferred() {
 // blocked says what could not be planned, or is left alone, and why: by reason,
 // because one engine that does not answer blocks everything in it.
 func (pr *planPrinter) blocked() {
-	for _, scope := range slices.Sorted(maps.Keys(pr.p.Unreachable)) {
-		pr.note(red, "unreachable: ", clean(scope))
-		if err := pr.p.Unreachable[scope]; err != nil {
-			pr.detail(err.Error())
+	for _, o := range outages(pr.p.Unreachable) {
+		pr.note(red, "unreachable: ", o.scopes)
+		if o.err != nil {
+			pr.detail(o.err.Error())
 		}
 	}
 	pr.because(red, "not planned: ", func(c *plan.Change) string { return c.Blocked })
@@ -128,6 +128,35 @@ func (pr *planPrinter) because(color, what string, why func(*plan.Change) string
 	for _, r := range reasons {
 		pr.note(color, what, several(names[r], 8)+", because "+clean(r))
 	}
+}
+
+// outage is why scopes did not answer.
+type outage struct {
+	scopes string
+	err    error
+}
+
+// outages are those of a plan, in the order of the scopes. What lies in a scope that
+// did not answer says no more than that, and is told together.
+func outages(unreachable map[string]error) []outage {
+	said := map[string][]string{}
+	var first []string
+	for _, scope := range slices.Sorted(maps.Keys(unreachable)) {
+		text := ""
+		if err := unreachable[scope]; err != nil {
+			text = err.Error()
+		}
+		if said[text] == nil {
+			first = append(first, text)
+		}
+		said[text] = append(said[text], scope)
+	}
+	var out []outage
+	for _, text := range first {
+		scopes := said[text]
+		out = append(out, outage{clean(several(scopes, 8)), unreachable[scopes[0]]})
+	}
+	return out
 }
 
 // several joins names, the first few of many.

@@ -118,8 +118,8 @@ func (o *statusPrinter) drift(s *ProjectStatus) {
 			names = append(names, c.Action.Sign()+" "+clean(c.Address.Short()))
 		}
 	}
-	for addr, err := range s.Plan.Unreachable {
-		o.note(red, "unreachable: ", clean(addr)+": "+firstLine(err))
+	for _, out := range outages(s.Plan.Unreachable) {
+		o.note(red, "unreachable: ", out.scopes+": "+firstLine(out.err))
 	}
 	for _, w := range s.Plan.Warnings {
 		o.note(yellow, "warning: ", clean(w.Summary))

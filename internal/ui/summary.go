@@ -4,8 +4,6 @@ import (
 	"context"
 	"errors"
 	"io"
-	"maps"
-	"slices"
 	"strconv"
 	"strings"
 
@@ -205,8 +203,8 @@ func (s *summary) ending() {
 		s.note(plain, "", "another apply may be running; nothing more was begun")
 		s.endLine()
 	}
-	for _, scope := range slices.Sorted(maps.Keys(s.o.Unreachable)) {
-		s.note(red, "unreachable: ", clean(scope)+": "+firstLine(s.o.Unreachable[scope]))
+	for _, o := range outages(s.o.Unreachable) {
+		s.note(red, "unreachable: ", o.scopes+": "+firstLine(o.err))
 	}
 	color, text := green, ""
 	if s.whole(t) {

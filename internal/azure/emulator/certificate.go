@@ -19,15 +19,19 @@ const CAFile = "ca.pem"
 // certificateLife is longer than a folder is used.
 const certificateLife = 10 * 365 * 24 * time.Hour
 
-// Certificates returns what an emulator serves with at some hosts: a certificate of
-// an authority of its own, which is made where the folder has none, and stays the
-// same.
+// registryNames are those of all registries of Azure: also one that there is not is
+// to say so.
+var registryNames = []string{"*.azurecr.io", "*.azurecr.cn", "*.azurecr.us"}
+
+// Certificates returns what an emulator serves with at some hosts, and for Azure's
+// registries: a certificate of an authority of its own, which is made where the
+// folder has none, and stays the same.
 func Certificates(dir string, hosts ...string) (tls.Certificate, error) {
 	ca, err := authority(dir)
 	if err != nil {
 		return tls.Certificate{}, err
 	}
-	cert, key, err := ca.Sign(certificate.Server("swarmscript azure-emulator", hosts...), time.Now(), certificateLife)
+	cert, key, err := ca.Sign(certificate.Server("swarmscript azure-emulator", slices.Concat(hosts, registryNames)...), time.Now(), certificateLife)
 	if err != nil {
 		return tls.Certificate{}, err
 	}

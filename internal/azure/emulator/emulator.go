@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"strings"
 	"sync"
 	"time"
 
@@ -41,6 +42,9 @@ type Options struct {
 	// Terms are the plans of the marketplace whose terms the subscription has
 	// accepted, as "PUBLISHER:OFFER:PLAN".
 	Terms []string
+	// Registries are the container registries that there are, by their hosts, with
+	// what is behind the login of each; one without it is empty.
+	Registries map[string]http.Handler
 	// Cores bounds the virtual CPUs of the subscription in each location; 0 is 100.
 	Cores int
 	// Faults hold from the start; see also [Emulator.Fault].
@@ -73,11 +77,12 @@ type Request struct {
 
 // Emulator is an Azure. It is an [http.Handler], to be served over HTTPS.
 type Emulator struct {
-	opts    Options
-	signing []byte // of tokens
-	store   *store
-	buckets *buckets
-	faults  faults
+	opts       Options
+	signing    []byte // of tokens
+	store      *store
+	buckets    *buckets
+	faults     faults
+	registries map[string]http.Handler // with the login before them
 
 	mu      sync.Mutex // of the store; see tx
 	ctx     context.Context
@@ -96,6 +101,13 @@ func New(opts Options) (*Emulator, error) {
 	e := &Emulator{opts: opts, changed: make(chan struct{}, 1), filters: map[string]packetfilter.Filter{}, buckets: newBuckets(*opts.Limits), signing: opts.signingKey()}
 	for _, f := range opts.Faults {
 		e.Fault(f)
+	}
+	e.registries = map[string]http.Handler{}
+	for host, behind := range opts.Registries {
+		if behind == nil {
+			behind = http.HandlerFunc(emptyRegistry)
+		}
+		e.registries[strings.ToLower(host)] = e.Registry(strings.ToLower(host), behind)
 	}
 	var file string
 	if opts.Dir != "" {
@@ -164,6 +176,11 @@ func (e *Emulator) report(format string, args ...any) { log.Printf("azure-emulat
 func newID() string {
 	b := make([]byte, 16)
 	rand.Read(b) // never fails
+	return guid(b)
+}
+
+// guid makes one of 16 bytes.
+func guid(b []byte) string {
 	b[6], b[8] = b[6]&0x0f|0x40, b[8]&0x3f|0x80
 	h := hex.EncodeToString(b)
 	return h[:8] + "-" + h[8:12] + "-" + h[12:16] + "-" + h[16:20] + "-" + h[20:]

@@ -221,7 +221,7 @@ func (e *Emulator) readJWT(token string, says any) bool {
 // object is the ID of the app's principal, which follows from its own.
 func (a *App) object() string {
 	sum := sha256.Sum256([]byte(a.ID))
-	return fmt.Sprintf("%x-%x-4%x-8%x-%x", sum[:4], sum[4:6], sum[6:8], sum[8:10], sum[10:16])
+	return guid(sum[:16])
 }
 
 func (e *Emulator) mac(signed string) []byte {

@@ -105,6 +105,8 @@ func (f Fault) answer(c *call, who claims) error {
 	switch f.Status {
 	case http.StatusForbidden:
 		out = errForbidden(c, who)
+	case http.StatusUnauthorized: // a token that was good is none any more
+		out = fail(f.Status, "ExpiredAuthenticationToken", "The access token expiry UTC time is earlier than current UTC time.")
 	case http.StatusTooManyRequests:
 		out = fail(f.Status, "TooManyRequests", "The request is being throttled.")
 	case http.StatusConflict:

@@ -6,6 +6,8 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"github.com/swarmscript/swarmscript/internal/pattern"
 )
 
 // The tokens of a container registry: the one that a login of Entra's is exchanged
@@ -22,6 +24,34 @@ const (
 
 // pull is the right that an exchange takes, which faults are picked by.
 const pull = "Microsoft.ContainerRegistry/registries/pull/read"
+
+// registryHost is what the registries of Azure are called, in each of its clouds.
+var registryHost = pattern.Of(`^[a-z0-9-]+\.azurecr\.(io|cn|us)$`)
+
+// atRegistry answers what is asked of a registry, and reports whether it was. A host
+// that the emulator itself has may be one too.
+func (e *Emulator) atRegistry(w http.ResponseWriter, r *http.Request) bool {
+	host := strings.ToLower(r.Host)
+	there := e.registries[host]
+	switch {
+	case there != nil && (strings.HasPrefix(r.URL.Path, "/oauth2/") || strings.HasPrefix(r.URL.Path, "/v2/")):
+		there.ServeHTTP(w, r)
+	case there == nil && registryHost().MatchString(host): // Azure's DNS would not know its name
+		refuseRegistry(w, http.StatusNotFound, "NAME_UNKNOWN", "there is no registry "+host)
+	default:
+		return false
+	}
+	return true
+}
+
+// emptyRegistry has no image.
+func emptyRegistry(w http.ResponseWriter, r *http.Request) {
+	if r.URL.Path == "/v2/" {
+		writeJSON(w, http.StatusOK, object{})
+		return
+	}
+	refuseRegistry(w, http.StatusNotFound, "NAME_UNKNOWN", "repository name not known to registry")
+}
 
 // registry is the login of an Azure Container Registry.
 type registry struct {
@@ -83,12 +113,13 @@ func (r *registry) exchange(w http.ResponseWriter, req *http.Request) {
 		refuseRegistry(w, http.StatusBadRequest, "UNSUPPORTED", "the request is not for "+r.service)
 		return
 	case !r.e.readJWT(req.PostFormValue("access_token"), &who) || who.Tenant != r.e.opts.Tenant || time.Now().Unix() > who.Expires,
-		who.Audience != armAudience && who.Audience != registryAudience:
-		refuseRegistry(w, http.StatusUnauthorized, "UNAUTHORIZED", "authentication required, visit https://aka.ms/acr/authorization for more information.")
+		who.Audience != armAudience && who.Audience != registryAudience,
+		!r.e.opts.app(who.App).may(pull):
+		refuseLogin(w)
 		return
 	}
 	if hits := r.e.faults.pick(pull, r.service, func(f *Fault) bool { return f.Status != 0 }); hits != nil {
-		code, message := "UNAUTHORIZED", "authentication required, visit https://aka.ms/acr/authorization for more information."
+		code, message := "UNAUTHORIZED", loginRequired
 		switch status := hits[0].Status; {
 		case status == http.StatusForbidden:
 			code, message = "DENIED", "client with IP '203.0.113.7' is not allowed access. Refer https://aka.ms/acr/firewall to grant access."
@@ -110,7 +141,7 @@ func (r *registry) token(w http.ResponseWriter, req *http.Request) {
 	}
 	g, ok := r.read(refresh, "refresh_token")
 	if !ok {
-		refuseRegistry(w, http.StatusUnauthorized, "UNAUTHORIZED", "authentication required, visit https://aka.ms/acr/authorization for more information.")
+		refuseLogin(w)
 		return
 	}
 	given := grant{Type: "access_token", App: g.App}
@@ -145,7 +176,7 @@ func (r *registry) serve(w http.ResponseWriter, req *http.Request) {
 	}
 	if !ok {
 		w.Header().Set("WWW-Authenticate", fmt.Sprintf(`Bearer realm="%s/oauth2/token",service="%s"%s`, r.url, r.service, scope))
-		refuseRegistry(w, http.StatusUnauthorized, "UNAUTHORIZED", "authentication required, visit https://aka.ms/acr/authorization for more information.")
+		refuseLogin(w)
 		return
 	}
 	r.behind.ServeHTTP(w, req)
@@ -160,6 +191,13 @@ func repositoryOf(path string) string {
 		}
 	}
 	return ""
+}
+
+const loginRequired = "authentication required, visit https://aka.ms/acr/authorization for more information."
+
+// refuseLogin answers who may not.
+func refuseLogin(w http.ResponseWriter) {
+	refuseRegistry(w, http.StatusUnauthorized, "UNAUTHORIZED", loginRequired)
 }
 
 // refuseRegistry answers an error as registries do.

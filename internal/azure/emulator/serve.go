@@ -31,7 +31,7 @@ func (e *Emulator) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	w.Header().Set("x-ms-request-id", newID())
 	w.Header().Set("x-ms-correlation-request-id", newID())
 	w.Header().Set("Cache-Control", "no-cache")
-	if e.entra(w, r) {
+	if e.atRegistry(w, r) || e.entra(w, r) {
 		return
 	}
 	a, err := e.arm(w, r)
