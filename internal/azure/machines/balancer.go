@@ -13,10 +13,10 @@ type balancer struct{ balance *balance.Balancer }
 
 func newBalancer() *balancer { return &balancer{balance.New()} }
 
-// Address implements [emulator.Balancing]. All of 127.0.0.0/8 is this computer, so
-// that nothing has to be set up, nor is left behind. Labs have their hosts from 127.1
-// to 127.254. Other emulators take theirs here too: picked at random, two of them
-// hardly meet.
+// Address implements [emulator.Balancing]. On Linux, which machines need, all of
+// 127.0.0.0/8 is this computer, so that nothing has to be set up, nor is left behind.
+// Labs have their hosts from 127.1 to 127.254. Other emulators take theirs here too:
+// picked at random, two of them hardly meet.
 func (*balancer) Address() netip.Addr {
 	return netip.AddrFrom4([4]byte{127, 255, byte(rand.IntN(255)), byte(1 + rand.IntN(254))})
 }
