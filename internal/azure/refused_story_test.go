@@ -67,6 +67,13 @@ func TestSubscriptionThatIsNone(t *testing.T) {
 	}
 }
 
+// A subscription is known by its ID, not by the name that az takes, too.
+func TestSubscriptionByName(t *testing.T) {
+	s := newStory(t)
+	t.Setenv("AZURE_SUBSCRIPTION_ID", "Emulated")
+	s.refuses(head+"vm('web', provider = az)", `AZURE_SUBSCRIPTION_ID says subscription "Emulated", want its ID`, "az account list")
+}
+
 // entra is what stands before Microsoft Entra ID, and counts what is asked of it.
 type entra struct {
 	policy.Transporter
