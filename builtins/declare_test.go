@@ -67,6 +67,7 @@ func TestDeclarationErrors(t *testing.T) {
 		{"a negative timeout", "service('web', image = 'nginx', timeout = -1)", `service: timeout: got -1, want a duration`},
 		{"cluster", "service('web', image = 'nginx', cluster = 4)", "service: cluster: got int, want swarm.init(...)"},
 		{"two clusters", "d = swarm.init(engine('unix:///x', name = 'b'), name = 'two')\nservice('web', image = 'nginx')", "service: there are 2 swarms (say which one with cluster =)"},
+		{"two azures of one name", "azure('westeurope')\nazure('northeurope')", "give each one of its own"},
 		{"two engines of one name", "engine('unix:///a', name = 'b')\nengine('unix:///c', name = 'b')", `two engines are named "b"`},
 		{"an engine without a name", "engine('unix:///a')", "an engine other than the environment's needs a name"},
 		{"project twice", "project('q')", "project() is called twice"},

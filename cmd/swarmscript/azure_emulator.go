@@ -174,15 +174,18 @@ func (e *azureEmulator) serve(ctx context.Context, out io.Writer) error {
 		return err
 	}
 	defer l.Close()
-	host, _, err := net.SplitHostPort(e.listen)
+	host, port, err := net.SplitHostPort(l.Addr().String())
 	if err != nil {
 		return err
+	}
+	if ip := net.ParseIP(host); ip != nil && ip.IsUnspecified() { // all of this computer's
+		host = "127.0.0.1"
 	}
 	cert, err := emulator.Certificates(e.state, "localhost", "127.0.0.1", host)
 	if err != nil {
 		return err
 	}
-	o.URL = "https://" + l.Addr().String()
+	o.URL = "https://" + net.JoinHostPort(host, port)
 	if o.Machines, err = e.behind(); err != nil {
 		return err
 	}

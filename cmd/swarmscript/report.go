@@ -36,11 +36,11 @@ func (a *app) usageProblem(e *usageError) {
 	if e.hint != "" {
 		msg += " (" + e.hint + ")"
 	}
-	ui.Note(a.err, msg)
+	ui.Note(a.err, msg, a.stderr().Style().Width)
 	fmt.Fprintf(a.err, "run '%s --help' for usage\n", e.verb)
 }
 
 // notef tells something on standard error.
 func (a *app) notef(format string, args ...any) {
-	ui.Note(a.err, fmt.Sprintf(format, args...))
+	ui.Note(a.err, fmt.Sprintf(format, args...), a.stderr().Style().Width)
 }

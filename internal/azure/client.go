@@ -82,6 +82,9 @@ func (c *Conn) dial(ctx context.Context) (*clients, error) {
 		}
 		from = "the only one that the login sees"
 	}
+	if !subscription().MatchString(sub) {
+		return nil, fmt.Errorf("azure: %w: %s says subscription %q, want its ID, as 00000000-0000-0000-0000-000000000000; az account list shows it", resource.ErrRefused, from, sub)
+	}
 	c.clients, err = newClients(strings.ToLower(sub), from, a)
 	return c.clients, err
 }

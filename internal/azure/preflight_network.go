@@ -7,6 +7,7 @@ import (
 
 	"github.com/swarmscript/swarmscript/internal/diag"
 	"github.com/swarmscript/swarmscript/internal/resource"
+	"github.com/swarmscript/swarmscript/internal/schema"
 	"github.com/swarmscript/swarmscript/internal/value"
 )
 
@@ -15,6 +16,9 @@ import (
 func unconnected(list []resource.Prospect) []resource.Finding {
 	var out []resource.Finding
 	for _, p := range list {
+		if p.Anew && p.Live != nil && p.Kind == VMKind.Name {
+			out = append(out, moving(p)...)
+		}
 		if !p.Changes || p.Live != nil && !p.Anew || p.Kind != VMKind.Name && p.Kind != InterfaceKind.Name {
 			continue
 		}
@@ -35,6 +39,20 @@ func unconnected(list []resource.Prospect) []resource.Finding {
 		}
 	}
 	return out
+}
+
+// moving warns of a machine that is made anew only to be in another network, such as
+// the one that is made for machines which name none.
+func moving(p resource.Prospect) []resource.Finding {
+	f, _ := vmSchema.Field("virtual_network")
+	at := asText(p.Live.Args[f.Index])
+	if !slices.ContainsFunc(p.Fields, func(c schema.Change) bool { return c.Field.Name == f.Name }) || at == "" {
+		return nil
+	}
+	return []resource.Finding{{Address: p.Address, Diagnostic: diag.Diagnostic{
+		Severity: diag.Warning, Summary: fmt.Sprintf("%s: it is made anew because it is in network %s, and no machine moves to another", p.Title, at),
+		Hint: fmt.Sprintf("virtual_network = %q leaves it there", at),
+	}}}
 }
 
 // notIn is what is wrong with the network, or the subnet, that is named; nil where

@@ -68,6 +68,13 @@ func TestSubscriptionThatIsNone(t *testing.T) {
 	}
 }
 
+// A subscription is known by its ID, not by the name that az takes, too.
+func TestSubscriptionByName(t *testing.T) {
+	s := newStory(t)
+	t.Setenv("AZURE_SUBSCRIPTION_ID", "Emulated")
+	s.refuses(head+"vm('web', provider = az)", `AZURE_SUBSCRIPTION_ID says subscription "Emulated", want its ID`, "az account list")
+}
+
 // entra is what stands before Microsoft Entra ID, and counts what is asked of it.
 type entra struct {
 	policy.Transporter
@@ -334,7 +341,21 @@ func TestNetworksThatThereAreNot(t *testing.T) {
 		"subnets":      []any{map[string]any{"name": "front", "properties": map[string]any{"addressPrefix": "10.0.1.0/24"}}},
 	}})
 	s.refuses(head+"vm('web', provider = az, virtual_network = 'mine')", `network mine has no subnet "nodes"`, "it has front")
-	s.apply(head + "vm('web', provider = az, virtual_network = 'Mine', subnet = 'front')")
+	s.apply(head + "vm('web', provider = az, virtual_network = 'mine', subnet = 'front')")
+
+	// Without the argument it would be in the network that is made for all: that is
+	// another machine, and said so.
+	made, _, err := s.build(head+"vm('web', provider = az)", false)
+	s.must(err)
+	said := ""
+	for _, c := range made.Changes {
+		for _, f := range c.Findings {
+			said += fmt.Sprintf("%s %s (%s)", c.Action, f.Summary, f.Hint)
+		}
+	}
+	if want := `replace vm.web: it is made anew because it is in network mine, and no machine moves to another (virtual_network = "mine" leaves it there)`; said != want {
+		t.Errorf("got %q, want %q", said, want)
+	}
 
 	for src, want := range map[string]string{
 		"vm('a', provider = az, virtual_network = 'rg2:mine')":                                             `or an ID: /subscriptions/SUBSCRIPTION/resourceGroups/GROUP/providers/Microsoft.Network/virtualNetworks/NAME`,

@@ -10,10 +10,13 @@ import (
 	"github.com/swarmscript/swarmscript/internal/value"
 )
 
-// Note writes a message for a person, its control characters escaped.
-func Note(w io.Writer, text string) {
+// Note writes a message for a person, its control characters escaped, in lines of so
+// many columns; 0 is any.
+func Note(w io.Writer, text string, width int) {
 	for _, l := range cleanLines(text) {
-		fmt.Fprintln(w, l)
+		for _, part := range fold(l, width) {
+			fmt.Fprintln(w, part)
+		}
 	}
 }
 

@@ -51,6 +51,16 @@ func TestShortVersion(t *testing.T) {
 	}
 }
 
+// A note is folded as a terminal would not: between words.
+func TestNote(t *testing.T) {
+	for width, want := range map[int]string{0: "observed shop: 5 machines\n", 16: "observed shop: 5\nmachines\n"} {
+		var b strings.Builder
+		if Note(&b, "observed shop: 5 machines", width); b.String() != want {
+			t.Errorf("%d columns: got %q, want %q", width, b.String(), want)
+		}
+	}
+}
+
 func FuzzText(f *testing.F) {
 	f.Add("a\x1b[31mb", 5)
 	f.Add("漢字\u202e\xff\t", 3)

@@ -31,7 +31,8 @@ type Fault struct {
 	// later the operation ends that the request began.
 	Slow      time.Duration
 	Operation bool
-	// Fail is the code that the operation fails with which a request began.
+	// Fail is the code that the operation fails with which a request began. Of
+	// deletions it holds where Action says so: they take no capacity, and do not boot.
 	Fail string
 }
 
@@ -132,7 +133,7 @@ func actionFor(op *operation, p path) string {
 
 // failureOf is how an operation is to fail, nil where it is not.
 func (e *Emulator) failureOf(op *operation, p path) error {
-	hits := e.faults.pick(actionFor(op, p), p.name(), func(f *Fault) bool { return f.Fail != "" })
+	hits := e.faults.pick(actionFor(op, p), p.name(), func(f *Fault) bool { return f.Fail != "" && (f.Action != "" || op.Verb != verbDelete) })
 	if hits == nil {
 		return nil
 	}

@@ -202,6 +202,11 @@ func TestFailedOperation(t *testing.T) {
 	vm.Properties.NetworkProfile = nil
 	p, err = vms.BeginCreateOrUpdate(c.ctx, "rg", "web", vm, nil)
 	done(c, p, err)
+
+	// What takes capacity fails for want of it, and no deletion.
+	c.server.Fault(emulator.Fault{Name: "web", Fail: "AllocationFailed"})
+	gone, err := vms.BeginDelete(c.ctx, "rg", "web", nil)
+	done(c, gone, err)
 }
 
 // What there is, and what is under way, outlives the process.
