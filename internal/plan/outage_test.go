@@ -168,6 +168,16 @@ func TestStartsBeforeOthersStop(t *testing.T) {
 	}
 }
 
+// What is chosen with a disk is what rests meanwhile, though it refers to none of it.
+func TestTargetRests(t *testing.T) {
+	c := switched("abc", "abc", 1, "b0", "c0")
+	c.opts.Targets = []string{"disk.b0"}
+	do := made(t, c)
+	if o := do["disk.b0"].Change.Outage; len(o.Rests) != 1 || do["disk.c0"] != nil {
+		t.Errorf("%v rests", o.Rests)
+	}
+}
+
 // A machine that is made anew lets go of its disk before that changes.
 func TestDiskOfWhatIsMadeAnew(t *testing.T) {
 	c := switched("ab", "ab", 1, "b0")
