@@ -251,6 +251,31 @@ no-op docker.d vm.d is not to run
 	}
 }
 
+// One that is made anew, and not to run, leaves its swarm before: it is another node
+// when it runs.
+func TestMadeAnewAndOff(t *testing.T) {
+	c := switched("abc", "abc", 0)
+	c.opts.Replace = []string{"vm.c"}
+	on := c.change
+	c.change = func(in *Input) { on(in); declared(in, "vm.c").Args[2] = false }
+	p, problems := Build(c.input())
+	if problems.Err() != nil {
+		t.Fatal(problems)
+	}
+	var got []string
+	for _, change := range p.Changes {
+		if change.Changes() {
+			got = append(got, fmt.Sprint(change.Action, " ", change.Address.Short()))
+		}
+	}
+	if want := []string{"replace vm.c", "delete node.c"}; !slices.Equal(got, want) {
+		t.Fatalf("got %v, want %v", got, want)
+	}
+	if !reaches(p.Graph, find(t, p, "-node.c"), find(t, p, "-vm.c")) {
+		t.Error("the machine goes before its node has left")
+	}
+}
+
 func sortedLines(s string) string {
 	lines := strings.Split(s, "\n")
 	slices.Sort(lines)
