@@ -19,6 +19,8 @@ import (
 	"github.com/swarmscript/swarmscript/internal/azure/azuretest"
 	"github.com/swarmscript/swarmscript/internal/azure/emulator"
 	"github.com/swarmscript/swarmscript/internal/lab/api"
+	"github.com/swarmscript/swarmscript/internal/lab/whatif/outcome"
+	"github.com/swarmscript/swarmscript/internal/run"
 )
 
 // outageScript is a swarm of three managers, each with a disk, whose service answers
@@ -137,6 +139,20 @@ func (s *exampleStory) stays() {
 	}
 }
 
+// simulated is what the simulation of a plan says of the one service.
+func (s *exampleStory) simulated() outcome.Service {
+	s.Helper()
+	p, err := run.Plan(s.Context(), run.Options{File: s.file})
+	must(s.T, err)
+	defer p.Close()
+	reports, err := p.Simulate(s.Context())
+	must(s.T, err)
+	if len(reports) != 1 || len(reports[0].Services) != 1 {
+		s.Fatalf("the simulation has %+v", reports)
+	}
+	return reports[0].Services[0]
+}
+
 // The disks of all managers become others, which needs each machine to be off: one
 // after another, behind its tasks, and the swarm stays able to agree.
 func TestDisksOfManagers(t *testing.T) {
@@ -146,6 +162,9 @@ func TestDisksOfManagers(t *testing.T) {
 	all := []string{"mgr-0", "mgr-1", "mgr-2"}
 
 	s.edit("Standard_LRS", "Premium_LRS")
+	if web := s.simulated(); web.Moved < 3 || web.Interrupted > 0 || web.Fewest < 1 {
+		t.Errorf("the simulation says of it: %+v", web)
+	}
 	s.apply(false)
 	if got := p.cycled(); !slices.Equal(got, all) {
 		t.Errorf("%v were switched off", got)
