@@ -16,7 +16,7 @@ import (
 type DiskSpec struct {
 	Name   string            `star:"name,required,pos,local" doc:"Its name."`
 	SizeGB int               `star:"size_gb,required,pos" min:"1" max:"32767" doc:"Its size in GiB. It only grows: in place, though beyond 4095 a machine that has it is off for that while. What is on it has to be grown too, by resize2fs and the like."`
-	SKU    string            `star:"sku" default:"StandardSSD_LRS" enum:"Standard_LRS,StandardSSD_LRS,StandardSSD_ZRS,Premium_LRS,Premium_ZRS" doc:"What it is. A machine that has it is off while that changes."`
+	SKU    string            `star:"sku" default:"StandardSSD_LRS" enum:"Standard_LRS,StandardSSD_LRS,StandardSSD_ZRS,Premium_LRS,Premium_ZRS" doc:"What it is. A machine that has it is off while that changes, and drained before where it is in a swarm."`
 	Zone   *string           `star:"zone,replace" enum:"1,2,3" doc:"Its availability zone, in which machines can have it; those of a ZRS sku are in all. Left out, that of the machine that it is declared for."`
 	Tags   map[string]string `star:"tags,merge" doc:"Tags."`
 }

@@ -72,6 +72,49 @@ func TestDisk(t *testing.T) {
 	s.destroy(gone)
 }
 
+// Changes that need one machine to be off are made one after another: of its disks,
+// which it may only name, and its own.
+func TestOneMachineOffAtATime(t *testing.T) {
+	s := newStory(t)
+	src := head + `
+[disk(name, 8, zone = "1", sku = "Standard_LRS") for name in ("a", "b", "free")]
+vm("db", provider = az, size = "Standard_B2s", zone = "1", data_disks = ["a", "b"])
+`
+	s.try(strings.Replace(src, `, data_disks = ["a", "b"]`, "", 1), false) // a name in plain text is no reference
+	s.apply(src)
+	src = strings.NewReplacer("Standard_LRS", "Premium_LRS", "B2s", "B2ms").Replace(src)
+	made, _, err := s.build(src, false)
+	s.must(err)
+	for _, c := range made.Changes {
+		if got, want := strings.HasPrefix(c.Effect, "INTERRUPTED"), c.Address.Name() != "free"; c.Changes() && got != want {
+			t.Errorf("%s: %q", c.Address, c.Effect)
+		}
+	}
+	s.server.Forget()
+	s.try(src, false)
+	var power []string
+	for _, w := range s.writes() {
+		if _, what, _ := strings.Cut(w, " "); what == "deallocate" || what == "start" {
+			power = append(power, what)
+		}
+	}
+	if got := strings.Join(power, " "); got != "deallocate start deallocate start" {
+		t.Errorf("the machine was switched: %s", got)
+	}
+	s.wants(src)
+
+	// A disk of a machine that is off interrupts nothing.
+	s.byHand("POST", "/providers/Microsoft.Compute/virtualMachines/db/deallocate", computeAPI, nil)
+	src = strings.NewReplacer(`vm("db"`, `vm("db", running = False`, "Premium_LRS", "StandardSSD_LRS").Replace(src)
+	s.server.Forget()
+	s.try(src, false)
+	if got := s.writes(); slices.Contains(got, "POST start") || slices.Contains(got, "POST deallocate") {
+		t.Errorf("a machine that is off was switched: %v", got)
+	}
+	s.wants(src)
+	s.destroy(src)
+}
+
 // Disks come and go with a machine that runs, and outlive it.
 func TestDataDisks(t *testing.T) {
 	s := newStory(t)

@@ -132,6 +132,7 @@ var Proofs = map[string][]Proof{
 		{"roles, and the quorum, on four nodes", "TestStoryManagers", nodeStory, newest},
 		{"a swarm grows from nothing, is mended, shrinks and goes", "TestStoryMembers", memberStory, engines},
 		{"they rest while their machines are off", "TestExampleSwarm", swarmStory, labHosts},
+		{"they rest while their machines' disks change, go on after an apply that ended, and rest for good", "TestDisksOfManagers", outageStory, labHosts},
 		{"a machine that has died is taken out of the script", "TestStoryMemberDead", memberStory, engines},
 		{"from one manager to five and back, one made anew", "TestRealManagers", leaveTest, engines},
 		{"answers that are lost meanwhile", "TestRealMemberAnswerLost", memberTest, "a real engine: 20.10"},
@@ -191,6 +192,7 @@ var Proofs = map[string][]Proof{
 		{"in azure(): each request is one that the SDK's own fake servers take", "TestWire", "internal/azure/wire_story_test.go", emulated},
 		{"in azure(): ended in the middle, gone on with, nothing left", "TestResumed", azureStory, emulated},
 		{"in azure(): another size behind a drain, cut short and gone on with; made anew one after another", "TestExampleSwarm", swarmStory, emulated},
+		{"in azure(): a manager is switched off, and back", "TestManagerIsSwitchedOff", outageStory, labInAzure},
 		{"in azure(): an Azure that is busy is asked again, and nothing is made twice", "TestBusyAzure", azureStory, emulated},
 		{"in azure(): two hundred, where each tenth request is too many: in time, by few requests, each made once", "TestHundredsOfMachines", "internal/azure/hundreds_test.go", emulated},
 		{"in azure(): what is being made when an apply ends is waited for by the next", "TestMachineIsTakenUp", "internal/azure/machines/story_test.go", labInAzure},
@@ -205,6 +207,8 @@ var Proofs = map[string][]Proof{
 	},
 	"disk": {
 		{roundTrip, "TestDisk", azureDisks, emulated}, {drift, "TestDisk", azureDisks, emulated}, {replacement, "TestDisk", azureDisks, emulated},
+		{"changes of one machine's disks, and its own, switch it off one after another", "TestOneMachineOffAtATime", azureDisks, emulated},
+		{"disks of a swarm's managers, one after another behind drains", "TestDisksOfManagers", outageStory, labInAzure},
 		{"attached and detached in place, moved to another machine, outliving its own", "TestDataDisks", azureDisks, emulated},
 	},
 	"vm_extension": {
@@ -325,6 +329,7 @@ const (
 	azureParts      = "internal/azure/parts_story_test.go"
 	azureDisks      = "internal/azure/disk_story_test.go"
 	balancerStory   = "internal/azure/balancer_test.go"
+	outageStory     = "internal/azure/machines/outage_test.go"
 	swarmStory      = "internal/azure/machines/swarm_test.go"
 	azureExtensions = "internal/azure/extension_story_test.go"
 	azureRefused    = "internal/azure/refused_story_test.go" // of what cannot be

@@ -17,7 +17,7 @@ type VMSpec struct {
 	Memory  schema.Size     `star:"memory" doc:"The most memory that it may use, as \"2g\"; no limit if left out."`
 	User    string          `star:"user,replace" default:"root" doc:"The user that it is reached as. One that is not root becomes root by sudo, without a password."`
 	SSHKeys []SSHKey        `star:"ssh_keys,set" doc:"Public keys that may log in as the user, beside the one that is made for the machine."`
-	Running bool            `star:"running" default:"true" doc:"Whether it runs. False powers it off; its disk is kept."`
+	Running bool            `star:"running" default:"true" doc:"Whether it runs. False powers it off; its disk is kept, and what is declared on it left as it is."`
 }
 
 // SchemaName implements [schema.Named].

@@ -102,7 +102,7 @@ func (b *builder) claim() {
 		if d.Kind.Find == nil { // nearly all
 			continue
 		}
-		if c := b.changes[d.Address]; c != nil && (c.Live != nil || d.On != "" && c.Action == Create && (!c.Deferred || b.onState(d.On).Status == Absent && !b.onState(d.On).Off)) {
+		if c := b.changes[d.Address]; c != nil && (c.Live != nil || d.On != "" && b.isAnother(c)) {
 			found = append(found, c)
 		}
 	}
@@ -132,6 +132,16 @@ func (b *builder) claim() {
 			}
 		}
 	}
+}
+
+// isAnother reports whether what a declaration means is not there yet: what carries its
+// mark is something else.
+func (b *builder) isAnother(c *Change) bool {
+	on := b.onState(c.Decl.On)
+	if c.Left != "" {
+		return b.anew(c.Decl.On)
+	}
+	return c.Action == Create && (!c.Deferred || on.Status == Absent && !on.Off)
 }
 
 // sequences asks the kinds whose changes must not run side by side for their

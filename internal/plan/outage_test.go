@@ -7,15 +7,23 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/swarmscript/swarmscript/internal/diag"
 	"github.com/swarmscript/swarmscript/internal/resource"
 	"github.com/swarmscript/swarmscript/internal/schema"
 	"github.com/swarmscript/swarmscript/internal/value"
 )
 
-// rester is a handler of what can rest.
+// rester is a handler of what can rest. Two can be spared at most.
 type rester struct {
 	resource.Handler
 	resource.Rester
+}
+
+func (rester) Spare(_ []*resource.Object, off, cycled []string) *diag.Diagnostic {
+	if len(off)+min(1, len(cycled)) <= 2 {
+		return nil
+	}
+	return &diag.Diagnostic{Summary: fmt.Sprint(off, " and ", cycled, " cannot be spared")}
 }
 
 // A machine is off while its size changes, and while its disk does: a disk is called
@@ -36,7 +44,9 @@ var (
 				}
 			}
 			return out
-		}}
+		},
+		Off: func(args value.Struct) bool { return args[2] == false },
+	}
 	offDisk = &resource.Kind{Name: "disk", Schema: offSpec, Out: out, Scope: "cloud", Rank: 1, Handler: opens{},
 		Outage: func(o *resource.Object, _ value.Struct, _ []schema.Change) *resource.Outage {
 			runs := o.Args[2] == true
@@ -158,6 +168,16 @@ func TestStartsBeforeOthersStop(t *testing.T) {
 	}
 }
 
+// What is chosen with a disk is what rests meanwhile, though it refers to none of it.
+func TestTargetRests(t *testing.T) {
+	c := switched("abc", "abc", 1, "b0", "c0")
+	c.opts.Targets = []string{"disk.b0"}
+	do := made(t, c)
+	if o := do["disk.b0"].Change.Outage; len(o.Rests) != 1 || do["disk.c0"] != nil {
+		t.Errorf("%v rests", o.Rests)
+	}
+}
+
 // A machine that is made anew lets go of its disk before that changes.
 func TestDiskOfWhatIsMadeAnew(t *testing.T) {
 	c := switched("ab", "ab", 1, "b0")
@@ -166,6 +186,100 @@ func TestDiskOfWhatIsMadeAnew(t *testing.T) {
 	if disk := do["disk.b0"]; disk.Change.Outage != nil || !slices.Contains(disk.Deps, do["vm.b"].Deps[0]) {
 		t.Errorf("the disk changes under its machine: %+v", disk)
 	}
+}
+
+// A machine that is switched off for good is so behind what rests on it. What is on it
+// is left as it is, and what needs to know of that; all else goes on.
+func TestSwitchedOffForGood(t *testing.T) {
+	c := switched("abcd", "abcd", 0)
+	c.home = "b"
+	on := c.change
+	c.change = func(in *Input) {
+		on(in)
+		for _, name := range []string{"vm.c", "vm.d"} {
+			declared(in, name).Args[2] = false
+		}
+		declared(in, "docker.c").Args[2] = "changed"
+		declared(in, "docker.d").Args[2] = value.Ref{Address: "docker.c", Output: "id", Type: "string"}
+		declared(in, "docker.a").Args[2] = value.Ref{Address: "docker.d", Output: "id", Type: "string"}
+		declared(in, "docker.b").After = []value.Address{"docker.c"}
+		declared(in, "docker.b").Args[2] = "changed"
+		in.Scopes["vm.c"].Obs.Objects = append(in.Scopes["vm.c"].Obs.Objects, alive(appKind, "x", "vm.c/service.gone"))
+	}
+	got := ""
+	p, problems := Build(c.input())
+	if problems.Err() != nil {
+		t.Fatal(problems)
+	}
+	for _, change := range p.Changes {
+		if change.Action != NoOp || change.Left != "" {
+			got += fmt.Sprintln(change.Action, change.Address.Short(), change.Effect+change.Left)
+		}
+	}
+	if want := `update vm.c ; node.c is drained before
+update vm.d ; node.d is drained before
+no-op docker.a vm.d is not to run
+update docker.b 
+no-op docker.c vm.c is not to run
+no-op docker.d vm.d is not to run
+`; sortedLines(got) != sortedLines(want) {
+		t.Errorf("got:\n%swant:\n%s", got, want)
+	}
+	if going := Going(c.input()); !going["vm.c"] || !going["docker.d"] || going["docker.a"] {
+		t.Errorf("the swarm is not to be reached through %v", going)
+	}
+	inOrder(t, p, []*Node{find(t, p, "vm.c"), find(t, p, "vm.d")})
+
+	// Together with another it is too much, also where that is only off for a while, or
+	// is off already.
+	for _, more := range []func(in *Input){
+		func(in *Input) { declared(in, "vm.a").Args[2] = false },
+		func(in *Input) { declared(in, "vm.a").Args[1] = "big" },
+		func(in *Input) {
+			declared(in, "vm.a").Args[2] = false
+			for _, o := range in.Scopes["cloud.c"].Obs.Objects {
+				o.Args[2] = o.Name != "a"
+			}
+			poweredOff("a")(in)
+		},
+	} {
+		much := c
+		much.change = func(in *Input) { c.change(in); more(in) }
+		if _, problems := Build(much.input()); !strings.Contains(problems.Error(), "x.star:1:1: swarm.main: [n-") {
+			t.Errorf("it is not refused: %v", problems)
+		}
+	}
+}
+
+// One that is made anew, and not to run, leaves its swarm before: it is another node
+// when it runs.
+func TestMadeAnewAndOff(t *testing.T) {
+	c := switched("abc", "abc", 0)
+	c.opts.Replace = []string{"vm.c"}
+	on := c.change
+	c.change = func(in *Input) { on(in); declared(in, "vm.c").Args[2] = false }
+	p, problems := Build(c.input())
+	if problems.Err() != nil {
+		t.Fatal(problems)
+	}
+	var got []string
+	for _, change := range p.Changes {
+		if change.Changes() {
+			got = append(got, fmt.Sprint(change.Action, " ", change.Address.Short()))
+		}
+	}
+	if want := []string{"replace vm.c", "delete node.c"}; !slices.Equal(got, want) {
+		t.Fatalf("got %v, want %v", got, want)
+	}
+	if !reaches(p.Graph, find(t, p, "-node.c"), find(t, p, "-vm.c")) {
+		t.Error("the machine goes before its node has left")
+	}
+}
+
+func sortedLines(s string) string {
+	lines := strings.Split(s, "\n")
+	slices.Sort(lines)
+	return strings.Join(lines, "\n")
 }
 
 // However machines, their disks and the members of a swarm change: no two machines of

@@ -64,7 +64,7 @@ func (b *builder) leave(d *resource.Declaration, ch *Change) bool {
 		why = b.idle[d.On]
 	}
 	text := why.Short() + " is not to run"
-	if why == "" && ch != nil && !value.Known(ch.Args) {
+	if why == "" && ch != nil && (d.Kind.Verify != nil || !value.Known(ch.Args)) {
 		for _, r := range d.Refs() {
 			if c := b.changes[r.Address]; c != nil && c.Left != "" {
 				why, text = r.Address, c.Left

@@ -246,7 +246,7 @@ func (s *selection) input() Input {
 }
 
 // grow takes in what uses the things that a plan would take away: it has to let
-// go first. It reports whether there was any. Of what --exclude leaves out
+// go first; and what rests while a machine is off. It reports whether there was any. Of what --exclude leaves out
 // nothing is taken in: the plan then says why it cannot be.
 func (s *selection) grow(b *builder) bool {
 	if len(s.full.Options.Targets) == 0 {
@@ -270,7 +270,25 @@ func (s *selection) grow(b *builder) bool {
 			}
 		}
 	}
+	for _, c := range b.changes {
+		if o := outageOf(c); o != nil && (o.Begins || o.Ends) {
+			s.addResting(b, b.index[c.Scope], o.Machine)
+		}
+	}
 	return len(s.keep) > before
+}
+
+// addResting takes in what is made by a machine and rests while it is off.
+func (s *selection) addResting(b *builder, ix *Index, machine string) {
+	a, known := s.address(ix, ix.withID(machine))
+	if !known {
+		return
+	}
+	for _, d := range s.full.Program.Declarations {
+		if _, rests := d.Kind.Handler.(resource.Rester); rests && d.On != "" && s.within(value.Address(d.On), string(a)) {
+			s.add(b, []value.Address{d.Address})
+		}
+	}
 }
 
 // warn says that the plan is not all.

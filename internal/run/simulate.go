@@ -49,7 +49,12 @@ func (t *trial) acts() bool {
 	if t.state.Status == plan.Unreachable {
 		return false
 	}
-	return slices.ContainsFunc(t.p.Plan.Changes, t.counts)
+	return slices.ContainsFunc(t.p.Plan.Changes, func(c *plan.Change) bool { return t.counts(c) || t.restsIn(c) })
+}
+
+// restsIn reports whether a node of the swarm rests in a step.
+func (t *trial) restsIn(c *plan.Change) bool {
+	return c.Outage != nil && slices.ContainsFunc(c.Outage.Rests, func(a value.Address) bool { return a.Scope() == t.addr })
 }
 
 // counts reports whether a change is of a service or a node of the swarm, and
@@ -75,7 +80,7 @@ func (t *trial) run(ctx context.Context) (*outcome.Report, error) {
 		if err != nil { // what it will be is not known
 			t.notes = append(t.notes, "not simulated: "+err.Error())
 		}
-		in.Steps = append(in.Steps, step)
+		in.Steps = append(in.Steps, t.rest(n.Change, step, len(t.p.Plan.Graph.Nodes)+len(in.Steps), in.Nodes)...)
 	}
 	r, err := whatif.Simulate(ctx, in)
 	if err == nil {

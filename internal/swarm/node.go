@@ -1,7 +1,6 @@
 package swarm
 
 import (
-	"cmp"
 	"fmt"
 	"slices"
 	"strings"
@@ -106,7 +105,7 @@ func observeNodes(l *lists) []*resource.Object {
 
 func nodeObject(n swarm.Node, own bool) *resource.Object {
 	mark, labels := resource.ReadMark(n.Spec.Labels)
-	role, availability := string(n.Spec.Role), string(cmp.Or(restsAs(n), n.Spec.Availability))
+	role, availability := string(n.Spec.Role), string(Awake(n))
 	spec := &NodeSpec{Name: n.Description.Hostname, ID: &n.ID, Role: &role, Availability: &availability, Labels: labels}
 	platform := n.Description.Platform
 	o := &resource.Object{

@@ -1,6 +1,7 @@
 package swarm
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -51,7 +52,7 @@ func (nodeHandler) Rest(ctx context.Context, rc resource.Conn, r *resource.Reque
 	if problem := quorumWithout(managersOf(observeNodes(&lists{Nodes: nodes, Own: c.own})), r.Live.ID); problem != nil {
 		return problem
 	}
-	if !anotherTakes(nodes, r.Live.ID) {
+	if !AnotherTakes(nodes, r.Live.ID) {
 		return nil
 	}
 	tasks, err := tasksOn(ctx, c, r.Live.ID, false)
@@ -120,8 +121,11 @@ func (nodeHandler) Spare(objects []*resource.Object, off, cycled []string) *diag
 	}
 }
 
-// anotherTakes reports whether another node takes tasks.
-func anotherTakes(nodes []swarm.Node, id string) bool {
+// Awake is the availability of a node when it does not rest.
+func Awake(n swarm.Node) swarm.NodeAvailability { return cmp.Or(restsAs(n), n.Spec.Availability) }
+
+// AnotherTakes reports whether another node takes tasks.
+func AnotherTakes(nodes []swarm.Node, id string) bool {
 	return slices.ContainsFunc(nodes, func(n swarm.Node) bool {
 		return n.ID != id && n.Status.State == swarm.NodeStateReady && n.Spec.Availability == swarm.NodeAvailabilityActive
 	})

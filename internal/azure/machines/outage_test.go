@@ -7,15 +7,20 @@ import (
 	"path"
 	"path/filepath"
 	"slices"
+	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/docker/docker/api/types/filters"
 	"github.com/docker/docker/api/types/swarm"
 
+	"github.com/swarmscript/swarmscript/internal/apply"
 	"github.com/swarmscript/swarmscript/internal/azure/azuretest"
 	"github.com/swarmscript/swarmscript/internal/azure/emulator"
 	"github.com/swarmscript/swarmscript/internal/lab/api"
+	"github.com/swarmscript/swarmscript/internal/lab/whatif/outcome"
+	"github.com/swarmscript/swarmscript/internal/run"
 )
 
 // outageScript is a swarm of three managers, each with a disk, whose service answers
@@ -55,6 +60,7 @@ type powers struct {
 
 	mu     sync.Mutex
 	off    map[string]bool
+	busy   bool     // one is being switched off, or started
 	cycles []string // which were switched off, in their order
 	wrong  []string
 }
@@ -63,6 +69,7 @@ type powers struct {
 func (p *powers) Power(ctx context.Context, id string, what emulator.Power) error {
 	name := path.Base(id)
 	p.mu.Lock()
+	p.busy = true
 	if what == emulator.Stop {
 		if len(p.off) > 0 {
 			p.wrong = append(p.wrong, fmt.Sprintf("%s is switched off beside %v", name, p.off))
@@ -75,10 +82,11 @@ func (p *powers) Power(ctx context.Context, id string, what emulator.Power) erro
 	}
 	p.mu.Unlock()
 	err := p.Machines.Power(ctx, id, what)
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.busy = false
 	if what == emulator.Start {
-		p.mu.Lock()
 		delete(p.off, name)
-		p.mu.Unlock()
 	}
 	return err
 }
@@ -131,6 +139,20 @@ func (s *exampleStory) stays() {
 	}
 }
 
+// simulated is what the simulation of a plan says of the one service.
+func (s *exampleStory) simulated() outcome.Service {
+	s.Helper()
+	p, err := run.Plan(s.Context(), run.Options{File: s.file})
+	must(s.T, err)
+	defer p.Close()
+	reports, err := p.Simulate(s.Context())
+	must(s.T, err)
+	if len(reports) != 1 || len(reports[0].Services) != 1 {
+		s.Fatalf("the simulation has %+v", reports)
+	}
+	return reports[0].Services[0]
+}
+
 // The disks of all managers become others, which needs each machine to be off: one
 // after another, behind its tasks, and the swarm stays able to agree.
 func TestDisksOfManagers(t *testing.T) {
@@ -140,6 +162,9 @@ func TestDisksOfManagers(t *testing.T) {
 	all := []string{"mgr-0", "mgr-1", "mgr-2"}
 
 	s.edit("Standard_LRS", "Premium_LRS")
+	if web := s.simulated(); web.Moved < 3 || web.Interrupted > 0 || web.Fewest < 1 {
+		t.Errorf("the simulation says of it: %+v", web)
+	}
 	s.apply(false)
 	if got := p.cycled(); !slices.Equal(got, all) {
 		t.Errorf("%v were switched off", got)
@@ -158,4 +183,63 @@ func TestDisksOfManagers(t *testing.T) {
 	s.nodes(0)
 	s.moved()
 	s.stays()
+}
+
+// A manager that is not to run is drained, and deallocated; the swarm goes on without
+// it. When it runs again it is back, with what has changed meanwhile.
+func TestManagerIsSwitchedOff(t *testing.T) {
+	s, p := newOutageStory(t)
+	s.apply(false)
+	const one, other = `vm("mgr-%d" % i, provider = az`, `vm("mgr-%d" % i, running = i != 0, provider = az`
+	s.edit(one, other)
+	s.edit("docker_install(m, users = [m.user])", `docker_install(m, users = [m.user]); file(m, "/etc/motd", content = "new")`)
+	s.apply(false)
+	if got := p.cycled(); !slices.Equal(got, []string{"mgr-0"}) {
+		t.Errorf("%v were switched off", got)
+	}
+	s.stays()
+	s.edit(other, one)
+	s.apply(false)
+	s.nodes(0)
+	s.moved()
+	s.stays()
+}
+
+// An apply that ends while a machine is off for its disk's sake: the next starts it
+// before another one goes, and its node takes tasks again.
+func TestCutWhileOff(t *testing.T) {
+	s, p := newOutageStory(t)
+	s.apply(false)
+	s.edit("Standard_LRS", "Premium_LRS")
+	// Not that which the swarm is reached through: the lease of a run that was killed
+	// is in the way until it expires.
+	if err := s.try(false, func(e apply.Event) bool { return e.Address.Name() == "data-1" && strings.HasSuffix(e.Text, " boots") }); err == nil {
+		t.Fatal("it was not cut short")
+	}
+	p.idle()
+	if got := p.cycled(); !slices.Equal(got, []string{"mgr-0", "mgr-1"}) || len(p.off) != 1 {
+		t.Errorf("%v were switched off, and %v are off", got, p.off)
+	}
+	s.apply(false)
+	if got := p.cycled(); !slices.Equal(got, []string{"mgr-2"}) {
+		t.Errorf("%v were switched off after it", got)
+	}
+	s.nodes(0)
+	s.stays()
+}
+
+// idle waits until Azure has done what it was asked for.
+func (p *powers) idle() {
+	p.story.Helper()
+	for begun := time.Now(); ; time.Sleep(20 * time.Millisecond) {
+		p.mu.Lock()
+		busy := p.busy
+		p.mu.Unlock()
+		if !busy {
+			return
+		}
+		if time.Since(begun) > time.Minute {
+			p.story.Fatal("a machine is still being switched off")
+		}
+	}
 }

@@ -161,6 +161,9 @@ func (s *azureStory) try(destroy bool, stop func(apply.Event) bool) error {
 			cancel()
 		}
 	}})
+	if s.last == nil {
+		return err
+	}
 	for _, r := range s.last.Steps {
 		if r.Outcome != apply.OK {
 			err = errors.Join(err, fmt.Errorf("%s: %s %w", r.Change.Address, r.Change.Action, r.Err))
