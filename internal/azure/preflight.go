@@ -195,7 +195,7 @@ func (f *foresight) wanted(args value.Struct) want {
 
 // Forecast implements [resource.Forecaster].
 func (f *foresight) Forecast(list, _ []resource.Prospect) []resource.Finding {
-	out := slices.Concat(f.forbidden(list), f.taken(list), f.apart(list), f.doubled(list), f.tooSlow(list))
+	out := slices.Concat(f.forbidden(list), f.taken(list), f.apart(list), f.doubled(list), f.tooSlow(list), f.crowded(list))
 	if f.unasked {
 		return out
 	}
