@@ -34,6 +34,7 @@ type azureEmulator struct {
 	faults        []string
 	operationTime time.Duration
 	cores         int
+	addresses     int
 	unlimited     bool
 	verbose       bool
 }
@@ -69,6 +70,7 @@ func (a *app) azureEmulatorCommand() *cobra.Command {
 	f.StringArrayVar(&e.faults, "fault", nil, "make requests go wrong: `FAULT` is of action=, name=, every=, times=, and status=, retry-after=, slow=, slow-operation=, fail=")
 	f.DurationVar(&e.operationTime, "operation-time", time.Second, "how long an operation takes, beside what its machine needs")
 	f.IntVar(&e.cores, "cores", 100, "the quota of virtual CPUs in each location")
+	f.IntVar(&e.addresses, "addresses", 1000, "the quota of public addresses in each location")
 	f.BoolVar(&e.unlimited, "unlimited", false, "without the limits on requests that Azure has")
 	f.BoolVarP(&e.verbose, "verbose", "v", false, "show each request")
 	_ = cmd.RegisterFlagCompletionFunc("machines", cobra.FixedCompletions([]string{"none", "lab", "local"}, cobra.ShellCompDirectiveNoFileComp))
@@ -81,7 +83,7 @@ func (a *app) azureEmulatorCommand() *cobra.Command {
 
 // options reads the flags, with what is wrong with all of them.
 func (e *azureEmulator) options() (emulator.Options, error) {
-	o := emulator.Options{Dir: e.state, OperationTime: e.operationTime, Cores: e.cores}
+	o := emulator.Options{Dir: e.state, OperationTime: e.operationTime, Cores: e.cores, Addresses: e.addresses}
 	var errs []error
 	for _, s := range e.faults {
 		f, err := emulator.ParseFault(s)

@@ -158,7 +158,7 @@ func judge(status int, code, message string) (advice string, kind error) {
 
 // isQuota reports whether an error is about a quota, whatever its code is.
 func isQuota(code, message string) bool {
-	return strings.Contains(code, "Quota") || strings.Contains(message, "quota")
+	return strings.Contains(code, "Quota") || strings.HasSuffix(code, "CountLimitReached") || strings.Contains(message, "quota")
 }
 
 // isMissing reports whether an error says that there is no such resource, or no
