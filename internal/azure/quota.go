@@ -29,9 +29,7 @@ func readUsages(ctx context.Context, cl *clients, location string) (map[string]u
 	out := map[string]usage{}
 	for _, u := range list {
 		if u.Name != nil {
-			out[strings.ToLower(text(u.Name.Value))] = usage{
-				name: cmp.Or(text(u.Name.LocalizedValue), text(u.Name.Value)), used: int(val(u.CurrentValue)), limit: int(val(u.Limit)),
-			}
+			note(out, u.Name.Value, u.Name.LocalizedValue, int(val(u.CurrentValue)), int(val(u.Limit)))
 		}
 	}
 	return out, err
@@ -43,12 +41,14 @@ func readNetworkUsages(ctx context.Context, cl *clients, location string) (map[s
 	out := map[string]usage{}
 	for _, u := range list {
 		if u.Name != nil {
-			out[strings.ToLower(text(u.Name.Value))] = usage{
-				name: cmp.Or(text(u.Name.LocalizedValue), text(u.Name.Value)), used: int(val(u.CurrentValue)), limit: int(val(u.Limit)),
-			}
+			note(out, u.Name.Value, u.Name.LocalizedValue, int(val(u.CurrentValue)), int(val(u.Limit)))
 		}
 	}
 	return out, err
+}
+
+func note(usages map[string]usage, name, shown *string, used, limit int) {
+	usages[strings.ToLower(text(name))] = usage{name: cmp.Or(text(shown), text(name)), used: used, limit: limit}
 }
 
 // askNetwork asks for those where something is to be made that counts against them.
