@@ -42,6 +42,7 @@ type azureEmulator struct {
 	secretExpired bool
 	operationTime time.Duration
 	cores         int
+	addresses     int
 	unlimited     bool
 	verbose       bool
 }
@@ -83,6 +84,7 @@ func (a *app) azureEmulatorCommand() *cobra.Command {
 	f.StringArrayVar(&e.registries, "registry", nil, "a container registry that there is: its `HOST`, as shop.azurecr.io, or HOST=URL of one without a login whose images it has")
 	f.DurationVar(&e.operationTime, "operation-time", time.Second, "how long an operation takes, beside what its machine needs")
 	f.IntVar(&e.cores, "cores", 100, "the quota of virtual CPUs in each location")
+	f.IntVar(&e.addresses, "addresses", 1000, "the quota of public addresses in each location")
 	f.BoolVar(&e.unlimited, "unlimited", false, "without the limits on requests that Azure has")
 	f.BoolVarP(&e.verbose, "verbose", "v", false, "show each request")
 	_ = cmd.RegisterFlagCompletionFunc("machines", cobra.FixedCompletions([]string{"none", "lab", "local"}, cobra.ShellCompDirectiveNoFileComp))
@@ -97,7 +99,7 @@ func (a *app) azureEmulatorCommand() *cobra.Command {
 func (e *azureEmulator) options() (emulator.Options, error) {
 	app := emulator.DefaultApp
 	app.Actions, app.NotActions, app.Expired = e.actions, e.notActions, e.secretExpired
-	o := emulator.Options{Dir: e.state, OperationTime: e.operationTime, Cores: e.cores, Apps: []emulator.App{app}, Terms: e.terms, Registries: map[string]http.Handler{}}
+	o := emulator.Options{Dir: e.state, OperationTime: e.operationTime, Cores: e.cores, Addresses: e.addresses, Apps: []emulator.App{app}, Terms: e.terms, Registries: map[string]http.Handler{}}
 	var errs []error
 	for _, s := range e.terms {
 		if strings.Count(s, ":") != 2 {

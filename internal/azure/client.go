@@ -41,6 +41,8 @@ type clients struct {
 	skus       *armcompute.ResourceSKUsClient
 	usages     *armcompute.UsageClient
 	names      *armnetwork.ManagementClient
+
+	networkUsages *armnetwork.UsagesClient
 }
 
 func newClients(subscription, from string, a *account) (*clients, error) {
@@ -56,7 +58,7 @@ func newClients(subscription, from string, a *account) (*clients, error) {
 		nets: nets.NewVirtualNetworksClient(), nsgs: nets.NewSecurityGroupsClient(), ips: nets.NewPublicIPAddressesClient(), nics: nets.NewInterfacesClient(),
 		balancers: nets.NewLoadBalancersClient(),
 		vms:       vms.NewVirtualMachinesClient(), disks: vms.NewDisksClient(), sets: vms.NewAvailabilitySetsClient(), extensions: vms.NewVirtualMachineExtensionsClient(), images: vms.NewVirtualMachineImagesClient(),
-		skus: vms.NewResourceSKUsClient(), usages: vms.NewUsageClient(), names: nets.NewManagementClient(),
+		skus: vms.NewResourceSKUsClient(), usages: vms.NewUsageClient(), names: nets.NewManagementClient(), networkUsages: nets.NewUsagesClient(),
 	}, nil
 }
 

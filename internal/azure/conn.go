@@ -5,6 +5,7 @@ import (
 	"crypto/sha256"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"sync"
 
@@ -34,6 +35,7 @@ type Conn struct {
 	fast      map[string]bool                                    // the interfaces that are to have accelerated networking
 	pools     map[string][]string                                // of load balancers, by the names of machines that shall be in them
 	leaving   bool                                               // the group is being deleted, and our lease with it
+	lease     *resource.Lease                                    // as it was written last
 	early     bool                                               // the group is there for our lease, before the step that makes it
 	described map[Image]armcompute.VirtualMachineImageProperties // images of the marketplace
 	hashes    *slowHashes                                        // of protected settings
@@ -88,6 +90,7 @@ type live struct {
 	power map[string]string // by the lower-cased ID: "running", "deallocated"
 
 	balancers []*armnetwork.LoadBalancer
+	all       []*armresources.GenericResourceExpanded // also what no kind is for; nil to who may not list it
 }
 
 // look reads all that there is, by one list of each type, at once.
@@ -124,6 +127,13 @@ func (c *Conn) look(ctx context.Context, cl *clients) (*live, error) {
 		},
 		func() (err error) {
 			l.balancers, err = all(ctx, cl.balancers.NewListPager(group, nil), func(p armnetwork.LoadBalancersClientListResponse) []*armnetwork.LoadBalancer { return p.Value })
+			return err
+		},
+		func() (err error) {
+			l.all, err = c.listAll(ctx, cl)
+			if errors.Is(err, resource.ErrRefused) {
+				return nil
+			}
 			return err
 		},
 	}
@@ -313,23 +323,28 @@ func (c *Conn) objects(cl *clients, l *live) []*resource.Object {
 		}
 		o.Uses = uses
 	}
-	useGroup(out)
+	useGroup(out, l)
 	return out
 }
 
 // useGroup says of all that is a project's in a group of its own that it needs the
 // group: with that it would go. What is others' keeps it from being deleted at all.
-func useGroup(list []*resource.Object) {
+func useGroup(list []*resource.Object, l *live) {
 	if len(list) == 0 || list[0].Kind != GroupKind.Name || list[0].Mark.Project == "" {
 		return
 	}
 	group := list[0]
+	n := group.Native.(*native)
 	for _, o := range list[1:] {
 		if o.Mark.Project == group.Mark.Project {
 			o.Uses = append(o.Uses, group.ID)
 		} else {
-			n := group.Native.(*native)
 			n.guests = append(n.guests, o.Kind+" "+o.Name)
+		}
+	}
+	for _, r := range l.all {
+		if !slices.ContainsFunc(listed, func(t string) bool { return strings.EqualFold(t, text(r.Type)) }) && unpack(r.Tags)[resource.LabelProject] != group.Mark.Project {
+			n.guests = append(n.guests, text(r.Type)+" "+text(r.Name))
 		}
 	}
 }

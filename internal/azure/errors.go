@@ -158,7 +158,7 @@ func judge(status int, code, message string) (advice string, kind error) {
 
 // isQuota reports whether an error is about a quota, whatever its code is.
 func isQuota(code, message string) bool {
-	return strings.Contains(code, "Quota") || strings.Contains(message, "quota")
+	return strings.Contains(code, "Quota") || strings.HasSuffix(code, "CountLimitReached") || strings.Contains(message, "quota")
 }
 
 // noSubscription is the code where there is none of that ID, or none that the login

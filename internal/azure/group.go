@@ -8,6 +8,7 @@ import (
 
 	"github.com/Azure/azure-sdk-for-go/sdk/resourcemanager/resources/armresources/v4"
 
+	"github.com/swarmscript/swarmscript/internal/diag"
 	"github.com/swarmscript/swarmscript/internal/resource"
 	"github.com/swarmscript/swarmscript/internal/schema"
 	"github.com/swarmscript/swarmscript/internal/value"
@@ -137,17 +138,22 @@ func (h groupHandler) Create(ctx context.Context, rc resource.Conn, r *resource.
 		return nil, fmt.Errorf("the resource group of this azure() is %s, not %s: azure(resource_group = %q)", c.Group(), name, name)
 	}
 	there, err := c.remains(telling(ctx, toProgress(r)), cl)
-	if err == nil && there && !c.isEarly() {
+	switch _, leaving := c.leftLease(); {
+	case err != nil || !there || c.isEarly():
+	case leaving:
+		err = fmt.Errorf("resource group %s: somebody else has made it meanwhile, and may be at it; run it again", c.Group())
+	default:
 		err = resource.ErrExists
 	}
 	if err != nil {
 		return nil, err
 	}
 	made, err := h.put(ctx, c, cl, r)
-	if err == nil {
-		c.setEarly(false)
+	if err != nil {
+		return nil, err
 	}
-	return made, err
+	c.setEarly(false)
+	return made, c.bringBack(ctx)
 }
 
 // Update implements [resource.Handler].
@@ -236,13 +242,11 @@ func (c *Conn) emptied(ctx context.Context, cl *clients, r *resource.Request) (s
 // within are the resources of the group that do not carry the project's mark, and
 // those that do and are objects of their own.
 func (c *Conn) within(ctx context.Context, cl *clients, project string) (strangers, ours []string, err error) {
-	list, err := all(ctx, cl.resources.NewListByResourceGroupPager(c.Group(), nil), func(p armresources.ClientListByResourceGroupResponse) []*armresources.GenericResourceExpanded {
-		return p.Value
-	})
+	list, err := c.listAll(ctx, cl)
 	for _, r := range list {
 		tags, name := unpack(r.Tags), text(r.Type)+" "+text(r.Name)
 		mark, _ := resource.ReadMark(tags)
-		rest := tags[tagPart] != "" || mark.Address.Kind() == VMKind.Name && !strings.EqualFold(text(r.Type), "Microsoft.Compute/virtualMachines") // which has the tags of its machine
+		rest := tags[tagPart] != "" || mark.Address.Kind() == VMKind.Name && !strings.EqualFold(text(r.Type), machineType) // which has the tags of its machine
 		switch {
 		case tags[resource.LabelProject] != project:
 			strangers = append(strangers, name)
@@ -253,8 +257,30 @@ func (c *Conn) within(ctx context.Context, cl *clients, project string) (strange
 	return strangers, ours, err
 }
 
-func (c *Conn) setLeaving(leaving bool) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	c.leaving = leaving
+// listed are the types of which there are lists of their own.
+var listed = []string{
+	networkType, securityGroupType, publicIPType, interfaceType, balancerType, availabilitySetType, diskType, machineType, machineType + "/extensions",
+}
+
+// listAll lists what is in the group, of whatever type.
+func (c *Conn) listAll(ctx context.Context, cl *clients) ([]*armresources.GenericResourceExpanded, error) {
+	return all(ctx, cl.resources.NewListByResourceGroupPager(c.Group(), nil), func(p armresources.ClientListByResourceGroupResponse) []*armresources.GenericResourceExpanded {
+		return p.Value
+	})
+}
+
+// crowded is a group that is to be made anew with what others have in it.
+func (f *foresight) crowded(list []resource.Prospect) (out []resource.Finding) {
+	for _, p := range list {
+		if p.Kind != GroupKind.Name || !p.Anew || p.Live == nil {
+			continue
+		}
+		if n, ok := p.Live.Native.(*native); ok && len(n.guests) > 0 {
+			out = append(out, resource.Finding{Address: p.Address, Diagnostic: diag.Diagnostic{
+				Severity: diag.Error, Summary: p.Title + ": it cannot be made anew: in it is " + strings.Join(n.guests, ", ") + ", which is not this project's",
+				Hint: "delete or move that, or replace what is this project's by itself",
+			}})
+		}
+	}
+	return out
 }

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/swarmscript/swarmscript/internal/apply"
+	"github.com/swarmscript/swarmscript/internal/azure"
 	"github.com/swarmscript/swarmscript/internal/azure/emulator"
 	"github.com/swarmscript/swarmscript/internal/plan"
 	"github.com/swarmscript/swarmscript/internal/resource"
@@ -143,6 +144,61 @@ func TestGroupWithGuests(t *testing.T) {
 	s.apply(src) // and again, in what is nobody's now
 	s.try(src, true)
 	s.byHand("GET", "", "2021-04-01", nil)
+}
+
+// A group is made anew with all that is in it, and with the lease that is held through
+// it: however long that takes, it keeps others away.
+func TestGroupMadeAnew(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newQuickStory(t)
+		src := head + "vm('web', provider = az)\npublic_ip('front')"
+		s.apply(src)
+		made, scopes, err := s.buildWith(src, plan.Options{Replace: []string{"resource_group.shop-test"}})
+		s.must(err)
+		if got := lines(made); !slices.Equal(got, []string{"replace network_security_group.shop-test-nsg", "replace public_ip.front", "replace resource_group.shop-test", "replace virtual_network.shop-test-vnet", "replace vm.web"}) {
+			t.Errorf("the plan is %v", got)
+		}
+		var lost error
+		store := scopes["azure.default"].Conn.(resource.Leaser)
+		held, err := apply.Acquire(s.ctx, store, apply.LeaseOptions{Project: "shop/test", Holder: "me"}, func(err error) { lost = err })
+		s.must(err)
+		s.server.Fault(emulator.Fault{Action: "Microsoft.Resources/subscriptions/resourceGroups/delete", Operation: true, Slow: 5 * time.Minute})
+		s.server.Fault(emulator.Fault{Action: "Microsoft.Compute/virtualMachines/write", Operation: true, Slow: 5 * time.Minute})
+		s.last = apply.Run(s.ctx, apply.Input{Plan: made, Program: made.Program, Scopes: scopes, Detach: true, Sink: func(apply.Event) {}})
+		if got := s.failures(); got != "" || lost != nil {
+			t.Errorf("it fails: %s; the lease: %v", got, lost)
+		}
+		other, err := s.connect(azure.Config{Location: "westeurope", ResourceGroup: "shop-test"}, "shop/test", azure.NewThrottle())
+		s.must(err)
+		if l, _, err := other.ReadLease(s.ctx, "shop/test"); err != nil || l == nil || l.Holder != "me" || time.Until(l.Expires) < 0 {
+			t.Errorf("the lease is %+v, %v", l, err)
+		}
+		s.must(held.Release(s.ctx))
+		if l, _, err := other.ReadLease(s.ctx, "shop/test"); err != nil || l != nil {
+			t.Errorf("given back the lease is %+v, %v", l, err)
+		}
+		s.server.ClearFaults()
+		s.wants(src)
+		s.destroy(src)
+	})
+}
+
+// Where others have something in it a group cannot be made anew; what they have, of
+// whatever type, the plan names.
+func TestGroupWithUnknownGuests(t *testing.T) {
+	s := newStory(t)
+	src := head + "vm('web', provider = az)"
+	s.apply(src)
+	const theirs = "Microsoft.ManagedIdentity/userAssignedIdentities/theirs"
+	s.byHand("PUT", "/providers/"+theirs, "2023-01-31", map[string]any{"location": "westeurope"})
+	s.refused(src, plan.Options{Replace: []string{"resource_group.shop-test"}}, "resource_group.shop-test: it cannot be made anew: in it is Microsoft.ManagedIdentity/userAssignedIdentities theirs, which is not this project's")
+	made, _, err := s.build(src, true)
+	s.must(err)
+	if said := effectOf(made, "resource_group.shop-test"); said != "it stays, and is nobody's: in it is Microsoft.ManagedIdentity/userAssignedIdentities theirs, which is not this project's" {
+		t.Errorf("the plan says %q", said)
+	}
+	s.try(src, true)
+	s.byHand("GET", "/providers/"+theirs, "2023-01-31", nil)
 }
 
 // Another project's group can be used as it is, which the refusal says.

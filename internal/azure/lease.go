@@ -36,6 +36,9 @@ func (c *Conn) ReadLease(ctx context.Context, project string) (*resource.Lease, 
 	if err != nil {
 		return nil, time.Time{}, err
 	}
+	if l, leaving := c.leftLease(); leaving {
+		return l, time.Now(), nil
+	}
 	var raw *http.Response
 	got, err := cl.nsgs.Get(policy.WithCaptureResponse(ctx, &raw), c.Group(), leaseName(project), nil)
 	now := serverTime(raw)
@@ -74,10 +77,8 @@ func (c *Conn) WriteLease(ctx context.Context, project string, old, next *resour
 	if err != nil {
 		return nil, err
 	}
-	c.mu.Lock()
-	leaving := c.leaving
-	c.mu.Unlock()
-	if leaving { // and the lease with the group
+	if _, leaving := c.leftLease(); leaving {
+		c.keep(next)
 		return next, nil
 	}
 	name, header := leaseName(project), http.Header{}
@@ -88,6 +89,7 @@ func (c *Conn) WriteLease(ctx context.Context, project string, old, next *resour
 	}
 	under := policy.WithHTTPHeader(ctx, header)
 	if next == nil {
+		c.keep(nil)
 		poller, err := cl.nsgs.BeginDelete(under, c.Group(), name, nil)
 		if _, err = soon(ctx, poller, err); isMissing(err) {
 			return nil, nil
@@ -115,7 +117,48 @@ func (c *Conn) WriteLease(ctx context.Context, project string, old, next *resour
 	if err == nil && written.Holder != next.Holder {
 		return nil, fmt.Errorf("the lease of %s: %w", project, resource.ErrConflict)
 	}
+	if err == nil {
+		c.keep(written)
+	}
 	return written, err
+}
+
+// A lease goes with its group. While that is being deleted, and where it is made anew
+// until it is there again, it is kept as if it were still written: another run that
+// came in between would make the group itself, which is told.
+
+// setLeaving says that the group is being deleted, and the lease with it, or is not any
+// more.
+func (c *Conn) setLeaving(leaving bool) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.leaving = leaving
+}
+
+// leftLease is the lease as it was written last, where the group is being deleted.
+func (c *Conn) leftLease() (l *resource.Lease, leaving bool) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.lease, c.leaving
+}
+
+func (c *Conn) keep(l *resource.Lease) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.lease = l
+}
+
+// bringBack puts the lease that went with the group into the one that was made anew.
+func (c *Conn) bringBack(ctx context.Context) error {
+	l, leaving := c.leftLease()
+	c.setLeaving(false)
+	if !leaving || l == nil {
+		return nil
+	}
+	if _, err := c.WriteLease(ctx, c.project, nil, l); err != nil {
+		return fmt.Errorf("the lease of %s, which went with the resource group that is made anew: %w", c.project, err)
+	}
+	return nil
 }
 
 // soon waits for an operation, which it asks after each second, whatever Azure says:

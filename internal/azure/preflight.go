@@ -1,10 +1,8 @@
 package azure
 
 import (
-	"cmp"
 	"context"
 	"fmt"
-	"maps"
 	"slices"
 	"strings"
 
@@ -15,13 +13,6 @@ import (
 	"github.com/swarmscript/swarmscript/internal/schema"
 	"github.com/swarmscript/swarmscript/internal/value"
 )
-
-// usage is how much of a quota is used.
-type usage struct {
-	name  string // as a person knows it
-	used  int
-	limit int
-}
 
 // foresight is what a plan can be held against before anything is written: what the
 // location has, and what the subscription may have of it.
@@ -59,7 +50,7 @@ func (c *Conn) Inquire(ctx context.Context, q resource.Query, obs *resource.Obse
 		nic := interfaceOf(vm.Args)
 		return fast[nic] && !were[nic]
 	}), toMake(q, obs)
-	f := &foresight{project: c.project, location: c.cfg.Location, images: map[string]error{}, builds: map[string]build{}, unasked: true, fast: fast}
+	f := &foresight{project: c.project, location: c.cfg.Location, images: map[string]error{}, builds: map[string]build{}, unasked: true, fast: fast, usages: map[string]usage{}}
 	c.mu.Lock()
 	c.fast = fast
 	c.mu.Unlock()
@@ -77,7 +68,7 @@ func (c *Conn) Inquire(ctx context.Context, q resource.Query, obs *resource.Obse
 	}
 	f.rights, f.labels = c.readRights(ctx, cl, obs), c.takenLabels(ctx, cl, made, obs)
 	if len(coming) == 0 {
-		return nil
+		return c.askNetwork(ctx, cl, f, made)
 	}
 	if f.sizes, err = c.sizes(ctx, cl); err != nil {
 		return c.notAsked(coming[0], err)
@@ -88,6 +79,9 @@ func (c *Conn) Inquire(ctx context.Context, q resource.Query, obs *resource.Obse
 	}
 	if f.usages, err = readUsages(ctx, cl, c.cfg.Location); err != nil {
 		return c.notAsked(coming[0], err)
+	}
+	if problems := c.askNetwork(ctx, cl, f, made); problems != nil {
+		return problems
 	}
 	for _, d := range coming {
 		if image := imageSaid(argument(d, "image")); image != "" {
@@ -155,19 +149,6 @@ func asText(v value.Value) string {
 	return s
 }
 
-func readUsages(ctx context.Context, cl *clients, location string) (map[string]usage, error) {
-	list, err := all(ctx, cl.usages.NewListPager(location, nil), func(p armcompute.UsageClientListResponse) []*armcompute.Usage { return p.Value })
-	out := map[string]usage{}
-	for _, u := range list {
-		if u.Name != nil {
-			out[strings.ToLower(text(u.Name.Value))] = usage{
-				name: cmp.Or(text(u.Name.LocalizedValue), text(u.Name.Value)), used: int(val(u.CurrentValue)), limit: int(val(u.Limit)),
-			}
-		}
-	}
-	return out, err
-}
-
 // sizeFor is the size that arguments come to, as far as they are known.
 func (f *foresight) sizeFor(args value.Struct) (sku, bool) {
 	if f == nil {
@@ -195,12 +176,11 @@ func (f *foresight) wanted(args value.Struct) want {
 
 // Forecast implements [resource.Forecaster].
 func (f *foresight) Forecast(list, _ []resource.Prospect) []resource.Finding {
-	out := slices.Concat(f.forbidden(list), f.taken(list), f.apart(list), f.doubled(list), f.tooSlow(list), unconnected(list))
+	out := slices.Concat(f.forbidden(list), f.taken(list), f.apart(list), f.doubled(list), f.tooSlow(list), f.crowded(list), f.tooMuch(networkGrowth(list), "ask for more with az quota, or use another region"), unconnected(list))
 	if f.unasked {
 		return out
 	}
-	grown := map[string]int{} // CPUs that are to come, by quota
-	whose := map[string]value.Address{}
+	grown := growth{} // of CPUs
 	for _, p := range list {
 		if p.Kind != VMKind.Name || !p.Changes || p.Schema != vmSchema {
 			continue
@@ -232,22 +212,10 @@ func (f *foresight) Forecast(list, _ []resource.Prospect) []resource.Finding {
 			if slices.Contains(quotasOf(before, p.Args), quota) {
 				n -= before.cpus
 			}
-			grown[quota] += n
-			whose[quota] = p.Address
+			grown.add(p.Address, n, quota)
 		}
 	}
-	for _, quota := range slices.Sorted(maps.Keys(grown)) {
-		u, known := f.usages[quota]
-		if known && grown[quota] > 0 && u.used+grown[quota] > u.limit {
-			out = append(out, resource.Finding{Address: whose[quota], Diagnostic: diag.Diagnostic{
-				Severity: diag.Error,
-				Summary:  fmt.Sprintf("the quota of %s in %s is too small", u.name, f.location),
-				Detail:   fmt.Sprintf("%d of %d are used, and the plan needs %d more", u.used, u.limit, grown[quota]),
-				Hint:     "ask for more with az quota, or use another size or region",
-			}})
-		}
-	}
-	return out
+	return append(out, f.tooMuch(grown, "ask for more with az quota, or use another size or region")...)
 }
 
 // fit is the size that a machine is to have, or why it cannot.
@@ -315,16 +283,4 @@ func (f *foresight) bootsOn(s sku, image string) bool {
 		return true
 	}
 	return s.arm64 == b.arm64 && (s.boots == "" || b.generation == "" || slices.Contains(strings.Split(s.boots, ","), b.generation))
-}
-
-// quotasOf are the quotas that the CPUs of a machine count against.
-func quotasOf(s sku, args value.Struct) []string {
-	if s.name == "" {
-		return nil
-	}
-	spot, _ := vmSchema.Field("spot")
-	if value.Reveal(args[spot.Index]) == true {
-		return []string{"lowprioritycores"}
-	}
-	return []string{"cores", strings.ToLower(s.family)}
 }

@@ -368,6 +368,22 @@ func TestNetworksThatThereAreNot(t *testing.T) {
 	}
 }
 
+// Addresses, those of machines too, are held against the quota of the region; one that
+// is made anew needs none more. Of what comes meanwhile Azure says it.
+func TestQuotaOfAddresses(t *testing.T) {
+	s := newStory(t, func(o *emulator.Options) { o.Addresses = 2 })
+	src := head + "vm('a', provider = az)\npublic_ip('front')"
+	s.refuses(src+"\nvm('b', provider = az)", "the quota of Public IPv4 Addresses - Standard in westeurope is too small", "az quota")
+	s.apply(src + "\nvm('b', provider = az, public_ip = False)")
+	s.refuses(src+"\npublic_ip('back')", "the quota of Public IPv4 Addresses - Standard in westeurope is too small")
+	s.wants(strings.Replace(src, "'front'", "'front', zones = ['1']", 1)+"\nvm('b', provider = az, public_ip = False)", "replace public_ip.front zones")
+
+	_, err := s.send("PUT", "/providers/Microsoft.Network/publicIPAddresses/more", networkAPI, map[string]any{"location": "westeurope", "sku": map[string]any{"name": "Standard"}, "properties": map[string]any{"publicIPAllocationMethod": "Static"}})
+	if err == nil || !strings.Contains(err.Error(), "IPv4StandardSkuPublicIpCountLimitReached") {
+		t.Errorf("more than there may be: %v", err)
+	}
+}
+
 // What a size does not take is told before the machine is deleted that would be made
 // anew for it.
 func TestReplacementsThatCannotBe(t *testing.T) {

@@ -46,6 +46,8 @@ func (*VMSpec) SchemaName() (string, string) {
 
 var vmSchema = schema.Of(VMSpec{})
 
+const machineType = "Microsoft.Compute/virtualMachines"
+
 // defaultSize has two CPUs and 4 GiB, enough for a node of a swarm.
 const defaultSize = "Standard_B2s"
 

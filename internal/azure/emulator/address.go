@@ -25,6 +25,9 @@ func putAddress(w *write) error {
 	if text(sku, "name") == "Basic" { // retired
 		return bad("IPv4BasicSkuPublicIpCountLimitReached", "Cannot create more than 0 IPv4 Basic SKU public IP addresses for this subscription in this region.")
 	}
+	if limit := w.opts.Addresses; w.old == nil && w.count(addressKind, w.rec.location()) >= limit {
+		return bad("IPv4StandardSkuPublicIpCountLimitReached", "Cannot create more than %d IPv4 Standard SKU public IP addresses for this subscription in this region.", limit)
+	}
 	if w.old != nil && text(w.old.Body, "sku", "name") != text(sku, "name") {
 		return bad("PublicIpAddressSkuCannotBeChanged", "The sku of public IP address %s cannot be changed.", w.rec.ID)
 	}

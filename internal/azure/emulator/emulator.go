@@ -47,6 +47,8 @@ type Options struct {
 	Registries map[string]http.Handler
 	// Cores bounds the virtual CPUs of the subscription in each location; 0 is 100.
 	Cores int
+	// Addresses bounds its public addresses in each location; 0 is 1000.
+	Addresses int
 	// Faults hold from the start; see also [Emulator.Fault].
 	Faults []Fault
 	// Log is told each request when it was answered; nil is not.
@@ -62,6 +64,7 @@ const (
 	DefaultSubscription = "5ab5c71b-0000-4000-8000-00000000bbbb"
 	defaultPageSize     = 1000
 	defaultCores        = 100
+	defaultAddresses    = 1000
 	lockTimeout         = time.Second
 )
 
@@ -156,6 +159,9 @@ func complete(o *Options) {
 	}
 	if o.Cores == 0 {
 		o.Cores = defaultCores
+	}
+	if o.Addresses == 0 {
+		o.Addresses = defaultAddresses
 	}
 }
 

@@ -95,6 +95,13 @@ func (t *tx) deleteGroup(c *call) (*answer, error) {
 		op := t.store.operations[g.Operation]
 		return t.accepted(&answer{status: http.StatusAccepted}, op, c.path, g.location()), nil
 	}
+	if t.groupIsFree(g.key()) == nil { // what nobody uses goes first, long before the group
+		for _, key := range t.below(g.key() + "/") {
+			if r := t.get(key); r.Operation == "" && !r.Machine && len(t.users(key)) == 0 {
+				t.remove(key)
+			}
+		}
+	}
 	op := t.begin(g, verbDelete, "Deleting")
 	op.ByLocation = true
 	return t.accepted(&answer{status: http.StatusAccepted}, op, c.path, g.location()), nil

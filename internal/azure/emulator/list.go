@@ -76,7 +76,7 @@ func (t *tx) resources(c *call, prefix string) (*answer, error) {
 			continue
 		}
 		head := object{}
-		for _, k := range []string{"id", "name", "type", "location", "tags", "sku", "kind", "zones", "identity", "managedBy"} {
+		for _, k := range []string{"id", "name", "type", "location", "tags", "sku", "kind", "identity", "managedBy"} {
 			if v := r.Body[k]; v != nil {
 				head[k] = v
 			}

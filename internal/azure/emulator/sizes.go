@@ -161,15 +161,9 @@ func (t *tx) coresUsed(at, family string) int {
 
 // computeUsages answers what of Compute's quotas is used in a location.
 func (t *tx) computeUsages(at string) []object {
-	count := 0
-	for _, key := range t.below("/") {
-		if r := t.get(key); r.path().kind() == vmKind && r.location() == at {
-			count++
-		}
-	}
 	out := []object{
 		usage("Count", "cores", "Total Regional vCPUs", t.coresUsed(at, ""), t.opts.Cores),
-		usage("Count", "virtualMachines", "Virtual Machines", count, 25000),
+		usage("Count", "virtualMachines", "Virtual Machines", t.count(vmKind, at), 25000),
 	}
 	var seen []string
 	for _, s := range sizes {
@@ -179,6 +173,16 @@ func (t *tx) computeUsages(at string) []object {
 		}
 	}
 	return out
+}
+
+// count is how many of a kind there are in a location.
+func (t *tx) count(kind, at string) (n int) {
+	for _, key := range t.below("/") {
+		if r := t.get(key); r.path().kind() == kind && r.location() == at {
+			n++
+		}
+	}
+	return n
 }
 
 func usage(unit, name, display string, used, limit int) object {
@@ -192,17 +196,11 @@ func (t *tx) networkUsages(c *call, at string) []object {
 		kind, name, display string
 		limit               int
 	}{
-		{networkKind, "VirtualNetworks", "Virtual Networks", 1000}, {addressKind, "StandardSkuPublicIpAddresses", "Public IPv4 Addresses - Standard", 1000},
+		{networkKind, "VirtualNetworks", "Virtual Networks", 1000}, {addressKind, "StandardSkuPublicIpAddresses", "Public IPv4 Addresses - Standard", t.opts.Addresses},
 		{securityKind, "NetworkSecurityGroups", "Network Security Groups", 5000}, {nicKind, "NetworkInterfaces", "Network Interfaces", 65536},
 		{balancerKind, "StandardSkuLoadBalancers", "Standard Sku Load Balancers", 1000},
 	} {
-		used := 0
-		for _, key := range t.below("/") {
-			if r := t.get(key); r.path().kind() == q.kind && r.location() == at {
-				used++
-			}
-		}
-		u := usage("Count", q.name, q.display, used, q.limit)
+		u := usage("Count", q.name, q.display, t.count(q.kind, at), q.limit)
 		u["id"] = c.path.id() + "/" + q.name
 		out = append(out, u)
 	}
