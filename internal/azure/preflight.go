@@ -79,8 +79,11 @@ func (c *Conn) Inquire(ctx context.Context, q resource.Query, obs *resource.Obse
 	if len(coming) == 0 {
 		return nil
 	}
-	if f.sizes, err = c.sizes(ctx, cl); err != nil {
-		return c.notAsked(coming[0], err)
+	f.sizes, err = c.sizes(ctx, cl)
+	together := c.spread(q.Declared, obs, f)
+	f.settle(c, q.Declared, obs)
+	if err != nil {
+		return append(c.notAsked(coming[0], err), together...)
 	}
 	f.unasked = false
 	if len(f.sizes) == 0 { // there is no such region, which the forecast says
@@ -106,8 +109,6 @@ func (c *Conn) Inquire(ctx context.Context, q resource.Query, obs *resource.Obse
 			n.sizes = f.sizes
 		}
 	}
-	c.spread(q.Declared, obs, f)
-	f.settle(c, q.Declared, obs)
 	return nil
 }
 

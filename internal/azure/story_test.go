@@ -114,8 +114,8 @@ func (s *story) look(p *resource.Program) (map[string]*apply.Scope, error) {
 		if err != nil {
 			return nil, err
 		}
-		if problems := conn.Inquire(s.ctx, p.Query(scope.Address), obs); len(problems) > 0 {
-			return nil, problems[0]
+		if err := conn.Inquire(s.ctx, p.Query(scope.Address), obs).Err(); err != nil {
+			return nil, err
 		}
 		scopes[scope.Address] = &apply.Scope{Conn: conn, State: &plan.ScopeState{Scope: scope, Status: plan.Present, Obs: obs}}
 	}
