@@ -10,14 +10,12 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"net"
 	"net/http"
 	"os"
 	"path/filepath"
 	"strings"
 	"sync"
 	"syscall"
-	"time"
 
 	"github.com/Azure/azure-sdk-for-go/sdk/azcore"
 	"github.com/Azure/azure-sdk-for-go/sdk/azcore/arm"
@@ -176,7 +174,7 @@ func (a *account) chain(options azcore.ClientOptions) ([]azcore.TokenCredential,
 	}
 	identity, err := azidentity.NewManagedIdentityCredential(managed)
 	if err == nil {
-		add("this machine's managed identity", onAzure{identity}, nil)
+		add("this machine's managed identity", onAzure{identity, metadata}, nil)
 	}
 	cli, err := azidentity.NewAzureCLICredential(&azidentity.AzureCLICredentialOptions{TenantID: a.tenant})
 	add("az login", cli, err)
@@ -262,26 +260,6 @@ type unavailable struct{ err error }
 // GetToken implements [azcore.TokenCredential]: the chain goes on.
 func (u unavailable) GetToken(context.Context, policy.TokenRequestOptions) (azcore.AccessToken, error) {
 	return azcore.AccessToken{}, azidentity.NewCredentialUnavailableError(u.err.Error())
-}
-
-// onAzure is a machine's own identity. Where nothing of Azure answers there is
-// none: the SDK would take its time to find that out.
-type onAzure struct{ azcore.TokenCredential }
-
-// metadata is Azure's service inside of its machines.
-const metadata = "169.254.169.254:80"
-
-// GetToken implements [azcore.TokenCredential].
-func (o onAzure) GetToken(ctx context.Context, opts policy.TokenRequestOptions) (azcore.AccessToken, error) {
-	if os.Getenv("IDENTITY_ENDPOINT") == "" && os.Getenv("MSI_ENDPOINT") == "" {
-		d := net.Dialer{Timeout: 500 * time.Millisecond}
-		conn, err := d.DialContext(ctx, "tcp", metadata)
-		if err != nil {
-			return azcore.AccessToken{}, azidentity.NewCredentialUnavailableError("managed identity: this is no machine of Azure's")
-		}
-		_ = conn.Close()
-	}
-	return o.TokenCredential.GetToken(ctx, opts)
 }
 
 // givenSubscription is the subscription that the script or the environment says, or
