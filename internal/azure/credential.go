@@ -13,6 +13,7 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"sync"
 	"syscall"
@@ -184,17 +185,24 @@ func (a *account) chain(options azcore.ClientOptions) ([]azcore.TokenCredential,
 }
 
 // environment is the credential that AZURE_* says, or ARM_* as Terraform calls it;
-// nil where neither has a secret or a certificate.
+// nil where neither has a secret, a certificate or a token of somebody Entra trusts.
 func (a *account) environment(options azcore.ClientOptions) (azcore.TokenCredential, error) {
 	get := func(name string) string { return cmp.Or(os.Getenv("AZURE_"+name), os.Getenv("ARM_"+name)) }
 	id, secret, cert := get("CLIENT_ID"), get("CLIENT_SECRET"), get("CLIENT_CERTIFICATE_PATH")
+	token, err := federated()
 	switch {
-	case secret == "" && cert == "":
+	case err != nil:
+		return nil, err
+	case secret == "" && cert == "" && token == nil:
 		return nil, nil
 	case id == "":
-		return nil, errors.New("there is a secret or a certificate, and neither AZURE_CLIENT_ID nor ARM_CLIENT_ID is set")
+		return nil, errors.New("there is a secret, a certificate or a token, and neither AZURE_CLIENT_ID nor ARM_CLIENT_ID is set")
 	case a.tenant == "":
-		return nil, errors.New("there is a secret or a certificate, and neither AZURE_TENANT_ID nor ARM_TENANT_ID is set")
+		return nil, errors.New("there is a secret, a certificate or a token, and neither AZURE_TENANT_ID nor ARM_TENANT_ID is set")
+	case token != nil:
+		return azidentity.NewClientAssertionCredential(a.tenant, id, token, &azidentity.ClientAssertionCredentialOptions{
+			ClientOptions: options, DisableInstanceDiscovery: a.custom,
+		})
 	case secret != "":
 		return azidentity.NewClientSecretCredential(a.tenant, id, secret, &azidentity.ClientSecretCredentialOptions{
 			ClientOptions: options, DisableInstanceDiscovery: a.custom,
@@ -211,6 +219,29 @@ func (a *account) environment(options azcore.ClientOptions) (azcore.TokenCredent
 	return azidentity.NewClientCertificateCredential(a.tenant, id, certs, key, &azidentity.ClientCertificateCredentialOptions{
 		ClientOptions: options, DisableInstanceDiscovery: a.custom,
 	})
+}
+
+// federated gives the token of another identity provider, such as that of a CI's jobs,
+// which ARM_USE_OIDC says to log in with; nil where it does not. A file is read anew for
+// each login: who writes it renews it.
+func federated() (func(context.Context) (string, error), error) {
+	use := os.Getenv("ARM_USE_OIDC")
+	if on, err := strconv.ParseBool(use); use == "" || err == nil && !on {
+		return nil, nil
+	} else if err != nil {
+		return nil, fmt.Errorf("ARM_USE_OIDC is %q, want true or false", use)
+	}
+	token, file := os.Getenv("ARM_OIDC_TOKEN"), os.Getenv("ARM_OIDC_TOKEN_FILE_PATH")
+	switch {
+	case token != "":
+		return func(context.Context) (string, error) { return token, nil }, nil
+	case file != "":
+		return func(context.Context) (string, error) {
+			text, err := os.ReadFile(file)
+			return strings.TrimSpace(string(text)), err
+		}, nil
+	}
+	return nil, errors.New("ARM_USE_OIDC is set, and neither ARM_OIDC_TOKEN nor ARM_OIDC_TOKEN_FILE_PATH is")
 }
 
 // noted remembers which credential was taken.
