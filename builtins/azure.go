@@ -181,35 +181,72 @@ func (a *azureGroup) declare(kind *resource.Kind, name string, args map[string]v
 	return addr
 }
 
-// network gives machines that name none the network of all of them, whose security
-// group lets in what load balancers send to those ports.
+// network gives machines that name none the network of all of them; and a security
+// group, which lets in what load balancers send to those ports, to machines that
+// neither they nor their subnet have one of.
 func (a *azureGroup) network(declared []*resource.Declaration, balanced []string) {
-	field, _ := azure.VMKind.Schema.Field("virtual_network")
-	nic, _ := azure.VMKind.Schema.Field("network_interface")
-	var without []*resource.Declaration
+	var machines []*resource.Declaration
 	for _, d := range declared {
-		if d.Kind == azure.VMKind && !d.External && d.Args[field.Index] == nil && d.Args[nic.Index] == nil {
-			without = append(without, d)
+		if d.Kind == azure.VMKind && !d.External {
+			machines = append(machines, d)
 		}
 	}
-	if len(without) == 0 {
+	if len(machines) == 0 {
 		return
 	}
-	a.pos = without[0].Pos
-	network := value.NewAddress(a.scope, azure.NetworkKind.Name, a.name+"-vnet")
-	if a.r.declared[network] == nil {
-		group := a.declare(azure.SecurityGroupKind, a.name+"-nsg", map[string]value.Value{
+	a.pos = machines[0].Pos
+	group, network := value.NewAddress(a.scope, azure.SecurityGroupKind.Name, a.name+"-nsg"), value.NewAddress(a.scope, azure.NetworkKind.Name, a.name+"-vnet")
+	name := func(of value.Address) value.Ref { return value.Ref{Address: of, Output: "name", Type: "string"} }
+	opened := a.r.declared[group] == nil
+	wall := func() value.Ref {
+		a.declare(azure.SecurityGroupKind, a.name+"-nsg", map[string]value.Value{
 			"rules": azure.EncodeRules(azure.SwarmRules(a.cfg.SSHFrom, strings.Fields(a.cfg.OpenPorts), balanced)),
 		})
-		network = a.declare(azure.NetworkKind, a.name+"-vnet", map[string]value.Value{
-			"subnets": azure.EncodeNodes(value.Ref{Address: group, Output: "name", Type: "string"}),
+		return name(group)
+	}
+	for _, d := range machines {
+		if argument(d, "network_interface") != nil {
+			continue
+		}
+		if argument(d, "virtual_network") == nil {
+			if a.r.declared[network] == nil {
+				a.declare(azure.NetworkKind, a.name+"-vnet", map[string]value.Value{"subnets": azure.EncodeNodes(wall())})
+			}
+			give(d, "virtual_network", name(network))
+		}
+		if argument(d, "network_security_group") == nil && !a.guarded(d) {
+			give(d, "network_security_group", wall())
+		}
+	}
+	if opened = opened && a.r.declared[group] != nil; !opened && (a.cfg.OpenPorts != "" || a.cfg.SSHFrom != "") {
+		a.problems = append(a.problems, &diag.Diagnostic{
+			Pos: a.r.scopes[a.scope].Pos, Summary: "azure: open_ports and ssh_from say what " + group.Short() + " lets in, which is not made here: the script says itself what guards its machines",
+			Hint: `give its groups the rules, as security_rule("web", 1000, ports = ["80"])`,
 		})
 	}
-	for _, d := range without {
-		args := slices.Clone(d.Args)
-		args[field.Index] = value.Ref{Address: network, Output: "name", Type: "string"}
-		d.SetArgs(args)
+}
+
+// guarded reports whether a machine is in a subnet that the script gives a security
+// group. Of a network that it does not declare nobody knows here.
+func (a *azureGroup) guarded(vm *resource.Declaration) bool {
+	of := argument(vm, "virtual_network")
+	for _, d := range a.r.program.Declarations {
+		ref, _ := of.(value.Ref)
+		named, _ := of.(string)
+		if d.Kind != azure.NetworkKind || d.External || d.Scope != a.scope || ref.Address != d.Address && !strings.EqualFold(named, d.Address.Name()) {
+			continue
+		}
+		return azure.Guards(d.Args, argument(vm, "subnet"))
 	}
+	return false
+}
+
+// give sets an argument that the script leaves out.
+func give(d *resource.Declaration, name string, v value.Value) {
+	f, _ := d.Kind.Schema.Field(name)
+	args := slices.Clone(d.Args)
+	args[f.Index] = v
+	d.SetArgs(args)
 }
 
 // once finds what several resources are to have that Azure gives to one. Of two of them

@@ -10,14 +10,13 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"net"
 	"net/http"
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"sync"
 	"syscall"
-	"time"
 
 	"github.com/Azure/azure-sdk-for-go/sdk/azcore"
 	"github.com/Azure/azure-sdk-for-go/sdk/azcore/arm"
@@ -176,7 +175,7 @@ func (a *account) chain(options azcore.ClientOptions) ([]azcore.TokenCredential,
 	}
 	identity, err := azidentity.NewManagedIdentityCredential(managed)
 	if err == nil {
-		add("this machine's managed identity", onAzure{identity}, nil)
+		add("this machine's managed identity", onAzure{identity, metadata}, nil)
 	}
 	cli, err := azidentity.NewAzureCLICredential(&azidentity.AzureCLICredentialOptions{TenantID: a.tenant})
 	add("az login", cli, err)
@@ -186,17 +185,24 @@ func (a *account) chain(options azcore.ClientOptions) ([]azcore.TokenCredential,
 }
 
 // environment is the credential that AZURE_* says, or ARM_* as Terraform calls it;
-// nil where neither has a secret or a certificate.
+// nil where neither has a secret, a certificate or a token of somebody Entra trusts.
 func (a *account) environment(options azcore.ClientOptions) (azcore.TokenCredential, error) {
 	get := func(name string) string { return cmp.Or(os.Getenv("AZURE_"+name), os.Getenv("ARM_"+name)) }
 	id, secret, cert := get("CLIENT_ID"), get("CLIENT_SECRET"), get("CLIENT_CERTIFICATE_PATH")
+	token, err := federated()
 	switch {
-	case secret == "" && cert == "":
+	case err != nil:
+		return nil, err
+	case secret == "" && cert == "" && token == nil:
 		return nil, nil
 	case id == "":
-		return nil, errors.New("there is a secret or a certificate, and neither AZURE_CLIENT_ID nor ARM_CLIENT_ID is set")
+		return nil, errors.New("there is a secret, a certificate or a token, and neither AZURE_CLIENT_ID nor ARM_CLIENT_ID is set")
 	case a.tenant == "":
-		return nil, errors.New("there is a secret or a certificate, and neither AZURE_TENANT_ID nor ARM_TENANT_ID is set")
+		return nil, errors.New("there is a secret, a certificate or a token, and neither AZURE_TENANT_ID nor ARM_TENANT_ID is set")
+	case token != nil:
+		return azidentity.NewClientAssertionCredential(a.tenant, id, token, &azidentity.ClientAssertionCredentialOptions{
+			ClientOptions: options, DisableInstanceDiscovery: a.custom,
+		})
 	case secret != "":
 		return azidentity.NewClientSecretCredential(a.tenant, id, secret, &azidentity.ClientSecretCredentialOptions{
 			ClientOptions: options, DisableInstanceDiscovery: a.custom,
@@ -213,6 +219,29 @@ func (a *account) environment(options azcore.ClientOptions) (azcore.TokenCredent
 	return azidentity.NewClientCertificateCredential(a.tenant, id, certs, key, &azidentity.ClientCertificateCredentialOptions{
 		ClientOptions: options, DisableInstanceDiscovery: a.custom,
 	})
+}
+
+// federated gives the token of another identity provider, such as that of a CI's jobs,
+// which ARM_USE_OIDC says to log in with; nil where it does not. A file is read anew for
+// each login: who writes it renews it.
+func federated() (func(context.Context) (string, error), error) {
+	use := os.Getenv("ARM_USE_OIDC")
+	if on, err := strconv.ParseBool(use); use == "" || err == nil && !on {
+		return nil, nil
+	} else if err != nil {
+		return nil, fmt.Errorf("ARM_USE_OIDC is %q, want true or false", use)
+	}
+	token, file := os.Getenv("ARM_OIDC_TOKEN"), os.Getenv("ARM_OIDC_TOKEN_FILE_PATH")
+	switch {
+	case token != "":
+		return func(context.Context) (string, error) { return token, nil }, nil
+	case file != "":
+		return func(context.Context) (string, error) {
+			text, err := os.ReadFile(file)
+			return strings.TrimSpace(string(text)), err
+		}, nil
+	}
+	return nil, errors.New("ARM_USE_OIDC is set, and neither ARM_OIDC_TOKEN nor ARM_OIDC_TOKEN_FILE_PATH is")
 }
 
 // noted remembers which credential was taken.
@@ -262,26 +291,6 @@ type unavailable struct{ err error }
 // GetToken implements [azcore.TokenCredential]: the chain goes on.
 func (u unavailable) GetToken(context.Context, policy.TokenRequestOptions) (azcore.AccessToken, error) {
 	return azcore.AccessToken{}, azidentity.NewCredentialUnavailableError(u.err.Error())
-}
-
-// onAzure is a machine's own identity. Where nothing of Azure answers there is
-// none: the SDK would take its time to find that out.
-type onAzure struct{ azcore.TokenCredential }
-
-// metadata is Azure's service inside of its machines.
-const metadata = "169.254.169.254:80"
-
-// GetToken implements [azcore.TokenCredential].
-func (o onAzure) GetToken(ctx context.Context, opts policy.TokenRequestOptions) (azcore.AccessToken, error) {
-	if os.Getenv("IDENTITY_ENDPOINT") == "" && os.Getenv("MSI_ENDPOINT") == "" {
-		d := net.Dialer{Timeout: 500 * time.Millisecond}
-		conn, err := d.DialContext(ctx, "tcp", metadata)
-		if err != nil {
-			return azcore.AccessToken{}, azidentity.NewCredentialUnavailableError("managed identity: this is no machine of Azure's")
-		}
-		_ = conn.Close()
-	}
-	return o.TokenCredential.GetToken(ctx, opts)
 }
 
 // givenSubscription is the subscription that the script or the environment says, or

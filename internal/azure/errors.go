@@ -121,7 +121,23 @@ func readFailure(body []byte) (code, message string) {
 	return f.Code, strings.TrimSpace(strings.ReplaceAll(f.Message, "\r\n", " "))
 }
 
-var missingAction = pattern.Of(`perform action '([^']+)'`)
+var (
+	missingAction = pattern.Of(`perform action '([^']+)'`)
+	wholeScope    = pattern.Of(`over scope '/subscriptions/[^/']+(/providers/[^']*)?'`)
+)
+
+// role is what to do about a right that is missing. Some are asked for of the whole
+// subscription, where a role of a group in it says nothing.
+func role(action string, whole bool) string {
+	name, scope := "Contributor", "resource group"
+	if whole {
+		scope = "subscription"
+	}
+	if whole && strings.HasSuffix(action, "/read") {
+		name = "Reader"
+	}
+	return "have the login given a role with " + action + ", such as " + name + " on the " + scope
+}
 
 // judge says what a code means to us, and what a person can do about it.
 func judge(status int, code, message string) (advice string, kind error) {
@@ -131,7 +147,7 @@ func judge(status int, code, message string) (advice string, kind error) {
 		if m := missingAction().FindStringSubmatch(message); m != nil {
 			action = m[1]
 		}
-		return "have the login given a role with " + action + ", such as Contributor on the resource group", resource.ErrRefused
+		return role(action, wholeScope().MatchString(message)), resource.ErrRefused
 	case status == http.StatusUnauthorized:
 		return "log in again: az login, or new AZURE_CLIENT_SECRET", resource.ErrRefused
 	case isQuota(code, message):

@@ -3,6 +3,7 @@ package azure_test
 import (
 	"io"
 	"net/http"
+	"slices"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -17,10 +18,11 @@ type groupOnly struct{ policy.Transporter }
 
 // Do implements [policy.Transporter].
 func (g groupOnly) Do(r *http.Request) (*http.Response, error) {
-	if !strings.HasSuffix(strings.ToLower(r.URL.Path), emulator.DefaultSubscription+"/providers/microsoft.compute/virtualmachines") {
+	_, what, beside := strings.Cut(strings.ToLower(r.URL.Path), emulator.DefaultSubscription+"/providers/")
+	if !beside || !slices.Contains([]string{"microsoft.compute/virtualmachines", "microsoft.compute/skus", "microsoft.compute/locations/westeurope/usages"}, what) {
 		return g.Transporter.Do(r)
 	}
-	body := `{"error":{"code":"AuthorizationFailed","message":"The client 'x' does not have authorization to perform action 'Microsoft.Compute/virtualMachines/read' over scope '/subscriptions/y'."}}`
+	body := `{"error":{"code":"AuthorizationFailed","message":"The client 'x' does not have authorization to perform action '` + what + `/read' over scope '/subscriptions/y'."}}`
 	return &http.Response{StatusCode: 403, Header: http.Header{"Content-Type": {"application/json"}}, Body: io.NopCloser(strings.NewReader(body)), Request: r}, nil
 }
 
@@ -30,5 +32,26 @@ func TestRightsInTheGroupAlone(t *testing.T) {
 		s := newQuickStory(t)
 		s.direct = groupOnly{s.direct}
 		s.apply(head + "vm('web', provider = az)\nvm('off', provider = az, running = False)")
+	})
+}
+
+// Machines that are to be in zones of their own are not made without, for good, where
+// nobody may read which zones there are.
+func TestZonesThatCannotBeRead(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newQuickStory(t)
+		all := s.direct
+		s.direct = groupOnly{all}
+		three := head + "[vm('mgr-%d' % i, provider = az) for i in range(3)]"
+		s.refuses(three, "vm.mgr-2: it is to be in another zone", "Microsoft.Compute/skus/read on the subscription", "such as Reader on the subscription")
+		s.refuses(head+"[vm('mgr-%d' % i, provider = az, zone = ['1', None][i]) for i in range(2)]", "vm.mgr-1: it is to be in another zone")
+		s.wants(head+"[vm('mgr-%d' % i, provider = az, zone = str(i + 1)) for i in range(2)]",
+			"create network_security_group.shop-test-nsg", "create resource_group.shop-test", "create virtual_network.shop-test-vnet", "create vm.mgr-0", "create vm.mgr-1")
+		s.apply(head + "set = availability_set('set', provider = az)\n[vm('web-%d' % i, provider = az, availability_set = set) for i in range(2)]")
+		s.direct = all
+		s.apply(three)
+		s.direct = groupOnly{all}
+		s.wants(three)
+		s.refuses(strings.Replace(three, "range(3)", "range(4)", 1), "vm.mgr-3: it is to be in another zone")
 	})
 }

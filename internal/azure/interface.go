@@ -177,6 +177,32 @@ func (interfaceHandler) put(ctx context.Context, c *Conn, cl *clients, r *resour
 	return c.interfaceObject(cl, nil, &got.Interface), nil
 }
 
+// guard gives a machine's own interface a security group, none where that is "".
+func (c *Conn) guard(ctx context.Context, cl *clients, m *machine, group string) error {
+	if m.nic == nil {
+		return nil
+	}
+	at := c.place(cl)
+	change := func(n *armnetwork.Interface) bool {
+		has := ""
+		if g := n.Properties.NetworkSecurityGroup; g != nil {
+			has = text(g.ID)
+		}
+		if at.same(has, group) {
+			return false
+		}
+		n.Properties.NetworkSecurityGroup = nil
+		if group != "" {
+			n.Properties.NetworkSecurityGroup = &armnetwork.SecurityGroup{ID: ptr(at.full(securityGroupType, group))}
+		}
+		return true
+	}
+	if m.nic.Properties == nil || !change(m.nic) {
+		return nil
+	}
+	return c.putMember(ctx, cl, m.nic, change)
+}
+
 // Delete implements [resource.Handler].
 func (interfaceHandler) Delete(ctx context.Context, rc resource.Conn, r *resource.Request) error {
 	return deletes(ctx, rc, r, func(ctx context.Context, cl *clients, group, name string) error {

@@ -263,3 +263,20 @@ func EncodeNodes(group value.Ref) value.List {
 	args[f.Index] = group
 	return value.List{args}
 }
+
+// Guards reports whether a network, by its arguments, says what may come to the
+// machines of a subnet and leave them.
+func Guards(network value.Struct, subnet value.Value) bool {
+	name, ok := value.Reveal(subnet).(string)
+	if !ok {
+		name = defaultSubnet
+	}
+	f, _ := networkSchema.Field("subnets")
+	list, _ := value.Reveal(network[f.Index]).(value.List)
+	for _, e := range list {
+		if s, ok := value.Reveal(e).(value.Struct); ok && strings.EqualFold(asText(valueIn(subnetSchema, s, "name")), name) {
+			return valueIn(subnetSchema, s, "network_security_group") != nil
+		}
+	}
+	return false
+}

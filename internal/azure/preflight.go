@@ -70,8 +70,11 @@ func (c *Conn) Inquire(ctx context.Context, q resource.Query, obs *resource.Obse
 	if len(coming) == 0 {
 		return c.askNetwork(ctx, cl, f, made)
 	}
-	if f.sizes, err = c.sizes(ctx, cl); err != nil {
-		return c.notAsked(coming[0], err)
+	f.sizes, err = c.sizes(ctx, cl)
+	together := c.spread(q.Declared, obs, f)
+	f.settle(c, q.Declared, obs)
+	if err != nil {
+		return append(c.notAsked(coming[0], err), together...)
 	}
 	f.unasked = false
 	if len(f.sizes) == 0 { // there is no such region, which the forecast says
@@ -100,8 +103,6 @@ func (c *Conn) Inquire(ctx context.Context, q resource.Query, obs *resource.Obse
 			n.sizes = f.sizes
 		}
 	}
-	c.spread(q.Declared, obs, f)
-	f.settle(c, q.Declared, obs)
 	return nil
 }
 

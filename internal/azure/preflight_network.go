@@ -11,15 +11,16 @@ import (
 	"github.com/swarmscript/swarmscript/internal/value"
 )
 
-// unconnected are the machines and interfaces that are to be in a network, or in a
-// subnet of one, that there will not be. What is in another group is not known here.
+// unconnected are the machines and interfaces that are to be in a network, in a subnet
+// of one, or behind a security group that there will not be. What is in another group
+// is not known here.
 func unconnected(list []resource.Prospect) []resource.Finding {
 	var out []resource.Finding
 	for _, p := range list {
 		if p.Anew && p.Live != nil && p.Kind == VMKind.Name {
 			out = append(out, moving(p)...)
 		}
-		if !p.Changes || p.Live != nil && !p.Anew || p.Kind != VMKind.Name && p.Kind != InterfaceKind.Name {
+		if !p.Changes || p.Kind != VMKind.Name && p.Kind != InterfaceKind.Name {
 			continue
 		}
 		get := func(name string) string {
@@ -29,13 +30,22 @@ func unconnected(list []resource.Prospect) []resource.Finding {
 			}
 			return asText(p.Args[f.Index])
 		}
+		refuse := func(problem *diag.Diagnostic) {
+			problem.Summary = p.Title + ": " + problem.Summary
+			out = append(out, resource.Finding{Address: p.Address, Diagnostic: *problem})
+		}
+		if group := get("network_security_group"); isNamed(group) && !slices.ContainsFunc(list, func(p resource.Prospect) bool { return isCalled(p, SecurityGroupKind, group) }) {
+			refuse(&diag.Diagnostic{
+				Severity: diag.Error, Summary: fmt.Sprintf("there is no network security group %q in its resource group", group),
+				Hint: "declare it with network_security_group(), or give the ID of one of another group",
+			})
+		}
 		network, subnet := get("virtual_network"), get("subnet")
-		if network == "" || strings.HasPrefix(network, "/") {
+		if !isNamed(network) || p.Live != nil && !p.Anew {
 			continue
 		}
 		if problem := notIn(list, network, subnet); problem != nil {
-			problem.Summary = p.Title + ": " + problem.Summary
-			out = append(out, resource.Finding{Address: p.Address, Diagnostic: *problem})
+			refuse(problem)
 		}
 	}
 	return out
@@ -55,6 +65,14 @@ func moving(p resource.Prospect) []resource.Finding {
 	}}}
 }
 
+// isNamed reports whether what an argument says is the name of something in the group.
+func isNamed(s string) bool { return s != "" && !strings.HasPrefix(s, "/") }
+
+// isCalled reports whether something is of a kind, and has that name.
+func isCalled(p resource.Prospect, kind *resource.Kind, name string) bool {
+	return p.Kind == kind.Name && strings.EqualFold(asText(will(p, kind, "name")), name)
+}
+
 // notIn is what is wrong with the network, or the subnet, that is named; nil where
 // it will be there, or that is not known.
 func notIn(list []resource.Prospect, network, subnet string) *diag.Diagnostic {
@@ -62,7 +80,7 @@ func notIn(list []resource.Prospect, network, subnet string) *diag.Diagnostic {
 		subnet = defaultSubnet
 	}
 	i := slices.IndexFunc(list, func(p resource.Prospect) bool {
-		return p.Kind == NetworkKind.Name && strings.EqualFold(asText(networkField(p, "name")), network)
+		return isCalled(p, NetworkKind, network)
 	})
 	if i < 0 {
 		return &diag.Diagnostic{
@@ -70,7 +88,7 @@ func notIn(list []resource.Prospect, network, subnet string) *diag.Diagnostic {
 			Hint: "declare it with virtual_network(), or give the ID of one of another group",
 		}
 	}
-	subnets, known := value.Reveal(networkField(list[i], "subnets")).(value.List)
+	subnets, known := value.Reveal(will(list[i], NetworkKind, "subnets")).(value.List)
 	if !known {
 		return nil
 	}
@@ -91,12 +109,12 @@ func notIn(list []resource.Prospect, network, subnet string) *diag.Diagnostic {
 	}
 }
 
-// networkField is an argument of a network as it will be.
-func networkField(p resource.Prospect, name string) value.Value {
+// will is an argument of something of a kind as it will be.
+func will(p resource.Prospect, kind *resource.Kind, name string) value.Value {
 	args := p.Args
 	if !p.Changes && p.Live != nil {
 		args = p.Live.Args
 	}
-	f, _ := networkSchema.Field(name)
+	f, _ := kind.Schema.Field(name)
 	return args[f.Index]
 }

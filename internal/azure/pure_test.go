@@ -255,6 +255,20 @@ func TestConfig(t *testing.T) {
 	if conf, _ := cloudOf(Config{Environment: "china"}); conf.ActiveDirectoryAuthorityHost != cloud.AzureChina.ActiveDirectoryAuthorityHost {
 		t.Errorf("what the script says does not come first: %v", conf)
 	}
+	t.Setenv("AZURE_AUTHORITY_HOST", "https://login.microsoftonline.com")
+	if _, err := cloudOf(Config{}); err == nil || !strings.Contains(err.Error(), "where AzurePublicCloud logs in, and the environment is AzureUSGovernmentCloud") {
+		t.Errorf("an authority of another cloud: %v", err)
+	}
+	t.Setenv("ARM_ENVIRONMENT", "")
+	t.Setenv("AZURE_AUTHORITY_HOST", "https://login.microsoftonline.us/")
+	if conf, err := cloudOf(Config{}); err != nil || conf.Services[cloud.ResourceManager] != cloud.AzureGovernment.Services[cloud.ResourceManager] {
+		t.Errorf("an authority does not say the cloud: %v, %v", conf, err)
+	}
+	t.Setenv("AZURE_AUTHORITY_HOST", "https://login.example.com/")
+	if conf, err := cloudOf(Config{}); err != nil || conf.ActiveDirectoryAuthorityHost != "https://login.example.com/" {
+		t.Errorf("an authority of one's own: %v, %v", conf, err)
+	}
+	t.Setenv("AZURE_AUTHORITY_HOST", "")
 	t.Setenv("AZURE_ENVIRONMENT", "mars")
 	if _, err := cloudOf(Config{}); err == nil || !strings.Contains(err.Error(), "AzureUSGovernmentCloud") {
 		t.Errorf("an unknown cloud: %v", err)

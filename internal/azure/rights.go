@@ -103,7 +103,7 @@ func (f *foresight) forbidden(list []resource.Prospect) []resource.Finding {
 		out = append(out, resource.Finding{Address: p.Address, Diagnostic: diag.Diagnostic{
 			Severity: diag.Error,
 			Summary:  fmt.Sprintf("%s: the login may not make or change it: it lacks %s", p.Title, action),
-			Hint:     "have the login given a role with " + action + ", such as Contributor on the resource group",
+			Hint:     role(action, p.Kind == GroupKind.Name && p.Live == nil),
 		}})
 	}
 	return out

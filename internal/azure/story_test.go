@@ -114,8 +114,8 @@ func (s *story) look(p *resource.Program) (map[string]*apply.Scope, error) {
 		if err != nil {
 			return nil, err
 		}
-		if problems := conn.Inquire(s.ctx, p.Query(scope.Address), obs); len(problems) > 0 {
-			return nil, problems[0]
+		if err := conn.Inquire(s.ctx, p.Query(scope.Address), obs).Err(); err != nil {
+			return nil, err
 		}
 		scopes[scope.Address] = &apply.Scope{Conn: conn, State: &plan.ScopeState{Scope: scope, Status: plan.Present, Obs: obs}}
 	}
@@ -309,7 +309,7 @@ ip = public_ip("front", dns_label = "shop-test-front", idle_timeout = 10, tags =
 nic = network_interface("front", virtual_network = net, subnet = "front", network_security_group = nsg, public_ip = ip,
     private_ip = "192.168.1.10", ip_forwarding = True, tags = {"a": "b"})
 vm("front", network_interface = nic, size = "Standard_B2s", provider = az, tags = {"a": "b"})
-vm("back", provider = az, virtual_network = net, subnet = "back", public_ip = False, cpus = 2, memory = "8g", image = "debian-13", user = "ops",
+vm("back", provider = az, virtual_network = net, subnet = "back", network_security_group = nsg, public_ip = False, cpus = 2, memory = "8g", image = "debian-13", user = "ops",
     custom_data = "#!/bin/sh\ntrue\n", zone = "2", spot = True, os_disk_size = "64g", os_disk_type = "Premium_LRS", boot_diagnostics = False,
     identity = ["system"], accelerated_networking = False, ssh_keys = [KEY])
 `
@@ -335,6 +335,8 @@ func TestEveryArgument(t *testing.T) {
 		{`ip_forwarding = True`, `ip_forwarding = False`, []string{"update network_interface.front ip_forwarding"}},
 		{`size = "Standard_B2s"`, `size = "Standard_D2ds_v5"`, []string{"update vm.front size"}},
 		{`size = "Standard_D2ds_v5"`, `size = "Standard_D2s_v5"`, []string{"replace vm.front size"}}, // it has no temporary disk
+		{`"back", network_security_group = nsg,`, `"back", network_security_group = "",`, []string{"update vm.back network_security_group"}},
+		{`"back", network_security_group = "",`, `"back", network_security_group = "walls",`, []string{"update vm.back network_security_group"}},
 		{`cpus = 2, memory = "8g"`, `cpus = 4, memory = "8g"`, []string{"update vm.back cpus"}},
 		{`boot_diagnostics = False`, `boot_diagnostics = True`, []string{"update vm.back boot_diagnostics"}},
 		{`identity = ["system"]`, `identity = []`, []string{"update vm.back identity"}},

@@ -26,6 +26,7 @@ type VMSpec struct {
 	AvailabilitySet *string           `star:"availability_set,replace" ref:"availability_set.name" doc:"The availability_set that it is in, or its name or ID: in place of a zone."`
 	VirtualNetwork  *string           `star:"virtual_network,replace" ref:"virtual_network.name" doc:"Its network: a virtual_network, or its name or ID. Left out, it is the one of all machines of the project, which is made."`
 	Subnet          *string           `star:"subnet,replace" doc:"The subnet of that network; nodes if left out."`
+	SecurityGroup   *string           `star:"network_security_group" ref:"network_security_group.name" doc:"What may come to it and leave it, beside what its subnet says: a network_security_group, or its name or ID; \"\" for none. Left out, it is the project's own, which is made, unless the script gives its subnet one."`
 	PublicIP        *bool             `star:"public_ip,replace" doc:"Whether it has a public address; true if left out. Without one it is reached at its private_ip."`
 	Interface       *string           `star:"network_interface,replace" ref:"network_interface.name" doc:"A network_interface that it has in place of one of its own."`
 	Accelerated     *bool             `star:"accelerated_networking,replace" doc:"Whether it is given a part of the network card itself, which not all sizes take; false if left out."`
@@ -108,6 +109,7 @@ func checkVM(args value.Struct) schema.Problems {
 		return ""
 	})
 	p.text("virtual_network", refersTo(networkType))
+	p.text("network_security_group", refersTo(securityGroupType))
 	p.text("network_interface", refersTo(interfaceType))
 	p.text("availability_set", refersTo(availabilitySetType))
 	p.text("custom_data", func(s string) string {
@@ -128,7 +130,7 @@ func checkVM(args value.Struct) schema.Problems {
 	if p.get("availability_set") != nil && p.get("spot") == true {
 		p.ps = append(p.ps, &schema.Problem{Path: "spot", Msg: "cannot be given beside availability_set: Azure takes no spot machine into one"})
 	}
-	clash("network_interface", "virtual_network", "subnet", "public_ip", "accelerated_networking")
+	clash("network_interface", "virtual_network", "subnet", "network_security_group", "public_ip", "accelerated_networking")
 	if n, ok := p.get("os_disk_size").(int64); ok && n%(1<<30) != 0 {
 		p.ps = append(p.ps, &schema.Problem{Path: "os_disk_size", Msg: "want whole GiB, as \"64g\""})
 	}
@@ -179,7 +181,7 @@ func sameVM(live *resource.Object, args value.Struct, c schema.Change) bool {
 		return sameImage(b, a)
 	case "size", "subnet":
 		return strings.EqualFold(a, b)
-	case "virtual_network", "network_interface", "availability_set":
+	case "virtual_network", "network_security_group", "network_interface", "availability_set":
 		n, ok := live.Native.(*native)
 		if !ok {
 			return strings.EqualFold(a, b)

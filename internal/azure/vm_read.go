@@ -179,6 +179,11 @@ func (c *Conn) readNetwork(cl *clients, spec *VMSpec, o *resource.Object, m *mac
 	}
 	spec.PublicIP = ptr(ip.PublicIPAddress != nil)
 	if m.nic != nil && m.nic.Properties != nil {
+		spec.SecurityGroup = ptr("")
+		if g := m.nic.Properties.NetworkSecurityGroup; g != nil {
+			*spec.SecurityGroup = at.short(text(g.ID))
+			o.Uses = append(o.Uses, text(g.ID))
+		}
 		spec.Accelerated = ptr(val(m.nic.Properties.EnableAcceleratedNetworking))
 		if unpack(m.nic.Tags)[tagPart] == "" { // one that stands for itself
 			spec.Interface = ptr(at.short(text(m.nic.ID)))

@@ -222,15 +222,16 @@ func (c *Conn) network(cl *clients, spec VMSpec, project string) *armcompute.Net
 			},
 		}
 	}
+	nic := &armcompute.VirtualMachineNetworkInterfaceConfigurationProperties{
+		Primary: ptr(true), DeleteOption: ptr(armcompute.DeleteOptionsDelete), EnableAcceleratedNetworking: ptr(val(spec.Accelerated)),
+		IPConfigurations: []*armcompute.VirtualMachineNetworkInterfaceIPConfiguration{{Name: ptr("main"), Properties: ip}},
+	}
+	if group := val(spec.SecurityGroup); group != "" {
+		nic.NetworkSecurityGroup = &armcompute.SubResource{ID: ptr(at.full(securityGroupType, group))}
+	}
 	return &armcompute.NetworkProfile{
-		NetworkAPIVersion: ptr(armcompute.NetworkAPIVersionTwoThousandTwenty1101),
-		NetworkInterfaceConfigurations: []*armcompute.VirtualMachineNetworkInterfaceConfiguration{{
-			Name: ptr(spec.Name + "-nic"), Tags: part,
-			Properties: &armcompute.VirtualMachineNetworkInterfaceConfigurationProperties{
-				Primary: ptr(true), DeleteOption: ptr(armcompute.DeleteOptionsDelete), EnableAcceleratedNetworking: ptr(val(spec.Accelerated)),
-				IPConfigurations: []*armcompute.VirtualMachineNetworkInterfaceIPConfiguration{{Name: ptr("main"), Properties: ip}},
-			},
-		}},
+		NetworkAPIVersion:              ptr(armcompute.NetworkAPIVersionTwoThousandTwenty1101),
+		NetworkInterfaceConfigurations: []*armcompute.VirtualMachineNetworkInterfaceConfiguration{{Name: ptr(spec.Name + "-nic"), Tags: part, Properties: nic}},
 	}
 }
 
@@ -265,6 +266,11 @@ func (vmHandler) Update(ctx context.Context, rc resource.Conn, r *resource.Reque
 	a := &alteration{spec: spec, was: was, size: size, runs: was.Running}
 	if err := c.alter(ctx, cl, r, a); err != nil {
 		return nil, c.takeBack(ctx, cl, name, a, err)
+	}
+	if spec.SecurityGroup != nil {
+		if err := c.guard(ctx, cl, m, *spec.SecurityGroup); err != nil {
+			return nil, err
+		}
 	}
 	if tags := ownTags(was.Tags, r.Live.Mark); !maps.Equal(tags, spec.Tags) {
 		if err := c.retag(ctx, cl, m, tags, spec.Tags); err != nil {

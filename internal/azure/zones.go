@@ -14,8 +14,9 @@ import (
 
 // spread chooses the zones of machines that are to come and do not say one, and of
 // their data disks. f is nil where no machine is to come: one that is made anew
-// stays in its zone, and a disk can be new.
-func (c *Conn) spread(declared []*resource.Declaration, obs *resource.Observation, f *foresight) {
+// stays in its zone, and a disk can be new. It returns what is wrong with machines
+// whose zones cannot be chosen.
+func (c *Conn) spread(declared []*resource.Declaration, obs *resource.Observation, f *foresight) diag.List {
 	machines, disks := liveZones(obs, VMKind), liveZones(obs, DiskKind)
 	for _, d := range declared {
 		if _, live := disks[declaredName(d)]; d.Kind == DiskKind && !live && argument(d, "zone") != nil {
@@ -28,7 +29,7 @@ func (c *Conn) spread(declared []*resource.Declaration, obs *resource.Observatio
 		if d.Kind != VMKind || d.External {
 			continue
 		}
-		p := placed{name: declaredName(d), zone: asText(argument(d, "zone"))}
+		p := placed{name: declaredName(d), zone: asText(argument(d, "zone")), pos: d.Pos}
 		if at, settled := machines[p.name]; settled {
 			p.settled, p.zone = true, cmp.Or(p.zone, at)
 		}
@@ -36,7 +37,7 @@ func (c *Conn) spread(declared []*resource.Declaration, obs *resource.Observatio
 			p.zone = cmp.Or(p.zone, disks[disk])
 		}
 		if argument(d, "availability_set") != nil {
-			p.zone = ""
+			p.zone, p.inSet = "", true
 		} else if p.zone != "" {
 			chosen[p.name] = p.zone
 		} else if s, ok := f.sizeFor(d.Args); ok {
@@ -59,6 +60,33 @@ func (c *Conn) spread(declared []*resource.Declaration, obs *resource.Observatio
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.zones, c.places = chosen, places
+	if f == nil || len(f.sizes) > 0 {
+		return nil
+	}
+	return together(all)
+}
+
+// together says of machines that would be in no zone for good that they are to be kept
+// apart from others: no size is known, and so no zone. One by itself can be in none, and
+// so can one that comes to others which are.
+func together(all []placed) (out diag.List) {
+	count, apart := map[string]int{}, map[string]bool{}
+	for _, p := range all {
+		if p.zone != "" {
+			apart[p.family()] = true
+		} else if !p.settled && !p.inSet {
+			count[p.family()]++
+		}
+	}
+	for _, p := range all {
+		if p.zone == "" && !p.settled && !p.inSet && (count[p.family()] > 1 || apart[p.family()]) {
+			out = append(out, &diag.Diagnostic{
+				Pos: p.pos, Summary: fmt.Sprintf("vm.%s: it is to be in another zone than those of its kind, and the zones that there are cannot be read", p.name),
+				Hint: "have the login given Microsoft.Compute/skus/read on the subscription, as the role Reader has it; or say zone = or availability_set =",
+			})
+		}
+	}
+	return out
 }
 
 // settle notes where machines and disks are, or are to be. A disk of several zones is
@@ -181,23 +209,24 @@ type placed struct {
 	name    string
 	zone    string // "" where it has none
 	settled bool   // it is there
+	inSet   bool   // it is in an availability set
 	zones   []string
+	pos     diag.Pos
 }
+
+// family is what machines have in common whose names differ only in their number.
+func (p placed) family() string { return strings.TrimRight(p.name, "0123456789") }
 
 // spreadZones chooses zones: of machines whose names differ only in their number,
 // each goes to the zone with the fewest of them. What is there stays where it is.
 func spreadZones(all []placed) map[string]string {
 	count := map[string]map[string]int{}
-	family := func(name string) map[string]int {
-		key := strings.TrimRight(name, "0123456789")
-		if count[key] == nil {
-			count[key] = map[string]int{}
-		}
-		return count[key]
-	}
 	for _, p := range all {
+		if count[p.family()] == nil {
+			count[p.family()] = map[string]int{}
+		}
 		if p.zone != "" {
-			family(p.name)[p.zone]++
+			count[p.family()][p.zone]++
 		}
 	}
 	out := map[string]string{}
@@ -205,7 +234,7 @@ func spreadZones(all []placed) map[string]string {
 		if p.zone != "" || p.settled || len(p.zones) == 0 {
 			continue
 		}
-		has := family(p.name)
+		has := count[p.family()]
 		zone := slices.MinFunc(slices.Sorted(slices.Values(p.zones)), func(a, b string) int { return has[a] - has[b] })
 		out[p.name] = zone
 		has[zone]++

@@ -48,7 +48,7 @@ var functions = []function{
 		{"subscription", "string", `""`, "The subscription's ID. Left out: `AZURE_SUBSCRIPTION_ID`, `ARM_SUBSCRIPTION_ID`, the one that `az` works with, or the only one that the login sees."},
 		{"tenant", "string", `""`, "The tenant to log in to. Left out: `AZURE_TENANT_ID`, `ARM_TENANT_ID`, or the login's own."},
 		{"environment", "string", `""`, "`AzurePublicCloud`, `AzureUSGovernmentCloud` or `AzureChinaCloud`, also as az and Terraform call them: `usgovernment`. Left out: `AZURE_ENVIRONMENT`, `ARM_ENVIRONMENT`, or Azure's public cloud."},
-		{"open_ports", "list of string", "[]", "Ports that are open to everybody on machines that name no network, as `80`, `8000-8010/tcp`, `53/udp`."},
+		{"open_ports", "list of string", "[]", "Ports that are open to everybody on machines that have the project's security group, as `80`, `8000-8010/tcp`, `53/udp`."},
 		{"ssh_from", "string", `""`, "Whence those machines let SSH in: an address or a range of them. Left out: from everywhere."},
 		{"tags", "map of string", "{}", "Tags of all that is made here. Each resource's own `tags` come before them."},
 	}},

@@ -186,6 +186,7 @@ var Proofs = map[string][]Proof{
 		{"killed at any moment, nothing is left", "TestCrash", "internal/local/crash_test.go", bookworm},
 		{"in azure(): round trip of every argument, replacement", "TestEveryArgument", azureStory, emulated},
 		{"in azure(): drift", "TestDrift", azureStory, emulated},
+		{"in azure(): guarded in whatever network it is", "TestGuardedMachines", "internal/azure/guard_story_test.go", emulated},
 		{"in azure(): what is refused is said before the first write", "TestRefusedBeforeTheFirstWrite", azureStory, emulated},
 		{"in azure(): rights that are missing are said before the first write", "TestMissingRights", azureRefused, emulated},
 		{"in azure(): an image that is sold under terms", "TestImageThatIsSold", azureRefused, emulated},
