@@ -329,7 +329,10 @@ func useGroup(list []*resource.Object) {
 			o.Uses = append(o.Uses, group.ID)
 		} else {
 			n := group.Native.(*native)
-			n.guests = append(n.guests, o.Kind+" "+o.Name)
+			if n.guests == nil {
+				n.guests = map[string]string{}
+			}
+			n.guests[strings.ToLower(o.Native.(*native).id)] = o.Kind + " " + o.Name
 		}
 	}
 }
