@@ -76,7 +76,7 @@ func (a *app) azureEmulatorCommand() *cobra.Command {
 	f.StringVar(&e.listen, "listen", "127.0.0.1:8443", "the `ADDRESS` to serve at")
 	f.StringVar(&e.machines, "machines", "none", "what boots for virtual machines: `none`, lab or local")
 	f.StringVar(&e.site, "site", "azure", "the site of local machines that it has for itself")
-	f.StringArrayVar(&e.faults, "fault", nil, "make requests go wrong: `FAULT` is of action=, name=, every=, times=, and status=, retry-after=, slow=, slow-operation=, fail=")
+	f.StringArrayVar(&e.faults, "fault", nil, "make requests go wrong: `FAULT` is of action=, name=, every=, times=, and status=, retry-after=, slow=, slow-operation=, lag=, fail=")
 	f.StringSliceVar(&e.actions, "actions", []string{"*"}, "the `ACTIONS` that the roles of the login have, where * is any text")
 	f.StringSliceVar(&e.notActions, "not-actions", nil, "the `ACTIONS` that they lack, as Microsoft.Compute/virtualMachines/write")
 	f.BoolVar(&e.secretExpired, "secret-expired", false, "the login's secret has expired")

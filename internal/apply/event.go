@@ -54,6 +54,7 @@ type StepResult struct {
 	Outcome Outcome
 	Err     error
 	Because value.Address // of an omitted step: the step that failed
+	Stays   string        // why what was to be deleted was only released, "" otherwise
 	Took    time.Duration
 }
 

@@ -31,7 +31,13 @@ func blockedError(c *plan.Change) error {
 func (e *executor) step(ctx context.Context, n *plan.Node, turn *turn) (*plan.Change, error) {
 	c := n.Change
 	if n.Phase == plan.Destroy || c.Action.Drops() {
-		return nil, e.destroy(ctx, n, turn)
+		stays, err := e.destroy(ctx, n, turn)
+		if stays == "" || err != nil {
+			return nil, err
+		}
+		did := *c
+		did.Action, did.Reason = plan.Release, stays
+		return &did, nil
 	}
 	if n.Phase == plan.Widen {
 		return nil, e.widen(ctx, c, turn)
@@ -88,17 +94,18 @@ func (e *executor) step(ctx context.Context, n *plan.Node, turn *turn) (*plan.Ch
 	return did, nil
 }
 
-// destroy carries out a deletion, or the first half of a replacement.
-func (e *executor) destroy(ctx context.Context, n *plan.Node, turn *turn) error {
+// destroy carries out a deletion, or the first half of a replacement. It returns
+// why the object stays nevertheless, "" where it does not.
+func (e *executor) destroy(ctx context.Context, n *plan.Node, turn *turn) (stays string, err error) {
 	c := n.Change
 	s, err := e.scopeOf(ctx, c.Scope)
 	if err != nil {
-		return err
+		return "", err
 	}
 	if c.Tentative {
 		needed, err := e.stillNeeded(c, s)
 		if err != nil || !needed {
-			return err
+			return "", err
 		}
 	}
 	e.emit(Event{Type: Started, Address: c.Address, Action: c.Action, Phase: n.Phase})
@@ -110,17 +117,18 @@ func (e *executor) destroy(ctx context.Context, n *plan.Node, turn *turn) error 
 		r := e.request(c)
 		r.Ends, r.On = c.Ends, e.connOn(c.Live.Mark.On)
 		r.Waits, r.Turn = turn.free, turn.take
+		r.Stays = func(why string) { stays = why }
 		return c.Kind.Handler.Delete(ctx, conn, r)
 	})
 	if err != nil {
-		return err
+		return "", err
 	}
-	if c.Action != plan.Release {
+	if c.Action != plan.Release && stays == "" {
 		e.mu.Lock()
 		e.destroyed[c.Live.ID] = true
 		e.mu.Unlock()
 	}
-	return e.forget(ctx, c, s)
+	return stays, e.forget(ctx, c, s)
 }
 
 // stillNeeded reports whether the first half of a tentative replacement is

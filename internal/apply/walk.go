@@ -163,13 +163,17 @@ func (s *schedule) end(r ended) {
 		s.e.emit(Event{Type: Failed, Address: c.Address, Action: c.Action, Phase: phase, Err: r.err, Elapsed: res.Took})
 	} else if r.node.Phase == plan.Do {
 		res.Outcome = OK
-		text := ""
+		text, action := "", c.Action
+		if r.did != nil && r.did.Action == plan.Release {
+			res.Change, res.Stays, action = r.did, r.did.Reason, plan.Release
+			text = "released: it stays: " + res.Stays
+		}
 		if r.did != nil && r.did.Action == plan.NoOp && c.Action != plan.NoOp {
 			was := *c
 			was.Action = plan.NoOp
 			res.Change, text = &was, "is as declared"
 		}
-		s.e.emit(Event{Type: Finished, Address: c.Address, Action: c.Action, Phase: r.node.Phase, Text: text, Elapsed: res.Took})
+		s.e.emit(Event{Type: Finished, Address: c.Address, Action: action, Phase: r.node.Phase, Text: text, Elapsed: res.Took})
 	}
 	s.close(r.node, r.err != nil)
 }

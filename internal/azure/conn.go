@@ -335,16 +335,17 @@ func useGroup(list []*resource.Object, l *live) {
 	}
 	group := list[0]
 	n := group.Native.(*native)
+	n.guests = map[string]string{}
 	for _, o := range list[1:] {
 		if o.Mark.Project == group.Mark.Project {
 			o.Uses = append(o.Uses, group.ID)
 		} else {
-			n.guests = append(n.guests, o.Kind+" "+o.Name)
+			n.guests[strings.ToLower(o.Native.(*native).id)] = o.Kind + " " + o.Name
 		}
 	}
 	for _, r := range l.all {
 		if !slices.ContainsFunc(listed, func(t string) bool { return strings.EqualFold(t, text(r.Type)) }) && unpack(r.Tags)[resource.LabelProject] != group.Mark.Project {
-			n.guests = append(n.guests, text(r.Type)+" "+text(r.Name))
+			n.guests[strings.ToLower(text(r.ID))] = text(r.Type) + " " + text(r.Name)
 		}
 	}
 }

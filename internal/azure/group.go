@@ -4,7 +4,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
+	"slices"
 	"strings"
+	"time"
 
 	"github.com/Azure/azure-sdk-for-go/sdk/resourcemanager/resources/armresources/v4"
 
@@ -54,7 +57,7 @@ var GroupKind = &resource.Kind{
 		if !ok || len(n.guests) == 0 {
 			return ""
 		}
-		return "it stays, and is nobody's: in it is " + strings.Join(n.guests, ", ") + ", which is not this project's"
+		return "it stays, and is nobody's: in it is " + strings.Join(slices.Sorted(maps.Values(n.guests)), ", ") + ", which is not this project's"
 	},
 	Handler: groupHandler{},
 }
@@ -219,42 +222,62 @@ func (groupHandler) release(ctx context.Context, c *Conn, cl *clients, r *resour
 	if _, err := cl.groups.Update(ctx, c.Group(), armresources.ResourceGroupPatchable{Tags: pack(n.tags)}, nil); err != nil {
 		return explain(err)
 	}
-	toProgress(r)("stays, and is nobody's: it holds what is not this project's: " + strings.Join(strangers, ", "))
+	if r.Stays != nil {
+		r.Stays("it holds what is not this project's: " + strings.Join(strangers, ", "))
+	}
 	return nil
 }
 
+// listedWithin is how long Azure's list of a group may still have what is gone from it.
+const listedWithin = time.Minute
+
 // emptied waits until nothing of the project's is in its group any more but the lease
 // and what a machine has left behind: Azure's list comes a little later than what it
-// tells of. It returns what is others'.
-func (c *Conn) emptied(ctx context.Context, cl *clients, r *resource.Request) (strangers []string, err error) {
-	stays, err := await(ctx, r, func() (string, error) {
-		var ours []string
-		var err error
-		strangers, ours, err = c.within(ctx, cl, r.Live.Mark.Project)
-		return strings.Join(ours, ", "), err
+// tells of. It returns what is others': for as long as the list may lag, that was there
+// when the group was looked at.
+func (c *Conn) emptied(ctx context.Context, cl *clients, r *resource.Request) ([]string, error) {
+	var strangers, ours, fresh []string
+	begun := time.Now()
+	_, err := await(ctx, r, func() (string, error) {
+		list, err := c.listAll(ctx, cl)
+		strangers, ours, fresh = within(list, r.Live)
+		if time.Since(begun) >= listedWithin {
+			fresh = nil
+		}
+		return strings.Join(append(fresh, ours...), ", "), err
 	})
-	if err == nil && stays != "" {
-		err = fmt.Errorf("resource group %s still holds what would be deleted with it: %s; delete that first", c.Group(), stays)
+	if err == nil && len(ours) > 0 {
+		err = fmt.Errorf("resource group %s still holds what would be deleted with it: %s; delete that first", c.Group(), strings.Join(ours, ", "))
 	}
 	return strangers, err
 }
 
-// within are the resources of the group that do not carry the project's mark, and
-// those that do and are objects of their own.
-func (c *Conn) within(ctx context.Context, cl *clients, project string) (strangers, ours []string, err error) {
-	list, err := c.listAll(ctx, cl)
+// within are the resources of a group that do not carry its project's mark, those that
+// do and are objects of their own, and of the strangers the fresh ones: which were not
+// there when the group was looked at. What is part of another resource goes with that.
+func within(list []*armresources.GenericResourceExpanded, group *resource.Object) (strangers, ours, fresh []string) {
+	var known map[string]string
+	if n, ok := group.Native.(*native); ok {
+		known = n.guests
+	}
 	for _, r := range list {
+		if strings.Count(text(r.Type), "/") > 1 {
+			continue
+		}
 		tags, name := unpack(r.Tags), text(r.Type)+" "+text(r.Name)
 		mark, _ := resource.ReadMark(tags)
 		rest := tags[tagPart] != "" || mark.Address.Kind() == VMKind.Name && !strings.EqualFold(text(r.Type), machineType) // which has the tags of its machine
 		switch {
-		case tags[resource.LabelProject] != project:
+		case tags[resource.LabelProject] != group.Mark.Project:
 			strangers = append(strangers, name)
+			if known[strings.ToLower(text(r.ID))] == "" {
+				fresh = append(fresh, name)
+			}
 		case tags[tagLease] == "" && !rest:
 			ours = append(ours, name)
 		}
 	}
-	return strangers, ours, err
+	return strangers, ours, fresh
 }
 
 // listed are the types of which there are lists of their own.
@@ -277,7 +300,7 @@ func (f *foresight) crowded(list []resource.Prospect) (out []resource.Finding) {
 		}
 		if n, ok := p.Live.Native.(*native); ok && len(n.guests) > 0 {
 			out = append(out, resource.Finding{Address: p.Address, Diagnostic: diag.Diagnostic{
-				Severity: diag.Error, Summary: p.Title + ": it cannot be made anew: in it is " + strings.Join(n.guests, ", ") + ", which is not this project's",
+				Severity: diag.Error, Summary: p.Title + ": it cannot be made anew: in it is " + strings.Join(slices.Sorted(maps.Values(n.guests)), ", ") + ", which is not this project's",
 				Hint: "delete or move that, or replace what is this project's by itself",
 			}})
 		}

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -179,6 +180,54 @@ func TestGroupMadeAnew(t *testing.T) {
 		}
 		s.server.ClearFaults()
 		s.wants(src)
+		s.destroy(src)
+	})
+}
+
+// What others have in a group keeps it: it is let go of, which the step says, and is
+// counted as that.
+func TestGroupWithGuestsOfAnotherKind(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newQuickStory(t)
+		src := head + "public_ip('front')"
+		s.apply(src)
+		s.byHand("PUT", "/providers/Microsoft.ManagedIdentity/userAssignedIdentities/theirs", "2023-01-31", map[string]any{"location": "westeurope"})
+		s.try(src, true)
+		for _, r := range s.last.Steps {
+			switch is, want := r.Change.Action, plan.Delete; {
+			case r.Outcome != apply.OK:
+				t.Errorf("%s: %v", r.Change.Address, r.Err)
+			case r.Change.Kind.Name == azure.GroupKind.Name:
+				if is != plan.Release || r.Stays != "it holds what is not this project's: Microsoft.ManagedIdentity/userAssignedIdentities theirs" {
+					t.Errorf("the group is %v: %q", is, r.Stays)
+				}
+			case is != want || r.Stays != "":
+				t.Errorf("%s is %v: %q", r.Change.Address, is, r.Stays)
+			}
+		}
+		if group := s.byHand("GET", "", "2021-04-01", nil); strings.Contains(fmt.Sprint(group["tags"]), "swarmscript") {
+			t.Errorf("the group has our mark: %v", group["tags"])
+		}
+	})
+}
+
+// Azure's list of a group has for a while what is gone from it: that is no reason to
+// let go of the group.
+func TestGroupWhoseListIsLate(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newQuickStory(t)
+		src := head + "vm('web', provider = az)"
+		s.apply(src)
+		s.byHand("PUT", "/providers/Microsoft.Compute/virtualMachines/web/extensions/agent", computeAPI, map[string]any{"location": "westeurope", "properties": map[string]any{"publisher": "Microsoft.Azure.Monitor", "type": "AzureMonitorLinuxAgent", "typeHandlerVersion": "1.0"}})
+		identity := "/providers/Microsoft.ManagedIdentity/userAssignedIdentities/theirs"
+		s.server.Fault(emulator.Fault{Action: "*/delete", Lag: 5 * time.Second})
+		s.server.Fault(emulator.Fault{Action: "*/delete", Name: "theirs", Lag: 50 * time.Second})
+		s.server.Fault(emulator.Fault{Action: "*/delete", Name: "agent", Lag: time.Hour})
+		come := sync.OnceFunc(func() { // and goes, after the plan
+			s.byHand("PUT", identity, "2023-01-31", map[string]any{"location": "westeurope"})
+			s.byHand("DELETE", identity, "2023-01-31", nil)
+		})
+		s.stop = func(apply.Event) bool { come(); return false }
 		s.destroy(src)
 	})
 }

@@ -109,8 +109,8 @@ type native struct {
 	arm  any               // the SDK's struct
 	// defaults are the tags of all that is made, of a group.
 	defaults map[string]string
-	// guests are what others have in a group.
-	guests []string
+	// guests are what others have in a group, by their IDs in small letters.
+	guests map[string]string
 	// sizes are those of the region, of a machine, where they were asked for.
 	sizes []sku
 }

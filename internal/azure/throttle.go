@@ -2,6 +2,7 @@ package azure
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -67,7 +68,8 @@ const (
 // again what Azure refuses only for a while. One is for all connections of a run:
 // those to one subscription share what it may.
 type Throttle struct {
-	wait func(context.Context, time.Duration) error
+	wait  func(context.Context, time.Duration) error
+	known recent
 
 	mu      sync.Mutex
 	budgets map[string]*budget // by the endpoint's host and the subscription
@@ -146,8 +148,13 @@ func (t *Throttle) Do(req *policy.Request) (*http.Response, error) {
 			bucket.know(left)
 		}
 		again, after := verdict(resp.StatusCode, resp.Header, errorCode(resp), try)
-		if !again && !concurrent(req.Raw(), resp) {
+		unheard := t.known.unheard(req.Raw(), resp, time.Now())
+		if !again && !concurrent(req.Raw(), resp) && !unheard {
+			t.known.note(req.Raw(), resp.StatusCode, time.Now())
 			return resp, nil
+		}
+		if unheard {
+			after = min(backoff(try, rand.Float64()), heardPause)
 		}
 		tell(ctx, refusal(resp, after))
 		runtime.Drain(resp)
@@ -244,25 +251,28 @@ func backoff(try int, random float64) time.Duration {
 }
 
 // errorCode is Azure's code of an answer that is an error, "" where there is none.
-// The answer can be read again.
 func errorCode(resp *http.Response) string {
+	code, _ := errorOf(resp)
+	return code
+}
+
+// errorOf is Azure's code and message of an answer that is an error, "" where there is
+// none. The answer can be read again.
+func errorOf(resp *http.Response) (code, message string) {
 	if resp.StatusCode < 400 {
-		return ""
-	}
-	if code := resp.Header.Get("X-Ms-Error-Code"); code != "" {
-		return code
+		return "", ""
 	}
 	body, err := io.ReadAll(io.LimitReader(resp.Body, 1<<20))
 	_ = resp.Body.Close()
 	resp.Body = io.NopCloser(bytes.NewReader(body))
 	if err != nil {
-		return ""
+		return "", ""
 	}
 	var e struct {
-		Error struct{ Code string }
+		Error struct{ Code, Message string }
 	}
 	_ = json.Unmarshal(body, &e)
-	return e.Error.Code
+	return cmp.Or(resp.Header.Get("X-Ms-Error-Code"), e.Error.Code), e.Error.Message
 }
 
 // refusal says in a few words what is waited for.

@@ -321,6 +321,9 @@ type Request struct {
 	Node func(ctx context.Context, id string) (Conn, error)
 	// Ends is set on a deletion where the scope itself is taken away in this run.
 	Ends bool
+	// Stays is called by a deletion that only lets go of the object, which is there
+	// still, without our mark: others need it, why says for what. It may be nil.
+	Stays func(why string)
 	// Waits is called by a step that only waits from then on, so that others may
 	// write: a deletion that has written all it will, one that another one of its
 	// machine keeps from beginning. It may be nil.

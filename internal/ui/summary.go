@@ -203,6 +203,11 @@ func (s *summary) ending() {
 		s.note(plain, "", "another apply may be running; nothing more was begun")
 		s.endLine()
 	}
+	for _, st := range s.r.Steps {
+		if st.Stays != "" {
+			s.note(yellow, "stays: ", s.o.Names.Of(st.Change.Address)+", without our mark: "+st.Stays)
+		}
+	}
 	for _, o := range outages(s.o.Unreachable) {
 		s.note(red, "unreachable: ", o.scopes+": "+firstLine(o.err))
 	}

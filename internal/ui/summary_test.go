@@ -155,3 +155,17 @@ func TestAborted(t *testing.T) {
 		t.Errorf("while it runs: got %q", got)
 	}
 }
+
+// What was to be deleted and was only released is told with its reason.
+func TestStays(t *testing.T) {
+	r := &apply.Result{Steps: []*apply.StepResult{
+		{Change: change(serviceKind, "web", plan.Delete), Outcome: apply.OK},
+		{Change: change(networkKind, "lan", plan.Release), Outcome: apply.OK, Stays: "it holds what is theirs"},
+	}}
+	got := string(renderSummary(t, r, SummaryOptions{Destroy: true}))
+	for _, want := range []string{"stays: network.lan, without our mark: it holds what is theirs\n", "Resources: 1 deleted, 1 released."} {
+		if !strings.Contains(got, want) {
+			t.Errorf("it lacks %q:\n%s", want, got)
+		}
+	}
+}

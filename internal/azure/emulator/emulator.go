@@ -87,7 +87,8 @@ type Emulator struct {
 	faults     faults
 	registries map[string]http.Handler // with the login before them
 
-	mu      sync.Mutex // of the store; see tx
+	mu      sync.Mutex // of the store and of lagging; see tx
+	lagging lagging
 	ctx     context.Context
 	cancel  context.CancelFunc
 	running sync.WaitGroup
@@ -102,6 +103,7 @@ type Emulator struct {
 func New(opts Options) (*Emulator, error) {
 	complete(&opts)
 	e := &Emulator{opts: opts, changed: make(chan struct{}, 1), filters: map[string]packetfilter.Filter{}, buckets: newBuckets(*opts.Limits), signing: opts.signingKey()}
+	e.lagging = lagging{made: map[string]time.Time{}, gone: map[string]remnant{}}
 	for _, f := range opts.Faults {
 		e.Fault(f)
 	}

@@ -52,6 +52,10 @@ func errResourceNotFound(p path) *Failure {
 		typeOf(p), joined(p.Names), p.Group)
 }
 
+func errParentNotFound(p path) *Failure {
+	return fail(http.StatusNotFound, "ParentResourceNotFound", "Failed to perform 'write' on resource(s) of type '%s', because the parent resource '%s' could not be found.", joined(p.Types), p.parent().id())
+}
+
 func errGroupNotFound(name string) *Failure {
 	return fail(http.StatusNotFound, "ResourceGroupNotFound", "Resource group '%s' could not be found.", name)
 }

@@ -31,6 +31,9 @@ type Fault struct {
 	// later the operation ends that the request began.
 	Slow      time.Duration
 	Operation bool
+	// Lag is for how long what they have made is not found, and what they have deleted
+	// is in the list of a group.
+	Lag time.Duration
 	// Fail is the code that the operation fails with which a request began. Of
 	// deletions it holds where Action says so: they take no capacity, and do not boot.
 	Fail string
@@ -161,7 +164,7 @@ func (e *Emulator) slowness(op *operation) (d time.Duration) {
 
 // ParseFault reads a fault as a flag says it: "status=429,every=10,retry-after=2s",
 // "status=403,action=Microsoft.Compute/virtualMachines/write", "fail=AllocationFailed,name=wrk-2",
-// "slow=3s", "slow-operation=1m,action=Microsoft.Compute/virtualMachines/delete".
+// "slow=3s", "slow-operation=1m,action=Microsoft.Compute/virtualMachines/delete", "lag=5s".
 func ParseFault(s string) (f Fault, err error) {
 	for _, part := range strings.Split(s, ",") {
 		name, value, _ := strings.Cut(part, "=")
@@ -182,18 +185,20 @@ func ParseFault(s string) (f Fault, err error) {
 			}
 		case "retry-after":
 			f.RetryAfter, err = time.ParseDuration(value)
+		case "lag":
+			f.Lag, err = time.ParseDuration(value)
 		case "slow", "slow-operation":
 			f.Operation = name == "slow-operation"
 			f.Slow, err = time.ParseDuration(value)
 		default:
-			err = fmt.Errorf("want action, name, every, times, status, retry-after, slow, slow-operation or fail")
+			err = fmt.Errorf("want action, name, every, times, status, retry-after, slow, slow-operation, lag or fail")
 		}
 		if err != nil {
 			return Fault{}, fmt.Errorf("fault %q: %s: %w", s, part, err)
 		}
 	}
-	if f.Status == 0 && f.Slow == 0 && f.Fail == "" {
-		return Fault{}, fmt.Errorf("fault %q does nothing: say status, slow, slow-operation or fail", s)
+	if f.Status == 0 && f.Slow == 0 && f.Lag == 0 && f.Fail == "" {
+		return Fault{}, fmt.Errorf("fault %q does nothing: say status, slow, slow-operation, lag or fail", s)
 	}
 	return f, nil
 }

@@ -69,9 +69,14 @@ func (t *tx) resources(c *call, prefix string) (*answer, error) {
 	if err != nil {
 		return nil, err
 	}
-	var out []object
+	listed := t.remnants(prefix)
 	for _, key := range t.below(prefix) {
-		r := t.get(key)
+		if r := t.get(key); !t.unheard(r.path()) {
+			listed = append(listed, r)
+		}
+	}
+	var out []object
+	for _, r := range listed {
 		if r.path().kind() == groupKind || !match(r.Body) {
 			continue
 		}

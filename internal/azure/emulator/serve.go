@@ -149,8 +149,15 @@ func (e *Emulator) arm(w http.ResponseWriter, r *http.Request) (*answer, error) 
 	}
 	var a *answer
 	err = e.do(func(t *tx) error {
+		if err := t.hidden(c); err != nil {
+			return err
+		}
+		isNew := t.get(c.path.key()) == nil
 		var err error
 		a, err = t.route(c)
+		if err == nil && isNew && r.Method == http.MethodPut {
+			t.makes(c)
+		}
 		return err
 	})
 	return a, err

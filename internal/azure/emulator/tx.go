@@ -30,6 +30,9 @@ func (e *Emulator) do(f func(*tx) error) error {
 		return err
 	}
 	for key, r := range t.records {
+		if old := e.store.records[key]; old != nil && r == nil {
+			t.forgets(old)
+		}
 		e.store.set(key, r)
 	}
 	for id, op := range t.operations {

@@ -84,7 +84,7 @@ func (w *write) head() error {
 	b["id"], b["name"], b["type"] = p.id(), p.name(), w.kind.name
 	ensure(b, "properties")
 	if len(p.Types) > 1 && w.get(p.parent().key()) == nil {
-		return fail(http.StatusNotFound, "ParentResourceNotFound", "Failed to perform 'write' on resource(s) of type '%s', because the parent resource '%s' could not be found.", joined(p.Types), p.parent().id())
+		return errParentNotFound(p)
 	}
 	at := location(text(b, "location"))
 	switch {
