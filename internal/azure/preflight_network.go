@@ -73,12 +73,17 @@ func notIn(list []resource.Prospect, network, subnet string) *diag.Diagnostic {
 	}
 }
 
-// networkField is an argument of a network as it will be.
+// networkField is an argument of a network as it will be: with what others have put
+// there.
 func networkField(p resource.Prospect, name string) value.Value {
-	args := p.Args
-	if !p.Changes && p.Live != nil {
-		args = p.Live.Args
-	}
 	f, _ := networkSchema.Field(name)
-	return args[f.Index]
+	switch {
+	case p.Live == nil:
+		return p.Args[f.Index]
+	case !p.Changes:
+		return p.Live.Args[f.Index]
+	case f.Merge && !p.Anew:
+		return f.After(p.Args[f.Index], p.Live.Args[f.Index], p.Live.Mark.Owned()[f.Name])
+	}
+	return p.Args[f.Index]
 }
