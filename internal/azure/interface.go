@@ -67,6 +67,8 @@ const (
 	securityGroupType = "Microsoft.Network/networkSecurityGroups"
 	publicIPType      = "Microsoft.Network/publicIPAddresses"
 	interfaceType     = "Microsoft.Network/networkInterfaces"
+
+	applicationGroupType = "Microsoft.Network/applicationSecurityGroups"
 )
 
 // subnetID is the ID of a subnet of a network that a script names so.

@@ -80,7 +80,7 @@ var NetworkKind = &resource.Kind{
 
 func checkNetwork(args value.Struct) schema.Problems {
 	p := &problemsOf{schema: networkSchema, args: args}
-	p.text("name", resourceName)
+	p.text("name", networkName)
 	p.ps = append(p.ps, checkTags(p.get("tags"))...)
 	var spec NetworkSpec
 	if p.done() != nil || networkSchema.Decode(args, &spec) != nil || spec.AddressSpace == nil {
@@ -109,6 +109,14 @@ func resourceName(s string) string {
 		return ""
 	}
 	return fmt.Sprintf("got %q, want letters, digits, -, _ and ., 80 at most, that begin with a letter or digit", s)
+}
+
+// networkName is resourceName of a network, whose names are shorter, and not too short.
+func networkName(s string) string {
+	if wrong := resourceName(s); wrong != "" || 2 <= len(s) && len(s) <= 64 {
+		return wrong
+	}
+	return fmt.Sprintf("got %q, want a name of 2 to 64 characters", s)
 }
 
 func completeNetwork(args value.Struct) {

@@ -108,10 +108,13 @@ func (h publicIPHandler) Update(ctx context.Context, rc resource.Conn, r *resour
 func (publicIPHandler) put(ctx context.Context, c *Conn, cl *clients, r *resource.Request, spec PublicIPSpec, ip armnetwork.PublicIPAddress) (*resource.Object, error) {
 	ip.Properties.IdleTimeoutInMinutes = ptr(int32(spec.IdleTimeout))
 	if spec.DNSLabel != nil {
-		ip.Properties.DNSSettings = &armnetwork.PublicIPAddressDNSSettings{DomainNameLabel: spec.DNSLabel}
+		if ip.Properties.DNSSettings == nil {
+			ip.Properties.DNSSettings = &armnetwork.PublicIPAddressDNSSettings{}
+		}
+		ip.Properties.DNSSettings.DomainNameLabel, ip.Properties.DNSSettings.Fqdn = spec.DNSLabel, nil
 	}
 	ip.Tags = tagsFor(r, spec.Tags, nil)
-	poller, err := cl.ips.BeginCreateOrUpdate(telling(ctx, toProgress(r)), c.Group(), spec.Name, ip, nil)
+	poller, err := cl.ips.BeginCreateOrUpdate(unchanged(telling(ctx, toProgress(r)), ip.Etag), c.Group(), spec.Name, ip, nil)
 	got, err := finish(ctx, poller, err)
 	if err != nil {
 		return nil, err
