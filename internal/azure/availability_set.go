@@ -15,7 +15,7 @@ type AvailabilitySetSpec struct {
 	Name          string            `star:"name,required,pos,local" doc:"Its name."`
 	FaultDomains  int               `star:"fault_domains,replace" default:"2" min:"1" max:"3" doc:"How many groups of hardware its machines are spread over; some regions have 2, others 3."`
 	UpdateDomains int               `star:"update_domains,replace" default:"5" min:"1" max:"20" doc:"How many groups its machines are in that Azure maintains one after another."`
-	Tags          map[string]string `star:"tags,merge" doc:"Tags."`
+	Tags          map[string]string `star:"tags,merge,fold" doc:"Tags."`
 }
 
 // SchemaName implements [schema.Named].
@@ -70,7 +70,7 @@ func (availabilitySetHandler) Create(ctx context.Context, rc resource.Conn, r *r
 		return nil, absent(err)
 	}
 	got, err := cl.sets.CreateOrUpdate(telling(ctx, toProgress(r)), c.Group(), spec.Name, armcompute.AvailabilitySet{
-		Location: &c.cfg.Location, SKU: &armcompute.SKU{Name: ptr(aligned)}, Tags: tagsFor(r, spec.Tags, nil),
+		Location: &c.cfg.Location, SKU: &armcompute.SKU{Name: ptr(aligned)}, Tags: tagsFor(r, nil, spec.Tags, nil),
 		Properties: &armcompute.AvailabilitySetProperties{
 			PlatformFaultDomainCount: ptr(int32(spec.FaultDomains)), PlatformUpdateDomainCount: ptr(int32(spec.UpdateDomains)),
 		},
@@ -87,7 +87,7 @@ func (availabilitySetHandler) Update(ctx context.Context, rc resource.Conn, r *r
 	if err != nil {
 		return nil, err
 	}
-	got, err := cl.sets.Update(telling(ctx, toProgress(r)), c.Group(), spec.Name, armcompute.AvailabilitySetUpdate{Tags: tagsFor(r, spec.Tags, nil)}, nil)
+	got, err := cl.sets.Update(telling(ctx, toProgress(r)), c.Group(), spec.Name, armcompute.AvailabilitySetUpdate{Tags: tagsFor(r, nil, spec.Tags, nil)}, nil)
 	if err != nil {
 		return nil, explain(err)
 	}

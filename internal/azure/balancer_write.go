@@ -58,7 +58,7 @@ func (h balancerHandler) Update(ctx context.Context, rc resource.Conn, r *resour
 func (h balancerHandler) put(ctx context.Context, c *Conn, cl *clients, r *resource.Request, spec BalancerSpec, lb armnetwork.LoadBalancer) (*resource.Object, error) {
 	ctx = telling(ctx, toProgress(r))
 	c.place(cl).compose(lb.Properties, spec)
-	lb.Tags = tagsFor(r, spec.Tags, nil)
+	lb.Tags = tagsFor(r, lb.Tags, spec.Tags, nil)
 	poller, err := cl.balancers.BeginCreateOrUpdate(unchanged(ctx, lb.Etag), c.Group(), spec.Name, lb, nil)
 	if _, err := finish(ctx, poller, err); err != nil {
 		return nil, err

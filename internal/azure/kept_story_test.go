@@ -94,3 +94,56 @@ func TestPartsOfOthersInTheDefaultNetwork(t *testing.T) {
 	}
 	s.destroy(tagged)
 }
+
+// To Azure letter case means nothing in the name of a tag, which keeps the one that it
+// got first: no plan differs by it, and what was ours goes whatever it is.
+func TestLetterCaseOfTags(t *testing.T) {
+	s := newStory(t)
+	src := strings.NewReplacer("rules = [security", "tags = {'Cost': '1'}, rules = [security", `public_ip("out")`, `public_ip("out"), tags = {'Cost': '1'}`,
+		"'nodes'", "'nodes', tags = {'Cost': '1'}", "'rack'", "'rack', tags = {'Cost': '1'}").Replace(written) + "disk('data', size_gb = 8, tags = {'Cost': '1'})\n"
+	paths := []string{netPath, wallsPath, frontPath, nicPath, rackPath, lbPath, "/providers/Microsoft.Compute/disks/data", "/providers/Microsoft.Compute/virtualMachines/web"}
+	src = strings.Replace(src, "'westeurope'", "'westeurope', tags = {'Cost': '2', 'cOst2': '3'}", 1)
+	s.apply(src)
+	for _, path := range paths {
+		tags := s.byHand("GET", path, versionOf(path), nil)["tags"].(object)
+		value := tags["Cost"]
+		for name := range tags {
+			if strings.EqualFold(name, "cost") {
+				delete(tags, name)
+			}
+		}
+		s.byHand("PATCH", path, versionOf(path), object{"tags": tags})
+		tags["cost"] = value
+		s.byHand("PATCH", path, versionOf(path), object{"tags": tags})
+	}
+	s.wants(src)
+	s.apply(strings.NewReplacer("'2'", "'4'", "'1'", "'4'").Replace(src))
+	for _, path := range paths {
+		if tags := s.byHand("GET", path, versionOf(path), nil)["tags"].(object); tags["cost"] != "4" || tags["Cost"] != nil {
+			t.Errorf("%s has the tags %v", path, tags)
+		}
+	}
+	s.apply(strings.NewReplacer("'Cost': '2', ", "", "tags = {'Cost': '1'}", "tags = {}").Replace(src))
+	for _, path := range paths {
+		if tags := s.byHand("GET", path, versionOf(path), nil)["tags"].(object); tags["cost"] != nil || tags["Cost"] != nil || tags["cOst2"] != "3" {
+			t.Errorf("%s has the tags %v", path, tags)
+		}
+	}
+	if err := fmt.Sprint(s.problems(head + "public_ip('a', tags = {'cost': '1', 'Cost': '2'})")); !strings.Contains(err, `"Cost" and "cost" are one to Azure`) {
+		t.Errorf("one tag twice: %s", err)
+	}
+}
+
+func TestNamesOfNetworks(t *testing.T) {
+	s := newStory(t)
+	s.apply(head + "virtual_network('" + strings.Repeat("n", 64) + "')\nvirtual_network('nn')")
+	for _, name := range []string{"n", strings.Repeat("n", 65)} {
+		if err := fmt.Sprint(s.problems(head + fmt.Sprintf("virtual_network(%q)", name))); !strings.Contains(err, "want a name of 2 to 64 characters") {
+			t.Errorf("a network called %s: %s", name, err)
+		}
+		_, err := s.send("PUT", "/providers/Microsoft.Network/virtualNetworks/"+name, networkAPI, object{"location": "westeurope", "properties": object{"addressSpace": object{"addressPrefixes": []any{"10.0.0.0/16"}}}})
+		if !strings.Contains(fmt.Sprint(err), "InvalidResourceName") {
+			t.Errorf("the emulator takes a network called %s: %v", name, err)
+		}
+	}
+}

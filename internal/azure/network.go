@@ -19,7 +19,7 @@ type NetworkSpec struct {
 	Name         string            `star:"name,required,pos,local" doc:"Its name."`
 	AddressSpace []Prefix          `star:"address_space,set,merge" doc:"Its ranges of addresses; [\"192.168.0.0/16\"] if left out. Those that others add stay. Keep clear of 10.0.0.0/8, of which swarms take their networks' unless told otherwise."`
 	Subnets      []Subnet          `star:"subnets,set,merge" doc:"Its subnets; one named nodes with the first range if left out. Those that others add stay; one that was declared here goes when it is no more."`
-	Tags         map[string]string `star:"tags,merge" doc:"Tags."`
+	Tags         map[string]string `star:"tags,merge,fold" doc:"Tags."`
 }
 
 // Subnet is a part of a virtual network.
@@ -214,7 +214,7 @@ func (networkHandler) put(ctx context.Context, c *Conn, cl *clients, r *resource
 		n.Properties = &armnetwork.VirtualNetworkPropertiesFormat{}
 	}
 	c.place(cl).lay(n.Properties, spec, owned)
-	n.Tags = tagsFor(r, spec.Tags, nil)
+	n.Tags = tagsFor(r, n.Tags, spec.Tags, nil)
 	poller, err := cl.nets.BeginCreateOrUpdate(unchanged(telling(ctx, toProgress(r)), n.Etag), c.Group(), spec.Name, n, nil)
 	got, err := finish(ctx, poller, err)
 	if err != nil {

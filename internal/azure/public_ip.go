@@ -18,7 +18,7 @@ type PublicIPSpec struct {
 	DNSLabel    *string           `star:"dns_label" doc:"The first part of its name in DNS, LABEL.REGION.cloudapp.azure.com, which nobody else in the region may have."`
 	IdleTimeout int               `star:"idle_timeout" default:"4" min:"4" max:"30" doc:"Minutes after which a silent connection is forgotten."`
 	Zones       []string          `star:"zones,set,replace" doc:"The zones that it is in; left out, as Azure takes it."`
-	Tags        map[string]string `star:"tags,merge" doc:"Tags."`
+	Tags        map[string]string `star:"tags,merge,fold" doc:"Tags."`
 }
 
 // SchemaName implements [schema.Named].
@@ -113,7 +113,7 @@ func (publicIPHandler) put(ctx context.Context, c *Conn, cl *clients, r *resourc
 		}
 		ip.Properties.DNSSettings.DomainNameLabel, ip.Properties.DNSSettings.Fqdn = spec.DNSLabel, nil
 	}
-	ip.Tags = tagsFor(r, spec.Tags, nil)
+	ip.Tags = tagsFor(r, ip.Tags, spec.Tags, nil)
 	poller, err := cl.ips.BeginCreateOrUpdate(unchanged(telling(ctx, toProgress(r)), ip.Etag), c.Group(), spec.Name, ip, nil)
 	got, err := finish(ctx, poller, err)
 	if err != nil {

@@ -21,7 +21,7 @@ import (
 type SecurityGroupSpec struct {
 	Name  string            `star:"name,required,pos,local" doc:"Its name."`
 	Rules []SecurityRule    `star:"rules,set" doc:"Its rules, all of them, beside Azure's own: those let in what comes from the network and from load balancers, and nothing else."`
-	Tags  map[string]string `star:"tags,merge" doc:"Tags."`
+	Tags  map[string]string `star:"tags,merge,fold" doc:"Tags."`
 }
 
 // SecurityRule is a rule of a network security group.
@@ -261,7 +261,7 @@ func (h securityGroupHandler) Update(ctx context.Context, rc resource.Conn, r *r
 }
 
 func (securityGroupHandler) put(ctx context.Context, c *Conn, cl *clients, r *resource.Request, spec SecurityGroupSpec, g armnetwork.SecurityGroup) (*resource.Object, error) {
-	g.Tags = tagsFor(r, spec.Tags, nil)
+	g.Tags = tagsFor(r, g.Tags, spec.Tags, nil)
 	g.Properties.SecurityRules = []*armnetwork.SecurityRule{}
 	for _, rule := range spec.Rules {
 		g.Properties.SecurityRules = append(g.Properties.SecurityRules, rule.arm())

@@ -188,6 +188,11 @@ func TestNewRuleBesideAnOutboundRule(t *testing.T) {
 	s := newStory(t)
 	s.apply(written)
 	s.edit(lbPath, networkAPI, goesOut)
+	now := s.byHand("GET", lbPath, networkAPI, nil)
+	inside(parts(now, "loadBalancingRules")["web"])["disableOutboundSnat"] = false
+	if _, err := s.send("PUT", lbPath, networkAPI, now); !strings.Contains(fmt.Sprint(err), "LoadBalancingRuleMustDisableSNAT") {
+		t.Errorf("both are taken: %v", err)
+	}
 	src := strings.Replace(written, `lb_rule("tls", 443)`, `lb_rule("tls", 443), lb_rule("dns", 53)`, 1)
 	s.wants(src, `update load_balancer.front rules["dns"]`)
 	s.apply(src)
