@@ -15,7 +15,7 @@ type AvailabilitySetSpec struct {
 	Name          string            `star:"name,required,pos,local" doc:"Its name."`
 	FaultDomains  int               `star:"fault_domains,replace" default:"2" min:"1" max:"3" doc:"How many groups of hardware its machines are spread over; some regions have 2, others 3."`
 	UpdateDomains int               `star:"update_domains,replace" default:"5" min:"1" max:"20" doc:"How many groups its machines are in that Azure maintains one after another."`
-	Tags          map[string]string `star:"tags,merge" doc:"Tags."`
+	Tags          map[string]string `star:"tags,merge,fold" doc:"Tags."`
 }
 
 // SchemaName implements [schema.Named].
@@ -61,41 +61,33 @@ func (c *Conn) availabilitySetObject(s *armcompute.AvailabilitySet) *resource.Ob
 type availabilitySetHandler struct{}
 
 // Create implements [resource.Handler].
-func (h availabilitySetHandler) Create(ctx context.Context, rc resource.Conn, r *resource.Request) (*resource.Object, error) {
-	c, cl, err := connOf(ctx, rc)
+func (availabilitySetHandler) Create(ctx context.Context, rc resource.Conn, r *resource.Request) (*resource.Object, error) {
+	c, cl, spec, err := specOf[AvailabilitySetSpec](ctx, rc, r, availabilitySetSchema)
 	if err != nil {
 		return nil, err
 	}
-	if _, err := cl.sets.Get(ctx, c.Group(), r.Address.Name(), nil); absent(err) != nil {
+	if _, err := cl.sets.Get(ctx, c.Group(), spec.Name, nil); absent(err) != nil {
 		return nil, absent(err)
 	}
-	return h.put(ctx, c, cl, r)
-}
-
-// Update implements [resource.Handler]. Only tags can change.
-func (h availabilitySetHandler) Update(ctx context.Context, rc resource.Conn, r *resource.Request) (*resource.Object, error) {
-	c, cl, err := connOf(ctx, rc)
-	if err != nil {
-		return nil, err
-	}
-	return h.put(ctx, c, cl, r)
-}
-
-func (availabilitySetHandler) put(ctx context.Context, c *Conn, cl *clients, r *resource.Request) (*resource.Object, error) {
-	var spec AvailabilitySetSpec
-	if err := availabilitySetSchema.Decode(r.Args, &spec); err != nil {
-		return nil, err
-	}
-	location := c.cfg.Location
-	if r.Live != nil {
-		location = text(r.Live.Native.(*native).arm.(*armcompute.AvailabilitySet).Location)
-	}
 	got, err := cl.sets.CreateOrUpdate(telling(ctx, toProgress(r)), c.Group(), spec.Name, armcompute.AvailabilitySet{
-		Location: &location, SKU: &armcompute.SKU{Name: ptr(aligned)}, Tags: tagsFor(r, spec.Tags, nil),
+		Location: &c.cfg.Location, SKU: &armcompute.SKU{Name: ptr(aligned)}, Tags: tagsFor(r, nil, spec.Tags, nil),
 		Properties: &armcompute.AvailabilitySetProperties{
 			PlatformFaultDomainCount: ptr(int32(spec.FaultDomains)), PlatformUpdateDomainCount: ptr(int32(spec.UpdateDomains)),
 		},
 	}, nil)
+	if err != nil {
+		return nil, explain(err)
+	}
+	return c.availabilitySetObject(&got.AvailabilitySet), nil
+}
+
+// Update implements [resource.Handler]. Only tags can change.
+func (availabilitySetHandler) Update(ctx context.Context, rc resource.Conn, r *resource.Request) (*resource.Object, error) {
+	c, cl, spec, err := specOf[AvailabilitySetSpec](ctx, rc, r, availabilitySetSchema)
+	if err != nil {
+		return nil, err
+	}
+	got, err := cl.sets.Update(telling(ctx, toProgress(r)), c.Group(), spec.Name, armcompute.AvailabilitySetUpdate{Tags: tagsFor(r, nil, spec.Tags, nil)}, nil)
 	if err != nil {
 		return nil, explain(err)
 	}

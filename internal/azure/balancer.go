@@ -19,7 +19,7 @@ type BalancerSpec struct {
 	Rules    []BalancerRule    `star:"rules,set" doc:"What it sends to them, beside what services and follow say."`
 	Services []string          `star:"services,set,local" ref:"service.name" doc:"Services whose published ports it sends on, each to the same port of the machines: those that every node answers at."`
 	Follow   *string           `star:"follow,local" ref:"swarm.id" doc:"A swarm, of all services of which it does that."`
-	Tags     map[string]string `star:"tags,merge" doc:"Tags."`
+	Tags     map[string]string `star:"tags,merge,fold" doc:"Tags."`
 }
 
 // BalancerRule is what a load balancer does with one port. Azure keeps a rule and a

@@ -58,8 +58,8 @@ func (h balancerHandler) Update(ctx context.Context, rc resource.Conn, r *resour
 func (h balancerHandler) put(ctx context.Context, c *Conn, cl *clients, r *resource.Request, spec BalancerSpec, lb armnetwork.LoadBalancer) (*resource.Object, error) {
 	ctx = telling(ctx, toProgress(r))
 	c.place(cl).compose(lb.Properties, spec)
-	lb.Tags = tagsFor(r, spec.Tags, nil)
-	poller, err := cl.balancers.BeginCreateOrUpdate(ctx, c.Group(), spec.Name, lb, nil)
+	lb.Tags = tagsFor(r, lb.Tags, spec.Tags, nil)
+	poller, err := cl.balancers.BeginCreateOrUpdate(unchanged(ctx, lb.Etag), c.Group(), spec.Name, lb, nil)
 	if _, err := finish(ctx, poller, err); err != nil {
 		return nil, err
 	}
@@ -90,36 +90,76 @@ func (p place) poolID(balancer string) string {
 	return p.full(balancerType, balancer) + "/backendAddressPools/" + poolName
 }
 
-// compose puts into a load balancer what a script says of it.
+// compose puts into a load balancer what a script says of it. What it says nothing of
+// stays, of our own parts too.
 func (p place) compose(lb *armnetwork.LoadBalancerPropertiesFormat, spec BalancerSpec) {
 	self := p.full(balancerType, spec.Name)
-	part := func(array, name string) *armnetwork.SubResource {
-		return &armnetwork.SubResource{ID: ptr(self + "/" + array + "/" + name)}
-	}
 	address := p.full(publicIPType, val(spec.PublicIP))
-	theirs := foreignFronts(lb, address)
+	theirs, rules, probes := foreignFronts(lb, address), lb.LoadBalancingRules, lb.Probes
 	lb.LoadBalancingRules, lb.Probes = foreignRules(lb, theirs, spec.Rules)
-	lb.FrontendIPConfigurations = append(theirs, &armnetwork.FrontendIPConfiguration{Name: ptr(frontName), Properties: &armnetwork.FrontendIPConfigurationPropertiesFormat{
-		PublicIPAddress: &armnetwork.PublicIPAddress{ID: &address},
-	}})
+	front := kept(lb.FrontendIPConfigurations, func(f *armnetwork.FrontendIPConfiguration) *string { return f.Name }, frontName)
+	front.Name = ptr(frontName)
+	if front.Properties == nil {
+		front.Properties = &armnetwork.FrontendIPConfigurationPropertiesFormat{}
+	}
+	front.Properties.PublicIPAddress = &armnetwork.PublicIPAddress{ID: &address}
+	lb.FrontendIPConfigurations = append(theirs, front)
 	if !slices.ContainsFunc(lb.BackendAddressPools, func(b *armnetwork.BackendAddressPool) bool { return text(b.Name) == poolName }) {
 		lb.BackendAddressPools = append(lb.BackendAddressPools, &armnetwork.BackendAddressPool{Name: ptr(poolName)})
 	}
 	for _, r := range spec.Rules {
-		probe := &armnetwork.ProbePropertiesFormat{
-			Protocol: ptr(armnetwork.ProbeProtocol(capital(r.Probe))), Port: ptr(int32(val(r.ProbePort))), RequestPath: r.ProbePath,
-			IntervalInSeconds: ptr(int32(r.ProbeInterval)), ProbeThreshold: ptr(int32(r.ProbeThreshold)),
+		probe := kept(probes, func(p *armnetwork.Probe) *string { return p.Name }, r.Name)
+		layProbe(probe, r)
+		lb.Probes = append(lb.Probes, probe)
+		rule := kept(rules, func(r *armnetwork.LoadBalancingRule) *string { return r.Name }, r.Name)
+		if rule.Properties == nil && goesOutBy(lb, self) {
+			rule.Properties = &armnetwork.LoadBalancingRulePropertiesFormat{DisableOutboundSnat: ptr(true)} // Azure wants one or the other
 		}
-		lb.Probes = append(lb.Probes, &armnetwork.Probe{Name: ptr(r.Name), Properties: probe})
-		rule := &armnetwork.LoadBalancingRulePropertiesFormat{
-			Protocol: ptr(armnetwork.TransportProtocol(capital(r.Protocol))), FrontendPort: ptr(int32(r.Port)), BackendPort: ptr(int32(val(r.BackendPort))),
-			LoadDistribution: ptr(armnetwork.LoadDistribution(r.Distribution)), IdleTimeoutInMinutes: ptr(int32(r.IdleTimeout)), EnableTCPReset: ptr(r.TCPReset),
-			FrontendIPConfiguration: part("frontendIPConfigurations", frontName),
-			BackendAddressPool:      part("backendAddressPools", poolName),
-			Probe:                   part("probes", r.Name),
-		}
-		lb.LoadBalancingRules = append(lb.LoadBalancingRules, &armnetwork.LoadBalancingRule{Name: ptr(r.Name), Properties: rule})
+		layRule(rule, r, self)
+		lb.LoadBalancingRules = append(lb.LoadBalancingRules, rule)
 	}
+}
+
+// kept is the part of a load balancer that has a name, or else a new one.
+func kept[T any](all []*T, name func(*T) *string, want string) *T {
+	if i := slices.IndexFunc(all, func(part *T) bool { return strings.EqualFold(text(name(part)), want) }); i >= 0 {
+		return all[i]
+	}
+	return new(T)
+}
+
+func layProbe(probe *armnetwork.Probe, r BalancerRule) {
+	probe.Name = ptr(r.Name)
+	if probe.Properties == nil {
+		probe.Properties = &armnetwork.ProbePropertiesFormat{}
+	}
+	p := probe.Properties
+	p.Protocol, p.Port, p.RequestPath = ptr(armnetwork.ProbeProtocol(capital(r.Probe))), ptr(int32(val(r.ProbePort))), r.ProbePath
+	p.IntervalInSeconds, p.ProbeThreshold = ptr(int32(r.ProbeInterval)), ptr(int32(r.ProbeThreshold))
+}
+
+// layRule puts into a rule what a script says of it. self is the load balancer's ID.
+func layRule(rule *armnetwork.LoadBalancingRule, r BalancerRule, self string) {
+	part := func(array, name string) *armnetwork.SubResource {
+		return &armnetwork.SubResource{ID: ptr(self + "/" + array + "/" + name)}
+	}
+	rule.Name = ptr(r.Name)
+	if rule.Properties == nil {
+		rule.Properties = &armnetwork.LoadBalancingRulePropertiesFormat{}
+	}
+	p := rule.Properties
+	p.Protocol, p.FrontendPort, p.BackendPort = ptr(armnetwork.TransportProtocol(capital(r.Protocol))), ptr(int32(r.Port)), ptr(int32(val(r.BackendPort)))
+	p.LoadDistribution, p.IdleTimeoutInMinutes, p.EnableTCPReset = ptr(armnetwork.LoadDistribution(r.Distribution)), ptr(int32(r.IdleTimeout)), ptr(r.TCPReset)
+	p.FrontendIPConfiguration, p.BackendAddressPool, p.Probe = part("frontendIPConfigurations", frontName), part("backendAddressPools", poolName), part("probes", r.Name)
+}
+
+// goesOutBy reports whether somebody gave our frontend an outbound rule.
+func goesOutBy(lb *armnetwork.LoadBalancerPropertiesFormat, self string) bool {
+	return slices.ContainsFunc(lb.OutboundRules, func(o *armnetwork.OutboundRule) bool {
+		return o.Properties != nil && slices.ContainsFunc(o.Properties.FrontendIPConfigurations, func(f *armnetwork.SubResource) bool {
+			return sameID(text(f.ID), self+"/frontendIPConfigurations/"+frontName)
+		})
+	})
 }
 
 // foreignFronts are the frontends that others made: those that have another address.

@@ -130,7 +130,7 @@ func (c Config) AddTags(kind *resource.Kind, args value.Struct) value.Struct {
 		return args
 	}
 	entries := slices.Clone(tagsValue(c.DefaultTags()).Entries)
-	entries = slices.DeleteFunc(entries, func(e value.Entry) bool { _, said := own.Get(e.Key); return said })
+	entries = slices.DeleteFunc(entries, func(e value.Entry) bool { return f.HasKey(own, e.Key) })
 	if own != nil {
 		entries = append(entries, own.Entries...)
 	}

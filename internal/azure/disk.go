@@ -18,7 +18,7 @@ type DiskSpec struct {
 	SizeGB int               `star:"size_gb,required,pos" min:"1" max:"32767" doc:"Its size in GiB. It only grows: in place, though beyond 4095 a machine that has it is off for that while. What is on it has to be grown too, by resize2fs and the like."`
 	SKU    string            `star:"sku" default:"StandardSSD_LRS" enum:"Standard_LRS,StandardSSD_LRS,StandardSSD_ZRS,Premium_LRS,Premium_ZRS" doc:"What it is. A machine that has it is off while that changes, and drained before where it is in a swarm."`
 	Zone   *string           `star:"zone,replace" enum:"1,2,3" doc:"Its availability zone, in which machines can have it; those of a ZRS sku are in all. Left out, that of the machine that it is declared for."`
-	Tags   map[string]string `star:"tags,merge" doc:"Tags."`
+	Tags   map[string]string `star:"tags,merge,fold" doc:"Tags."`
 }
 
 // SchemaName implements [schema.Named].
@@ -155,7 +155,7 @@ func (diskHandler) Create(ctx context.Context, rc resource.Conn, r *resource.Req
 		return nil, absent(err)
 	}
 	d := armcompute.Disk{
-		Location: &c.cfg.Location, Tags: tagsFor(r, spec.Tags, nil), SKU: &armcompute.DiskSKU{Name: ptr(armcompute.DiskStorageAccountTypes(spec.SKU))},
+		Location: &c.cfg.Location, Tags: tagsFor(r, nil, spec.Tags, nil), SKU: &armcompute.DiskSKU{Name: ptr(armcompute.DiskStorageAccountTypes(spec.SKU))},
 		Properties: &armcompute.DiskProperties{DiskSizeGB: ptr(int32(spec.SizeGB)), CreationData: &armcompute.CreationData{CreateOption: ptr(armcompute.DiskCreateOptionEmpty)}},
 	}
 	if spec.Zone == nil && !redundant(spec.SKU) {
@@ -188,7 +188,7 @@ func (diskHandler) Update(ctx context.Context, rc resource.Conn, r *resource.Req
 	if err != nil {
 		return nil, explain(err)
 	}
-	change := armcompute.DiskUpdate{Tags: tagsFor(r, spec.Tags, nil), Properties: &armcompute.DiskUpdateProperties{}}
+	change := armcompute.DiskUpdate{Tags: tagsFor(r, now.Tags, spec.Tags, nil), Properties: &armcompute.DiskUpdateProperties{}}
 	if spec.SizeGB != was.SizeGB {
 		change.Properties.DiskSizeGB = ptr(int32(spec.SizeGB))
 	}

@@ -24,7 +24,7 @@ type ExtensionSpec struct {
 	AutoUpgrade bool              `star:"auto_upgrade_minor_version" default:"true" doc:"Whether the newest version of that MAJOR is taken when it is written."`
 	Settings    map[string]any    `star:"settings" doc:"What it shall do, which who may read the machine can read."`
 	Protected   map[string]any    `star:"protected_settings,secret" doc:"Settings that are never shown, nor told by Azure again: a slow hash of each is kept in a tag."`
-	Tags        map[string]string `star:"tags,merge" doc:"Tags."`
+	Tags        map[string]string `star:"tags,merge,fold" doc:"Tags."`
 }
 
 // SchemaName implements [schema.Named].

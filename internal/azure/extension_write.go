@@ -92,7 +92,7 @@ func (extensionHandler) retag(ctx context.Context, c *Conn, cl *clients, r *reso
 	if err := extensionSchema.Decode(r.Args, &spec); err != nil {
 		return nil, err
 	}
-	tags := armcompute.VirtualMachineExtensionUpdate{Tags: tagsFor(r, spec.Tags, n.own)}
+	tags := armcompute.VirtualMachineExtensionUpdate{Tags: tagsFor(r, nil, spec.Tags, n.own)}
 	poller, err := cl.extensions.BeginUpdate(telling(ctx, toProgress(r)), c.Group(), spec.VM, spec.Extension, tags, nil)
 	got, err := finish(ctx, poller, err)
 	if err != nil {
@@ -129,7 +129,7 @@ func (extensionHandler) put(ctx context.Context, c *Conn, cl *clients, r *resour
 		}
 		own[tagProtected] = string(data)
 	}
-	e.Tags = tagsFor(r, spec.Tags, own)
+	e.Tags = tagsFor(r, nil, spec.Tags, own)
 	toProgress(r)("runs on " + spec.VM)
 	poller, err := cl.extensions.BeginCreateOrUpdate(telling(ctx, toProgress(r)), c.Group(), spec.VM, spec.Extension, e, nil)
 	got, err := finish(ctx, poller, err)

@@ -20,7 +20,7 @@ import (
 // GroupSpec is what a script says of the resource group of its azure().
 type GroupSpec struct {
 	Name string            `star:"name,required,pos,local" doc:"Its name: what azure(resource_group=) says, or the project's."`
-	Tags map[string]string `star:"tags,merge" doc:"Tags."`
+	Tags map[string]string `star:"tags,merge,fold" doc:"Tags."`
 }
 
 // SchemaName implements [schema.Named].
@@ -180,7 +180,7 @@ func (groupHandler) put(ctx context.Context, c *Conn, cl *clients, r *resource.R
 	if r.Live != nil && r.Live.Unsettled != deleting { // where it is cannot change
 		location = text(r.Live.Native.(*native).arm.(*armresources.ResourceGroup).Location)
 	}
-	got, err := cl.groups.CreateOrUpdate(ctx, c.Group(), armresources.ResourceGroup{Location: &location, Tags: tagsFor(r, spec.Tags, nil)}, nil)
+	got, err := cl.groups.CreateOrUpdate(ctx, c.Group(), armresources.ResourceGroup{Location: &location, Tags: tagsFor(r, nil, spec.Tags, nil)}, nil)
 	if err != nil {
 		return nil, explain(err)
 	}

@@ -23,7 +23,7 @@ type InterfaceSpec struct {
 	PrivateIP      *string           `star:"private_ip" doc:"Its address in the network; Azure gives it one if left out."`
 	Accelerated    bool              `star:"accelerated_networking" doc:"Whether the machine is given a part of the network card itself. Not all sizes take it."`
 	Forwarding     bool              `star:"ip_forwarding" doc:"Whether it takes what is for other addresses than its own."`
-	Tags           map[string]string `star:"tags,merge" doc:"Tags."`
+	Tags           map[string]string `star:"tags,merge,fold" doc:"Tags."`
 }
 
 // SchemaName implements [schema.Named].
@@ -67,6 +67,8 @@ const (
 	securityGroupType = "Microsoft.Network/networkSecurityGroups"
 	publicIPType      = "Microsoft.Network/publicIPAddresses"
 	interfaceType     = "Microsoft.Network/networkInterfaces"
+
+	applicationGroupType = "Microsoft.Network/applicationSecurityGroups"
 )
 
 // subnetID is the ID of a subnet of a network that a script names so.
@@ -167,7 +169,7 @@ func (interfaceHandler) put(ctx context.Context, c *Conn, cl *clients, r *resour
 		n.Properties.NetworkSecurityGroup = &armnetwork.SecurityGroup{ID: ptr(at.full(securityGroupType, *spec.SecurityGroup))}
 	}
 	n.Properties.EnableAcceleratedNetworking, n.Properties.EnableIPForwarding = &spec.Accelerated, &spec.Forwarding
-	n.Tags = tagsFor(r, spec.Tags, nil)
+	n.Tags = tagsFor(r, n.Tags, spec.Tags, nil)
 	// Load balancers write interfaces too: who was second is told, and begins anew.
 	poller, err := cl.nics.BeginCreateOrUpdate(unchanged(telling(ctx, toProgress(r)), n.Etag), c.Group(), spec.Name, n, nil)
 	got, err := finish(ctx, poller, err)

@@ -17,9 +17,9 @@ import (
 // NetworkSpec is what a script says of a virtual network.
 type NetworkSpec struct {
 	Name         string            `star:"name,required,pos,local" doc:"Its name."`
-	AddressSpace []Prefix          `star:"address_space,set" doc:"Its ranges of addresses; [\"192.168.0.0/16\"] if left out. Keep clear of 10.0.0.0/8, of which swarms take their networks' unless told otherwise."`
-	Subnets      []Subnet          `star:"subnets,set" doc:"Its subnets, all of them; one named nodes with the first range if left out."`
-	Tags         map[string]string `star:"tags,merge" doc:"Tags."`
+	AddressSpace []Prefix          `star:"address_space,set,merge" doc:"Its ranges of addresses; [\"192.168.0.0/16\"] if left out. Those that others add stay. Keep clear of 10.0.0.0/8, of which swarms take their networks' unless told otherwise."`
+	Subnets      []Subnet          `star:"subnets,set,merge" doc:"Its subnets; one named nodes with the first range if left out. Those that others add stay; one that was declared here goes when it is no more."`
+	Tags         map[string]string `star:"tags,merge,fold" doc:"Tags."`
 }
 
 // Subnet is a part of a virtual network.
@@ -80,7 +80,7 @@ var NetworkKind = &resource.Kind{
 
 func checkNetwork(args value.Struct) schema.Problems {
 	p := &problemsOf{schema: networkSchema, args: args}
-	p.text("name", resourceName)
+	p.text("name", networkName)
 	p.ps = append(p.ps, checkTags(p.get("tags"))...)
 	var spec NetworkSpec
 	if p.done() != nil || networkSchema.Decode(args, &spec) != nil || spec.AddressSpace == nil {
@@ -111,6 +111,14 @@ func resourceName(s string) string {
 	return fmt.Sprintf("got %q, want letters, digits, -, _ and ., 80 at most, that begin with a letter or digit", s)
 }
 
+// networkName is resourceName of a network, whose names are shorter, and not too short.
+func networkName(s string) string {
+	if wrong := resourceName(s); wrong != "" || 2 <= len(s) && len(s) <= 64 {
+		return wrong
+	}
+	return fmt.Sprintf("got %q, want a name of 2 to 64 characters", s)
+}
+
 func completeNetwork(args value.Struct) {
 	space, _ := networkSchema.Field("address_space")
 	subnets, _ := networkSchema.Field("subnets")
@@ -139,10 +147,7 @@ func (c *Conn) networkObject(cl *clients, n *armnetwork.VirtualNetwork) *resourc
 	}
 	for _, s := range p.Subnets {
 		sp := val(s.Properties)
-		sub := Subnet{Name: text(s.Name), AddressPrefix: Prefix(text(sp.AddressPrefix)), Outbound: sp.DefaultOutboundAccess == nil || *sp.DefaultOutboundAccess}
-		if sub.AddressPrefix == "" && len(sp.AddressPrefixes) > 0 {
-			sub.AddressPrefix = Prefix(text(sp.AddressPrefixes[0]))
-		}
+		sub := Subnet{Name: text(s.Name), AddressPrefix: Prefix(mainPrefix(&sp)), Outbound: sp.DefaultOutboundAccess == nil || *sp.DefaultOutboundAccess}
 		if sp.NetworkSecurityGroup != nil {
 			sub.SecurityGroup = ptr(c.place(cl).short(text(sp.NetworkSecurityGroup.ID)))
 			o.Uses = append(o.Uses, text(sp.NetworkSecurityGroup.ID))
@@ -182,12 +187,12 @@ func (h networkHandler) Create(ctx context.Context, rc resource.Conn, r *resourc
 	if _, err := cl.nets.Get(ctx, c.Group(), spec.Name, nil); absent(err) != nil {
 		return nil, absent(err)
 	}
-	return h.put(ctx, c, cl, r, spec, nil)
+	return h.put(ctx, c, cl, r, spec, armnetwork.VirtualNetwork{Location: &c.cfg.Location})
 }
 
-// Update implements [resource.Handler]. A PUT of a network takes away the subnets
-// that it does not name, so that all are said each time; what we say nothing of in
-// one that stays is left as it is.
+// Update implements [resource.Handler]. A PUT of a network takes away what it does not
+// name, so that all is said each time: what others made, and what we say nothing of,
+// as it was read.
 func (h networkHandler) Update(ctx context.Context, rc resource.Conn, r *resource.Request) (*resource.Object, error) {
 	c, cl, spec, err := specOf[NetworkSpec](ctx, rc, r, networkSchema)
 	if err != nil {
@@ -197,49 +202,86 @@ func (h networkHandler) Update(ctx context.Context, rc resource.Conn, r *resourc
 	if err != nil {
 		return nil, explain(err)
 	}
-	return h.put(ctx, c, cl, r, spec, &now.VirtualNetwork)
+	return h.put(ctx, c, cl, r, spec, now.VirtualNetwork)
 }
 
-func (networkHandler) put(ctx context.Context, c *Conn, cl *clients, r *resource.Request, spec NetworkSpec, now *armnetwork.VirtualNetwork) (*resource.Object, error) {
-	if now == nil {
-		now = &armnetwork.VirtualNetwork{Location: &c.cfg.Location}
+func (networkHandler) put(ctx context.Context, c *Conn, cl *clients, r *resource.Request, spec NetworkSpec, n armnetwork.VirtualNetwork) (*resource.Object, error) {
+	owned := map[string][]string{}
+	if r.Live != nil {
+		owned = r.Live.Mark.Owned()
 	}
-	if now.Properties == nil {
-		now.Properties = &armnetwork.VirtualNetworkPropertiesFormat{}
+	if n.Properties == nil {
+		n.Properties = &armnetwork.VirtualNetworkPropertiesFormat{}
 	}
-	var space []string
-	for _, p := range spec.AddressSpace {
-		space = append(space, string(p))
-	}
-	now.Properties.AddressSpace = &armnetwork.AddressSpace{AddressPrefixes: pointers(space)}
-	before := map[string]*armnetwork.Subnet{}
-	for _, s := range now.Properties.Subnets {
-		before[text(s.Name)] = s
-	}
-	now.Properties.Subnets = nil
-	for _, want := range spec.Subnets {
-		s := before[want.Name]
-		if s == nil {
-			s = &armnetwork.Subnet{Name: ptr(want.Name)}
-		}
-		if s.Properties == nil {
-			s.Properties = &armnetwork.SubnetPropertiesFormat{}
-		}
-		s.Properties.AddressPrefix, s.Properties.AddressPrefixes = ptr(string(want.AddressPrefix)), nil
-		s.Properties.DefaultOutboundAccess = ptr(want.Outbound)
-		s.Properties.NetworkSecurityGroup = nil
-		if want.SecurityGroup != nil {
-			s.Properties.NetworkSecurityGroup = &armnetwork.SecurityGroup{ID: ptr(c.place(cl).full("Microsoft.Network/networkSecurityGroups", *want.SecurityGroup))}
-		}
-		now.Properties.Subnets = append(now.Properties.Subnets, s)
-	}
-	now.Tags = tagsFor(r, spec.Tags, nil)
-	poller, err := cl.nets.BeginCreateOrUpdate(telling(ctx, toProgress(r)), c.Group(), spec.Name, *now, nil)
+	c.place(cl).lay(n.Properties, spec, owned)
+	n.Tags = tagsFor(r, n.Tags, spec.Tags, nil)
+	poller, err := cl.nets.BeginCreateOrUpdate(unchanged(telling(ctx, toProgress(r)), n.Etag), c.Group(), spec.Name, n, nil)
 	got, err := finish(ctx, poller, err)
 	if err != nil {
 		return nil, err
 	}
 	return c.networkObject(cl, &got.VirtualNetwork), nil
+}
+
+// lay puts into a network what a script says of it. Of the ranges and subnets that
+// were ours, only what it still says stays.
+func (p place) lay(n *armnetwork.VirtualNetworkPropertiesFormat, spec NetworkSpec, owned map[string][]string) {
+	if n.AddressSpace == nil {
+		n.AddressSpace = &armnetwork.AddressSpace{}
+	}
+	n.AddressSpace.AddressPrefixes = slices.DeleteFunc(n.AddressSpace.AddressPrefixes, func(has *string) bool {
+		return slices.Contains(owned["address_space"], text(has)) && !slices.Contains(spec.AddressSpace, Prefix(text(has)))
+	})
+	for _, want := range spec.AddressSpace {
+		if has := n.AddressSpace.AddressPrefixes; !slices.Contains(texts(has), string(want)) {
+			n.AddressSpace.AddressPrefixes = append(has, ptr(string(want)))
+		}
+	}
+	n.Subnets = slices.DeleteFunc(n.Subnets, func(s *armnetwork.Subnet) bool {
+		named := func(want Subnet) bool { return want.Name == text(s.Name) }
+		return slices.Contains(owned["subnets"], text(s.Name)) && !slices.ContainsFunc(spec.Subnets, named)
+	})
+	for _, want := range spec.Subnets {
+		i := slices.IndexFunc(n.Subnets, func(s *armnetwork.Subnet) bool { return text(s.Name) == want.Name })
+		if i < 0 {
+			i = len(n.Subnets)
+			n.Subnets = append(n.Subnets, &armnetwork.Subnet{Name: ptr(want.Name)})
+		}
+		p.laySubnet(n.Subnets[i], want)
+	}
+}
+
+func (p place) laySubnet(s *armnetwork.Subnet, want Subnet) {
+	if s.Properties == nil {
+		s.Properties = &armnetwork.SubnetPropertiesFormat{}
+	}
+	has := mainPrefix(s.Properties)
+	if has == "" {
+		s.Properties.AddressPrefix = ptr(string(want.AddressPrefix))
+	}
+	for _, at := range append(s.Properties.AddressPrefixes, s.Properties.AddressPrefix) {
+		if at != nil && *at == has {
+			*at = string(want.AddressPrefix)
+		}
+	}
+	s.Properties.DefaultOutboundAccess = ptr(want.Outbound)
+	if want.SecurityGroup != nil {
+		s.Properties.NetworkSecurityGroup = &armnetwork.SecurityGroup{ID: ptr(p.full(securityGroupType, *want.SecurityGroup))}
+	}
+}
+
+// mainPrefix is the range of a subnet, which can have another one of IPv6 beside it; ""
+// where it has none.
+func mainPrefix(p *armnetwork.SubnetPropertiesFormat) string {
+	all := texts(append([]*string{p.AddressPrefix}, p.AddressPrefixes...))
+	i := slices.IndexFunc(all, func(s string) bool { return !strings.Contains(s, ":") })
+	switch {
+	case len(all) == 0:
+		return ""
+	case i < 0:
+		return all[0]
+	}
+	return all[i]
 }
 
 func toProgress(r *resource.Request) func(string) {

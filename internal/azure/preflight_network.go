@@ -109,12 +109,17 @@ func notIn(list []resource.Prospect, network, subnet string) *diag.Diagnostic {
 	}
 }
 
-// will is an argument of something of a kind as it will be.
+// will is an argument of something of a kind as it will be: with what others have put
+// there.
 func will(p resource.Prospect, kind *resource.Kind, name string) value.Value {
-	args := p.Args
-	if !p.Changes && p.Live != nil {
-		args = p.Live.Args
-	}
 	f, _ := kind.Schema.Field(name)
-	return args[f.Index]
+	switch {
+	case p.Live == nil:
+		return p.Args[f.Index]
+	case !p.Changes:
+		return p.Live.Args[f.Index]
+	case f.Merge && !p.Anew:
+		return f.After(p.Args[f.Index], p.Live.Args[f.Index], p.Live.Mark.Owned()[f.Name])
+	}
+	return p.Args[f.Index]
 }

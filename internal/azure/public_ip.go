@@ -18,7 +18,7 @@ type PublicIPSpec struct {
 	DNSLabel    *string           `star:"dns_label" doc:"The first part of its name in DNS, LABEL.REGION.cloudapp.azure.com, which nobody else in the region may have."`
 	IdleTimeout int               `star:"idle_timeout" default:"4" min:"4" max:"30" doc:"Minutes after which a silent connection is forgotten."`
 	Zones       []string          `star:"zones,set,replace" doc:"The zones that it is in; left out, as Azure takes it."`
-	Tags        map[string]string `star:"tags,merge" doc:"Tags."`
+	Tags        map[string]string `star:"tags,merge,fold" doc:"Tags."`
 }
 
 // SchemaName implements [schema.Named].
@@ -108,10 +108,13 @@ func (h publicIPHandler) Update(ctx context.Context, rc resource.Conn, r *resour
 func (publicIPHandler) put(ctx context.Context, c *Conn, cl *clients, r *resource.Request, spec PublicIPSpec, ip armnetwork.PublicIPAddress) (*resource.Object, error) {
 	ip.Properties.IdleTimeoutInMinutes = ptr(int32(spec.IdleTimeout))
 	if spec.DNSLabel != nil {
-		ip.Properties.DNSSettings = &armnetwork.PublicIPAddressDNSSettings{DomainNameLabel: spec.DNSLabel}
+		if ip.Properties.DNSSettings == nil {
+			ip.Properties.DNSSettings = &armnetwork.PublicIPAddressDNSSettings{}
+		}
+		ip.Properties.DNSSettings.DomainNameLabel, ip.Properties.DNSSettings.Fqdn = spec.DNSLabel, nil
 	}
-	ip.Tags = tagsFor(r, spec.Tags, nil)
-	poller, err := cl.ips.BeginCreateOrUpdate(telling(ctx, toProgress(r)), c.Group(), spec.Name, ip, nil)
+	ip.Tags = tagsFor(r, ip.Tags, spec.Tags, nil)
+	poller, err := cl.ips.BeginCreateOrUpdate(unchanged(telling(ctx, toProgress(r)), ip.Etag), c.Group(), spec.Name, ip, nil)
 	got, err := finish(ctx, poller, err)
 	if err != nil {
 		return nil, err

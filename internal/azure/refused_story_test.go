@@ -247,8 +247,8 @@ func TestWhatOneCanHave(t *testing.T) {
 	s := newStory(t)
 	ext := "\nvm_extension('a', 'one')\nvm_extension(a, 'two', publisher = 'microsoft.azure.extensions')"
 	for src, want := range map[string]string{
-		"d = disk('d', 8)\nvm('a', provider = az, data_disks = [d])\nvm('b', provider = az, data_disks = [data_disk('d')])":                                                  "vm.a and vm.b both have disk d: Azure attaches it to one machine",
-		"n = network_interface('n', virtual_network = virtual_network('v'))\nvm('a', provider = az, network_interface = n)\nvm('b', provider = az, network_interface = 'n')": "vm.a and vm.b both have network_interface n: Azure gives it to one machine",
+		"d = disk('d', 8)\nvm('a', provider = az, data_disks = [d])\nvm('b', provider = az, data_disks = [data_disk('d')])":                                                    "vm.a and vm.b both have disk d: Azure attaches it to one machine",
+		"n = network_interface('n', virtual_network = virtual_network('net'))\nvm('a', provider = az, network_interface = n)\nvm('b', provider = az, network_interface = 'n')": "vm.a and vm.b both have network_interface n: Azure gives it to one machine",
 		"a = vm('a', provider = az)" + ext: `vm_extension["a/one"] and vm_extension["a/two"] are both microsoft.azure.extensions CustomScript of machine a: Azure has one extension of a type on a machine`,
 		"a = vm('a', provider = az)" + strings.Replace(ext, "extensions'", "extensions', type = 'Other'", 1): "",
 		"vm('a', provider = az, data_disks = ['shared'])\nvm('b', provider = az, data_disks = ['shared'])":   "",
@@ -417,7 +417,7 @@ func TestReplacementsThatCannotBe(t *testing.T) {
 // machine's own is; a size that is chosen can have it.
 func TestAcceleratedInterface(t *testing.T) {
 	s := newStory(t)
-	src := head + "nic = network_interface('nic', virtual_network = virtual_network('v', subnets = [vnet_subnet('nodes', '192.168.0.0/16')]))\nvm('a', provider = az, network_interface = nic, size = 'Standard_B2s')"
+	src := head + "nic = network_interface('nic', virtual_network = virtual_network('net', subnets = [vnet_subnet('nodes', '192.168.0.0/16')]))\nvm('a', provider = az, network_interface = nic, size = 'Standard_B2s')"
 	fast := strings.Replace(src, "'nic', ", "'nic', accelerated_networking = True, ", 1)
 	s.refuses(fast, "vm.a: Standard_B2s takes no accelerated networking")
 	s.apply(src)

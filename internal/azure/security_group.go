@@ -21,7 +21,7 @@ import (
 type SecurityGroupSpec struct {
 	Name  string            `star:"name,required,pos,local" doc:"Its name."`
 	Rules []SecurityRule    `star:"rules,set" doc:"Its rules, all of them, beside Azure's own: those let in what comes from the network and from load balancers, and nothing else."`
-	Tags  map[string]string `star:"tags,merge" doc:"Tags."`
+	Tags  map[string]string `star:"tags,merge,fold" doc:"Tags."`
 }
 
 // SecurityRule is a rule of a network security group.
@@ -32,9 +32,9 @@ type SecurityRule struct {
 	Access       string   `star:"access" default:"Allow" enum:"Allow,Deny" doc:"What happens."`
 	Protocol     string   `star:"protocol" default:"Tcp" enum:"Tcp,Udp,Icmp,Esp,Ah,*" doc:"The protocol; Esp is what encrypted networks of a swarm use."`
 	Ports        []string `star:"ports,set" doc:"The ports, or ranges of them such as \"8000-8010\", that it is sent to; all if left out."`
-	Sources      []string `star:"sources,set" doc:"Whence: addresses, ranges, or a service tag such as \"VirtualNetwork\"; everywhere if left out."`
+	Sources      []string `star:"sources,set" doc:"Whence: addresses, ranges, a service tag such as \"VirtualNetwork\", or IDs of application security groups; everywhere if left out."`
 	SourcePorts  []string `star:"source_ports,set" doc:"The ports that it is sent from; all if left out."`
-	Destinations []string `star:"destinations,set" doc:"Where to: addresses, ranges, or a service tag; everywhere if left out."`
+	Destinations []string `star:"destinations,set" doc:"Where to: addresses, ranges, a service tag, or IDs of application security groups; everywhere if left out."`
 	Description  string   `star:"description" doc:"What it is for."`
 }
 
@@ -59,6 +59,9 @@ var SecurityGroupKind = &resource.Kind{
 	Keyless: true,
 	Out:     named,
 	Check:   checkSecurityGroup,
+	Same: func(_ *resource.Object, _ value.Struct, c schema.Change) bool {
+		return c.Type.Kind == schema.ListOf && sameWords(c.Before, c.After)
+	},
 	Handler: securityGroupHandler{},
 }
 
@@ -105,10 +108,17 @@ var serviceTag = pattern.Of(`^[A-Z][A-Za-z0-9]*(\.[A-Za-z0-9]+)?$`)
 func wrongAddress(s string) string {
 	_, errIP := netip.ParseAddr(s)
 	_, errRange := netip.ParsePrefix(s)
-	if s == anything || errIP == nil || errRange == nil || serviceTag().MatchString(s) {
+	if s == anything || errIP == nil || errRange == nil || serviceTag().MatchString(s) || isApplicationGroup(s) {
 		return ""
 	}
-	return fmt.Sprintf("got %q, want an address, a range such as \"203.0.113.0/24\", or a service tag such as \"VirtualNetwork\"", s)
+	return fmt.Sprintf("got %q, want an address, a range such as \"203.0.113.0/24\", a service tag such as \"VirtualNetwork\", or the ID of an application security group", s)
+}
+
+// isApplicationGroup reports whether whence or where to a rule is names the machines of
+// an application security group.
+func isApplicationGroup(s string) bool {
+	id, err := ParseID(s)
+	return err == nil && strings.EqualFold(id.Type, applicationGroupType)
 }
 
 // several brings what Azure writes as one value or as several to a list: of no
@@ -122,6 +132,35 @@ func several(one *string, more []*string) []string {
 		return nil
 	}
 	return list
+}
+
+// groups splits a list into IDs of application security groups and what else it has.
+func groups(list []string) (ids []*armnetwork.ApplicationSecurityGroup, rest []string) {
+	for _, s := range list {
+		if isApplicationGroup(s) {
+			ids = append(ids, &armnetwork.ApplicationSecurityGroup{ID: &s})
+		} else {
+			rest = append(rest, s)
+		}
+	}
+	return ids, rest
+}
+
+// withGroups is the inverse of groups.
+func withGroups(list []string, ids []*armnetwork.ApplicationSecurityGroup) []string {
+	for _, g := range ids {
+		list = append(list, text(g.ID))
+	}
+	return list
+}
+
+// sameWords reports whether two sets of texts differ in letter case alone, as IDs do.
+func sameWords(a, b value.Value) bool {
+	x, ok1 := value.Reveal(a).(value.List)
+	y, ok2 := value.Reveal(b).(value.List)
+	return ok1 && ok2 && len(x) == len(y) && !slices.ContainsFunc(x, func(v value.Value) bool {
+		return !slices.ContainsFunc(y, func(w value.Value) bool { return asText(v) != "" && strings.EqualFold(asText(v), asText(w)) })
+	})
 }
 
 // oneOf is the inverse of several.
@@ -146,8 +185,15 @@ func (r SecurityRule) arm() *armnetwork.SecurityRule {
 	}
 	p.DestinationPortRange, p.DestinationPortRanges = oneOf(r.Ports)
 	p.SourcePortRange, p.SourcePortRanges = oneOf(r.SourcePorts)
-	p.SourceAddressPrefix, p.SourceAddressPrefixes = oneOf(r.Sources)
-	p.DestinationAddressPrefix, p.DestinationAddressPrefixes = oneOf(r.Destinations)
+	var sources, destinations []string
+	p.SourceApplicationSecurityGroups, sources = groups(r.Sources)
+	p.DestinationApplicationSecurityGroups, destinations = groups(r.Destinations)
+	if len(sources) > 0 || p.SourceApplicationSecurityGroups == nil {
+		p.SourceAddressPrefix, p.SourceAddressPrefixes = oneOf(sources)
+	}
+	if len(destinations) > 0 || p.DestinationApplicationSecurityGroups == nil {
+		p.DestinationAddressPrefix, p.DestinationAddressPrefixes = oneOf(destinations)
+	}
 	return &armnetwork.SecurityRule{Name: ptr(r.Name), Properties: p}
 }
 
@@ -157,10 +203,11 @@ func readRule(r *armnetwork.SecurityRule) SecurityRule {
 	return SecurityRule{
 		Name: text(r.Name), Priority: int(val(p.Priority)), Description: text(p.Description),
 		Direction: spelled(text(p.Direction), "Inbound", "Outbound"), Access: spelled(text(p.Access), "Allow", "Deny"),
-		Protocol:    spelled(text(p.Protocol), "Tcp", "Udp", "Icmp", "Esp", "Ah"),
-		Ports:       several(p.DestinationPortRange, p.DestinationPortRanges),
-		SourcePorts: several(p.SourcePortRange, p.SourcePortRanges),
-		Sources:     several(p.SourceAddressPrefix, p.SourceAddressPrefixes), Destinations: several(p.DestinationAddressPrefix, p.DestinationAddressPrefixes),
+		Protocol:     spelled(text(p.Protocol), "Tcp", "Udp", "Icmp", "Esp", "Ah"),
+		Ports:        several(p.DestinationPortRange, p.DestinationPortRanges),
+		SourcePorts:  several(p.SourcePortRange, p.SourcePortRanges),
+		Sources:      withGroups(several(p.SourceAddressPrefix, p.SourceAddressPrefixes), p.SourceApplicationSecurityGroups),
+		Destinations: withGroups(several(p.DestinationAddressPrefix, p.DestinationAddressPrefixes), p.DestinationApplicationSecurityGroups),
 	}
 }
 
@@ -196,27 +243,30 @@ func (h securityGroupHandler) Create(ctx context.Context, rc resource.Conn, r *r
 	if _, err := cl.nsgs.Get(ctx, c.Group(), spec.Name, nil); absent(err) != nil {
 		return nil, absent(err)
 	}
-	return h.put(ctx, c, cl, r, spec)
+	return h.put(ctx, c, cl, r, spec, armnetwork.SecurityGroup{Location: &c.cfg.Location, Properties: &armnetwork.SecurityGroupPropertiesFormat{}})
 }
 
-// Update implements [resource.Handler].
+// Update implements [resource.Handler]. Its rules are those of the script; all else of
+// it stays as it was read.
 func (h securityGroupHandler) Update(ctx context.Context, rc resource.Conn, r *resource.Request) (*resource.Object, error) {
 	c, cl, spec, err := specOf[SecurityGroupSpec](ctx, rc, r, securityGroupSchema)
 	if err != nil {
 		return nil, err
 	}
-	return h.put(ctx, c, cl, r, spec)
+	now, err := cl.nsgs.Get(ctx, c.Group(), spec.Name, nil)
+	if err != nil {
+		return nil, explain(err)
+	}
+	return h.put(ctx, c, cl, r, spec, now.SecurityGroup)
 }
 
-func (securityGroupHandler) put(ctx context.Context, c *Conn, cl *clients, r *resource.Request, spec SecurityGroupSpec) (*resource.Object, error) {
-	g := armnetwork.SecurityGroup{Location: &c.cfg.Location, Tags: tagsFor(r, spec.Tags, nil), Properties: &armnetwork.SecurityGroupPropertiesFormat{SecurityRules: []*armnetwork.SecurityRule{}}}
-	if r.Live != nil {
-		g.Location = r.Live.Native.(*native).arm.(*armnetwork.SecurityGroup).Location
-	}
+func (securityGroupHandler) put(ctx context.Context, c *Conn, cl *clients, r *resource.Request, spec SecurityGroupSpec, g armnetwork.SecurityGroup) (*resource.Object, error) {
+	g.Tags = tagsFor(r, g.Tags, spec.Tags, nil)
+	g.Properties.SecurityRules = []*armnetwork.SecurityRule{}
 	for _, rule := range spec.Rules {
 		g.Properties.SecurityRules = append(g.Properties.SecurityRules, rule.arm())
 	}
-	poller, err := cl.nsgs.BeginCreateOrUpdate(telling(ctx, toProgress(r)), c.Group(), spec.Name, g, nil)
+	poller, err := cl.nsgs.BeginCreateOrUpdate(unchanged(telling(ctx, toProgress(r)), g.Etag), c.Group(), spec.Name, g, nil)
 	got, err := finish(ctx, poller, err)
 	if err != nil {
 		return nil, err

@@ -70,30 +70,55 @@ func isContinuation(name string) bool {
 }
 
 // tagsFor are the tags that an object shall have: the script's, the mark's, and
-// those that others have put there. Of its own before, only what it still says
-// stays.
-func tagsFor(r *resource.Request, declared map[string]string, own map[string]string) map[string]*string {
-	labels := map[string]string{}
+// those that others have put there. live are those that it has, nil where it was not
+// read again since it was observed.
+func tagsFor(r *resource.Request, live map[string]*string, declared map[string]string, own map[string]string) map[string]*string {
+	_, labels := resource.ReadMark(unpack(live))
+	var was []string
 	if r.Live != nil {
-		before, ok := r.Live.Native.(*native)
-		if ok {
-			maps.Copy(labels, before.tags)
-		}
-		for _, key := range r.Live.Mark.Owned()["tags"] {
-			delete(labels, key)
+		was = r.Live.Mark.Owned()["tags"]
+		if n, ok := r.Live.Native.(*native); ok && live == nil {
+			labels = n.tags
 		}
 	}
-	maps.Copy(labels, declared)
-	out := r.Mark.Labels(labels)
+	out := r.Mark.Labels(retagged(labels, was, declared))
 	maps.Copy(out, own)
 	return pack(out)
 }
 
-// ownTags are those of live tags that we have set.
+// retagged are tags with those that are declared now in place of those that were. To
+// Azure letter case means nothing in their names, and they keep the one that they got.
+func retagged[V any](tags map[string]V, was []string, now map[string]V) map[string]V {
+	out := maps.Clone(tags)
+	for _, name := range was {
+		if _, stays := now[spelling(now, name)]; !stays {
+			delete(out, spelling(out, name))
+		}
+	}
+	for name, v := range now {
+		out[spelling(out, name)] = v
+	}
+	return out
+}
+
+// spelling is how tags write a name, if they have it.
+func spelling[V any](tags map[string]V, name string) string {
+	if _, same := tags[name]; same {
+		return name
+	}
+	for has := range tags {
+		if strings.EqualFold(has, name) {
+			return has
+		}
+	}
+	return name
+}
+
+// ownTags are those of live tags that we have set, as we write them.
 func ownTags(live map[string]string, m resource.Mark) map[string]string {
 	out := map[string]string{}
 	for _, name := range m.Owned()["tags"] {
-		if v, ok := live[name]; ok {
+		if v, ok := live[spelling(live, name)]; ok {
 			out[name] = v
 		}
 	}
@@ -154,9 +179,15 @@ func checkTags(v value.Value) schema.Problems {
 	if len(m.Entries) > maxTags-10 {
 		add("are %d, and Azure allows %d beside ours", len(m.Entries), maxTags-10)
 	}
+	seen := map[string]string{} // by its name in small letters
 	for _, e := range m.Entries {
+		name := strings.ToLower(e.Key)
+		other, twice := seen[name]
+		seen[name] = e.Key
 		switch {
-		case resource.IsMark(e.Key):
+		case twice:
+			add("%q and %q are one to Azure, which knows no letter case in names", other, e.Key)
+		case resource.IsMark(name):
 			add("%q is ours", e.Key)
 		case e.Key == "" || len(e.Key) > maxTagName || strings.ContainsAny(e.Key, `<>%&\?/`):
 			add(`%q: a name has 1 to %d characters, and none of <>%%&\?/`, e.Key, maxTagName)

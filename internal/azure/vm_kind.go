@@ -37,7 +37,7 @@ type VMSpec struct {
 	BootDiagnostics bool              `star:"boot_diagnostics" default:"true" doc:"Whether Azure keeps what it says when it boots: az vm boot-diagnostics get-boot-log."`
 	Identity        []string          `star:"identity,set" doc:"Identities that what runs on it may log in to Azure with: \"system\" for one of its own, or IDs of others."`
 	Running         bool              `star:"running" default:"true" doc:"Whether it runs. False deallocates it: it costs nothing then but its disk, and what is declared on it is left as it is."`
-	Tags            map[string]string `star:"tags,merge" doc:"Tags."`
+	Tags            map[string]string `star:"tags,merge,fold" doc:"Tags."`
 }
 
 // SchemaName implements [schema.Named].

@@ -2,7 +2,6 @@ package azure
 
 import (
 	"context"
-	"maps"
 
 	"github.com/Azure/azure-sdk-for-go/sdk/resourcemanager/compute/armcompute/v8"
 	"github.com/Azure/azure-sdk-for-go/sdk/resourcemanager/network/armnetwork/v9"
@@ -11,16 +10,7 @@ import (
 // retag gives what comes and goes with a machine the tags that the machine has now:
 // its interface, its public address, its disk. What others put there stays.
 func (c *Conn) retag(ctx context.Context, cl *clients, m *machine, was, now map[string]string) error {
-	change := func(tags map[string]*string) map[string]*string {
-		tags = maps.Clone(tags)
-		for name := range was {
-			delete(tags, name)
-		}
-		for name, v := range now {
-			tags[name] = &v
-		}
-		return tags
-	}
+	change := func(tags map[string]*string) map[string]*string { return retagged(tags, sorted(was), pack(now)) }
 	if m.nic != nil && m.nic.Tags[tagPart] != nil {
 		if err := c.retagInterface(ctx, cl, m.nic, change); err != nil {
 			return err

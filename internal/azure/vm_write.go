@@ -103,7 +103,7 @@ func (c *Conn) draft(ctx context.Context, cl *clients, r *resource.Request, spec
 	}
 	vm := armcompute.VirtualMachine{
 		Location: &c.cfg.Location,
-		Tags:     tagsFor(r, spec.Tags, own),
+		Tags:     tagsFor(r, nil, spec.Tags, own),
 		Properties: &armcompute.VirtualMachineProperties{
 			HardwareProfile:    &armcompute.HardwareProfile{VMSize: ptr(armcompute.VirtualMachineSizeTypes(size))},
 			StorageProfile:     c.place(cl).storage(spec, image),
@@ -296,7 +296,7 @@ func (c *Conn) alter(ctx context.Context, cl *clients, r *resource.Request, a *a
 		}
 		a.runs = false
 	}
-	change := armcompute.VirtualMachineUpdate{Tags: tagsFor(r, spec.Tags, n.own), Properties: &armcompute.VirtualMachineProperties{
+	change := armcompute.VirtualMachineUpdate{Tags: tagsFor(r, nil, spec.Tags, n.own), Properties: &armcompute.VirtualMachineProperties{
 		DiagnosticsProfile: &armcompute.DiagnosticsProfile{BootDiagnostics: &armcompute.BootDiagnostics{Enabled: &spec.BootDiagnostics}},
 	}}
 	if size != "" {

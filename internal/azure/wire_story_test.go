@@ -36,13 +36,15 @@ func TestWire(t *testing.T) {
 	s.destroy(src)
 	for _, more := range []string{balanced, diskScript, head + "rack = availability_set('rack')\nvm('web', provider = az, availability_set = rack)"} {
 		s.apply(more)
+		more = strings.Replace(more, "'westeurope'", "'westeurope', tags = {'cost': '42'}", 1)
+		s.apply(more)
 		s.destroy(more)
 	}
 
 	seen := s.wire.operations()
 	for _, op := range []string{
 		"Client.NewListByResourceGroupPager",
-		"AvailabilitySetsClient.CreateOrUpdate", "AvailabilitySetsClient.Delete", "AvailabilitySetsClient.NewListPager",
+		"AvailabilitySetsClient.CreateOrUpdate", "AvailabilitySetsClient.Delete", "AvailabilitySetsClient.NewListPager", "AvailabilitySetsClient.Update",
 		"DisksClient.BeginCreateOrUpdate", "DisksClient.BeginDelete", "DisksClient.BeginUpdate", "DisksClient.NewListByResourceGroupPager",
 		"LoadBalancersClient.BeginCreateOrUpdate", "LoadBalancersClient.BeginDelete", "LoadBalancersClient.NewListPager",
 		"ManagementClient.CheckDNSNameAvailability",

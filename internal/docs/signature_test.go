@@ -25,7 +25,7 @@ var samples = map[string]string{
 	"kind": `"network"`, "cluster": "None", "host.name": `"m1"`, "address": `"10.0.0.4"`, "user": `""`, "port": `0`, "key": `""`, "jump": `""`, "sudo": `"auto"`,
 	"action": `"allow"`, "rule.port": `22`, "private_ip": `""`, "accept_new": `False`, "provider": `local()`, "registry.provider": `azure("westeurope")`, "lookup.provider": `None`, "lookup.host": `None`, "file.name": `"/x"`, "directory.name": `"/x"`, "package.name": `"curl"`, "systemd_unit.name": `"x.service"`, "sysctl.name": `"net.x"`, "run": `"true"`, "site": `""`, "subnet": `""`, "vars": `{}`, "lab.name": `""`, "build.context": `"web"`, "image_copy.image": `image("nginx")`,
 	"location": `"westeurope"`, "resource_group": `""`, "subscription": `""`, "tenant": `""`, "environment": `""`, "open_ports": `["80"]`, "ssh_from": `""`, "azure.tags": `{"cost": "42"}`,
-	"priority": `100`, "vm_extension.vm": `"n"`, "extension": `"x"`, "disk.name": `"n"`, "size_gb": `8`, "disk": `"n"`, "address_prefix": `"192.168.1.0/24"`, "virtual_network": `"net"`, "lb_rule.port": `80`,
+	"priority": `100`, "vm_extension.vm": `"n"`, "extension": `"x"`, "disk.name": `"n"`, "size_gb": `8`, "disk": `"n"`, "address_prefix": `"192.168.1.0/24"`, "virtual_network": `"net"`, "virtual_network.name": `"net"`, "lb_rule.port": `80`,
 	"files": `["compose.yml"]`, "images": `{}`, "resolve_image": `"never"`, "env_files": `None`, "profiles": `[]`, "strict": `False`, "build": `False`, "push": `None`, "after": `[]`, "with_registry_auth": `False`, "wait": `True`, "timeout": `None`,
 	"registry.host": `"registry.example.com"`, "username": `""`, "password": `""`, "identity_token": `""`, "helper": `""`, "ca": `""`, "insecure": "False",
 }

@@ -295,11 +295,10 @@ func (c Case) mark(args value.Struct) resource.Mark {
 		m.Sensitive = resource.Sensitive(c.Decl.Kind.Schema, args)
 	}
 	for _, f := range c.Decl.Kind.Schema.Merged() {
-		if keys, ok := value.Reveal(args[f.Index]).(*value.Map); ok && keys != nil {
-			m.Keys = slices.Grow(m.Keys, keys.Len())
-			for _, e := range keys.Entries {
-				m.Keys = append(m.Keys, f.Name+":"+e.Key)
-			}
+		keys := f.Keys(args[f.Index])
+		m.Keys = slices.Grow(m.Keys, len(keys))
+		for _, key := range keys {
+			m.Keys = append(m.Keys, f.Name+":"+key)
 		}
 	}
 	if on := c.Decl.Lifecycle.ReplaceOn; on != nil {

@@ -189,9 +189,7 @@ func (c Case) imported(o *resource.Object) *Change {
 	ch.Mark.Keys = slices.DeleteFunc(ch.Mark.Keys, func(k string) bool {
 		field, key, _ := strings.Cut(k, ":")
 		f, _ := d.Kind.Schema.Field(field)
-		live, _ := value.Reveal(o.Args[f.Index]).(*value.Map)
-		_, has := live.Get(key)
-		return !has
+		return !f.HasKey(o.Args[f.Index], key)
 	})
 	if d.Kind.Versioned && c.holds(o, args) {
 		ch.Mark.Hash = c.hashOf(args)

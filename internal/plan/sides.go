@@ -1,10 +1,6 @@
 package plan
 
-import (
-	"slices"
-
-	"github.com/swarmscript/swarmscript/internal/value"
-)
+import "github.com/swarmscript/swarmscript/internal/value"
 
 // Sides returns the arguments before and after a change, in full: what the
 // script leaves out is its default, or stays as it is.
@@ -30,7 +26,7 @@ func (c *Change) Sides() (before, after value.Struct) {
 			case v == nil:
 				v = before[i]
 			case f.Merge:
-				v = merged(f.Name, c, v, before[i])
+				v = f.After(v, before[i], c.Live.Mark.Owned()[f.Name])
 			}
 		}
 		if c.Decl != nil && i < len(c.Decl.Args) && !value.Sensitive(v) {
@@ -39,24 +35,4 @@ func (c *Change) Sides() (before, after value.Struct) {
 		after[i] = v
 	}
 	return before, after
-}
-
-// merged is a map of which only some keys are ours, as it will be.
-func merged(field string, c *Change, want, live value.Value) value.Value {
-	w, ok1 := want.(*value.Map)
-	l, ok2 := live.(*value.Map)
-	if !ok1 || !ok2 || l.Len() == 0 {
-		return want
-	}
-	owned := c.Live.Mark.Owned()[field]
-	var entries []value.Entry
-	for _, e := range l.Entries {
-		if !slices.Contains(owned, e.Key) {
-			entries = append(entries, e)
-		}
-	}
-	if w != nil {
-		entries = append(entries, w.Entries...) // of equal keys the last wins
-	}
-	return value.NewMap(entries)
 }

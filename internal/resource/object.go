@@ -55,7 +55,7 @@ type Mark struct {
 	Address value.Address
 	// Hash stands for what cannot be read back: a keyed hash.
 	Hash string
-	// Keys are the keys that we set in merged maps, as field:key.
+	// Keys are those of what we set in merged maps and sets, as field:key.
 	Keys []string
 	// Sensitive are the arguments that held something sensitive, as field or
 	// field:key: their live values are not shown when the script drops them.
@@ -213,7 +213,7 @@ func hidden(v value.Value) value.Value {
 	return value.Secret{V: v}
 }
 
-// Owned returns the keys that we set in merged maps, by field.
+// Owned returns the keys of what we set in merged maps and sets, by field.
 func (m Mark) Owned() map[string][]string {
 	if len(m.Keys) == 0 {
 		return nil

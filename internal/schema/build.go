@@ -46,6 +46,9 @@ func (s *Struct) build() {
 			p.required = append(p.required, f)
 		}
 		if f.Merge {
+			if e := f.Type.Elem; f.Type.Set && e.Kind != String && (e.Kind != StructOf || e.Struct.built().key < 0) {
+				panic(fmt.Sprintf("schema: %s: field %s: merge does not go with a %s, whose elements have no key", s.typ, f.Name, f.Type.Name()))
+			}
 			p.merged = append(p.merged, f)
 		}
 		if f.API != "" || newerInside(f.Type) {
@@ -88,6 +91,8 @@ func buildField(sf reflect.StructField, tag string) *Field {
 			f.Type.Set = true
 		case "merge":
 			f.Merge = true
+		case "fold":
+			f.Fold = true
 		case "secret":
 			f.Secret = true
 		case "writeonly":
@@ -109,7 +114,8 @@ func buildField(sf reflect.StructField, tag string) *Field {
 		}
 	}
 	f.mustBe(sf, f.Type.Set, "set", ListOf)
-	f.mustBe(sf, f.Merge, "merge", MapOf)
+	f.mustBe(sf, f.Merge && !f.Type.Set, "merge", MapOf)
+	f.mustBe(sf, f.Fold, "fold", MapOf)
 	f.mustBe(sf, f.Type.Binary, "binary", String)
 	f.mustBe(sf, f.Key, "key", String, Int)
 	leaf := f.Type

@@ -90,41 +90,6 @@ func (t *Type) holdsSecret(v value.Value) bool {
 	return false
 }
 
-// merge compares only the keys that are declared, or were.
-func (d *differ) merge(want, live value.Value, owned []string) {
-	w, _ := value.Reveal(want).(*value.Map)
-	l, _ := value.Reveal(live).(*value.Map)
-	if !isMap(want) {
-		d.add(d.field.Name, d.field.Type, live, want)
-		return
-	}
-	elem := d.field.Type.Elem
-	if w != nil {
-		for _, e := range w.Entries {
-			before, ok := l.Get(e.Key)
-			if !ok || !value.Equal(e.Value, before) {
-				d.add(fmt.Sprintf("%s[%q]", d.field.Name, e.Key), elem, before, e.Value)
-			}
-		}
-	}
-	for _, k := range owned {
-		if _, declared := w.Get(k); declared {
-			continue
-		}
-		if before, ok := l.Get(k); ok {
-			d.add(fmt.Sprintf("%s[%q]", d.field.Name, k), elem, before, nil)
-		}
-	}
-}
-
-func isMap(v value.Value) bool {
-	switch value.Reveal(v).(type) {
-	case nil, *value.Map:
-		return true
-	}
-	return false
-}
-
 // compare walks two values of one type, and records differences as deep as
 // they can be named: whole elements of lists, keys of maps, fields of structs.
 func (d *differ) compare(path string, t *Type, want, live value.Value) {

@@ -187,6 +187,60 @@ func TestDiffMerge(t *testing.T) {
 	}
 }
 
+// Of a merged set, only elements that we set are ours to change, and what others have
+// put there stays.
+func TestDiffMergedSets(t *testing.T) {
+	type part struct {
+		Name string `star:"name,required,key"`
+		Size int    `star:"size"`
+	}
+	s := Of(struct {
+		Parts []part            `star:"parts,set,merge"`
+		Words []string          `star:"words,set,merge"`
+		Tags  map[string]string `star:"tags,merge,fold"`
+	}{})
+	parts := func(sizes ...int64) value.Value {
+		var l value.List
+		for i, n := range sizes {
+			l = append(l, value.Struct{string(rune('a' + i)), n})
+		}
+		return l
+	}
+	for _, c := range []struct {
+		name        string
+		field       int
+		want, live  value.Value
+		owned       []string
+		diff, after string
+	}{
+		{"one of ours", 0, parts(2), parts(1, 1), nil, `parts["a"].size: 1 -> 2`, `[part(name = "a", size = 2), part(name = "b", size = 1)]`},
+		{"one that was ours", 0, parts(1), parts(1, 1, 1), []string{"a", "b"}, `parts["b"]: part(name = "b", size = 1) -> none`, `[part(name = "a", size = 1), part(name = "c", size = 1)]`},
+		{"the last that was ours", 0, nil, parts(1), []string{"a"}, `parts["a"]: part(name = "a", size = 1) -> none`, ""},
+		{"somebody else's", 0, parts(1), parts(1, 1), []string{"a"}, "", `[part(name = "a", size = 1), part(name = "b", size = 1)]`},
+		{"a text of ours", 1, list("a", "b"), list("a", "c"), nil, `words: ["a"] -> ["a", "b"]`, `["a", "b", "c"]`},
+		{"a text that was ours", 1, list("a"), list("a", "b", "c"), []string{"a", "b"}, `words: ["a", "b"] -> ["a"]`, `["a", "c"]`},
+		{"a text that is not known", 1, list("a", later), list("a"), nil, `words: ["a"] -> ["a", (known after apply)] (unknown)`, `["a", (known after apply)]`},
+		{"letter case of a key", 2, dict("Cost", "1"), dict("cost", "1", "more", "x"), []string{"Cost"}, "", `{"Cost": "1", "more": "x"}`},
+		{"its value", 2, dict("Cost", "2"), dict("cost", "1"), nil, `tags["Cost"]: "1" -> "2"`, `{"Cost": "2"}`},
+		{"one that was ours, in letters of theirs", 2, dict(), dict("cost", "1"), []string{"Cost"}, `tags["Cost"]: "1" -> none`, `{}`},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			desired, live := make(value.Struct, 3), make(value.Struct, 3)
+			desired[c.field], live[c.field] = c.want, c.live
+			f := s.Fields()[c.field]
+			if got := show(s.Diff(desired, live, map[string][]string{f.Name: c.owned})); got != c.diff {
+				t.Errorf("got  %s\nwant %s", got, c.diff)
+			}
+			if c.after == "" {
+				return
+			}
+			if got := f.Type.Format(f.After(c.want, c.live, c.owned)); got != c.after {
+				t.Errorf("it will be %s, want %s", got, c.after)
+			}
+		})
+	}
+}
+
 func TestFormat(t *testing.T) {
 	tests := []struct {
 		field string

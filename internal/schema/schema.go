@@ -8,7 +8,9 @@
 //	      required            must be given
 //	      replace             a change cannot be made in place
 //	      set                 a list whose order means nothing
-//	      merge               a map of which only our own keys are compared
+//	      merge               a map of which only our own keys are compared; of a set,
+//	                          whose elements are texts or have a key, so its elements
+//	      fold                letter case means nothing in the keys of a merged map
 //	      secret              never shown
 //	      writeonly           cannot be read back: compared by keyed hash
 //	      binary              text of any bytes, 0 too
@@ -76,6 +78,7 @@ type Field struct {
 	Required  bool
 	Replace   bool
 	Merge     bool
+	Fold      bool
 	Secret    bool
 	WriteOnly bool
 	Local     bool
@@ -176,7 +179,7 @@ func (s *Struct) Fields() []*Field { return s.built().fields }
 // Required returns the fields that must be given.
 func (s *Struct) Required() []*Field { return s.built().required }
 
-// Merged returns the maps of which only our own keys are compared.
+// Merged returns the maps and sets of which only our own elements are compared.
 func (s *Struct) Merged() []*Field { return s.built().merged }
 
 // Newer returns the fields that the oldest engine does not know, or not all of.

@@ -224,6 +224,12 @@ func TestPanicsOnNonsense(t *testing.T) {
 			A []string `star:"a,merge"`
 		}{}, "field A: merge does not go with list of string"},
 		{struct {
+			A []int `star:"a,set,merge"`
+		}{}, "field a: merge does not go with a set of int, whose elements have no key"},
+		{struct {
+			A string `star:"a,fold"`
+		}{}, "field A: fold does not go with string"},
+		{struct {
 			A int `star:"a" enum:"1,2"`
 		}{}, "field A: enum does not go with int"},
 		{struct {

@@ -47,6 +47,9 @@ func putBalancer(w *write) error {
 	if err := sameBackend(props); err != nil {
 		return err
 	}
+	if err := oneWayOut(props); err != nil {
+		return err
+	}
 	for _, r := range objects(props, "probes") {
 		p := sub(r, "properties")
 		if err := checkProbe(r); err != nil {
@@ -93,6 +96,22 @@ func sameBackend(props object) error {
 			return bad("RulesUseSameBackendPortProtocolAndPool", "Load balancing rules %s and %s with floating IP disabled use the same protocol %s and backend port %d, and must not be used with the same backend address pool %s.", other, text(r, "id"), text(p, "protocol"), number(p, "backendPort"), pool)
 		}
 		taken[key] = text(r, "id")
+	}
+	return nil
+}
+
+// oneWayOut refuses rules by which machines would go out where an outbound rule says
+// how they do.
+func oneWayOut(props object) error {
+	for _, out := range objects(props, "outboundRules") {
+		for _, front := range objects(out, "properties", "frontendIPConfigurations") {
+			for _, r := range objects(props, "loadBalancingRules") {
+				p := sub(r, "properties")
+				if p["disableOutboundSnat"] != true && keyOf(text(p, "frontendIPConfiguration", "id")) == keyOf(text(front, "id")) {
+					return bad("LoadBalancingRuleMustDisableSNATSinceSameFrontendIPConfigurationIsReferencedByOutboundRule", "Load balancing rule %s must disable SNAT since the same frontend IP configuration %s is referenced by outbound rule %s.", text(r, "id"), text(front, "id"), text(out, "id"))
+				}
+			}
+		}
 	}
 	return nil
 }

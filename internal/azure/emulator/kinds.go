@@ -88,13 +88,14 @@ func init() {
 			put:  putAddress, inUse: addressInUse, render: renderAddress,
 		},
 		networkKind: {
-			name: "Microsoft.Network/virtualNetworks", parts: map[string]string{"subnets": "subnets"},
+			name: "Microsoft.Network/virtualNetworks", names: vnetName, parts: map[string]string{"subnets": "subnets"},
 			put: putNetwork, inUse: networkInUse, render: renderNetwork, work: workNetwork,
 		},
 		securityKind: {
 			name: "Microsoft.Network/networkSecurityGroups", parts: map[string]string{"securityrules": "securityRules"},
 			put: putSecurity, inUse: securityInUse, render: renderSecurity, work: workNetwork,
 		},
+		"microsoft.network/applicationsecuritygroups": {name: "Microsoft.Network/applicationSecurityGroups"},
 		balancerKind: {
 			name: "Microsoft.Network/loadBalancers",
 			parts: map[string]string{
@@ -119,6 +120,7 @@ func (k *kind) arrays() iter.Seq[string] { return maps.Values(k.parts) }
 
 var (
 	networkName = pattern.Of(`^[A-Za-z0-9]([\w.-]{0,78}\w)?$`)
+	vnetName    = pattern.Of(`^[A-Za-z0-9]([\w.-]{0,62}\w)$`)
 	vmName      = pattern.Of(`^[A-Za-z0-9]([\w.-]{0,62}[\w])?$`)
 )
 
@@ -128,7 +130,11 @@ func (k *kind) checkName(name string) error {
 		names = networkName
 	}
 	if !names().MatchString(name) {
-		return bad("InvalidResourceName", "Resource name %s is invalid. The name can be up to 80 characters long. It must begin with a word character, and it must end with a word character or with '_'. The name may contain word characters or '.', '-', '_'.", name)
+		most := 80
+		if k.names != nil { // vmName, vnetName
+			most = 64
+		}
+		return bad("InvalidResourceName", "Resource name %s is invalid. The name can be up to %d characters long. It must begin with a word character, and it must end with a word character or with '_'. The name may contain word characters or '.', '-', '_'.", name, most)
 	}
 	return nil
 }

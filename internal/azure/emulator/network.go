@@ -2,6 +2,7 @@ package emulator
 
 import (
 	"net/netip"
+	"slices"
 	"strings"
 )
 
@@ -112,6 +113,7 @@ func keep(was object, key string, fresh any) any {
 	return fresh
 }
 
+// subnetPrefix is the IPv4 range of a subnet, beside which it can have one of IPv6.
 func subnetPrefix(s object) (netip.Prefix, error) {
 	all := texts(s, "properties", "addressPrefixes")
 	if one := text(s, "properties", "addressPrefix"); one != "" {
@@ -121,17 +123,18 @@ func subnetPrefix(s object) (netip.Prefix, error) {
 	if err != nil {
 		return netip.Prefix{}, err
 	}
-	if len(ps) != 1 {
-		return netip.Prefix{}, bad("InvalidRequestFormat", "Subnet '%s' needs one address prefix.", text(s, "name"))
+	v4 := slices.DeleteFunc(slices.Clone(ps), func(p netip.Prefix) bool { return !p.Addr().Is4() })
+	if len(v4) != 1 || len(ps) > 2 {
+		return netip.Prefix{}, bad("InvalidRequestFormat", "Subnet '%s' needs one IPv4 address prefix, and has one of IPv6 at most.", text(s, "name"))
 	}
-	return ps[0], nil
+	return v4[0], nil
 }
 
 func prefixes(all []string) ([]netip.Prefix, error) {
 	var out []netip.Prefix
 	for _, s := range all {
 		p, err := netip.ParsePrefix(s)
-		if err != nil || !p.Addr().Is4() || p != p.Masked() || p.Bits() > 29 {
+		if err != nil || p != p.Masked() || p.Addr().Is4() && p.Bits() > 29 {
 			return nil, bad("InvalidAddressPrefixFormat", "Address prefix %s of resource is not formatted correctly. It should follow CIDR notation, for example 10.0.0.0/24, with no bits set after the prefix, and not be smaller than /29.", s)
 		}
 		out = append(out, p)

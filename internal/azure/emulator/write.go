@@ -1,7 +1,9 @@
 package emulator
 
 import (
+	"maps"
 	"net/http"
+	"slices"
 	"strings"
 
 	"github.com/swarmscript/swarmscript/internal/pattern"
@@ -105,7 +107,32 @@ func (w *write) head() error {
 			return err
 		}
 	}
+	w.foldTags()
 	return checkTags(b)
+}
+
+// foldTags makes one tag of those whose names differ in letter case alone. It keeps the
+// name that it got first.
+func (w *write) foldTags() {
+	var was object
+	if w.old != nil {
+		was = sub(w.old.Body, "tags")
+	}
+	tags, out := sub(w.rec.Body, "tags"), object{}
+	for _, name := range slices.Sorted(maps.Keys(tags)) {
+		as := name
+		for _, had := range []object{was, out} {
+			for k := range had {
+				if strings.EqualFold(k, name) {
+					as = k
+				}
+			}
+		}
+		out[as] = tags[name]
+	}
+	if len(tags) > 0 {
+		w.rec.Body["tags"] = out
+	}
 }
 
 // nameParts gives the parts of a resource their IDs.
