@@ -20,7 +20,8 @@ import (
 type vmHandler struct{}
 
 // Create implements [resource.Handler]. It is one request: a crash after it leaves a
-// machine that is ours, which the next run waits for.
+// machine that is ours, which the next run waits for. One that Azure fails to make goes
+// again.
 func (vmHandler) Create(ctx context.Context, rc resource.Conn, r *resource.Request) (*resource.Object, error) {
 	c, cl, spec, err := specOf[VMSpec](ctx, rc, r, vmSchema)
 	if err != nil {
@@ -47,6 +48,9 @@ func (vmHandler) Create(ctx context.Context, rc resource.Conn, r *resource.Reque
 	toProgress(r)("is made in Azure")
 	waits(r)
 	o, err := c.made(ctx, cl, spec.Name, operation{asked: operationOf(poller), every: interval(answer)})
+	if err != nil && poller.Done() {
+		return nil, c.unmake(ctx, cl, r, spec.Name, err)
+	}
 	if err != nil || spec.Running {
 		return o, err
 	}
@@ -366,16 +370,7 @@ func (c *Conn) grow(ctx context.Context, cl *clients, n *native, spec VMSpec) er
 // Delete implements [resource.Handler]. What came with the machine goes with it.
 func (vmHandler) Delete(ctx context.Context, rc resource.Conn, r *resource.Request) error {
 	toProgress(r)("is deleted, with its disk and its addresses")
-	return deletes(ctx, rc, r, func(ctx context.Context, cl *clients, group, name string) error {
-		var answer *http.Response
-		poller, err := cl.vms.BeginDelete(policy.WithCaptureResponse(ctx, &answer), group, name, nil)
-		switch err = explain(err); {
-		case isMissing(err):
-			return nil
-		case err != nil:
-			return err
-		}
-		waits(r)
-		return rc.(*Conn).gone(ctx, cl, name, operation{asked: operationOf(poller), every: interval(answer)})
+	return deletes(ctx, rc, r, func(ctx context.Context, cl *clients, _, name string) error {
+		return rc.(*Conn).removeVM(ctx, cl, r, name)
 	})
 }
