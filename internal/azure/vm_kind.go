@@ -32,9 +32,9 @@ type VMSpec struct {
 	Spot            bool              `star:"spot,replace" doc:"Whether it costs less, and may be taken away at any time: for workers."`
 	DiskSize        *schema.Size      `star:"os_disk_size" doc:"The size of its disk, as \"64g\"; the image's if left out. It can only grow, and is off for that while."`
 	DiskType        *string           `star:"os_disk_type,replace" enum:"Standard_LRS,StandardSSD_LRS,StandardSSD_ZRS,Premium_LRS,Premium_ZRS" doc:"What its disk is; StandardSSD_LRS if left out."`
-	DataDisks       []DataDisk        `star:"data_disks,set" doc:"Disks that it has beside its own, all of them. They come and go in place, and outlive the machine."`
+	DataDisks       *[]DataDisk       `star:"data_disks,set" doc:"Disks that it has beside its own, all of them; left out, those that somebody else attaches stay. They come and go in place, and outlive the machine."`
 	BootDiagnostics bool              `star:"boot_diagnostics" default:"true" doc:"Whether Azure keeps what it says when it boots: az vm boot-diagnostics get-boot-log."`
-	Identity        []string          `star:"identity,set" doc:"Identities that what runs on it may log in to Azure with: \"system\" for one of its own, or IDs of others."`
+	Identity        *[]string         `star:"identity,set" doc:"Identities that what runs on it may log in to Azure with, all of them: \"system\" for one of its own, or IDs of others; left out, those that somebody else gives it stay."`
 	Running         bool              `star:"running" default:"true" doc:"Whether it runs. False deallocates it: it costs nothing then but its disk."`
 	Tags            map[string]string `star:"tags,merge" doc:"Tags."`
 }

@@ -95,7 +95,9 @@ func (c *Conn) vmObject(cl *clients, l *live, vm *armcompute.VirtualMachine) *re
 	}
 	c.readStorage(spec, p.StorageProfile)
 	disks, ids := c.place(cl).readDisks(p.StorageProfile)
-	spec.DataDisks, o.Uses = disks, append(o.Uses, ids...)
+	if o.Uses = append(o.Uses, ids...); disks != nil {
+		spec.DataDisks = &disks
+	}
 	readLogin(spec, p.OSProfile)
 	c.readNetwork(cl, spec, o, m)
 	if len(vm.Zones) > 0 {
@@ -113,7 +115,9 @@ func (c *Conn) vmObject(cl *clients, l *live, vm *armcompute.VirtualMachine) *re
 	if d := p.DiagnosticsProfile; d != nil && d.BootDiagnostics != nil {
 		spec.BootDiagnostics = val(d.BootDiagnostics.Enabled)
 	}
-	spec.Identity = readIdentity(vm.Identity)
+	if identity := readIdentity(vm.Identity); identity != nil {
+		spec.Identity = &identity
+	}
 	o.Args = vmSchema.Encode(spec)
 	out(o, "user", spec.User)
 	out(o, "hostname", o.Name)
@@ -252,7 +256,7 @@ func sameIdentity(live *resource.Object, args value.Struct) bool {
 	if vmSchema.Decode(live.Args, &has) != nil || vmSchema.Decode(args, &shall) != nil {
 		return false // not all is known yet
 	}
-	return slices.Equal(foldedSet(has.Identity), foldedSet(shall.Identity))
+	return shall.Identity == nil || slices.Equal(foldedSet(val(has.Identity)), foldedSet(*shall.Identity))
 }
 
 func foldedSet(list []string) []string {

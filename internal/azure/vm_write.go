@@ -119,8 +119,8 @@ func (c *Conn) draft(ctx context.Context, cl *clients, r *resource.Request, spec
 	if sold != nil {
 		vm.Plan = &armcompute.Plan{Publisher: sold.Publisher, Product: sold.Product, Name: sold.Name}
 	}
-	if len(spec.Identity) > 0 {
-		vm.Identity = identityOf(spec.Identity)
+	if list := val(spec.Identity); len(list) > 0 {
+		vm.Identity = identityOf(list)
 	}
 	if spec.AvailabilitySet != nil {
 		vm.Properties.AvailabilitySet = &armcompute.SubResource{ID: ptr(c.place(cl).full(availabilitySetType, *spec.AvailabilitySet))}
@@ -150,7 +150,7 @@ func (c *Conn) sizeOf(ctx context.Context, cl *clients, spec VMSpec) (string, er
 // smallest is the smallest size that has what a script wants, and that a machine can
 // be given that has another one now.
 func (c *Conn) smallest(list []sku, spec VMSpec, now string) (string, error) {
-	w := want{cpus: val(spec.CPUs), memory: int64(val(spec.Memory)), zone: val(spec.Zone), disks: len(spec.DataDisks), fast: val(spec.Accelerated) || c.isFast(val(spec.Interface)), spot: spec.Spot}
+	w := want{cpus: val(spec.CPUs), memory: int64(val(spec.Memory)), zone: val(spec.Zone), disks: len(val(spec.DataDisks)), fast: val(spec.Accelerated) || c.isFast(val(spec.Interface)), spot: spec.Spot}
 	if s, ok := findSize(list, now); ok {
 		w.like = &s
 	}
@@ -185,7 +185,7 @@ func (p place) storage(spec VMSpec, image Image) *armcompute.StorageProfile {
 	if spec.DiskSize != nil {
 		disk.DiskSizeGB = ptr(int32(*spec.DiskSize >> 30))
 	}
-	return &armcompute.StorageProfile{ImageReference: image.arm(), OSDisk: disk, DataDisks: p.armDisks(spec.DataDisks, nil)}
+	return &armcompute.StorageProfile{ImageReference: image.arm(), OSDisk: disk, DataDisks: p.armDisks(val(spec.DataDisks), nil)}
 }
 
 func login(spec VMSpec, keys []string, data []byte) *armcompute.OSProfile {
@@ -301,7 +301,7 @@ func (c *Conn) alter(ctx context.Context, cl *clients, r *resource.Request, a *a
 		change.Properties.HardwareProfile = sized(size)
 	}
 	if !sameIdentity(r.Live, r.Args) {
-		change.Identity = identityNow(spec.Identity, was.Identity)
+		change.Identity = identityNow(*spec.Identity, val(was.Identity))
 	}
 	if grows {
 		if err := c.grow(ctx, cl, n, spec); err != nil {
@@ -312,7 +312,7 @@ func (c *Conn) alter(ctx context.Context, cl *clients, r *resource.Request, a *a
 		return err
 	}
 	if !sameDisks(r.Live, r.Args) {
-		if err := c.attach(ctx, cl, r, spec.DataDisks, was.DataDisks); err != nil {
+		if err := c.attach(ctx, cl, r, *spec.DataDisks, val(was.DataDisks)); err != nil {
 			return err
 		}
 	}
@@ -338,7 +338,7 @@ func (c *Conn) resized(ctx context.Context, cl *clients, spec, was VMSpec) (stri
 	if val(was.CPUs) >= val(spec.CPUs) && val(was.Memory) >= val(spec.Memory) {
 		return "", nil
 	}
-	spec.Zone = was.Zone
+	spec.Zone, spec.DataDisks = was.Zone, cmp.Or(spec.DataDisks, was.DataDisks)
 	list, err := c.sizes(ctx, cl)
 	if err != nil {
 		return "", err
