@@ -212,7 +212,7 @@ func capital(s string) string { return strings.ToUpper(s[:1]) + s[1:] }
 
 // lookMembers reads the machines of the group and their interfaces.
 func (c *Conn) lookMembers(ctx context.Context, cl *clients) (*live, error) {
-	l := &live{power: map[string]string{}}
+	l := &live{}
 	errs := make([]error, 3)
 	var wg sync.WaitGroup
 	wg.Go(func() { l.vms, errs[0] = listVMs(ctx, cl, c.Group()) })

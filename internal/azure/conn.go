@@ -87,7 +87,7 @@ type live struct {
 	vms   []*armcompute.VirtualMachine
 	sets  []*armcompute.AvailabilitySet
 	disks []*armcompute.Disk
-	power map[string]string // by the lower-cased ID: "running", "deallocated"
+	views map[string]*armcompute.VirtualMachineInstanceView // what machines do, by the lower-cased ID
 
 	balancers []*armnetwork.LoadBalancer
 	all       []*armresources.GenericResourceExpanded // also what no kind is for; nil to who may not list it
@@ -95,7 +95,7 @@ type live struct {
 
 // look reads all that there is, by one list of each type, at once.
 func (c *Conn) look(ctx context.Context, cl *clients) (*live, error) {
-	l, group := &live{power: map[string]string{}}, c.Group()
+	l, group := &live{views: map[string]*armcompute.VirtualMachineInstanceView{}}, c.Group()
 	parts := []func() error{
 		func() error {
 			got, err := cl.groups.Get(ctx, group, nil)
@@ -156,7 +156,7 @@ func (c *Conn) around(ctx context.Context, cl *clients, l *live) []func() error 
 			l.nics, err = listInterfaces(ctx, cl, group)
 			return err
 		},
-		func() error { return c.lookPower(ctx, cl, l.power) },
+		func() error { return c.lookViews(ctx, cl, l.views) },
 	}
 }
 
@@ -194,26 +194,26 @@ func firstError(errs []error) error {
 	return nil
 }
 
-// lookPower reads which machines run. The list of a group does not tell it: that of
+// lookViews reads what machines do. The list of a group does not tell it: that of
 // the subscription does, of all machines at once. Who may read no more than the group
 // asks each machine.
-func (c *Conn) lookPower(ctx context.Context, cl *clients, power map[string]string) error {
+func (c *Conn) lookViews(ctx context.Context, cl *clients, views map[string]*armcompute.VirtualMachineInstanceView) error {
 	list, err := all(ctx, cl.vms.NewListAllPager(&armcompute.VirtualMachinesClientListAllOptions{StatusOnly: ptr("true")}),
 		func(p armcompute.VirtualMachinesClientListAllResponse) []*armcompute.VirtualMachine { return p.Value })
 	if errors.Is(err, resource.ErrRefused) {
-		return c.askPower(ctx, cl, power)
+		return c.askViews(ctx, cl, views)
 	}
 	for _, vm := range list {
 		if vm.Properties == nil || vm.Properties.InstanceView == nil {
 			continue
 		}
-		power[strings.ToLower(text(vm.ID))] = powerState(vm.Properties.InstanceView)
+		views[strings.ToLower(text(vm.ID))] = vm.Properties.InstanceView
 	}
 	return err
 }
 
-// askPower reads of one machine after the other whether it runs.
-func (c *Conn) askPower(ctx context.Context, cl *clients, power map[string]string) error {
+// askViews reads of one machine after the other what it does.
+func (c *Conn) askViews(ctx context.Context, cl *clients, views map[string]*armcompute.VirtualMachineInstanceView) error {
 	list, err := listVMs(ctx, cl, c.Group())
 	if err != nil {
 		return err
@@ -226,12 +226,17 @@ func (c *Conn) askPower(ctx context.Context, cl *clients, power map[string]strin
 		if err != nil {
 			return explain(err)
 		}
-		power[strings.ToLower(text(vm.ID))] = powerState(&got.VirtualMachineInstanceView)
+		views[strings.ToLower(text(vm.ID))] = &got.VirtualMachineInstanceView
 	}
 	return nil
 }
 
+// powerState is what a machine does, such as "running" or "deallocated"; "" where it is
+// not told.
 func powerState(v *armcompute.VirtualMachineInstanceView) string {
+	if v == nil {
+		return ""
+	}
 	for _, s := range v.Statuses {
 		if state, ok := strings.CutPrefix(text(s.Code), "PowerState/"); ok {
 			return state

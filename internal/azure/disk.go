@@ -136,7 +136,7 @@ func (c *Conn) diskObject(l *live, d *armcompute.Disk) *resource.Object {
 	}
 	if at, err := ParseID(text(d.ManagedBy)); err == nil && l != nil {
 		id := strings.ToLower(text(d.ManagedBy))
-		read.machine, read.name, read.runs = l.machineID(id), at.Name, isOn(l.power[id])
+		read.machine, read.name, read.runs = l.machineID(id), at.Name, isOn(powerState(l.views[id]))
 	}
 	o.Args = diskSchema.Encode(spec)
 	settled(o, text(p.ProvisioningState))

@@ -231,3 +231,26 @@ func (s *story) refused(src string, o plan.Options, want string) {
 		s.Errorf("the plan is not refused: %v, want %s", err, want)
 	}
 }
+
+// Disks and identities that others give a machine stay where the script says nothing of
+// them; where it says none, they go.
+func TestDisksAndIdentitiesOfOthers(t *testing.T) {
+	s := newStory(t)
+	src := head + "disk('theirs', 8, zone = '1')\nvm('db', provider = az, zone = '1')"
+	s.apply(src)
+	id := s.byHand("GET", "/providers/Microsoft.Compute/disks/theirs", computeAPI, nil)["id"]
+	s.byHand("PATCH", "/providers/Microsoft.Compute/virtualMachines/db", computeAPI, map[string]any{
+		"identity":   map[string]any{"type": "SystemAssigned"},
+		"properties": map[string]any{"storageProfile": map[string]any{"dataDisks": []any{map[string]any{"lun": 0, "createOption": "Attach", "managedDisk": map[string]any{"id": id}}}}},
+	})
+	s.wants(src)
+	s.apply(strings.Replace(src, "provider = az", "provider = az, tags = {'a': 'b'}", 1))
+	if got := s.disksOf("db"); got != "theirs 0 None" {
+		t.Errorf("an update of its tags leaves it with disks %q", got)
+	}
+	none := strings.Replace(src, "provider = az", "provider = az, data_disks = [], identity = []", 1)
+	s.wants(none, `update vm.db data_disks["theirs"] identity tags["a"]`)
+	s.apply(none)
+	s.wants(src)
+	s.destroy(src)
+}

@@ -254,20 +254,29 @@ func (extensionHandler) Delete(ctx context.Context, rc resource.Conn, r *resourc
 }
 
 // lookExtensions completes machines whose extensions a list names without telling
-// what they are.
+// what they are. Azure tells it of one machine at a time: a few are asked at once.
 func (c *Conn) lookExtensions(ctx context.Context, cl *clients, vms []*armcompute.VirtualMachine) error {
+	var parts []func() error
 	for _, vm := range vms {
 		if !slimExtensions(vm) {
 			continue
 		}
-		got, err := cl.extensions.List(ctx, c.Group(), text(vm.Name), nil)
-		if isMissing(err) {
-			continue
-		}
-		if err != nil {
+		parts = append(parts, func() error {
+			got, err := cl.extensions.List(ctx, c.Group(), text(vm.Name), nil)
+			if err == nil {
+				vm.Resources = got.Value
+			}
+			if isMissing(err) { // it went in between
+				return nil
+			}
 			return explain(err)
+		})
+	}
+	const most = 16
+	for some := range slices.Chunk(parts, most) {
+		if err := atOnce(some); err != nil {
+			return err
 		}
-		vm.Resources = got.Value
 	}
 	return nil
 }

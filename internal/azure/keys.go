@@ -1,6 +1,7 @@
 package azure
 
 import (
+	"crypto/rsa"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -13,16 +14,51 @@ import (
 	"golang.org/x/crypto/ssh"
 	"golang.org/x/crypto/ssh/agent"
 
+	"github.com/swarmscript/swarmscript/internal/schema"
 	"github.com/swarmscript/swarmscript/internal/sshkey"
+	"github.com/swarmscript/swarmscript/internal/value"
 )
 
+// refusedKey is why Azure does not take a public key for a machine, "" where it does, and
+// where it is none.
+func refusedKey(line string) string {
+	key, _, _, _, err := ssh.ParseAuthorizedKey([]byte(line))
+	if err != nil {
+		return ""
+	}
+	const least = 2048
+	switch key.Type() {
+	case ssh.KeyAlgoED25519:
+		return ""
+	case ssh.KeyAlgoRSA:
+		public, _ := key.(ssh.CryptoPublicKey).CryptoPublicKey().(*rsa.PublicKey)
+		if public == nil || public.N.BitLen() >= least {
+			return ""
+		}
+		return fmt.Sprintf("has %d bits, and Azure takes RSA keys of %d and more", public.N.BitLen(), least)
+	}
+	return "is of type " + key.Type() + ", and Azure takes ssh-ed25519 and ssh-rsa"
+}
+
+// checkKeys finds public keys that Azure does not take.
+func checkKeys(p *problemsOf) {
+	list, _ := p.get("ssh_keys").(value.List)
+	for i, e := range list {
+		line, _ := value.Reveal(e).(string)
+		if why := refusedKey(line); why != "" {
+			p.ps = append(p.ps, &schema.Problem{Path: fmt.Sprintf("ssh_keys[%d]", i), Msg: why, Hint: "ssh-keygen -t ed25519 makes one that it takes"})
+		}
+	}
+}
+
 // identities are the public keys of the person who runs this program, as lines of
-// authorized_keys: those of the agent, and of the files that ssh uses by itself.
+// authorized_keys: those of the agent, and of the files that ssh uses by itself, as far as
+// Azure takes them.
 func identities() []string {
 	var out []string
 	add := func(line string) {
 		key, _, _, _, err := ssh.ParseAuthorizedKey([]byte(line))
-		if err != nil {
+		if err != nil || refusedKey(line) != "" {
 			return
 		}
 		plain := strings.TrimSpace(string(ssh.MarshalAuthorizedKey(key)))
@@ -43,7 +79,7 @@ func identities() []string {
 	if err != nil {
 		return out
 	}
-	for _, name := range []string{"id_ed25519", "id_ecdsa", "id_rsa"} {
+	for _, name := range []string{"id_ed25519", "id_rsa"} {
 		if line, err := os.ReadFile(filepath.Join(home, ".ssh", name+".pub")); err == nil {
 			add(string(line))
 		}
@@ -51,7 +87,7 @@ func identities() []string {
 	return out
 }
 
-// ownKey is the key pair that is made where a person has none, once.
+// ownKey is the key pair that is made where a person has none that Azure takes, once.
 func ownKey() (file string, err error) {
 	dir, err := os.UserConfigDir()
 	return filepath.Join(dir, "swarmscript", "azure", "id_ed25519"), err

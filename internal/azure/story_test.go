@@ -33,7 +33,8 @@ type story struct {
 	last   *apply.Result
 	stop   func(apply.Event) bool // ends an apply in the middle
 
-	parallelism int // 0: as everywhere
+	parallelism int  // 0: as everywhere
+	settles     bool // an apply waits for what there is
 }
 
 // head begins the scripts of a story.
@@ -202,7 +203,7 @@ func (s *story) try(src string, destroy bool) {
 	ctx, cancel := context.WithCancel(s.ctx)
 	defer cancel()
 	s.last = apply.Run(ctx, apply.Input{
-		Plan: made, Program: made.Program, Scopes: scopes, Detach: true, Parallelism: s.parallelism,
+		Plan: made, Program: made.Program, Scopes: scopes, Detach: !s.settles, Parallelism: s.parallelism,
 		Sink: func(e apply.Event) {
 			if s.stop != nil && s.stop(e) {
 				cancel()

@@ -86,14 +86,21 @@ func (p place) diskIn(list []DataDisk, disk string) int {
 // them otherwise: by their IDs.
 func sameDisks(live *resource.Object, args value.Struct) bool {
 	n, ok := live.Native.(*native)
-	var want, has VMSpec
-	if !ok || vmSchema.Decode(args, &want) != nil || vmSchema.Decode(live.Args, &has) != nil || len(want.DataDisks) != len(has.DataDisks) {
+	var want, is VMSpec
+	if !ok || vmSchema.Decode(args, &want) != nil || vmSchema.Decode(live.Args, &is) != nil {
+		return false
+	}
+	if want.DataDisks == nil { // they are nobody's but others'
+		return true
+	}
+	disks, has := *want.DataDisks, val(is.DataDisks)
+	if len(disks) != len(has) {
 		return false
 	}
 	at := n.place()
-	for _, d := range want.DataDisks {
-		i := at.diskIn(has.DataDisks, d.Disk)
-		if i < 0 || d.Caching != has.DataDisks[i].Caching || d.LUN != nil && *d.LUN != val(has.DataDisks[i].LUN) {
+	for _, d := range disks {
+		i := at.diskIn(has, d.Disk)
+		if i < 0 || d.Caching != has[i].Caching || d.LUN != nil && *d.LUN != val(has[i].LUN) {
 			return false
 		}
 	}
@@ -108,11 +115,11 @@ func lostDisks(live *resource.Object, args value.Struct) (out []string) {
 	if !ok || vmSchema.Decode(args, &want) != nil || vmSchema.Decode(live.Args, &has) != nil || !has.Running {
 		return nil // nothing is mounted, or not all is known yet
 	}
-	at := n.place()
-	for _, d := range has.DataDisks {
+	at, disks := n.place(), val(want.DataDisks)
+	for _, d := range val(has.DataDisks) {
 		goes := "is detached"
-		if i := at.diskIn(want.DataDisks, d.Disk); i >= 0 {
-			if w := want.DataDisks[i]; w.Caching == d.Caching && (w.LUN == nil || *w.LUN == val(d.LUN)) {
+		if i := at.diskIn(disks, d.Disk); i >= 0 {
+			if w := disks[i]; w.Caching == d.Caching && (w.LUN == nil || *w.LUN == val(d.LUN)) {
 				continue
 			}
 			goes = "is detached, and attached again"

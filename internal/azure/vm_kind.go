@@ -20,7 +20,7 @@ type VMSpec struct {
 	Memory          *schema.Size      `star:"memory" doc:"In place of size, the memory that it has at least, as \"4g\"."`
 	Image           Image             `star:"image,replace" default:"debian-12" doc:"What it is made from: debian-12, debian-13, ubuntu-22.04, ubuntu-24.04, publisher:offer:sku[:version], or the ID of an image. Without a version it is the newest when the machine is made."`
 	User            string            `star:"user,replace" default:"azureuser" doc:"The user that it is reached as. It becomes root by sudo, without a password."`
-	SSHKeys         *[]local.SSHKey   `star:"ssh_keys,set,replace" doc:"Public keys that may log in as the user; those of whoever makes the machine if left out."`
+	SSHKeys         *[]local.SSHKey   `star:"ssh_keys,set,replace" doc:"Public keys that may log in as the user; those of whoever makes the machine if left out. Azure takes ssh-ed25519, and ssh-rsa of 2048 bits and more."`
 	CustomData      *string           `star:"custom_data,replace" doc:"What cloud-init does at the first boot: a script, or #cloud-config. Its hash is kept in a tag, so it is no place for a password."`
 	Zone            *string           `star:"zone,replace" enum:"1,2,3" doc:"Its availability zone. Left out, machines whose names differ only in their number are spread over those that the size has."`
 	AvailabilitySet *string           `star:"availability_set,replace" ref:"availability_set.name" doc:"The availability_set that it is in, or its name or ID: in place of a zone."`
@@ -33,9 +33,9 @@ type VMSpec struct {
 	Spot            bool              `star:"spot,replace" doc:"Whether it costs less, and may be taken away at any time: for workers."`
 	DiskSize        *schema.Size      `star:"os_disk_size" doc:"The size of its disk, as \"64g\"; the image's if left out. It can only grow, and is off for that while."`
 	DiskType        *string           `star:"os_disk_type,replace" enum:"Standard_LRS,StandardSSD_LRS,StandardSSD_ZRS,Premium_LRS,Premium_ZRS" doc:"What its disk is; StandardSSD_LRS if left out."`
-	DataDisks       []DataDisk        `star:"data_disks,set" doc:"Disks that it has beside its own, all of them. They come and go in place, and outlive the machine."`
+	DataDisks       *[]DataDisk       `star:"data_disks,set" doc:"Disks that it has beside its own, all of them; left out, those that somebody else attaches stay. They come and go in place, and outlive the machine."`
 	BootDiagnostics bool              `star:"boot_diagnostics" default:"true" doc:"Whether Azure keeps what it says when it boots: az vm boot-diagnostics get-boot-log."`
-	Identity        []string          `star:"identity,set" doc:"Identities that what runs on it may log in to Azure with: \"system\" for one of its own, or IDs of others."`
+	Identity        *[]string         `star:"identity,set" doc:"Identities that what runs on it may log in to Azure with, all of them: \"system\" for one of its own, or IDs of others; left out, those that somebody else gives it stay."`
 	Running         bool              `star:"running" default:"true" doc:"Whether it runs. False deallocates it: it costs nothing then but its disk, and what is declared on it is left as it is."`
 	Tags            map[string]string `star:"tags,merge,fold" doc:"Tags."`
 }
@@ -137,6 +137,7 @@ func checkVM(args value.Struct) schema.Problems {
 	if keys, ok := p.get("ssh_keys").(value.List); ok && len(keys) == 0 {
 		p.ps = append(p.ps, &schema.Problem{Path: "ssh_keys", Msg: "is empty: nobody could log in", Hint: "leave it out for the keys of whoever makes the machine"})
 	}
+	checkKeys(p)
 	checkDisks(p)
 	p.ps = append(p.ps, checkTags(p.get("tags"))...)
 	return p.done()

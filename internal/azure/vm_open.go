@@ -20,7 +20,7 @@ func (c *Conn) readVM(ctx context.Context, cl *clients, name string) (*resource.
 	if err != nil {
 		return nil, explain(err)
 	}
-	l := &live{power: map[string]string{}}
+	l := &live{}
 	if id, err := ParseID(nicID(&got.VirtualMachine)); err == nil {
 		nic, err := cl.nics.Get(ctx, id.Group, id.Name, nil)
 		if err != nil {
@@ -69,6 +69,8 @@ func (vmHandler) Open(_ context.Context, _ resource.Conn, o *resource.Object) (r
 	switch {
 	case o.Unsettled == creating:
 		return nil, fmt.Errorf("%s %w yet: Azure is creating it", o.Name, resource.ErrOff)
+	case o.Unsettled == unmade:
+		return nil, fmt.Errorf("%s %w: %s", o.Name, resource.ErrOff, unmade)
 	case o.Unsettled == deleting:
 		return nil, fmt.Errorf("%s %w for long: Azure is deleting it", o.Name, resource.ErrOff)
 	case !m.runs() || noMachines():
@@ -126,7 +128,8 @@ func answers(ctx context.Context, rc resource.Conn, r *resource.Request, machine
 // taken waits for a machine that an earlier run asked for, and that Azure is still
 // at. What it has become is written to o.
 func (c *Conn) taken(ctx context.Context, cl *clients, r *resource.Request, o *resource.Object) error {
-	if o.Unsettled != "" && !o.Stuck {
+	was := o.Unsettled
+	if was != "" && !o.Stuck {
 		toProgress(r)("Azure is " + o.Unsettled + " it")
 		now, err := c.made(ctx, cl, o.Name, operation{every: pollEvery})
 		if ctx.Err() != nil {
@@ -137,8 +140,11 @@ func (c *Conn) taken(ctx context.Context, cl *clients, r *resource.Request, o *r
 		}
 		*o = *now
 	}
-	if o.Stuck {
-		return &resource.NotConverged{Address: r.Address, Summary: "was not made", Detail: "Azure says that " + o.Unsettled + "; az vm get-instance-view --name " + o.Name + " --resource-group " + c.Group() + " says why"}
+	switch {
+	case o.Stuck && was == creating:
+		return c.unmake(ctx, cl, r, o.Name, nil)
+	case o.Stuck:
+		return &resource.NotConverged{Address: r.Address, Summary: "was not changed", Detail: "Azure says that " + o.Unsettled + "; az vm get-instance-view --name " + o.Name + " --resource-group " + c.Group() + " says why"}
 	}
 	return nil
 }

@@ -20,7 +20,7 @@ type machine struct {
 	nic       *armnetwork.Interface // nil where it has none in the group
 	publicIP  string
 	privateIP string
-	power     string // "running", "deallocated", "stopped"
+	view      *armcompute.VirtualMachineInstanceView // nil where it is not told
 }
 
 // machineID is the live ID of a machine, by its lower-cased one in Azure.
@@ -35,10 +35,7 @@ func (l *live) machineID(id string) string {
 
 // machineOf puts together what several lists tell of a machine.
 func machineOf(l *live, vm *armcompute.VirtualMachine) *machine {
-	m := &machine{vm: vm, power: l.power[strings.ToLower(text(vm.ID))]}
-	if vm.Properties != nil && vm.Properties.InstanceView != nil && m.power == "" {
-		m.power = powerState(vm.Properties.InstanceView)
-	}
+	m := &machine{vm: vm, view: cmp.Or(l.views[strings.ToLower(text(vm.ID))], val(vm.Properties).InstanceView)}
 	id := nicID(vm)
 	for _, n := range l.nics {
 		if sameID(text(n.ID), id) {
@@ -74,7 +71,7 @@ func nicID(vm *armcompute.VirtualMachine) string {
 
 // runs reports whether a machine is on, or comes up. Of one that is being made
 // nothing is known yet.
-func (m *machine) runs() bool { return isOn(m.power) }
+func (m *machine) runs() bool { return isOn(powerState(m.view)) }
 
 // isOn reports whether a power state is that of a machine that is on, or comes up.
 func isOn(power string) bool {
@@ -98,7 +95,9 @@ func (c *Conn) vmObject(cl *clients, l *live, vm *armcompute.VirtualMachine) *re
 	}
 	c.readStorage(spec, p.StorageProfile)
 	disks, ids := c.place(cl).readDisks(p.StorageProfile)
-	spec.DataDisks, o.Uses = disks, append(o.Uses, ids...)
+	if o.Uses = append(o.Uses, ids...); disks != nil {
+		spec.DataDisks = &disks
+	}
 	readLogin(spec, p.OSProfile)
 	c.readNetwork(cl, spec, o, m)
 	if len(vm.Zones) > 0 {
@@ -116,7 +115,9 @@ func (c *Conn) vmObject(cl *clients, l *live, vm *armcompute.VirtualMachine) *re
 	if d := p.DiagnosticsProfile; d != nil && d.BootDiagnostics != nil {
 		spec.BootDiagnostics = val(d.BootDiagnostics.Enabled)
 	}
-	spec.Identity = readIdentity(vm.Identity)
+	if identity := readIdentity(vm.Identity); identity != nil {
+		spec.Identity = &identity
+	}
 	o.Args = vmSchema.Encode(spec)
 	out(o, "user", spec.User)
 	out(o, "hostname", o.Name)
@@ -127,6 +128,10 @@ func (c *Conn) vmObject(cl *clients, l *live, vm *armcompute.VirtualMachine) *re
 		o.Created = *p.TimeCreated
 	}
 	settled(o, text(p.ProvisioningState))
+	if o.Stuck && isUnmade(m.view) { // it is of no image, so it is made anew, or deleted
+		image, _ := vmSchema.Field("image")
+		o.Args[image.Index], o.Unsettled = "", unmade
+	}
 	return o
 }
 
@@ -256,7 +261,7 @@ func sameIdentity(live *resource.Object, args value.Struct) bool {
 	if vmSchema.Decode(live.Args, &has) != nil || vmSchema.Decode(args, &shall) != nil {
 		return false // not all is known yet
 	}
-	return slices.Equal(foldedSet(has.Identity), foldedSet(shall.Identity))
+	return shall.Identity == nil || slices.Equal(foldedSet(val(has.Identity)), foldedSet(*shall.Identity))
 }
 
 func foldedSet(list []string) []string {

@@ -193,7 +193,7 @@ func (l *roll) object(ctx context.Context, c *Conn, cl *clients, vm *armcompute.
 		return nil, context.Cause(ctx)
 	}
 	if l.around == nil {
-		around := &live{power: map[string]string{}}
+		around := &live{views: map[string]*armcompute.VirtualMachineInstanceView{}}
 		if err := atOnce(c.around(ctx, cl, around)); err != nil {
 			return nil, err
 		}

@@ -20,7 +20,8 @@ import (
 type vmHandler struct{}
 
 // Create implements [resource.Handler]. It is one request: a crash after it leaves a
-// machine that is ours, which the next run waits for.
+// machine that is ours, which the next run waits for. One that Azure fails to make goes
+// again.
 func (vmHandler) Create(ctx context.Context, rc resource.Conn, r *resource.Request) (*resource.Object, error) {
 	c, cl, spec, err := specOf[VMSpec](ctx, rc, r, vmSchema)
 	if err != nil {
@@ -47,6 +48,9 @@ func (vmHandler) Create(ctx context.Context, rc resource.Conn, r *resource.Reque
 	toProgress(r)("is made in Azure")
 	waits(r)
 	o, err := c.made(ctx, cl, spec.Name, operation{asked: operationOf(poller), every: interval(answer)})
+	if err != nil && poller.Done() {
+		return nil, c.unmake(ctx, cl, r, spec.Name, err)
+	}
 	if err != nil || spec.Running {
 		return o, err
 	}
@@ -115,8 +119,8 @@ func (c *Conn) draft(ctx context.Context, cl *clients, r *resource.Request, spec
 	if sold != nil {
 		vm.Plan = &armcompute.Plan{Publisher: sold.Publisher, Product: sold.Product, Name: sold.Name}
 	}
-	if len(spec.Identity) > 0 {
-		vm.Identity = identityOf(spec.Identity)
+	if list := val(spec.Identity); len(list) > 0 {
+		vm.Identity = identityOf(list)
 	}
 	if spec.AvailabilitySet != nil {
 		vm.Properties.AvailabilitySet = &armcompute.SubResource{ID: ptr(c.place(cl).full(availabilitySetType, *spec.AvailabilitySet))}
@@ -146,7 +150,7 @@ func (c *Conn) sizeOf(ctx context.Context, cl *clients, spec VMSpec) (string, er
 // smallest is the smallest size that has what a script wants, and that a machine can
 // be given that has another one now.
 func (c *Conn) smallest(list []sku, spec VMSpec, now string) (string, error) {
-	w := want{cpus: val(spec.CPUs), memory: int64(val(spec.Memory)), zone: val(spec.Zone), disks: len(spec.DataDisks), fast: val(spec.Accelerated) || c.isFast(val(spec.Interface)), spot: spec.Spot}
+	w := want{cpus: val(spec.CPUs), memory: int64(val(spec.Memory)), zone: val(spec.Zone), disks: len(val(spec.DataDisks)), fast: val(spec.Accelerated) || c.isFast(val(spec.Interface)), spot: spec.Spot}
 	if s, ok := findSize(list, now); ok {
 		w.like = &s
 	}
@@ -181,7 +185,7 @@ func (p place) storage(spec VMSpec, image Image) *armcompute.StorageProfile {
 	if spec.DiskSize != nil {
 		disk.DiskSizeGB = ptr(int32(*spec.DiskSize >> 30))
 	}
-	return &armcompute.StorageProfile{ImageReference: image.arm(), OSDisk: disk, DataDisks: p.armDisks(spec.DataDisks, nil)}
+	return &armcompute.StorageProfile{ImageReference: image.arm(), OSDisk: disk, DataDisks: p.armDisks(val(spec.DataDisks), nil)}
 }
 
 func login(spec VMSpec, keys []string, data []byte) *armcompute.OSProfile {
@@ -303,7 +307,7 @@ func (c *Conn) alter(ctx context.Context, cl *clients, r *resource.Request, a *a
 		change.Properties.HardwareProfile = sized(size)
 	}
 	if !sameIdentity(r.Live, r.Args) {
-		change.Identity = identityNow(spec.Identity, was.Identity)
+		change.Identity = identityNow(*spec.Identity, val(was.Identity))
 	}
 	if grows {
 		if err := c.grow(ctx, cl, n, spec); err != nil {
@@ -314,7 +318,7 @@ func (c *Conn) alter(ctx context.Context, cl *clients, r *resource.Request, a *a
 		return err
 	}
 	if !sameDisks(r.Live, r.Args) {
-		if err := c.attach(ctx, cl, r, spec.DataDisks, was.DataDisks); err != nil {
+		if err := c.attach(ctx, cl, r, *spec.DataDisks, val(was.DataDisks)); err != nil {
 			return err
 		}
 	}
@@ -340,7 +344,7 @@ func (c *Conn) resized(ctx context.Context, cl *clients, spec, was VMSpec) (stri
 	if val(was.CPUs) >= val(spec.CPUs) && val(was.Memory) >= val(spec.Memory) {
 		return "", nil
 	}
-	spec.Zone = was.Zone
+	spec.Zone, spec.DataDisks = was.Zone, cmp.Or(spec.DataDisks, was.DataDisks)
 	list, err := c.sizes(ctx, cl)
 	if err != nil {
 		return "", err
@@ -372,16 +376,7 @@ func (c *Conn) grow(ctx context.Context, cl *clients, n *native, spec VMSpec) er
 // Delete implements [resource.Handler]. What came with the machine goes with it.
 func (vmHandler) Delete(ctx context.Context, rc resource.Conn, r *resource.Request) error {
 	toProgress(r)("is deleted, with its disk and its addresses")
-	return deletes(ctx, rc, r, func(ctx context.Context, cl *clients, group, name string) error {
-		var answer *http.Response
-		poller, err := cl.vms.BeginDelete(policy.WithCaptureResponse(ctx, &answer), group, name, nil)
-		switch err = explain(err); {
-		case isMissing(err):
-			return nil
-		case err != nil:
-			return err
-		}
-		waits(r)
-		return rc.(*Conn).gone(ctx, cl, name, operation{asked: operationOf(poller), every: interval(answer)})
+	return deletes(ctx, rc, r, func(ctx context.Context, cl *clients, _, name string) error {
+		return rc.(*Conn).removeVM(ctx, cl, r, name)
 	})
 }

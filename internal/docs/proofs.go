@@ -197,6 +197,7 @@ var Proofs = map[string][]Proof{
 		{"in azure(): an Azure that is busy is asked again, and nothing is made twice", "TestBusyAzure", azureStory, emulated},
 		{"in azure(): two hundred, where each tenth request is too many: in time, by few requests, each made once", "TestHundredsOfMachines", "internal/azure/hundreds_test.go", emulated},
 		{"in azure(): what is being made when an apply ends is waited for by the next", "TestMachineIsTakenUp", "internal/azure/machines/story_test.go", labInAzure},
+		{"in azure(): one that could not be set up goes again, or is made anew where the apply was killed", "TestMachineThatIsNotProvisionedWhileNobodyLooks", "internal/azure/failed_story_test.go", emulated},
 		{"in azure(): killed at random moments, run again: each is made once, and nothing is left over", "TestAzureSoak", "internal/run/azure_soak_test.go", labInAzure},
 	},
 	"resource_group": append(azureProofs(),

@@ -104,7 +104,7 @@ func (t *tx) end(op *operation, err error) error {
 		done.Status, done.Error = failed, failure(err)
 	}
 	if r := t.edit(key); r != nil && r.Operation == op.ID {
-		r.Operation = ""
+		r.Operation, r.Failed = "", done.Error
 		r.properties()["provisioningState"] = done.Status
 		t.touch(r)
 	}

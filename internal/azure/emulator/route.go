@@ -1,6 +1,7 @@
 package emulator
 
 import (
+	"maps"
 	"net/http"
 	"strings"
 )
@@ -143,7 +144,11 @@ func (t *tx) collection(c *call) (*answer, error) {
 			if k.name == kinds[vmKind].name && c.URL.Query().Get("statusOnly") == "true" {
 				expand = "instanceView"
 			}
-			found = append(found, t.render(r, expand))
+			body := t.render(r, expand)
+			for _, part := range objects(body, "resources") { // a list names a machine's extensions, and tells no more of them
+				maps.DeleteFunc(part, func(key string, _ any) bool { return key != "id" })
+			}
+			found = append(found, body)
 		}
 	}
 	return t.page(c, found)

@@ -24,6 +24,8 @@ type record struct {
 	Power string `json:",omitempty"`
 	// Machine is set while [Machines] has one for it.
 	Machine bool `json:",omitempty"`
+	// Failed is what its last operation ended with, nil where that went well.
+	Failed *Failure `json:",omitempty"`
 }
 
 func (r *record) key() string { return keyOf(r.ID) }

@@ -23,6 +23,9 @@ func workVM(ctx context.Context, e *Emulator, op *operation) error {
 	case verbDelete:
 		return machines.Delete(ctx, key)
 	case verbPut:
+		if r.unprovisioned() {
+			return r.Failed
+		}
 		if !r.Machine {
 			if err := e.boot(ctx, r); err != nil {
 				return err
@@ -56,6 +59,12 @@ func workVM(ctx context.Context, e *Emulator, op *operation) error {
 		}
 		return nil
 	})
+}
+
+// unprovisioned reports whether the system of a new machine could not be set up. That is
+// tried once: no later write makes up for it. What was not even allocated is, by one.
+func (r *record) unprovisioned() bool {
+	return !r.Machine && r.Failed != nil && strings.HasPrefix(r.Failed.Code, "OSProvisioning")
 }
 
 // boot makes the machine, and writes down where it is.
@@ -179,17 +188,20 @@ func (t *tx) view(r *record) object {
 		return object{"code": code, "level": "Info", "displayStatus": display, "time": now()}
 	}
 	state := text(r.Body, "properties", "provisioningState")
-	statuses := []any{status("ProvisioningState/"+strings.ToLower(state), "Provisioning "+strings.ToLower(state))}
+	provisioned := status("ProvisioningState/"+strings.ToLower(state), "Provisioning "+strings.ToLower(state))
+	if state == failed && r.Failed != nil {
+		provisioned["code"], provisioned["level"], provisioned["message"] = "ProvisioningState/failed/"+r.Failed.Code, "Error", r.Failed.Message
+	}
 	power := r.Power
 	if state == "Creating" {
 		power = "starting"
 	}
-	statuses = append(statuses, status("PowerState/"+power, "VM "+power))
+	statuses := []any{provisioned, status("PowerState/"+power, "VM "+power)}
 	view := object{
 		"computerName": text(r.Body, "properties", "osProfile", "computerName"), "osName": "debian", "hyperVGeneration": "V2", "statuses": statuses,
 		"disks": []any{object{"name": text(r.Body, "properties", "storageProfile", "osDisk", "name"), "statuses": []any{status("ProvisioningState/succeeded", "Provisioning succeeded")}}},
 	}
-	if power == powerRunning {
+	if power == powerRunning && !r.unprovisioned() {
 		view["vmAgent"] = object{"vmAgentVersion": "2.12.0", "statuses": []any{status("ProvisioningState/succeeded", "Ready")}}
 	}
 	return view
