@@ -232,6 +232,20 @@ func (s *story) refused(src string, o plan.Options, want string) {
 	}
 }
 
+// A disk is not deleted below a machine whose disks the script leaves out: it says which
+// it keeps.
+func TestDisksThatAreDropped(t *testing.T) {
+	s := newStory(t)
+	src := head + "a = disk('a', 8, zone = '1')\nc = disk('c', 8, zone = '1')\nvm('db', provider = az, zone = '1', data_disks = [a, c])"
+	s.apply(src)
+	s.refused(head+"disk('c', 8, zone = '1')\nvm('db', provider = az, zone = '1')", plan.Options{AllowDataLoss: true}, `disk.a: deleting it is not possible while vm "db" uses it`)
+	kept := head + "c = disk('c', 8, zone = '1')\nvm('db', provider = az, zone = '1', data_disks = [c])"
+	s.wants(kept, "delete disk.a", `update vm.db data_disks["a"]`)
+	s.apply(kept)
+	s.wants(kept)
+	s.destroy(kept)
+}
+
 // Disks and identities that others give a machine stay where the script says nothing of
 // them; where it says none, they go.
 func TestDisksAndIdentitiesOfOthers(t *testing.T) {

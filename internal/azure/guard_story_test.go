@@ -39,7 +39,7 @@ func TestGuardedMachines(t *testing.T) {
 		open + walls + declared(", network_security_group = walls", ""),
 		open + declared("", ", network_security_group = ''"),
 		open + "network_security_group('shop-test-nsg')\nvm('web', provider = az)",
-		open + "nic = network_interface('nic', virtual_network = virtual_network('v'))\nvm('web', provider = az, network_interface = nic)",
+		open + "nic = network_interface('nic', virtual_network = virtual_network('net'))\nvm('web', provider = az, network_interface = nic)",
 		strings.Replace(open, "open_ports = ['8080']", "ssh_from = '203.0.113.7'", 1) + declared("", ", network_security_group = ''"),
 	} {
 		if err := s.problems(project + src); err == nil || !strings.Contains(err.Error(), "open_ports and ssh_from say what network_security_group.shop-test-nsg lets in") {

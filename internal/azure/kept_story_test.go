@@ -48,7 +48,7 @@ func TestPartsOfOthersInANetwork(t *testing.T) {
 	s.wants(src)
 
 	// A machine can be in a subnet of theirs.
-	s.wants(src+"vm('web', provider = az, virtual_network = net, subnet = 'AzureBastionSubnet')", "create vm.web")
+	s.wants(src+"vm('web', provider = az, virtual_network = net, subnet = 'AzureBastionSubnet')", "create network_security_group.shop-test-nsg", "create vm.web")
 
 	for _, c := range []struct{ old, now, want string }{
 		{`'192.168.1.0/24'`, `'192.168.2.0/24'`, `update virtual_network.net subnets["nodes"].address_prefix`},

@@ -194,7 +194,7 @@ func TestNewRuleBesideAnOutboundRule(t *testing.T) {
 		t.Errorf("both are taken: %v", err)
 	}
 	src := strings.Replace(written, `lb_rule("tls", 443)`, `lb_rule("tls", 443), lb_rule("dns", 53)`, 1)
-	s.wants(src, `update load_balancer.front rules["dns"]`)
+	s.wants(src, `update load_balancer.front rules["dns"]`, `update network_security_group.shop-test-nsg rules["open-443-tcp"].priority rules["open-53-tcp"] rules["open-80-tcp"].priority`)
 	s.apply(src)
 	for name, rule := range parts(s.byHand("GET", lbPath, networkAPI, nil), "loadBalancingRules") {
 		if inside(rule)["disableOutboundSnat"] != true {
