@@ -94,6 +94,36 @@ func TestMachineThatIsNotProvisionedWhileNobodyLooks(t *testing.T) {
 	}
 }
 
+// A machine that an earlier run asked for has come up, and what somebody else does with
+// it then fails before this run looks: it stays.
+func TestMachineThatSomebodyElseSpoils(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newQuickStory(t, func(o *emulator.Options) { o.PollEvery = 10 * time.Second })
+		s.settles = true
+		t.Setenv(azure.MachinesVariable, "none")
+		s.server.Fault(emulator.Fault{Action: "Microsoft.Compute/virtualMachines/write", Operation: true, Slow: time.Minute + time.Second/2, Times: 1})
+		src := head + "vm('web', provider = az)"
+		s.stop = func(e apply.Event) bool { return e.Text == "is made in Azure" }
+		s.try(src, false)
+		s.stop = nil
+		go func() {
+			for made := false; !made; time.Sleep(50 * time.Millisecond) {
+				got, err := s.send("GET", "/providers/Microsoft.Compute/virtualMachines/web", computeAPI, nil)
+				made = err == nil && got["properties"].(map[string]any)["provisioningState"] == "Succeeded"
+			}
+			s.server.Fault(emulator.Fault{Action: "Microsoft.Compute/virtualMachines/write", Fail: "VMExtensionHandlerNonTransientError", Times: 1})
+			_, _ = s.send("PATCH", "/providers/Microsoft.Compute/virtualMachines/web", computeAPI, map[string]any{"properties": map[string]any{}})
+		}()
+		s.try(src, false)
+		if got := s.failures(); !strings.Contains(got, "VMExtensionHandlerNonTransientError") || strings.Contains(got, "deleted again") {
+			t.Errorf("it fails with %q", got)
+		}
+		s.parts(1)
+		s.apply(src)
+		s.destroy(src)
+	})
+}
+
 // A machine that has run is not made anew because a change of it failed.
 func TestMachineWhoseChangeFailedStays(t *testing.T) {
 	s := newStory(t)

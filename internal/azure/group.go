@@ -156,7 +156,7 @@ func (h groupHandler) Create(ctx context.Context, rc resource.Conn, r *resource.
 		return nil, err
 	}
 	c.setEarly(false)
-	return made, c.bringBack(ctx)
+	return made, c.bringBack(ctx, cl)
 }
 
 // Update implements [resource.Handler].

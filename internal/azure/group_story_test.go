@@ -165,6 +165,7 @@ func TestGroupMadeAnew(t *testing.T) {
 		s.must(err)
 		s.server.Fault(emulator.Fault{Action: "Microsoft.Resources/subscriptions/resourceGroups/delete", Operation: true, Slow: 5 * time.Minute})
 		s.server.Fault(emulator.Fault{Action: "Microsoft.Compute/virtualMachines/write", Operation: true, Slow: 5 * time.Minute})
+		s.server.Fault(emulator.Fault{Action: "Microsoft.Resources/subscriptions/resourceGroups/read", Slow: time.Minute}) // before it is written again
 		s.last = apply.Run(s.ctx, apply.Input{Plan: made, Program: made.Program, Scopes: scopes, Detach: true, Sink: func(apply.Event) {}})
 		if got := s.failures(); got != "" || lost != nil {
 			t.Errorf("it fails: %s; the lease: %v", got, lost)

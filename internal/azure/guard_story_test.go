@@ -2,9 +2,13 @@ package azure_test
 
 import (
 	"fmt"
+	"net/http"
 	"slices"
 	"strings"
 	"testing"
+	"testing/synctest"
+
+	"github.com/swarmscript/swarmscript/internal/azure/emulator"
 )
 
 // A machine has a security group wherever it is: the project's, which lets in what
@@ -86,4 +90,18 @@ func TestGuardedInANetworkOfOthers(t *testing.T) {
 	if left := s.byHand("GET", "/resources", "2021-04-01", nil)["value"].([]any); len(left) != 1 {
 		t.Errorf("left beside their network: %v", left)
 	}
+}
+
+// A machine gets its group also where Azure fails at that once, and the step is tried
+// again.
+func TestGuardedAtTheSecondTry(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newQuickStory(t)
+		src := head + "walls = network_security_group('walls', provider = az)\nvm('web', provider = az)"
+		s.apply(src)
+		src = strings.Replace(src, "vm('web', provider = az)", "vm('web', provider = az, network_security_group = walls)", 1)
+		s.server.Fault(emulator.Fault{Action: "Microsoft.Network/networkInterfaces/write", Status: http.StatusServiceUnavailable, Times: 6})
+		s.apply(src) // and the plan is empty then
+		s.destroy(src)
+	})
 }

@@ -179,18 +179,22 @@ func (interfaceHandler) put(ctx context.Context, c *Conn, cl *clients, r *resour
 	return c.interfaceObject(cl, nil, &got.Interface), nil
 }
 
-// guard gives a machine's own interface a security group, none where that is "".
+// guard gives a machine's own interface a security group, none where that is "". What
+// was read for the plan stays as it is: a step that is tried again looks at it again.
 func (c *Conn) guard(ctx context.Context, cl *clients, m *machine, group string) error {
-	if m.nic == nil {
-		return nil
-	}
 	at := c.place(cl)
-	change := func(n *armnetwork.Interface) bool {
+	is := func(n *armnetwork.Interface) bool {
 		has := ""
-		if g := n.Properties.NetworkSecurityGroup; g != nil {
+		if g := val(n.Properties).NetworkSecurityGroup; g != nil {
 			has = text(g.ID)
 		}
-		if at.same(has, group) {
+		return n.Properties == nil || at.same(has, group)
+	}
+	if m.nic == nil || is(m.nic) {
+		return nil
+	}
+	change := func(n *armnetwork.Interface) bool {
+		if is(n) {
 			return false
 		}
 		n.Properties.NetworkSecurityGroup = nil
@@ -199,10 +203,11 @@ func (c *Conn) guard(ctx context.Context, cl *clients, m *machine, group string)
 		}
 		return true
 	}
-	if m.nic.Properties == nil || !change(m.nic) {
-		return nil
+	now, err := cl.nics.Get(ctx, c.Group(), text(m.nic.Name), nil)
+	if err != nil || !change(&now.Interface) {
+		return explain(err)
 	}
-	return c.putMember(ctx, cl, m.nic, change)
+	return c.putMember(ctx, cl, &now.Interface, change)
 }
 
 // Delete implements [resource.Handler].

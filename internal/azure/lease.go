@@ -81,6 +81,10 @@ func (c *Conn) WriteLease(ctx context.Context, project string, old, next *resour
 		c.keep(next)
 		return next, nil
 	}
+	return c.writeLease(ctx, cl, project, old, next)
+}
+
+func (c *Conn) writeLease(ctx context.Context, cl *clients, project string, old, next *resource.Lease) (*resource.Lease, error) {
 	name, header := leaseName(project), http.Header{}
 	header.Set("If-None-Match", "*")
 	if old != nil {
@@ -149,13 +153,14 @@ func (c *Conn) keep(l *resource.Lease) {
 }
 
 // bringBack puts the lease that went with the group into the one that was made anew.
-func (c *Conn) bringBack(ctx context.Context) error {
+// Until it is there it counts as kept: who renews it meanwhile would take it for lost.
+func (c *Conn) bringBack(ctx context.Context, cl *clients) error {
 	l, leaving := c.leftLease()
-	c.setLeaving(false)
+	defer c.setLeaving(false)
 	if !leaving || l == nil {
 		return nil
 	}
-	if _, err := c.WriteLease(ctx, c.project, nil, l); err != nil {
+	if _, err := c.writeLease(ctx, cl, c.project, nil, l); err != nil {
 		return fmt.Errorf("the lease of %s, which went with the resource group that is made anew: %w", c.project, err)
 	}
 	return nil

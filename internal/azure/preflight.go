@@ -64,7 +64,7 @@ func (c *Conn) Inquire(ctx context.Context, q resource.Query, obs *resource.Obse
 	}
 	cl, err := c.dial(ctx)
 	if err != nil {
-		return c.notAsked(append(coming, made...)[0], err)
+		return c.notAsked(append(coming, made...)[0], everything, err)
 	}
 	f.rights, f.labels = c.readRights(ctx, cl, obs), c.takenLabels(ctx, cl, made, obs)
 	if len(coming) == 0 {
@@ -74,17 +74,17 @@ func (c *Conn) Inquire(ctx context.Context, q resource.Query, obs *resource.Obse
 	together := c.spread(q.Declared, obs, f)
 	f.settle(c, q.Declared, obs)
 	if err != nil {
-		return append(c.notAsked(coming[0], err), together...)
+		return append(c.notAsked(coming[0], everything, err), together...)
 	}
 	f.unasked = false
 	if len(f.sizes) == 0 { // there is no such region, which the forecast says
 		return nil
 	}
+	var problems diag.List
 	if f.usages, err = readUsages(ctx, cl, c.cfg.Location); err != nil {
-		return c.notAsked(coming[0], err)
-	}
-	if problems := c.askNetwork(ctx, cl, f, made); problems != nil {
-		return problems
+		problems = c.notAsked(coming[0], "quotas", err)
+	} else {
+		problems = c.askNetwork(ctx, cl, f, made)
 	}
 	for _, d := range coming {
 		if image := imageSaid(argument(d, "image")); image != "" {
@@ -103,11 +103,14 @@ func (c *Conn) Inquire(ctx context.Context, q resource.Query, obs *resource.Obse
 			n.sizes = f.sizes
 		}
 	}
-	return nil
+	return problems
 }
 
-func (c *Conn) notAsked(d *resource.Declaration, err error) diag.List {
-	return diag.List{{Pos: d.Pos, Severity: diag.Warning, Summary: "sizes, quotas and images were not checked: " + err.Error()}}
+// everything is what a plan is held against where machines are to come.
+const everything = "sizes, quotas and images"
+
+func (c *Conn) notAsked(d *resource.Declaration, what string, err error) diag.List {
+	return diag.List{{Pos: d.Pos, Severity: diag.Warning, Summary: what + " were not checked: " + err.Error()}}
 }
 
 // held are the arguments of machines that are held against what the location has.

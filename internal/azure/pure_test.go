@@ -442,3 +442,26 @@ func TestOwnKeyIsMadeOnce(t *testing.T) {
 		t.Error("a machine that does not take it is reached with it")
 	}
 }
+
+// Sets of texts that differ in letter case alone are one, and no others.
+func TestSameWords(t *testing.T) {
+	list := func(words ...string) (out value.List) {
+		for _, w := range words {
+			out = append(out, w)
+		}
+		return out
+	}
+	for _, c := range []struct {
+		a, b value.Value
+		same bool
+	}{
+		{list("/a/B", "Internet"), list("internet", "/A/b"), true},
+		{list("Internet", "internet"), list("Internet", "VirtualNetwork"), false},
+		{list("Internet"), value.List{int64(1)}, false},
+		{list("Internet"), nil, false},
+	} {
+		if got := sameWords(c.a, c.b); got != c.same {
+			t.Errorf("%v and %v: %v", c.a, c.b, got)
+		}
+	}
+}

@@ -59,7 +59,7 @@ func (c *Conn) askNetwork(ctx context.Context, cl *clients, f *foresight, made [
 	}
 	list, err := readNetworkUsages(ctx, cl, c.cfg.Location)
 	if err != nil {
-		return c.notAsked(made[i], err)
+		return c.notAsked(made[i], "quotas of networks", err)
 	}
 	maps.Copy(f.usages, list)
 	return nil

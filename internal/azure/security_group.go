@@ -156,11 +156,19 @@ func withGroups(list []string, ids []*armnetwork.ApplicationSecurityGroup) []str
 
 // sameWords reports whether two sets of texts differ in letter case alone, as IDs do.
 func sameWords(a, b value.Value) bool {
-	x, ok1 := value.Reveal(a).(value.List)
-	y, ok2 := value.Reveal(b).(value.List)
-	return ok1 && ok2 && len(x) == len(y) && !slices.ContainsFunc(x, func(v value.Value) bool {
-		return !slices.ContainsFunc(y, func(w value.Value) bool { return asText(v) != "" && strings.EqualFold(asText(v), asText(w)) })
-	})
+	x, ok1 := words(a)
+	y, ok2 := words(b)
+	return ok1 && ok2 && slices.Equal(foldedSet(x), foldedSet(y))
+}
+
+// words are the texts of a list, if it has nothing else.
+func words(v value.Value) (out []string, ok bool) {
+	list, ok := value.Reveal(v).(value.List)
+	for _, e := range list {
+		s, isText := value.Reveal(e).(string)
+		out, ok = append(out, s), ok && isText
+	}
+	return out, ok
 }
 
 // oneOf is the inverse of several.

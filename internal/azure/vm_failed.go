@@ -28,10 +28,12 @@ const failedCode = "ProvisioningState/failed/"
 // and nothing of it came up later. Every other failure may be that of an update of a
 // machine that has run.
 func isUnmade(v *armcompute.VirtualMachineInstanceView) bool {
-	if v == nil || v.VMAgent != nil && hasStatus(v.VMAgent.Statuses, "ProvisioningState/succeeded") {
-		return false
-	}
-	return hasStatus(v.Statuses, failedCode+"OSProvisioning")
+	return v != nil && !cameUp(v) && hasStatus(v.Statuses, failedCode+"OSProvisioning")
+}
+
+// cameUp reports whether the system of a machine says that it is there.
+func cameUp(v *armcompute.VirtualMachineInstanceView) bool {
+	return v != nil && v.VMAgent != nil && hasStatus(v.VMAgent.Statuses, "ProvisioningState/succeeded")
 }
 
 func hasStatus(list []*armcompute.InstanceViewStatus, prefix string) bool {
@@ -53,16 +55,22 @@ func whyFailed(v *armcompute.VirtualMachineInstanceView) *Failure {
 }
 
 // unmake deletes a machine that Azure has failed to make, with what it made with it. It
-// returns why that failed; nil: the machine is asked.
+// returns why that failed; nil: the machine is asked. One whose system has come up since
+// is made: what failed then is another operation, such as a policy's extension.
 func (c *Conn) unmake(ctx context.Context, cl *clients, r *resource.Request, name string, why error) error {
 	got, err := cl.vms.Get(ctx, c.Group(), name, &armcompute.VirtualMachinesClientGetOptions{Expand: ptr(armcompute.InstanceViewTypesInstanceView)})
-	switch state := provisioning(&got.VirtualMachine); {
-	case why == nil && err != nil:
-		return explain(err)
-	case err != nil, state != "Failed" && state != "Canceled": // it is made, and something else went wrong
+	view := val(got.Properties).InstanceView
+	if why == nil {
+		why = explain(err)
+	}
+	if state := provisioning(&got.VirtualMachine); err != nil || state != "Failed" && state != "Canceled" { // it is made, and something else went wrong
 		return why
-	case why == nil:
-		why = whyFailed(val(got.Properties).InstanceView)
+	}
+	if why == nil {
+		why = whyFailed(view)
+	}
+	if cameUp(view) {
+		return why
 	}
 	toProgress(r)("could not be made, and is deleted again")
 	advice := []string{"it is deleted again, with its disk and its addresses"}

@@ -1,8 +1,8 @@
 package plan
 
 // Going returns the scopes that a plan would take away or make anew, each with
-// what it lives in, those on a machine that is not to run, and those that would stop being what another scope is
-// reached through: whose object there goes, or changes.
+// what it lives in, those on a machine that is not to run, and those that would stop
+// being what another scope is reached through: whose object there goes, or changes.
 func Going(in Input) map[string]bool {
 	b := newBuilder(in)
 	b.moves()

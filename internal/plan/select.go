@@ -246,8 +246,9 @@ func (s *selection) input() Input {
 }
 
 // grow takes in what uses the things that a plan would take away: it has to let
-// go first; and what rests while a machine is off. It reports whether there was any. Of what --exclude leaves out
-// nothing is taken in: the plan then says why it cannot be.
+// go first; and what rests while a machine is off. It reports whether there was any.
+// Of what --exclude leaves out nothing is taken in: the plan then says why it cannot
+// be.
 func (s *selection) grow(b *builder) bool {
 	if len(s.full.Options.Targets) == 0 {
 		return false
