@@ -41,9 +41,9 @@ func (nodeHandler) Rest(ctx context.Context, rc resource.Conn, r *resource.Reque
 		return err
 	}
 	l := &leaver{c: c, r: r}
-	nodes, err := c.Docker().NodeList(ctx, swarm.NodeListOptions{})
+	nodes, err := l.known(ctx)
 	if err != nil {
-		return remote.Err(err)
+		return err
 	}
 	i := slices.IndexFunc(nodes, func(n swarm.Node) bool { return n.ID == r.Live.ID })
 	if i < 0 || nodes[i].Status.State != swarm.NodeStateReady {
@@ -72,6 +72,30 @@ func (nodeHandler) Rest(ctx context.Context, rc resource.Conn, r *resource.Reque
 		return err
 	}
 	return l.emptied(ctx, tasks)
+}
+
+// unknownTime is how long nodes may be unknown to a new leader: longer than it waits
+// itself, until it takes for down those that have not told it.
+const unknownTime = time.Minute
+
+// known lists the nodes when it is known how they are. A leader that is new, as after
+// the last one's machine was switched off, takes all of them for unknown until they
+// have told it; they have their tasks meanwhile.
+func (l *leaver) known(ctx context.Context) ([]swarm.Node, error) {
+	for begun := time.Now(); ; {
+		nodes, err := l.c.Docker().NodeList(ctx, swarm.NodeListOptions{})
+		if err != nil {
+			return nil, remote.Err(err)
+		}
+		i := slices.IndexFunc(nodes, func(n swarm.Node) bool { return n.Status.State == swarm.NodeStateUnknown })
+		if i < 0 || time.Since(begun) >= unknownTime {
+			return nodes, nil
+		}
+		l.r.Progress(resource.Progress{Text: "the swarm does not know yet how " + nodes[i].Description.Hostname + " is"})
+		if err := Pause(ctx, 500*time.Millisecond); err != nil {
+			return nil, err
+		}
+	}
 }
 
 // quorumWithout refuses to switch off a manager that the others need to agree. Of
