@@ -22,8 +22,9 @@ func fresh(o *emulator.Options) {
 func TestFreshSubscription(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := newQuickStory(t, fresh)
-		src := head + "vm('a', provider = az, cpus = 2)\nvm('b', provider = az)\ndisk('d', 8, provider = az)"
-		s.wants(src, "create disk.d", "create network_security_group.shop-test-nsg", "create resource_group.shop-test", "create virtual_network.shop-test-vnet", "create vm.a", "create vm.b")
+		s.server.Fault(emulator.Fault{Action: "*/register/action", Slow: time.Second})
+		src := head + "vm('a', provider = az, cpus = 2)\nvm('b', provider = az, cpus = 4)"
+		s.wants(src, "create network_security_group.shop-test-nsg", "create resource_group.shop-test", "create virtual_network.shop-test-vnet", "create vm.a", "create vm.b")
 		told := map[string]bool{}
 		s.stop = func(e apply.Event) bool { told[e.Text] = true; return false }
 		s.try(src, false)
