@@ -38,6 +38,7 @@ type azureEmulator struct {
 	actions       []string
 	notActions    []string
 	terms         []string
+	unregistered  []string
 	registries    []string
 	secretExpired bool
 	operationTime time.Duration
@@ -81,6 +82,7 @@ func (a *app) azureEmulatorCommand() *cobra.Command {
 	f.StringSliceVar(&e.notActions, "not-actions", nil, "the `ACTIONS` that they lack, as Microsoft.Compute/virtualMachines/write")
 	f.BoolVar(&e.secretExpired, "secret-expired", false, "the login's secret has expired")
 	f.StringSliceVar(&e.terms, "accepted-terms", nil, "the `PLANS` of the marketplace whose terms are accepted, as PUBLISHER:OFFER:PLAN")
+	f.StringSliceVar(&e.unregistered, "unregistered", nil, "the `NAMESPACES`, as Microsoft.Compute, that the subscription is not registered to use until somebody registers it")
 	f.StringArrayVar(&e.registries, "registry", nil, "a container registry that there is: its `HOST`, as shop.azurecr.io, or HOST=URL of one without a login whose images it has")
 	f.DurationVar(&e.operationTime, "operation-time", time.Second, "how long an operation takes, beside what its machine needs")
 	f.IntVar(&e.cores, "cores", 100, "the quota of virtual CPUs in each location")
@@ -99,11 +101,16 @@ func (a *app) azureEmulatorCommand() *cobra.Command {
 func (e *azureEmulator) options() (emulator.Options, error) {
 	app := emulator.DefaultApp
 	app.Actions, app.NotActions, app.Expired = e.actions, e.notActions, e.secretExpired
-	o := emulator.Options{Dir: e.state, OperationTime: e.operationTime, Cores: e.cores, Addresses: e.addresses, Apps: []emulator.App{app}, Terms: e.terms, Registries: map[string]http.Handler{}}
+	o := emulator.Options{Dir: e.state, OperationTime: e.operationTime, Cores: e.cores, Addresses: e.addresses, Apps: []emulator.App{app}, Terms: e.terms, Unregistered: e.unregistered, Registries: map[string]http.Handler{}}
 	var errs []error
 	for _, s := range e.terms {
 		if strings.Count(s, ":") != 2 {
 			errs = append(errs, fmt.Errorf("--accepted-terms: got %q, want PUBLISHER:OFFER:PLAN", s))
+		}
+	}
+	for _, s := range e.unregistered {
+		if known := emulator.Registrable(); !slices.ContainsFunc(known, func(ns string) bool { return strings.EqualFold(ns, s) }) {
+			errs = append(errs, fmt.Errorf("--unregistered: got %q, want %s", s, strings.Join(known, ", ")))
 		}
 	}
 	for _, s := range e.registries {

@@ -161,14 +161,21 @@ func finishDelete[T any](ctx context.Context, p *runtime.Poller[T], err error) e
 	return err
 }
 
-// all reads a list to its end. Of a group that is not there it is empty.
+// all reads a list to its end. Of a group that is not there, and of a provider that the
+// subscription does not use yet, it is empty.
 func all[P, T any](ctx context.Context, pager *runtime.Pager[P], page func(P) []*T) ([]*T, error) {
+	out, err := pages(ctx, pager, page)
+	if isMissing(err) {
+		return nil, nil
+	}
+	return out, err
+}
+
+// pages reads a list to its end.
+func pages[P, T any](ctx context.Context, pager *runtime.Pager[P], page func(P) []*T) ([]*T, error) {
 	var out []*T
 	for pager.More() {
 		p, err := pager.NextPage(ctx)
-		if isMissing(err) {
-			return nil, nil
-		}
 		if err != nil {
 			return nil, explain(err)
 		}

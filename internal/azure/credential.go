@@ -89,8 +89,8 @@ func newAccount(cfg Config, throttle policy.Policy, through policy.Transporter) 
 		return nil, err
 	}
 	a.cred = chain
-	a.options = arm.ClientOptions{ClientOptions: options}
-	a.options.PerCallPolicies = []policy.Policy{throttle}
+	a.options = arm.ClientOptions{ClientOptions: options, DisableRPRegistration: true} // which ours does
+	a.options.PerCallPolicies = []policy.Policy{&registrar{account: a, one: make(chan struct{}, 1)}, throttle}
 	return a, nil
 }
 

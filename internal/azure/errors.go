@@ -142,6 +142,8 @@ func role(action string, whole bool) string {
 // judge says what a code means to us, and what a person can do about it.
 func judge(status int, code, message string) (advice string, kind error) {
 	switch {
+	case code == codeUnregistered:
+		return registerAdvice(message), resource.ErrMissing
 	case code == "AuthorizationFailed" || code == "LinkedAuthorizationFailed":
 		action := "what was asked for"
 		if m := missingAction().FindStringSubmatch(message); m != nil {
@@ -181,11 +183,13 @@ func isQuota(code, message string) bool {
 // sees.
 const noSubscription = "SubscriptionNotFound"
 
-// isMissing reports whether an error says that there is no such resource, or no
-// such group. A subscription that is not there says nothing of what is in it.
+// isMissing reports whether an error says that there is no such resource, no such
+// group, or nothing of that provider. A subscription that is not there says nothing of
+// what is in it.
 func isMissing(err error) bool {
 	var resp *azcore.ResponseError
-	return errors.Is(err, resource.ErrMissing) || errors.As(err, &resp) && resp.StatusCode == http.StatusNotFound && resp.ErrorCode != noSubscription
+	return errors.Is(err, resource.ErrMissing) || errors.As(err, &resp) &&
+		(resp.StatusCode == http.StatusNotFound && resp.ErrorCode != noSubscription || resp.ErrorCode == codeUnregistered)
 }
 
 // noAnswer is why a request was not answered at all, "" where one was.

@@ -55,7 +55,7 @@ func (c *Conn) Inquire(ctx context.Context, q resource.Query, obs *resource.Obse
 	c.fast = fast
 	c.mu.Unlock()
 	if len(coming) == 0 {
-		c.spread(q.Declared, obs, nil)
+		c.spread(q.Declared, obs, nil, nil)
 		f.settle(c, q.Declared, obs)
 	}
 	obs.Forecaster = f
@@ -71,7 +71,7 @@ func (c *Conn) Inquire(ctx context.Context, q resource.Query, obs *resource.Obse
 		return c.askNetwork(ctx, cl, f, made)
 	}
 	f.sizes, err = c.sizes(ctx, cl)
-	together := c.spread(q.Declared, obs, f)
+	together := c.spread(q.Declared, obs, f, err)
 	f.settle(c, q.Declared, obs)
 	if err != nil {
 		return append(c.notAsked(coming[0], everything, err), together...)

@@ -89,7 +89,7 @@ func (c *Conn) sizes(ctx context.Context, cl *clients) ([]sku, error) {
 		return known, nil
 	}
 	filter := fmt.Sprintf("location eq '%s'", c.cfg.Location)
-	list, err := all(ctx, cl.skus.NewListPager(&armcompute.ResourceSKUsClientListOptions{Filter: &filter}),
+	list, err := pages(ctx, cl.skus.NewListPager(&armcompute.ResourceSKUsClientListOptions{Filter: &filter}),
 		func(p armcompute.ResourceSKUsClientListResponse) []*armcompute.ResourceSKU { return p.Value })
 	if err != nil {
 		return nil, err

@@ -299,3 +299,6 @@ func tell(ctx context.Context, text string) {
 		progress(text)
 	}
 }
+
+// told reports whether waiting is told under a context: it is a step's.
+func told(ctx context.Context) bool { return ctx.Value(progressKey{}) != nil }

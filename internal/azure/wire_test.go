@@ -141,7 +141,9 @@ func play(raw *http.Request, op string, sent []byte) (answer reflect.Type, err e
 		}))
 	}
 	copied := raw.Clone(context.WithoutCancel(raw.Context())) // an apply that is ended asks no less correctly
-	copied.Body = io.NopCloser(bytes.NewReader(sent))
+	if copied.Body = nil; len(sent) > 0 {
+		copied.Body = io.NopCloser(bytes.NewReader(sent))
+	}
 	_, err = transport.Do(copied)
 	switch {
 	case taken == "":
@@ -157,6 +159,7 @@ func play(raw *http.Request, op string, sent []byte) (answer reflect.Type, err e
 // known yet.
 func fakeOf(path string) (factory any, t policy.Transporter) {
 	switch path = strings.ToLower(path); {
+	case strings.HasSuffix(path, "/register"): // which Resource Manager does of each
 	case strings.Contains(path, "/providers/microsoft.compute/"):
 		f := &computefake.ServerFactory{}
 		return f, computefake.NewServerFactoryTransport(f)

@@ -15,8 +15,8 @@ import (
 // spread chooses the zones of machines that are to come and do not say one, and of
 // their data disks. f is nil where no machine is to come: one that is made anew
 // stays in its zone, and a disk can be new. It returns what is wrong with machines
-// whose zones cannot be chosen.
-func (c *Conn) spread(declared []*resource.Declaration, obs *resource.Observation, f *foresight) diag.List {
+// whose zones cannot be chosen; unread is why sizes are not known.
+func (c *Conn) spread(declared []*resource.Declaration, obs *resource.Observation, f *foresight, unread error) diag.List {
 	machines, disks := liveZones(obs, VMKind), liveZones(obs, DiskKind)
 	for _, d := range declared {
 		if _, live := disks[declaredName(d)]; d.Kind == DiskKind && !live && argument(d, "zone") != nil {
@@ -63,13 +63,17 @@ func (c *Conn) spread(declared []*resource.Declaration, obs *resource.Observatio
 	if f == nil || len(f.sizes) > 0 {
 		return nil
 	}
-	return together(all)
+	return together(all, unread)
 }
 
 // together says of machines that would be in no zone for good that they are to be kept
 // apart from others: no size is known, and so no zone. One by itself can be in none, and
 // so can one that comes to others which are.
-func together(all []placed) (out diag.List) {
+func together(all []placed, unread error) (out diag.List) {
+	hint := "have the login given Microsoft.Compute/skus/read on the subscription, as the role Reader has it"
+	if isUnregistered(unread) {
+		hint = "register the subscription: az provider register --namespace Microsoft.Compute --wait"
+	}
 	count, apart := map[string]int{}, map[string]bool{}
 	for _, p := range all {
 		if p.zone != "" {
@@ -82,7 +86,7 @@ func together(all []placed) (out diag.List) {
 		if p.zone == "" && !p.settled && !p.inSet && (count[p.family()] > 1 || apart[p.family()]) {
 			out = append(out, &diag.Diagnostic{
 				Pos: p.pos, Summary: fmt.Sprintf("vm.%s: it is to be in another zone than those of its kind, and the zones that there are cannot be read", p.name),
-				Hint: "have the login given Microsoft.Compute/skus/read on the subscription, as the role Reader has it; or say zone = or availability_set =",
+				Hint: hint + "; or say zone = or availability_set =",
 			})
 		}
 	}

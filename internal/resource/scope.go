@@ -130,6 +130,12 @@ type Leaser interface {
 	WriteLease(ctx context.Context, project string, old, next *Lease) (*Lease, error)
 }
 
+// LeaseReadier is implemented by a [Leaser] whose place for leases may have to be made
+// ready first, which can take minutes: longer than a lease may be in coming.
+type LeaseReadier interface {
+	ReadyLease(ctx context.Context, progress func(string)) error
+}
+
 // Lease keeps two applies apart.
 type Lease struct {
 	Holder  string // who: user@host, process, and a random part

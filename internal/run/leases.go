@@ -21,6 +21,8 @@ var leaseTTL string
 type leases struct {
 	opts apply.LeaseOptions
 	lost func(error)
+	// notice tells what is waited for before there is a lease.
+	notice func(string)
 
 	mu   sync.Mutex
 	held map[string]*apply.Held // by what keeps them
@@ -38,16 +40,19 @@ type leaser struct {
 
 func newLeases(project string, wait time.Duration, opts ApplyOptions, lost func(error)) *leases {
 	ttl, _ := time.ParseDuration(leaseTTL) // 0 is the default
-	return &leases{lost: lost, held: map[string]*apply.Held{}, ending: map[string][]string{}, opts: apply.LeaseOptions{
+	notice := func(text string) {
+		if opts.Sink != nil {
+			opts.Sink(apply.Event{Time: time.Now(), Type: apply.Notice, Text: text})
+		}
+	}
+	return &leases{lost: lost, notice: notice, held: map[string]*apply.Held{}, ending: map[string][]string{}, opts: apply.LeaseOptions{
 		Project: project, Holder: apply.Holder(), Why: opts.Why, Wait: wait, TTL: ttl, Stop: opts.Stop,
 		Notice: func(l resource.Lease) {
-			if opts.Sink != nil {
-				text := "waiting for " + l.Holder
-				if l.Why != "" {
-					text += " (" + l.Why + ")"
-				}
-				opts.Sink(apply.Event{Time: time.Now(), Type: apply.Notice, Text: text})
+			text := "waiting for " + l.Holder
+			if l.Why != "" {
+				text += " (" + l.Why + ")"
 			}
+			notice(text)
 		},
 	}}
 }
@@ -61,6 +66,11 @@ func (l *leases) take(ctx context.Context, from leaser) (taken bool, err error) 
 	if h != nil {
 		h.Through(from.store)
 		return false, nil
+	}
+	if r, ok := from.store.(resource.LeaseReadier); ok {
+		if err := r.ReadyLease(ctx, l.notice); err != nil {
+			return false, err
+		}
 	}
 	if h, err = apply.Acquire(ctx, from.store, l.opts, l.lost); err != nil {
 		return false, err

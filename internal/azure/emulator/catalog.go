@@ -1,7 +1,6 @@
 package emulator
 
 import (
-	"maps"
 	"net/http"
 	"slices"
 	"strings"
@@ -160,30 +159,4 @@ func (i *platformImage) describe(p path) object {
 		o["properties"].(object)["plan"] = object{"publisher": i.publisher, "product": i.offer, "name": i.plan}
 	}
 	return o
-}
-
-// provider answers what is asked of a resource provider: its types, and its
-// registration, which all have.
-func (t *tx) provider(c *call) (*answer, error) {
-	for _, ns := range namespaces {
-		if strings.EqualFold(ns, c.path.Namespace) {
-			return ok(t.providerBody(ns)), nil
-		}
-	}
-	return nil, fail(http.StatusNotFound, "InvalidResourceNamespace", "The resource namespace '%s' is invalid.", c.path.Namespace)
-}
-
-func (t *tx) providerBody(ns string) object {
-	var types []any
-	var names []string
-	for _, l := range locations {
-		names = append(names, l.display)
-	}
-	for _, key := range slices.Sorted(maps.Keys(kinds)) {
-		if rest, found := strings.CutPrefix(key, strings.ToLower(ns)+"/"); found {
-			k := kinds[key]
-			types = append(types, object{"resourceType": k.name[len(k.name)-len(rest):], "locations": list(names), "apiVersions": []any{"2025-05-01", "2024-07-01"}})
-		}
-	}
-	return object{"id": "/subscriptions/" + t.opts.Subscription.ID + "/providers/" + ns, "namespace": ns, "registrationState": "Registered", "resourceTypes": types}
 }

@@ -33,6 +33,7 @@ type client struct {
 	server    *azuretest.Server
 	groups    *armresources.ResourceGroupsClient
 	resources *armresources.Client
+	providers *armresources.ProvidersClient
 	compute   *armcompute.ClientFactory
 	network   *armnetwork.ClientFactory
 	poll      *runtime.PollUntilDoneOptions
@@ -55,6 +56,8 @@ func signIn(t *testing.T, s *azuretest.Server) *client {
 	c.groups, err = armresources.NewResourceGroupsClient(id, cred, opts)
 	c.must(err)
 	c.resources, err = armresources.NewClient(id, cred, opts)
+	c.must(err)
+	c.providers, err = armresources.NewProvidersClient(id, cred, opts)
 	c.must(err)
 	c.compute, err = armcompute.NewClientFactory(id, cred, opts)
 	c.must(err)

@@ -42,6 +42,9 @@ type Options struct {
 	// Terms are the plans of the marketplace whose terms the subscription has
 	// accepted, as "PUBLISHER:OFFER:PLAN".
 	Terms []string
+	// Unregistered are the resource providers, as "Microsoft.Compute", that the
+	// subscription is not registered to use until it asks for it.
+	Unregistered []string
 	// Registries are the container registries that there are, by their hosts, with
 	// what is behind the login of each; one without it is empty.
 	Registries map[string]http.Handler
@@ -87,11 +90,12 @@ type Emulator struct {
 	faults     faults
 	registries map[string]http.Handler // with the login before them
 
-	mu      sync.Mutex // of the store and of lagging; see tx
-	lagging lagging
-	ctx     context.Context
-	cancel  context.CancelFunc
-	running sync.WaitGroup
+	mu            sync.Mutex // of the store, of lagging and of registrations; see tx
+	lagging       lagging
+	registrations registrations
+	ctx           context.Context
+	cancel        context.CancelFunc
+	running       sync.WaitGroup
 
 	changed chan struct{} // holds one where something changed; see keepBalance
 
@@ -103,6 +107,7 @@ type Emulator struct {
 func New(opts Options) (*Emulator, error) {
 	complete(&opts)
 	e := &Emulator{opts: opts, changed: make(chan struct{}, 1), filters: map[string]packetfilter.Filter{}, buckets: newBuckets(*opts.Limits), signing: opts.signingKey()}
+	e.registrations = newRegistrations(opts.Unregistered)
 	e.lagging = lagging{made: map[string]time.Time{}, gone: map[string]remnant{}}
 	for _, f := range opts.Faults {
 		e.Fault(f)

@@ -4,6 +4,7 @@ import (
 	"net/http"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/Azure/azure-sdk-for-go/sdk/azcore/to"
 	"github.com/Azure/azure-sdk-for-go/sdk/resourcemanager/compute/armcompute/v8"
@@ -227,4 +228,30 @@ func address(c *client, name, sku, label string) error {
 	}, nil)
 	_, err = finish(c, p, err)
 	return err
+}
+
+// A subscription uses a provider once it is registered, which takes as long as an
+// operation. What is asked of others goes on.
+func TestRegistration(t *testing.T) {
+	c := connect(t, func(o *emulator.Options) {
+		o.Unregistered, o.OperationTime = []string{"microsoft.network"}, time.Hour
+	})
+	lists := func() error {
+		_, err := c.network.NewVirtualNetworksClient().NewListAllPager(nil).NextPage(c.ctx)
+		return err
+	}
+	c.refused(lists(), 409, "MissingSubscriptionRegistration")
+	_, err := c.compute.NewVirtualMachinesClient().NewListAllPager(nil).NextPage(c.ctx)
+	c.must(err)
+
+	got, err := c.providers.Get(c.ctx, "Microsoft.Network", nil)
+	c.must(err)
+	asked, err := c.providers.Register(c.ctx, "Microsoft.Network", nil)
+	c.must(err)
+	other, err := c.providers.Register(c.ctx, "Microsoft.Compute", nil)
+	c.must(err)
+	if *got.RegistrationState != "NotRegistered" || *asked.RegistrationState != "Registering" || *other.RegistrationState != "Registered" {
+		t.Errorf("it is %s, then %s; the other one is %s", *got.RegistrationState, *asked.RegistrationState, *other.RegistrationState)
+	}
+	c.refused(lists(), 409, "MissingSubscriptionRegistration")
 }

@@ -37,7 +37,7 @@ func (t *tx) route(c *call) (*answer, error) {
 		return t.terms(c)
 	case strings.HasSuffix(p.key(), "/providers/microsoft.resources/tags/default"):
 		return t.tags(c)
-	case len(p.Types) == 0 || strings.EqualFold(p.Types[0], "register"):
+	case isProvider(p):
 		return t.provider(c)
 	case strings.EqualFold(p.Types[0], "locations"):
 		return t.catalog(c)

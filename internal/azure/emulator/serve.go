@@ -149,6 +149,9 @@ func (e *Emulator) arm(w http.ResponseWriter, r *http.Request) (*answer, error) 
 	}
 	var a *answer
 	err = e.do(func(t *tx) error {
+		if err := t.usable(c.path); err != nil {
+			return err
+		}
 		if err := t.hidden(c); err != nil {
 			return err
 		}
