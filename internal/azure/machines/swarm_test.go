@@ -193,15 +193,20 @@ func lacking(list []swarm.Node, want int) string {
 	return ""
 }
 
-// moved looks whether every task that ended was moved: nothing was switched off, or
-// taken away, under one.
+// moved looks whether every task that ended was moved: nothing was switched off under
+// one. What was on nodes that are gone is orphaned, however it had ended.
 func (s *exampleStory) moved() {
 	s.Helper()
 	c := s.manager()
 	defer c.Close()
 	tasks, err := c.TaskList(s.Context(), swarm.TaskListOptions{})
 	must(s.T, err)
+	nodes, err := c.NodeList(s.Context(), swarm.NodeListOptions{})
+	must(s.T, err)
 	for _, task := range tasks {
+		if !slices.ContainsFunc(nodes, func(n swarm.Node) bool { return n.ID == task.NodeID }) {
+			continue
+		}
 		switch task.Status.State {
 		case swarm.TaskStateRunning, swarm.TaskStateShutdown, swarm.TaskStateComplete:
 		default:
