@@ -13,7 +13,6 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
-	"strconv"
 	"strings"
 	"sync"
 	"syscall"
@@ -175,7 +174,7 @@ func (a *account) chain(options azcore.ClientOptions) ([]azcore.TokenCredential,
 	}
 	identity, err := azidentity.NewManagedIdentityCredential(managed)
 	if err == nil {
-		add("this machine's managed identity", onAzure{identity, metadata}, nil)
+		add("this machine's managed identity", &onAzure{TokenCredential: identity, metadata: metadata}, nil)
 	}
 	cli, err := azidentity.NewAzureCLICredential(&azidentity.AzureCLICredentialOptions{TenantID: a.tenant})
 	add("az login", cli, err)
@@ -219,29 +218,6 @@ func (a *account) environment(options azcore.ClientOptions) (azcore.TokenCredent
 	return azidentity.NewClientCertificateCredential(a.tenant, id, certs, key, &azidentity.ClientCertificateCredentialOptions{
 		ClientOptions: options, DisableInstanceDiscovery: a.custom,
 	})
-}
-
-// federated gives the token of another identity provider, such as that of a CI's jobs,
-// which ARM_USE_OIDC says to log in with; nil where it does not. A file is read anew for
-// each login: who writes it renews it.
-func federated() (func(context.Context) (string, error), error) {
-	use := os.Getenv("ARM_USE_OIDC")
-	if on, err := strconv.ParseBool(use); use == "" || err == nil && !on {
-		return nil, nil
-	} else if err != nil {
-		return nil, fmt.Errorf("ARM_USE_OIDC is %q, want true or false", use)
-	}
-	token, file := os.Getenv("ARM_OIDC_TOKEN"), os.Getenv("ARM_OIDC_TOKEN_FILE_PATH")
-	switch {
-	case token != "":
-		return func(context.Context) (string, error) { return token, nil }, nil
-	case file != "":
-		return func(context.Context) (string, error) {
-			text, err := os.ReadFile(file)
-			return strings.TrimSpace(string(text)), err
-		}, nil
-	}
-	return nil, errors.New("ARM_USE_OIDC is set, and neither ARM_OIDC_TOKEN nor ARM_OIDC_TOKEN_FILE_PATH is")
 }
 
 // noted remembers which credential was taken.

@@ -6,6 +6,7 @@ import (
 	"io"
 	"net/http"
 	"os"
+	"sync/atomic"
 	"time"
 
 	"github.com/Azure/azure-sdk-for-go/sdk/azcore"
@@ -18,6 +19,7 @@ import (
 type onAzure struct {
 	azcore.TokenCredential
 	metadata string
+	is       atomic.Bool // one of Azure's, which it was once found to be
 }
 
 // metadata is Azure's service inside of its machines. Other clouds have theirs at the
@@ -25,9 +27,12 @@ type onAzure struct {
 const metadata = "http://169.254.169.254"
 
 // GetToken implements [azcore.TokenCredential].
-func (o onAzure) GetToken(ctx context.Context, opts policy.TokenRequestOptions) (azcore.AccessToken, error) {
-	if os.Getenv("IDENTITY_ENDPOINT") == "" && os.Getenv("MSI_ENDPOINT") == "" && !isAzure(ctx, o.metadata) {
-		return azcore.AccessToken{}, azidentity.NewCredentialUnavailableError("managed identity: this is no machine of Azure's")
+func (o *onAzure) GetToken(ctx context.Context, opts policy.TokenRequestOptions) (azcore.AccessToken, error) {
+	if os.Getenv("IDENTITY_ENDPOINT") == "" && os.Getenv("MSI_ENDPOINT") == "" && !o.is.Load() {
+		if !isAzure(ctx, o.metadata) {
+			return azcore.AccessToken{}, azidentity.NewCredentialUnavailableError("managed identity: this is no machine of Azure's")
+		}
+		o.is.Store(true)
 	}
 	return o.TokenCredential.GetToken(ctx, opts)
 }

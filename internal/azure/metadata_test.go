@@ -47,7 +47,7 @@ func TestOtherCloudsMachines(t *testing.T) {
 		if c.answer == nil {
 			s.Close()
 		}
-		_, err := onAzure{asked{}, s.URL}.GetToken(t.Context(), policy.TokenRequestOptions{})
+		_, err := (&onAzure{TokenCredential: asked{}, metadata: s.URL}).GetToken(t.Context(), policy.TokenRequestOptions{})
 		if errors.Is(err, errAsked) != c.azure {
 			t.Errorf("%s: %v", name, err)
 		}

@@ -152,7 +152,7 @@ func TestPartOfALogin(t *testing.T) {
 		{map[string]string{"AZURE_CLIENT_ID": "", "AZURE_CLIENT_SECRET": "", "ARM_CLIENT_SECRET": "s"}, "neither AZURE_CLIENT_ID nor ARM_CLIENT_ID is set"},
 		{map[string]string{"AZURE_TENANT_ID": "my tenant"}, "invalid tenantID"},
 		{map[string]string{"AZURE_CLIENT_SECRET": "", "AZURE_CLIENT_CERTIFICATE_PATH": "/nowhere"}, "open /nowhere: no such file"},
-		{map[string]string{"AZURE_CLIENT_SECRET": "", "ARM_USE_OIDC": "true"}, "neither ARM_OIDC_TOKEN nor ARM_OIDC_TOKEN_FILE_PATH is"},
+		{map[string]string{"AZURE_CLIENT_SECRET": "", "ARM_USE_OIDC": "true"}, "none of ARM_OIDC_TOKEN, ARM_OIDC_TOKEN_FILE_PATH and ACTIONS_ID_TOKEN_REQUEST_URL is"},
 		{map[string]string{"AZURE_CLIENT_SECRET": "", "ARM_USE_OIDC": "yes"}, `ARM_USE_OIDC is "yes", want true or false`},
 		{map[string]string{"AZURE_CLIENT_SECRET": "", "ARM_USE_OIDC": "true", "ARM_OIDC_TOKEN": "a.b.c"}, "the environment's service principal: AADSTS700027"},
 		{map[string]string{"AZURE_CLIENT_SECRET": "", "ARM_USE_OIDC": "true", "ARM_OIDC_TOKEN_FILE_PATH": text}, "the environment's service principal: AADSTS700027"},
