@@ -207,7 +207,14 @@ func (c *Conn) lookViews(ctx context.Context, cl *clients, views map[string]*arm
 		if vm.Properties == nil || vm.Properties.InstanceView == nil {
 			continue
 		}
-		views[strings.ToLower(text(vm.ID))] = vm.Properties.InstanceView
+		view := vm.Properties.InstanceView
+		views[strings.ToLower(text(vm.ID))] = view
+		// That the list tells all of its system is not documented; much hangs on it.
+		if id, bad := ParseID(text(vm.ID)); bad == nil && strings.EqualFold(id.Group, c.Group()) && isUnmade(view) {
+			if err := c.askView(ctx, cl, vm, views); err != nil {
+				return err
+			}
+		}
 	}
 	return err
 }
@@ -219,16 +226,22 @@ func (c *Conn) askViews(ctx context.Context, cl *clients, views map[string]*armc
 		return err
 	}
 	for _, vm := range list {
-		got, err := cl.vms.InstanceView(ctx, c.Group(), text(vm.Name), nil)
-		if isMissing(err) {
-			continue // it went in between
+		if err := c.askView(ctx, cl, vm, views); err != nil {
+			return err
 		}
-		if err != nil {
-			return explain(err)
-		}
-		views[strings.ToLower(text(vm.ID))] = &got.VirtualMachineInstanceView
 	}
 	return nil
+}
+
+func (c *Conn) askView(ctx context.Context, cl *clients, vm *armcompute.VirtualMachine, views map[string]*armcompute.VirtualMachineInstanceView) error {
+	got, err := cl.vms.InstanceView(ctx, c.Group(), text(vm.Name), nil)
+	if isMissing(err) {
+		return nil // it went in between
+	}
+	if err == nil {
+		views[strings.ToLower(text(vm.ID))] = &got.VirtualMachineInstanceView
+	}
+	return explain(err)
 }
 
 // powerState is what a machine does, such as "running" or "deallocated"; "" where it is

@@ -72,9 +72,6 @@ func (c *Conn) unmake(ctx context.Context, cl *clients, r *resource.Request, nam
 	if cameUp(view) {
 		return why
 	}
-	if err := goesOn(ctx, r); err != nil {
-		return why
-	}
 	toProgress(r)("could not be made, and is deleted again")
 	advice := []string{"it is deleted again, with its disk and its addresses"}
 	if err := c.removeVM(ctx, cl, r, name); err != nil {

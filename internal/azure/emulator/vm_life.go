@@ -201,7 +201,7 @@ func (t *tx) view(r *record) object {
 		"computerName": text(r.Body, "properties", "osProfile", "computerName"), "osName": "debian", "hyperVGeneration": "V2", "statuses": statuses,
 		"disks": []any{object{"name": text(r.Body, "properties", "storageProfile", "osDisk", "name"), "statuses": []any{status("ProvisioningState/succeeded", "Provisioning succeeded")}}},
 	}
-	if power == powerRunning && !r.unprovisioned() {
+	if power == powerRunning && r.Machine {
 		view["vmAgent"] = object{"vmAgentVersion": "2.12.0", "statuses": []any{status("ProvisioningState/succeeded", "Ready")}}
 	}
 	return view
