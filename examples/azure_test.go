@@ -151,15 +151,7 @@ func TestAzureLoop(t *testing.T) {
 // is asked, a worker answers: with one more, one less, others of another size, and
 // after one has lost its power. Then nothing is left of it.
 func TestAzureSwarmOfRealMachines(t *testing.T) {
-	site, destroy, err := testhost.TakeSite()
-	if err != nil {
-		t.Skip(err)
-	}
-	t.Cleanup(func() {
-		if err := destroy(); err != nil {
-			t.Error(err)
-		}
-	})
+	site := testhost.Site(t)
 	s := &stage{T: t, script: filepath.Join(copied(t, "azure-swarm"), "cluster.star"), site: site.Name(), project: "azure-swarm-demo"}
 	s.vars = []string{"managers=1", "replicas=1", "packages=distribution", "image=" + testengine.Web1, "custom_data=" + s.bornWithImages()}
 	// A kernel without IPVS has no routing mesh and no virtual addresses: a port is

@@ -3,7 +3,6 @@ package run
 import (
 	"context"
 	"fmt"
-	"os"
 	"slices"
 	"strings"
 	"testing"
@@ -23,18 +22,7 @@ type walled struct {
 }
 
 func newWalled(t *testing.T) *walled {
-	if os.Geteuid() != 0 {
-		t.Skip("machines need root")
-	}
-	site, destroy, err := testhost.TakeSite()
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		if err := destroy(); err != nil {
-			t.Error(err)
-		}
-	})
+	site := testhost.Site(t)
 	f := &walled{newFixture(t, &testengine.Engine{}), site}
 	f.opts.Timeout = 5 * time.Minute
 	return f

@@ -177,6 +177,22 @@ func TakeSite() (*local.Site, func() error, error) {
 	return claim("x" + strings.ToLower(rand.Text())[:7])
 }
 
+// Site is TakeSite for one test, after which what is on it is destroyed.
+func Site(tb testing.TB) *local.Site {
+	tb.Helper()
+	if os.Geteuid() != 0 {
+		tb.Skip("machines need root")
+	}
+	site, destroy, err := TakeSite()
+	must(tb, err)
+	tb.Cleanup(func() {
+		if err := destroy(); err != nil {
+			tb.Error(err)
+		}
+	})
+	return site
+}
+
 // sitePrefix begins the names of the owners' files of whole sites.
 const sitePrefix = "site-"
 

@@ -47,15 +47,7 @@ func TestOfLab(t *testing.T) {
 }
 
 func TestOfSite(t *testing.T) {
-	site, destroy, err := testhost.TakeSite()
-	if err != nil {
-		t.Skip(err)
-	}
-	defer func() {
-		if err := destroy(); err != nil {
-			t.Error(err)
-		}
-	}()
+	site := testhost.Site(t)
 	life(t, OfSite(site))
 	if all, err := site.List(); err != nil || len(all) != 0 {
 		t.Errorf("left: %v, %v", all, err)

@@ -20,15 +20,7 @@ import (
 // containers on two machines do not reach each other; and as soon as it is there,
 // they do.
 func TestSecurityGroupOfRealMachines(t *testing.T) {
-	site, destroy, err := testhost.TakeSite()
-	if err != nil {
-		t.Skip(err)
-	}
-	t.Cleanup(func() {
-		if err := destroy(); err != nil {
-			t.Error(err)
-		}
-	})
+	site := testhost.Site(t)
 	archive := testengine.Archive(t)
 	t.Setenv("HOME", t.TempDir())
 	t.Setenv("XDG_CONFIG_HOME", t.TempDir())
@@ -37,7 +29,7 @@ func TestSecurityGroupOfRealMachines(t *testing.T) {
 	s := &azureStory{T: t, file: filepath.Join(t.TempDir(), "cluster.star")}
 
 	s.closing("2377-tcp", "")
-	err = s.try(false, nil)
+	err := s.try(false, nil)
 	if err == nil || !strings.Contains(err.Error(), "2377") {
 		t.Fatalf("without 2377/tcp: %v", err)
 	}

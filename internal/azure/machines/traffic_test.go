@@ -18,15 +18,7 @@ import (
 // What comes to a load balancer goes to the real machines of its pool that answer, as
 // far as their security group lets it in.
 func TestTrafficToRealMachines(t *testing.T) {
-	site, destroy, err := testhost.TakeSite()
-	if err != nil {
-		t.Skip(err)
-	}
-	t.Cleanup(func() {
-		if err := destroy(); err != nil {
-			t.Error(err)
-		}
-	})
+	site := testhost.Site(t)
 	t.Setenv("HOME", t.TempDir())
 	t.Setenv("XDG_CONFIG_HOME", t.TempDir())
 	t.Setenv("SSH_AUTH_SOCK", "")
