@@ -355,9 +355,10 @@ func useGroup(list []*resource.Object, l *live) {
 	n := group.Native.(*native)
 	n.guests = map[string]string{}
 	for _, o := range list[1:] {
-		if o.Mark.Project == group.Mark.Project {
+		switch {
+		case o.Mark.Project == group.Mark.Project:
 			o.Uses = append(o.Uses, group.ID)
-		} else {
+		case o.Kind != ExtensionKind.Name: // which goes with its machine
 			n.guests[strings.ToLower(o.Native.(*native).id)] = o.Kind + " " + o.Name
 		}
 	}

@@ -105,12 +105,8 @@ func diskEffect(live *resource.Object, args value.Struct, changes []schema.Chang
 
 // liveDiskOf is the live disk that an object is.
 func liveDiskOf(o *resource.Object) liveDisk {
-	if n, ok := o.Native.(*native); ok {
-		if d, ok := n.arm.(*liveDisk); ok {
-			return *d
-		}
-	}
-	return liveDisk{}
+	d, _ := armOf(o).(*liveDisk)
+	return val(d)
 }
 
 // isDataDisk reports whether a disk stands for itself: one that was made with a

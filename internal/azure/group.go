@@ -53,11 +53,10 @@ var GroupKind = &resource.Kind{
 		return "in place"
 	},
 	Ending: func(live *resource.Object, _ bool) string {
-		n, ok := live.Native.(*native)
-		if !ok || len(n.guests) == 0 {
-			return ""
+		if held := heldByOthers(live); held != "" {
+			return "it stays, and is nobody's: " + held
 		}
-		return "it stays, and is nobody's: in it is " + strings.Join(slices.Sorted(maps.Values(n.guests)), ", ") + ", which is not this project's"
+		return ""
 	},
 	Handler: groupHandler{},
 }
@@ -254,16 +253,13 @@ func (c *Conn) emptied(ctx context.Context, cl *clients, r *resource.Request) ([
 
 // within are the resources of a group that do not carry its project's mark, those that
 // do and are objects of their own, and of the strangers the fresh ones: which were not
-// there when the group was looked at. What is part of another resource goes with that.
+// there when the group was looked at.
 func within(list []*armresources.GenericResourceExpanded, group *resource.Object) (strangers, ours, fresh []string) {
 	var known map[string]string
 	if n, ok := group.Native.(*native); ok {
 		known = n.guests
 	}
 	for _, r := range list {
-		if strings.Count(text(r.Type), "/") > 1 {
-			continue
-		}
 		tags, name := unpack(r.Tags), text(r.Type)+" "+text(r.Name)
 		mark, _ := resource.ReadMark(tags)
 		rest := tags[tagPart] != "" || mark.Address.Kind() == VMKind.Name && !strings.EqualFold(text(r.Type), machineType) // which has the tags of its machine
@@ -282,14 +278,25 @@ func within(list []*armresources.GenericResourceExpanded, group *resource.Object
 
 // listed are the types of which there are lists of their own.
 var listed = []string{
-	networkType, securityGroupType, publicIPType, interfaceType, balancerType, availabilitySetType, diskType, machineType, machineType + "/extensions",
+	networkType, securityGroupType, publicIPType, interfaceType, balancerType, availabilitySetType, diskType, machineType,
 }
 
-// listAll lists what is in the group, of whatever type.
+// listAll lists what is in the group, of whatever type, but for what is part of another
+// resource: that goes with it.
 func (c *Conn) listAll(ctx context.Context, cl *clients) ([]*armresources.GenericResourceExpanded, error) {
-	return all(ctx, cl.resources.NewListByResourceGroupPager(c.Group(), nil), func(p armresources.ClientListByResourceGroupResponse) []*armresources.GenericResourceExpanded {
+	list, err := all(ctx, cl.resources.NewListByResourceGroupPager(c.Group(), nil), func(p armresources.ClientListByResourceGroupResponse) []*armresources.GenericResourceExpanded {
 		return p.Value
 	})
+	return slices.DeleteFunc(list, func(r *armresources.GenericResourceExpanded) bool { return strings.Count(text(r.Type), "/") > 1 }), err
+}
+
+// heldByOthers says what others have in a group, "" where that is nothing.
+func heldByOthers(group *resource.Object) string {
+	n, ok := group.Native.(*native)
+	if !ok || len(n.guests) == 0 {
+		return ""
+	}
+	return "in it is " + strings.Join(slices.Sorted(maps.Values(n.guests)), ", ") + ", which is not this project's"
 }
 
 // crowded is a group that is to be made anew with what others have in it.
@@ -298,9 +305,9 @@ func (f *foresight) crowded(list []resource.Prospect) (out []resource.Finding) {
 		if p.Kind != GroupKind.Name || !p.Anew || p.Live == nil {
 			continue
 		}
-		if n, ok := p.Live.Native.(*native); ok && len(n.guests) > 0 {
+		if held := heldByOthers(p.Live); held != "" {
 			out = append(out, resource.Finding{Address: p.Address, Diagnostic: diag.Diagnostic{
-				Severity: diag.Error, Summary: p.Title + ": it cannot be made anew: in it is " + strings.Join(slices.Sorted(maps.Values(n.guests)), ", ") + ", which is not this project's",
+				Severity: diag.Error, Summary: p.Title + ": it cannot be made anew: " + held,
 				Hint: "delete or move that, or replace what is this project's by itself",
 			}})
 		}

@@ -229,6 +229,11 @@ func TestGroupWhoseListIsLate(t *testing.T) {
 			s.byHand("DELETE", identity, "2023-01-31", nil)
 		})
 		s.stop = func(apply.Event) bool { come(); return false }
+		made, _, err := s.build(src, true)
+		s.must(err)
+		if said := effectOf(made, "resource_group.shop-test"); said != "" {
+			t.Errorf("what goes with its machine keeps the group: %q", said)
+		}
 		s.destroy(src)
 	})
 }
